@@ -1,0 +1,6 @@
+add_library(anemll_sanitizers INTERFACE)
+add_library(anemll::sanitizers ALIAS anemll_sanitizers)
+if(ANEMLL_SANITIZE)
+  target_compile_options(anemll_sanitizers INTERFACE -fsanitize=${ANEMLL_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(anemll_sanitizers INTERFACE -fsanitize=${ANEMLL_SANITIZE})
+endif()

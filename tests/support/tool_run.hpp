@@ -1,0 +1,78 @@
+// Runs the built tools as a user would, and reads what they leave behind.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace anemll::test {
+
+struct ToolResult {
+  int code = 0;
+  std::string output;  ///< stdout and stderr
+};
+
+inline std::string bin(const std::string& tool) {
+  const char* folder = std::getenv("ANEMLL_BIN");
+  return std::string(folder != nullptr ? folder : "build/release/bin") + "/" + tool;
+}
+
+/// `command` through the shell.
+inline ToolResult run(const std::string& command) {
+  ToolResult result;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) throw std::runtime_error("popen failed");
+  char buffer[4096];
+  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) result.output.append(buffer, n);
+  const int status = ::pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+/// `ranks` ranks under mpirun with the environment the tests set.
+inline std::string mpirun(int ranks, const std::string& command) {
+  return ranks == 1 ? command : "mpirun -np " + std::to_string(ranks) + " " + command;
+}
+
+struct CsvRow {
+  std::int64_t step = 0;
+  std::string train, eval, lr, elapsed;
+};
+
+inline std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::vector<CsvRow> rows;
+  std::string line;
+  std::getline(file, line);
+  while (std::getline(file, line)) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    std::istringstream cells(line);
+    CsvRow row;
+    std::string step;
+    std::getline(cells, step, ',');
+    std::getline(cells, row.train, ',');
+    std::getline(cells, row.eval, ',');
+    std::getline(cells, row.lr, ',');
+    std::getline(cells, row.elapsed, ',');
+    row.step = std::stoll(step);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+inline std::string read_all(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace anemll::test
