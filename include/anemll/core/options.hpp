@@ -1,0 +1,63 @@
+// One table of options feeds the parser, --help, config files, the environment and the docs.
+// Precedence: command line > environment > config file > default. Unknown keys are errors with a suggestion.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+class OptionTable {
+ public:
+  /// `summary`: one line for --help. `environment_prefix`: "ANEMLL" makes --batch-size read ANEMLL_BATCH_SIZE.
+  OptionTable(std::string program, std::string summary, std::string environment_prefix = "ANEMLL");
+  ~OptionTable();
+  OptionTable(OptionTable&&) noexcept;
+
+  /// Starts a group of --help; options added next belong to it.
+  void group(std::string title);
+
+  // The bound variable's present value is the default; it is overwritten by parse(). Names have no dashes in front.
+  void add(std::string name, std::string* value, std::string help);
+  void add(std::string name, std::int64_t* value, std::string help, std::int64_t min, std::int64_t max);
+  void add(std::string name, double* value, std::string help, double min, double max);
+  void add(std::string name, std::optional<std::string>* value, std::string help);
+  void add(std::string name, std::optional<std::int64_t>* value, std::string help, std::int64_t min, std::int64_t max);
+  void add(std::string name, std::optional<double>* value, std::string help, double min, double max);
+  /// One of `choices`.
+  void add_choice(std::string name, std::string* value, std::string help, std::vector<std::string> choices);
+  /// --name sets true; a config file says `name = true|false`.
+  void add_flag(std::string name, bool* value, std::string help);
+  /// --name and --no-name.
+  void add_switch(std::string name, bool* value, std::string help);
+  /// Recognised, but refused with this message and hint.
+  void add_refused(std::string name, bool takes_value, std::string message, std::string hint);
+  /// Positional arguments, in order; required unless optional.
+  void add_positional(std::string name, std::string* value, std::string help, bool required);
+  void require(const std::string& name);
+
+  enum class Outcome { run, exit_ok };
+  /// Parses argv (and --config-file FILE, repeatable). --help, --version, --print-config print to stdout and
+  /// return exit_ok. Usage errors name the option and the source (flag, variable, file:line) and suggest the
+  /// nearest known name.
+  Outcome parse(int argc, const char* const* argv);
+
+  bool given(const std::string& name) const;          ///< set by anything but the default
+  std::string source(const std::string& name) const;  ///< "default", "command line", "environment X", "file:line"
+  std::string help() const;
+  std::string markdown() const;     ///< the reference table of the docs
+  std::string resolved() const;     ///< config-file text with the source of every value
+  std::string json() const;         ///< {"name": value, ...} for logs and checkpoints
+  std::vector<std::string> names() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace anemll

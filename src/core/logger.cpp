@@ -1,0 +1,114 @@
+// Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
+#include "src/core/logger.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace anemll {
+namespace {
+
+constexpr std::string_view kClearLine = "\r\x1b[K";
+constexpr std::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
+
+LogLevel least_level() {
+  const char* text = std::getenv("ANEMLL_LOG_LEVEL");
+  if (text == nullptr) return LogLevel::info;
+  for (int i = 0; i < 4; ++i) {
+    if (kLevelNames[i] == text) return static_cast<LogLevel>(i);
+  }
+  return LogLevel::info;
+}
+
+}  // namespace
+
+Logger::Logger() : start_(std::chrono::steady_clock::now()), least_(least_level()) {}
+
+Logger& Logger::instance() {
+  static Logger logger;
+  return logger;
+}
+
+double Logger::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Logger::set_rank(int rank, int size) {
+  const std::lock_guard lock(mutex_);
+  rank_ = rank;
+  size_ = size;
+}
+
+bool Logger::shows_progress() {
+  const std::lock_guard lock(mutex_);
+  return rank_ == 0 && least_ <= LogLevel::info;
+}
+
+bool Logger::is_terminal() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::strcmp(term, "dumb") != 0);
+}
+
+std::size_t Logger::terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string Logger::prefix(LogLevel level) const {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  std::string text = rank_ == 0 ? "" : "[rank " + std::to_string(rank_) + "] ";
+  text += strf("[%02d:%02d:%02d +%.1fs] ", local.tm_hour, local.tm_min, local.tm_sec, seconds());
+  if (level == LogLevel::info) return text;
+  return text + std::string(kLevelNames[static_cast<int>(level)]) + ": ";
+}
+
+/// Best effort: a broken stderr must not end a training run.
+void Logger::put(const std::string& text) {
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t n = ::write(STDERR_FILENO, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void Logger::line(LogLevel level, std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  if (level < least_ || (rank_ != 0 && level < LogLevel::warning)) return;
+  std::string out = bar_.empty() ? "" : std::string(kClearLine);
+  out += prefix(level);
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += "    ";  // the rest of a long message stays under its first line
+  }
+  put(out + '\n' + bar_);
+}
+
+void Logger::plain(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  const bool drawn = !std::exchange(bar_, {}).empty();
+  const std::string who = size_ > 1 ? "[rank " + std::to_string(rank_) + "] " : "";
+  put((drawn ? std::string(kClearLine) : "") + who + std::string(text) + '\n');
+}
+
+void Logger::bar(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  bar_ = text;
+  put(std::string(kClearLine) + bar_);
+}
+
+void Logger::end_bar(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  const bool drawn = !std::exchange(bar_, {}).empty();
+  put((drawn ? std::string(kClearLine) : "") + prefix(LogLevel::info) + std::string(text) + '\n');
+}
+
+}  // namespace anemll

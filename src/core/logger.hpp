@@ -1,0 +1,48 @@
+// The one writer to stderr of this process: log lines and the progress bar share it, so that neither tears
+// the other. Private to src/core. Any thread may call it; every call is one write, so lines of several ranks
+// stay whole.
+#pragma once
+
+#include "anemll/core/log.hpp"
+
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace anemll {
+
+class Logger {
+ public:
+  static Logger& instance();
+
+  void set_rank(int rank, int size);
+  void line(LogLevel level, std::string_view text);
+  /// Without time and level, on every rank: the last words of a program.
+  void plain(std::string_view text);
+  /// Progress output is for rank 0 only.
+  bool shows_progress();
+  /// stderr is a terminal that understands a carriage return.
+  static bool is_terminal();
+  static std::size_t terminal_width();
+  /// Draws or replaces the bar.
+  void bar(std::string_view text);
+  /// Removes the bar and prints `text` as a log line of level info.
+  void end_bar(std::string_view text);
+  /// Monotonic seconds since the process began to log.
+  double seconds() const;
+
+ private:
+  Logger();
+  void put(const std::string& text);
+  std::string prefix(LogLevel level) const;
+
+  const std::chrono::steady_clock::time_point start_;
+  LogLevel least_;
+  std::mutex mutex_;
+  int rank_ = 0;
+  int size_ = 1;
+  std::string bar_;  ///< what is drawn on the terminal's last line now
+};
+
+}  // namespace anemll

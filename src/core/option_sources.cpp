@@ -1,0 +1,190 @@
+// The three sources of option values; see the header for the contract.
+#include "src/core/option_sources.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include <boost/program_options.hpp>
+
+namespace anemll {
+namespace po = boost::program_options;
+namespace {
+
+bool switches(const OptionSpec& o) {
+  return o.kind == OptionKind::flag || o.kind == OptionKind::toggle ||
+         (o.kind == OptionKind::builtin && o.name != "config-file") ||
+         (o.kind == OptionKind::refused && !o.takes_value);
+}
+
+po::options_description description(const TableSpec& table) {
+  po::options_description all;
+  for (const OptionSpec& o : table.options) {
+    if (o.kind == OptionKind::positional) continue;
+    const std::string name = o.name == "help" ? "help,h" : o.name;
+    // Boost takes ownership of the value description.
+    all.add_options()(name.c_str(), new po::untyped_value(switches(o)));
+    if (o.kind == OptionKind::toggle)
+      all.add_options()(("no-" + o.name).c_str(), new po::untyped_value(true));
+  }
+  return all;
+}
+
+/// One value from any source; `key` is the spelling used there and is known to be ours.
+void set(TableSpec& table, const std::string& key, const std::string& text, const std::string& place,
+         const std::string& source) {
+  OptionSpec* option = table.find(key);
+  if (option == nullptr) {  // the "no-" form
+    option = table.find(key.substr(3));
+    const std::optional<bool> value = parse_bool(text);
+    option->assign(value ? (*value ? "false" : "true") : text, place, source);
+    return;
+  }
+  if (option->kind == OptionKind::refused) {
+    // Saying "off" to what does not exist is no request.
+    if (!option->takes_value && parse_bool(text) == false) return;
+    throw_usage(option->message + " (source: " + source + ")", place, option->hint);
+  }
+  option->assign(text, place, source);
+}
+
+}  // namespace
+
+void read_config_file(TableSpec& table, const std::string& path) {
+  std::string content;
+  try {
+    content = read_text(path);
+  } catch (const Error&) {
+    throw_usage("cannot read the config file", "--config-file " + path,
+                "give a readable file of name = value lines");
+  }
+  const std::vector<std::string> known = table.spellings();
+  const po::options_description none;
+  std::map<std::string, int> seen;
+  std::istringstream lines(content);
+  std::string text;
+  // Line by line, because the parser does not tell on which line a key stands.
+  for (int number = 1; std::getline(lines, text); ++number) {
+    const std::string place = path + ":" + std::to_string(number);
+    std::vector<po::option> parsed;
+    try {
+      std::istringstream one(text);
+      parsed = po::parse_config_file(one, none, true).options;
+    } catch (const po::error&) {
+      throw_usage("not a line of the form name = value: '" + text + "'", place, "comments start with #");
+    }
+    const std::size_t first = text.find_first_not_of(" \t");
+    if (parsed.empty() && first != std::string::npos && text[first] == '[') {
+      throw_usage("sections are not supported", place,
+                  "write the flag names plainly; a comment starts with #");
+    }
+    for (const po::option& o : parsed) {
+      const std::string& key = o.string_key;
+      const OptionSpec* option = table.find(key);
+      if (option != nullptr &&
+          (option->kind == OptionKind::builtin || option->kind == OptionKind::positional)) {
+        throw_usage("'" + key + "' has no meaning in a config file", place, "give it on the command line");
+      }
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        throw_usage("unknown option '" + key + "'", place,
+                    table.suggestion(key, "") + "'" + table.program + " --help' lists all options");
+      }
+      const std::string base = option == nullptr ? key.substr(3) : key;
+      const auto [earlier, fresh] = seen.emplace(base, number);
+      if (!fresh) {
+        throw_usage("'" + base + "' is already set on line " + std::to_string(earlier->second), place,
+                    "keep one of the two lines");
+      }
+      set(table, key, o.value.empty() ? "" : o.value.front(), place + ": " + key, place);
+    }
+  }
+}
+
+void read_environment(TableSpec& table) {
+  for (OptionSpec& o : table.options) {
+    if (o.kind == OptionKind::positional || o.kind == OptionKind::builtin) continue;
+    const std::string variable = table.variable(o.name);
+    if (variable.empty()) return;
+    const char* text = std::getenv(variable.c_str());
+    if (text == nullptr || *text == '\0') continue;  // empty means unset, as shells leave it
+    set(table, o.name, text, variable, "environment " + variable);
+  }
+}
+
+std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::vector<std::string>& args) {
+  using namespace po::command_line_style;
+  constexpr int kStyle = allow_long | long_allow_adjacent | long_allow_next | allow_short | short_allow_next |
+                         allow_dash_for_short;  // no allow_guessing: "--batch" is not --batch-size
+  const po::options_description known = description(table);
+  const std::string more = "'" + table.program + " --help' lists all options";
+  const auto bare = [](const std::string& name) {
+    const std::size_t first = name.find_first_not_of('-');
+    return first == std::string::npos ? name : name.substr(first);
+  };
+  std::vector<po::option> parsed;
+  try {
+    parsed = po::command_line_parser(args).options(known).style(kStyle).run().options;
+  } catch (const po::unknown_option& e) {
+    const std::string name = bare(e.get_option_name());
+    throw_usage("unknown option '--" + name + "'", "command line", table.suggestion(name, "--") + more);
+  } catch (const po::error_with_option_name& e) {
+    const std::string name = bare(e.get_option_name());
+    const OptionSpec* option = table.find(name);
+    if (option == nullptr || switches(*option)) throw_usage("takes no value", "--" + name, more);
+    if (option->kind == OptionKind::refused) throw_usage(option->message, "--" + name, option->hint);
+    throw_usage("needs a value", "--" + name, "give " + option->expectation());
+  } catch (const po::error& e) {
+    throw_usage(e.what(), "command line", more);
+  }
+  std::vector<OptionWord> words;
+  for (const po::option& o : parsed) {
+    // Boost takes the next word whatever it is; "--cache-dir --lr 1" is a forgotten value.
+    if (o.original_tokens.size() == 2 && o.original_tokens[1].starts_with("--")) {
+      throw_usage("needs a value, but '" + o.original_tokens[1] + "' follows", "--" + o.string_key,
+                  "write --" + o.string_key + "=VALUE if the value starts with dashes");
+    }
+    words.push_back({o.string_key, o.value.empty() ? "true" : o.value.front()});
+  }
+  return words;
+}
+
+void apply_command_line(TableSpec& table, const std::vector<OptionWord>& words) {
+  std::vector<OptionSpec*> arguments;
+  for (OptionSpec& o : table.options) {
+    if (o.kind == OptionKind::positional) arguments.push_back(&o);
+  }
+  std::size_t next = 0;
+  for (const auto& [name, value] : words) {
+    if (!name.empty()) {
+      const OptionSpec* option = table.find(name);
+      if (option != nullptr && option->kind == OptionKind::builtin) continue;
+      set(table, name, value, "--" + name, "command line");
+      continue;
+    }
+    if (next == arguments.size()) {
+      throw_usage("unexpected argument '" + value + "'", "command line",
+                  table.suggestion(value, "--") + "options start with --");
+    }
+    arguments[next]->assign(value, arguments[next]->name, "command line");
+    ++next;
+  }
+}
+
+void check_required(const TableSpec& table) {
+  for (const OptionSpec& o : table.options) {
+    if (!o.required || o.source != "default") continue;
+    if (o.kind == OptionKind::positional) {
+      throw_usage("the argument " + o.name + " is missing", "command line", o.help);
+    }
+    const std::string variable = table.variable(o.name);
+    throw_usage("this option is required", "--" + o.name,
+                o.help + (variable.empty() ? "" : " (also: " + variable + " or a config file)"));
+  }
+}
+
+}  // namespace anemll

@@ -1,0 +1,232 @@
+// Parsing, checking and naming of option values, and the search for the nearest known name.
+#include "src/core/option_spec.hpp"
+
+#include "anemll/core/error.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+template <class... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overload(F...) -> Overload<F...>;
+
+std::string text_of(double value) {
+  return shortest(value);
+}
+std::string text_of(std::int64_t value) {
+  return std::to_string(value);
+}
+
+template <class T>
+std::string range_text(T min, T max) {
+  const bool low = min > std::numeric_limits<T>::lowest();  // an infinite bound is no bound
+  const bool high = max < std::numeric_limits<T>::max();
+  if (low && high) return text_of(min) + " to " + text_of(max);
+  if (low) return "at least " + text_of(min);
+  if (high) return "at most " + text_of(max);
+  return {};
+}
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<double> parse_real(const std::string& text) {
+  // strtod also takes blanks, hexadecimal, nan and inf; none of them is a setting.
+  if (text.empty() || text.find_first_not_of("0123456789+-.eE") != std::string::npos) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end != text.c_str() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string shortest(double value) {
+  constexpr double kPlain = 1e7;  // "1000", not "1e+03"
+  if (std::abs(value) < kPlain && value == std::trunc(value))
+    return std::to_string(static_cast<std::int64_t>(value));
+  char text[40];
+  for (int digits = 1; digits <= 17; ++digits) {
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    if (std::strtod(text, nullptr) == value) break;
+  }
+  return text;
+}
+
+std::optional<bool> parse_bool(std::string_view text) {
+  if (text == "true" || text == "on" || text == "yes" || text == "1") return true;
+  if (text == "false" || text == "off" || text == "no" || text == "0") return false;
+  return std::nullopt;
+}
+
+std::string OptionSpec::range() const {
+  if (!choices.empty()) {
+    return std::accumulate(
+        choices.begin() + 1, choices.end(), choices.front(),
+        [](std::string all, const std::string& one) { return std::move(all) + " | " + one; });
+  }
+  if (std::holds_alternative<std::int64_t*>(target) ||
+      std::holds_alternative<std::optional<std::int64_t>*>(target)) {
+    return range_text(int_min, int_max);
+  }
+  if (std::holds_alternative<double*>(target) || std::holds_alternative<std::optional<double>*>(target)) {
+    return range_text(real_min, real_max);
+  }
+  return {};
+}
+
+std::string OptionSpec::expectation() const {
+  if (!choices.empty()) return "one of " + range();
+  const std::string limits = range();
+  const std::string tail = limits.empty() ? "" : ", " + limits;
+  return std::visit(
+      Overload{[&](std::monostate) { return std::string(takes_value ? "text" : "true or false"); },
+               [](const bool*) { return std::string("true or false"); },
+               [](const std::string*) { return std::string("text"); },
+               [](const std::optional<std::string>*) { return std::string("text"); },
+               [&](const std::int64_t*) { return "a whole number" + tail; },
+               [&](const std::optional<std::int64_t>*) { return "a whole number" + tail; },
+               [&](const double*) { return "a number" + tail; },
+               [&](const std::optional<double>*) { return "a number" + tail; }},
+      target);
+}
+
+std::string OptionSpec::placeholder() const {
+  if (kind == OptionKind::flag || kind == OptionKind::toggle || !takes_value) return {};
+  if (std::holds_alternative<std::int64_t*>(target) ||
+      std::holds_alternative<std::optional<std::int64_t>*>(target)) {
+    return "N";
+  }
+  if (std::holds_alternative<double*>(target) || std::holds_alternative<std::optional<double>*>(target))
+    return "X";
+  if (name.ends_with("dir")) return "DIR";
+  if (name.ends_with("file")) return "FILE";
+  return choices.empty() ? "TEXT" : "NAME";
+}
+
+std::optional<std::string> OptionSpec::value() const {
+  using Text = std::optional<std::string>;
+  return std::visit(
+      Overload{[](std::monostate) { return Text(); }, [](const std::string* v) { return Text(*v); },
+               [](const std::int64_t* v) { return Text(std::to_string(*v)); },
+               [](const double* v) { return Text(shortest(*v)); },
+               [](const bool* v) { return Text(*v ? "true" : "false"); },
+               [](const std::optional<std::string>* v) { return *v; },
+               [](const std::optional<std::int64_t>* v) { return *v ? Text(std::to_string(**v)) : Text(); },
+               [](const std::optional<double>* v) { return *v ? Text(shortest(**v)) : Text(); }},
+      target);
+}
+
+void OptionSpec::assign(const std::string& text, const std::string& place, const std::string& new_source) {
+  const auto refuse = [&](const std::string& problem) {
+    const std::string known = default_set && !default_text.empty() ? "; the default is " + default_text : "";
+    throw_usage("'" + text + "' " + problem + " (source: " + new_source + ")", place,
+                "give " + expectation() + known);
+  };
+  const auto integer = [&] {
+    const std::optional<std::int64_t> v = parse_integer(text);
+    if (!v) refuse("is not " + expectation());
+    if (*v < int_min || *v > int_max) refuse("is out of range, allowed: " + range());
+    return *v;
+  };
+  const auto real = [&] {
+    const std::optional<double> v = parse_real(text);
+    if (!v) refuse("is not " + expectation());
+    if (*v < real_min || *v > real_max) refuse("is out of range, allowed: " + range());
+    return *v;
+  };
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+    refuse("is not " + expectation());
+  }
+  std::visit(Overload{[](std::monostate) {}, [&](std::string* v) { *v = text; },
+                      [&](std::optional<std::string>* v) { *v = text; },
+                      [&](bool* v) {
+                        const std::optional<bool> b = parse_bool(text);
+                        if (!b) refuse("is not " + expectation());
+                        *v = *b;
+                      },
+                      [&](std::int64_t* v) { *v = integer(); },
+                      [&](std::optional<std::int64_t>* v) { *v = integer(); },
+                      [&](double* v) { *v = real(); }, [&](std::optional<double>* v) { *v = real(); }},
+             target);
+  source = new_source;
+}
+
+const OptionSpec* TableSpec::find(std::string_view name) const {
+  const auto it =
+      std::find_if(options.begin(), options.end(), [&](const OptionSpec& o) { return o.name == name; });
+  return it == options.end() ? nullptr : &*it;
+}
+
+OptionSpec* TableSpec::find(std::string_view name) {
+  return const_cast<OptionSpec*>(std::as_const(*this).find(name));
+}
+
+std::string TableSpec::variable(std::string_view name) const {
+  if (environment_prefix.empty()) return {};
+  std::string text = environment_prefix + "_";
+  for (const char c : name)
+    text += c == '-' ? '_' : (c >= 'a' && c <= 'z') ? static_cast<char>(c - 'a' + 'A') : c;
+  return text;
+}
+
+std::vector<std::string> TableSpec::spellings() const {
+  std::vector<std::string> all;
+  for (const OptionSpec& o : options) {
+    if (o.kind == OptionKind::positional) continue;
+    all.push_back(o.name);
+    if (o.kind == OptionKind::toggle) all.push_back("no-" + o.name);
+  }
+  return all;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  // Three rows of the optimal string alignment table: before last, last, present.
+  std::vector<std::size_t> older(b.size() + 1), old(b.size() + 1), now(b.size() + 1);
+  std::iota(old.begin(), old.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    now[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      now[j] = std::min({old[j] + 1, now[j - 1] + 1, old[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        now[j] = std::min(now[j], older[j - 2] + 1);
+    }
+    std::swap(older, old);
+    std::swap(old, now);
+  }
+  return old[b.size()];
+}
+
+std::string TableSpec::suggestion(std::string_view unknown, std::string_view dashes) const {
+  const std::string* best = nullptr;
+  // A third of the letters may be wrong; a leading part of a name ("batch") counts as one mistake.
+  std::size_t limit = std::max<std::size_t>(2, unknown.size() / 3) + 1;
+  const std::vector<std::string> all = spellings();
+  for (const std::string& name : all) {
+    std::size_t d = edit_distance(unknown, name);
+    if (unknown.size() >= 3 && std::string_view(name).starts_with(unknown)) d = std::min<std::size_t>(d, 1);
+    if (d < limit) {
+      limit = d;
+      best = &name;
+    }
+  }
+  return best == nullptr ? std::string() : "did you mean " + std::string(dashes) + *best + "? ";
+}
+
+}  // namespace anemll

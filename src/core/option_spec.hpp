@@ -1,0 +1,76 @@
+// What the option table knows about one option, and the text of it: parsing a value, printing it, its range.
+// Private to src/core; no Boost and no I/O here. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace anemll {
+
+enum class OptionKind { value, flag, toggle, refused, positional, builtin };
+
+using OptionTarget =
+    std::variant<std::monostate, std::string*, std::int64_t*, double*, bool*, std::optional<std::string>*,
+                 std::optional<std::int64_t>*, std::optional<double>*>;
+
+struct OptionSpec {
+  std::string name;
+  std::string group;
+  std::string help;
+  OptionKind kind = OptionKind::value;
+  OptionTarget target;
+  std::int64_t int_min = 0, int_max = 0;
+  double real_min = 0, real_max = 0;
+  std::vector<std::string> choices;
+  bool takes_value = true;
+  bool required = false;
+  std::string message, hint;       ///< of a refused option
+  std::string default_text;        ///< the bound variable when it was added
+  bool default_set = true;         ///< false for an empty optional
+  std::string source = "default";  ///< who set the present value
+
+  /// Names the allowed values: "a whole number, at least 1", "one of a, b".
+  std::string expectation() const;
+  /// The same, short, for --help: "1 to 64", "a | b"; empty when nothing is to be said.
+  std::string range() const;
+  /// N, X, TEXT, DIR, FILE or empty.
+  std::string placeholder() const;
+  /// The present value, nothing for an empty optional.
+  std::optional<std::string> value() const;
+  /// Parses, checks and stores. Throws a usage error that names `place` and `new_source`.
+  void assign(const std::string& text, const std::string& place, const std::string& new_source);
+};
+
+struct TableSpec {
+  std::string program;
+  std::string summary;
+  std::string environment_prefix;
+  std::vector<OptionSpec> options;  ///< in order of declaration
+
+  OptionSpec* find(std::string_view name);
+  const OptionSpec* find(std::string_view name) const;
+  /// ANEMLL_BATCH_SIZE for batch-size; empty without a prefix.
+  std::string variable(std::string_view name) const;
+  /// Every spelling accepted after "--", with the "no-" forms.
+  std::vector<std::string> spellings() const;
+  /// "did you mean --x? " or nothing, by edit distance and by prefix.
+  std::string suggestion(std::string_view unknown, std::string_view dashes) const;
+};
+
+/// Shortest text that reads back as the same number.
+std::string shortest(double value);
+std::optional<bool> parse_bool(std::string_view text);
+/// Edits (insert, delete, replace, swap of neighbours) from one word to the other.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+// src/core/option_text.cpp
+std::string render_help(const TableSpec& table, std::size_t width);
+std::string render_markdown(const TableSpec& table);
+std::string render_resolved(const TableSpec& table);
+std::string render_json(const TableSpec& table);
+
+}  // namespace anemll

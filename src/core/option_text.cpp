@@ -1,0 +1,192 @@
+// The four texts made from the option table: --help, the table of the docs, --print-config and JSON.
+#include "src/core/option_spec.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+constexpr std::size_t kNameColumn = 30;  // longer names put their help on the next line
+constexpr std::size_t kMinTextWidth = 24;
+
+/// Breaks `text` at blanks; the first line starts at column `start`, the others at `indent`.
+void wrap(std::string& out, const std::string& text, std::size_t start, std::size_t indent,
+          std::size_t width) {
+  const std::size_t limit = std::max(width, indent + kMinTextWidth);
+  std::size_t column = start;
+  bool first = true;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t word = text.find_first_not_of(" \n", at);
+    if (word == std::string::npos) break;
+    const std::size_t end = std::min(text.find_first_of(" \n", word), text.size());
+    if (!first && column + 1 + (end - word) > limit) {
+      out += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (!first) {
+      out += ' ';
+      ++column;
+    }
+    out.append(text, word, end - word);
+    column += end - word;
+    at = end;
+    first = false;
+  }
+  out += '\n';
+}
+
+std::string left_column(const OptionSpec& o) {
+  if (o.kind == OptionKind::positional) return "  " + o.name;
+  std::string text = o.name == "help" ? "  -h, --" : "  --";
+  text += o.kind == OptionKind::toggle ? "[no-]" + o.name : o.name;
+  const std::string placeholder = o.placeholder();
+  return placeholder.empty() ? text : text + ' ' + placeholder;
+}
+
+std::string default_words(const OptionSpec& o) {
+  if (o.kind == OptionKind::refused || o.kind == OptionKind::builtin || o.kind == OptionKind::flag) return {};
+  if (o.required) return "required";
+  if (!o.default_set || o.default_text.empty()) return {};
+  if (o.kind == OptionKind::toggle) return o.default_text == "true" ? "default on" : "default off";
+  return "default " + o.default_text;
+}
+
+std::string facts(const OptionSpec& o) {
+  if (o.kind == OptionKind::refused) return "not available: " + o.message;
+  const std::string range = o.range();
+  const std::string words = default_words(o);
+  if (range.empty()) return words;
+  return words.empty() ? range : range + "; " + words;
+}
+
+std::vector<std::string> groups_of(const TableSpec& table) {
+  std::vector<std::string> groups;
+  for (const OptionSpec& o : table.options) {
+    if (std::find(groups.begin(), groups.end(), o.group) == groups.end()) groups.push_back(o.group);
+  }
+  return groups;
+}
+
+std::string usage_line(const TableSpec& table) {
+  std::string text = "Usage: " + table.program + " [options]";
+  for (const OptionSpec& o : table.options) {
+    if (o.kind != OptionKind::positional) continue;
+    text += o.required ? ' ' + o.name : " [" + o.name + ']';
+  }
+  return text;
+}
+
+bool has_value(const OptionSpec& o) {
+  return o.kind != OptionKind::refused && o.kind != OptionKind::builtin;
+}
+
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+  return out;
+}
+
+}  // namespace
+
+std::string render_help(const TableSpec& table, std::size_t width) {
+  std::string out = table.program + ": ";
+  wrap(out, table.summary, out.size(), 2, width);
+  out += '\n';
+  wrap(out, usage_line(table), 0, 7, width);
+  std::size_t column = 0;
+  for (const OptionSpec& o : table.options) {
+    const std::size_t length = left_column(o).size() + 2;
+    if (length <= kNameColumn) column = std::max(column, length);
+  }
+  for (const std::string& group : groups_of(table)) {
+    out += '\n' + group + ":\n";
+    for (const OptionSpec& o : table.options) {
+      if (o.group != group) continue;
+      std::string left = left_column(o);
+      if (left.size() + 2 > column) {
+        out += left + '\n' + std::string(column, ' ');
+      } else {
+        left.resize(column, ' ');
+        out += left;
+      }
+      const std::string extra = facts(o);
+      const std::string joint = o.help.empty() || extra.empty() ? "" : " ";
+      wrap(out, o.help + joint + (extra.empty() ? "" : "(" + extra + ")"), column, column, width);
+    }
+  }
+  out += '\n';
+  std::string rules = "Precedence: command line";
+  if (!table.environment_prefix.empty()) rules += " > environment (" + table.variable("name") + ")";
+  rules +=
+      " > config file > default. Config files hold lines \"name = value\" with the names above, without "
+      "dashes.";
+  wrap(out, rules, 0, 0, width);
+  return out;
+}
+
+std::string render_markdown(const TableSpec& table) {
+  std::string out = "# " + table.program + "\n\n" + table.summary + "\n\n`" + usage_line(table) + "`\n";
+  for (const std::string& group : groups_of(table)) {
+    out += "\n## " + group + "\n\n| Option | Default | Allowed | Meaning |\n|---|---|---|---|\n";
+    for (const OptionSpec& o : table.options) {
+      if (o.group != group) continue;
+      const std::string initial = o.required ? "required" : o.default_set ? o.default_text : "";
+      const std::string meaning = o.kind == OptionKind::refused
+                                      ? o.help + (o.help.empty() ? "" : " ") + "Not available: " + o.message
+                                      : o.help;
+      out += "| `" + left_column(o).substr(2) + "` | " + cell(initial) + " | " + cell(o.range()) + " | " +
+             cell(meaning) + " |\n";
+    }
+  }
+  return out;
+}
+
+std::string render_resolved(const TableSpec& table) {
+  std::string out = "# " + table.program + ": resolved options, readable by --config-file\n";
+  for (const std::string& group : groups_of(table)) {
+    std::string lines;
+    for (const OptionSpec& o : table.options) {
+      if (o.group != group || !has_value(o)) continue;
+      const std::optional<std::string> value = o.value();
+      std::string line = o.name + " = " + value.value_or("");
+      std::string note = o.source;
+      // What a config file cannot say stays a comment: no value, positional arguments, a '#' in the value.
+      if (!value) {
+        line = "# " + line;
+        note = o.required ? "required, not given" : "not set";
+      } else if (o.kind == OptionKind::positional || value->find('#') != std::string::npos) {
+        line = "# " + line;
+      } else if (o.required && o.source == "default") {
+        line = "# " + line;
+        note = "required, not given";
+      }
+      lines += line + "  # " + note + '\n';
+    }
+    if (!lines.empty()) out += "\n# " + group + '\n' + lines;
+  }
+  return out;
+}
+
+std::string render_json(const TableSpec& table) {
+  auto object = nlohmann::ordered_json::object();
+  for (const OptionSpec& o : table.options) {
+    if (!has_value(o)) continue;
+    nlohmann::ordered_json& slot = object[o.name];  // null until a value says otherwise
+    std::visit(
+        [&](const auto& v) {
+          if constexpr (std::is_pointer_v<std::decay_t<decltype(v)>>) {
+            if constexpr (requires { v->has_value(); }) {
+              if (v->has_value()) slot = **v;
+            } else {
+              slot = *v;
+            }
+          }
+        },
+        o.target);
+  }
+  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace anemll

@@ -1,0 +1,249 @@
+// OptionTable: declaration of options and the order in which the sources of values are read. The sources are
+// in option_sources.cpp, the meaning of values in option_spec.cpp, the printed texts in option_text.cpp.
+#include "anemll/core/options.hpp"
+
+#include "anemll/core/build_info.hpp"
+#include "src/core/option_sources.hpp"
+#include "src/core/option_spec.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace anemll {
+namespace {
+
+constexpr std::size_t kPlainWidth = 80;
+constexpr std::size_t kMaxWidth = 120;  // longer lines are hard to read
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return kPlainWidth;
+  }
+  return std::min<std::size_t>(size.ws_col, kMaxWidth);
+}
+
+/// --help and --version work whatever else stands on the line.
+bool asks_for(const std::vector<std::string>& args, std::string_view name, std::string_view short_name) {
+  for (const std::string& a : args) {
+    if (a == "--") return false;
+    if (a == name || (!short_name.empty() && a == short_name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct OptionTable::Impl {
+  TableSpec table;
+  std::string group = "Options";
+
+  OptionSpec& declare(OptionSpec spec) {
+    if (spec.name.empty() || spec.name.find_first_of("_ =#") != std::string::npos ||
+        spec.name.front() == '-') {
+      throw std::logic_error("option name '" + spec.name + "' is not made of words and dashes");
+    }
+    for (const std::string& taken : table.spellings()) {
+      if (taken == spec.name || (spec.kind == OptionKind::toggle && taken == "no-" + spec.name)) {
+        throw std::logic_error("option '" + spec.name + "' is declared twice");
+      }
+    }
+    spec.group = spec.kind == OptionKind::positional ? "Arguments" : group;
+    const std::optional<std::string> initial = spec.value();
+    spec.default_set = initial.has_value();
+    spec.default_text = initial.value_or("");
+    table.options.push_back(std::move(spec));
+    return table.options.back();
+  }
+
+  template <class T>
+  void add(std::string&& name, T target, std::string&& help) {
+    OptionSpec o;
+    o.name = std::move(name);
+    o.help = std::move(help);
+    o.target = target;
+    declare(std::move(o));
+  }
+  template <class T, class N>
+  void add(std::string&& name, T target, std::string&& help, N min, N max) {
+    OptionSpec o;
+    o.name = std::move(name);
+    o.help = std::move(help);
+    o.target = target;
+    if constexpr (std::is_same_v<N, double>) {
+      o.real_min = min;
+      o.real_max = max;
+    } else {
+      o.int_min = min;
+      o.int_max = max;
+    }
+    declare(std::move(o));
+  }
+  void add_builtins() {
+    const std::string before = std::exchange(group, "General");
+    const auto builtin = [this](const char* name, bool takes_value, const char* help) {
+      OptionSpec o;
+      o.name = name;
+      o.help = help;
+      o.kind = OptionKind::builtin;
+      o.takes_value = takes_value;
+      declare(std::move(o));
+    };
+    builtin("config-file", true,
+            "Read options from this file, lines \"name = value\", # starts a comment. May be "
+            "given several times; the later file wins.");
+    builtin("help", false, "Print this help and exit.");
+    builtin("version", false, "Print the facts of this build and exit.");
+    builtin("print-config", false, "Print the value and the source of every option and exit.");
+    group = before;
+  }
+};
+
+OptionTable::OptionTable(std::string program, std::string summary, std::string environment_prefix)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->table.program = std::move(program);
+  impl_->table.summary = std::move(summary);
+  impl_->table.environment_prefix = std::move(environment_prefix);
+  impl_->add_builtins();
+}
+OptionTable::~OptionTable() = default;
+OptionTable::OptionTable(OptionTable&&) noexcept = default;
+
+void OptionTable::group(std::string title) {
+  impl_->group = std::move(title);
+}
+
+void OptionTable::add(std::string name, std::string* value, std::string help) {
+  impl_->add(std::move(name), value, std::move(help));
+}
+void OptionTable::add(std::string name, std::optional<std::string>* value, std::string help) {
+  impl_->add(std::move(name), value, std::move(help));
+}
+void OptionTable::add(std::string name, std::int64_t* value, std::string help, std::int64_t min,
+                      std::int64_t max) {
+  impl_->add(std::move(name), value, std::move(help), min, max);
+}
+void OptionTable::add(std::string name, double* value, std::string help, double min, double max) {
+  impl_->add(std::move(name), value, std::move(help), min, max);
+}
+void OptionTable::add(std::string name, std::optional<std::int64_t>* value, std::string help,
+                      std::int64_t min, std::int64_t max) {
+  impl_->add(std::move(name), value, std::move(help), min, max);
+}
+void OptionTable::add(std::string name, std::optional<double>* value, std::string help, double min,
+                      double max) {
+  impl_->add(std::move(name), value, std::move(help), min, max);
+}
+void OptionTable::add_choice(std::string name, std::string* value, std::string help,
+                             std::vector<std::string> choices) {
+  OptionSpec o;
+  o.name = std::move(name);
+  o.help = std::move(help);
+  o.target = value;
+  o.choices = std::move(choices);
+  impl_->declare(std::move(o));
+}
+void OptionTable::add_flag(std::string name, bool* value, std::string help) {
+  OptionSpec o;
+  o.name = std::move(name);
+  o.help = std::move(help);
+  o.target = value;
+  o.kind = OptionKind::flag;
+  impl_->declare(std::move(o));
+}
+void OptionTable::add_switch(std::string name, bool* value, std::string help) {
+  OptionSpec o;
+  o.name = std::move(name);
+  o.help = std::move(help);
+  o.target = value;
+  o.kind = OptionKind::toggle;
+  impl_->declare(std::move(o));
+}
+void OptionTable::add_refused(std::string name, bool takes_value, std::string message, std::string hint) {
+  OptionSpec o;
+  o.name = std::move(name);
+  o.kind = OptionKind::refused;
+  o.takes_value = takes_value;
+  o.message = std::move(message);
+  o.hint = std::move(hint);
+  impl_->declare(std::move(o));
+}
+void OptionTable::add_positional(std::string name, std::string* value, std::string help, bool required) {
+  OptionSpec o;
+  o.name = std::move(name);
+  o.help = std::move(help);
+  o.target = value;
+  o.kind = OptionKind::positional;
+  o.required = required;
+  impl_->declare(std::move(o));
+}
+void OptionTable::require(const std::string& name) {
+  OptionSpec* option = impl_->table.find(name);
+  if (option == nullptr) throw std::logic_error("no option '" + name + "' to require");
+  option->required = true;
+}
+
+OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv) {
+  const std::vector<std::string> args(argc > 0 ? argv + 1 : argv, argv + argc);
+  if (asks_for(args, "--help", "-h")) {
+    std::cout << help() << std::flush;
+    return Outcome::exit_ok;
+  }
+  if (asks_for(args, "--version", "")) {
+    std::cout << impl_->table.program << '\n' << build_summary() << std::endl;
+    return Outcome::exit_ok;
+  }
+  TableSpec& table = impl_->table;
+  const std::vector<OptionWord> line = parse_command_line(table, args);
+  for (const OptionWord& word : line) {
+    if (word.name != "config-file") continue;
+    read_config_file(table, word.value);
+    table.find("config-file")->source = "command line";
+  }
+  read_environment(table);
+  apply_command_line(table, line);
+  for (const OptionWord& word : line) {
+    if (word.name != "print-config") continue;
+    std::cout << resolved() << std::flush;
+    return Outcome::exit_ok;
+  }
+  check_required(table);
+  return Outcome::run;
+}
+
+bool OptionTable::given(const std::string& name) const {
+  return source(name) != "default";
+}
+
+std::string OptionTable::source(const std::string& name) const {
+  const OptionSpec* option = impl_->table.find(name);
+  if (option == nullptr) throw std::logic_error("no option '" + name + "'");
+  return option->source;
+}
+
+std::string OptionTable::help() const {
+  return render_help(impl_->table, terminal_width());
+}
+std::string OptionTable::markdown() const {
+  return render_markdown(impl_->table);
+}
+std::string OptionTable::resolved() const {
+  return render_resolved(impl_->table);
+}
+std::string OptionTable::json() const {
+  return render_json(impl_->table);
+}
+
+std::vector<std::string> OptionTable::names() const {
+  std::vector<std::string> all;
+  for (const OptionSpec& o : impl_->table.options) all.push_back(o.name);
+  return all;
+}
+
+}  // namespace anemll
