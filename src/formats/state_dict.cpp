@@ -1,0 +1,86 @@
+// From value trees to named tensors.
+#include "anemll/core/error.hpp"
+#include "anemll/formats/torch_file.hpp"
+#include "src/formats/limits.hpp"
+
+#include <string>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+constexpr const char* kStateKey = "model_state_dict";
+
+std::string key_text(const TorchValue& key) {
+  if (const auto* text = std::get_if<std::string>(&key.value)) return *text;
+  if (const auto* integer = std::get_if<std::int64_t>(&key.value)) return std::to_string(*integer);
+  throw_data("a dictionary key is neither a string nor an integer", "", "save the file with string keys");
+}
+
+class Flattener {
+ public:
+  void visit(const TorchValue& value, const std::string& name) {
+    if (const auto* tensor = std::get_if<HostTensor>(&value.value)) return add(name, *tensor);
+    const std::string prefix = name.empty() ? name : name + ".";
+    if (const auto* list = std::get_if<std::shared_ptr<TorchValue::List>>(&value.value)) {
+      std::size_t i = 0;
+      for (const TorchValue& item : **list) visit(item, prefix + std::to_string(i++));
+    } else if (const auto* dict = std::get_if<std::shared_ptr<TorchValue::Dict>>(&value.value)) {
+      for (const auto& [key, item] : **dict) visit(item, prefix + key_text(key));
+    }
+  }
+
+  TensorMap tensors;
+
+ private:
+  void add(const std::string& name, const HostTensor& tensor) {
+    if (tensors.contains(name)) {
+      throw_data("two tensors have the name '" + name + "'", name, "rename one of them in the file");
+    }
+    if (tensors.size() == formats::kMaxTensors) {
+      throw_data("more than " + std::to_string(formats::kMaxTensors) + " tensors", name, "split the file");
+    }
+    tensors.set(name, tensor);
+  }
+};
+
+const TorchValue::Dict* as_dict(const TorchValue& value) {
+  const auto* dict = std::get_if<std::shared_ptr<TorchValue::Dict>>(&value.value);
+  return dict == nullptr ? nullptr : dict->get();
+}
+
+const TorchValue* find_text_key(const TorchValue::Dict& dict, const std::string& key) {
+  for (const auto& [name, value] : dict) {
+    const auto* text = std::get_if<std::string>(&name.value);
+    if (text != nullptr && *text == key) return &value;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TensorMap flatten_tensors(const TorchValue& value) {
+  Flattener flattener;
+  flattener.visit(value, "");
+  return std::move(flattener.tensors);
+}
+
+TensorMap read_state_dict(const std::filesystem::path& path) {
+  const TorchValue file = read_torch_file(path);
+  const std::string hint =
+      "give a file with a dictionary of tensors, as torch.save(model.state_dict(), path) writes it";
+  const TorchValue::Dict* dict = as_dict(file);
+  if (dict == nullptr) throw_data("the file does not hold a dictionary", path.string(), hint);
+  if (const TorchValue* inner = find_text_key(*dict, kStateKey); inner != nullptr) {
+    dict = as_dict(*inner);
+    if (dict == nullptr) throw_data(std::string(kStateKey) + " is not a dictionary", path.string(), hint);
+  }
+  Flattener flattener;
+  for (const auto& [key, value] : *dict) {
+    if (std::holds_alternative<HostTensor>(value.value)) flattener.visit(value, key_text(key));
+  }
+  if (flattener.tensors.empty()) throw_data("the file's dictionary holds no tensors", path.string(), hint);
+  return std::move(flattener.tensors);
+}
+
+}  // namespace anemll
