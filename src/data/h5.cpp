@@ -1,0 +1,444 @@
+// See h5.hpp. The C calls are checked one by one: HDF5 reports failure by negative values only.
+#include "src/data/h5.hpp"
+
+#include "anemll/core/error.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <system_error>
+
+#include <hdf5.h>
+
+namespace anemll::h5 {
+namespace {
+
+static_assert(sizeof(hid_t) == sizeof(Handle::Id), "handles are kept as 64-bit integers");
+constexpr int kMaxRank = 8;
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 24;
+
+// The report of one failed call: the deepest record has the cause, the outermost the intent.
+struct Report {
+  std::string cause;
+  std::string intent;
+};
+
+herr_t collect(unsigned /*depth*/, const H5E_error2_t* record, void* data) {
+  auto* report = static_cast<Report*>(data);
+  const std::string text = record->desc != nullptr ? record->desc : "";
+  if (report->cause.empty()) report->cause = text;
+  report->intent = text;
+  return 0;
+}
+
+// What the operating system said, where HDF5 wraps it in offsets and addresses.
+std::string plain(const std::string& cause) {
+  constexpr std::string_view kMark = "error message = '";
+  const std::size_t mark = cause.find(kMark);
+  if (mark == std::string::npos) return cause;
+  const std::size_t start = mark + kMark.size();
+  return cause.substr(start, cause.find('\'', start) - start);
+}
+
+std::string hint_for(const std::string& cause) {
+  for (const char* full : {"No space left", "quota", "File too large"}) {
+    if (cause.find(full) != std::string::npos) return "free disk space or choose another output folder";
+  }
+  if (cause.find("Permission denied") != std::string::npos) return "check the permissions of the path";
+  if (cause.find("bad version number") != std::string::npos) {
+    return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
+           "to v110";
+  }
+  return "the file is damaged, incomplete or not an HDF5 file; restore it or import the cache again";
+}
+
+[[noreturn]] void fail(const std::string& action, const std::string& where) {
+  Report report;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, collect, &report);
+  H5Eclear2(H5E_DEFAULT);
+  const std::string cause = report.cause.empty() ? "no reason given" : plain(report.cause);
+  std::string what = action + " (HDF5: " + cause;
+  if (report.intent != report.cause) what += "; " + report.intent;
+  throw_data(what + ")", where, hint_for(cause));
+}
+
+// HDF5 prints errors to stderr by itself unless told otherwise, per thread in a thread-safe build.
+// Its own clean-up at exit is turned off: a file that could not be closed because the disk is full would be
+// closed again there, which ends in a crash instead of the exit code. Every file is closed by its owner.
+void quiet() {
+  [[maybe_unused]] static const herr_t before_first_use = H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+int close_file(hid_t id) {
+  return H5Fclose(id);
+}
+int close_dataset(hid_t id) {
+  return H5Dclose(id);
+}
+int close_space(hid_t id) {
+  return H5Sclose(id);
+}
+int close_type(hid_t id) {
+  return H5Tclose(id);
+}
+int close_list(hid_t id) {
+  return H5Pclose(id);
+}
+int close_attribute(hid_t id) {
+  return H5Aclose(id);
+}
+
+Handle own(hid_t id, Handle::Close close, const std::string& action, const std::string& where) {
+  if (id < 0) fail(action, where);
+  return Handle(id, close);
+}
+
+void check(herr_t status, const std::string& action, const std::string& where) {
+  if (status < 0) fail(action, where);
+}
+
+// IEEE binary16, which HDF5 1.10 has no name for. h5py shows it as float16.
+Handle make_f16(hid_t base, const std::string& where) {
+  Handle type = own(H5Tcopy(base), close_type, "cannot build the float16 type", where);
+  // Fields first: the size may only shrink to what they need.
+  check(H5Tset_fields(type.get(), 15, 10, 5, 0, 10), "cannot build the float16 type", where);
+  check(H5Tset_size(type.get(), 2), "cannot build the float16 type", where);
+  check(H5Tset_ebias(type.get(), 15), "cannot build the float16 type", where);
+  return type;
+}
+
+bool is_f16(hid_t type) {
+  std::size_t sign = 0, exponent = 0, exponent_size = 0, mantissa = 0, mantissa_size = 0;
+  if (H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) < 0) return false;
+  return H5Tget_size(type) == 2 && sign == 15 && exponent == 10 && exponent_size == 5 && mantissa == 0 &&
+         mantissa_size == 10 && H5Tget_ebias(type) == 15 && H5Tget_norm(type) == H5T_NORM_IMPLIED;
+}
+
+// Byte order does not matter here: HDF5 converts it on the way, and not at all when it is ours.
+Type classify(hid_t type) {
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      if (H5Tget_size(type) == 4 && H5Tget_sign(type) == H5T_SGN_2) return Type::i32;
+      if (H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE) return Type::u8;
+      return Type::other;
+    case H5T_FLOAT:
+      if (is_f16(type)) return Type::f16;
+      if (H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0) return Type::f32;
+      return Type::other;
+    default:
+      return Type::other;
+  }
+}
+
+Handle make_type(Type type, bool in_memory, const std::string& where) {
+  hid_t base = -1;
+  switch (type) {
+    case Type::i32:
+      base = in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
+      break;
+    case Type::u8:
+      base = in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
+      break;
+    case Type::f16:
+      return make_f16(in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE, where);
+    case Type::f32:
+      base = in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
+      break;
+    case Type::other:
+      throw_data("unsupported element type", where, "the schema knows int32, uint8, float16 and float32");
+  }
+  return own(H5Tcopy(base), close_type, "cannot copy a type", where);
+}
+
+// Selects rows [first, first + count) of a dataset of this shape; returns file space and memory space.
+std::pair<Handle, Handle> select_rows(hid_t dataset, const std::vector<std::int64_t>& shape,
+                                      std::int64_t first, std::int64_t count, const std::string& where) {
+  if (first < 0 || count < 0 || first + count > shape.front()) {
+    throw_data("rows " + std::to_string(first) + " to " + std::to_string(first + count) + " asked for, " +
+                   std::to_string(shape.front()) + " there",
+               where, "the index and the shard do not match");
+  }
+  hsize_t start[kMaxRank] = {};
+  hsize_t extent[kMaxRank] = {};
+  start[0] = static_cast<hsize_t>(first);
+  extent[0] = static_cast<hsize_t>(count);
+  for (std::size_t i = 1; i < shape.size(); ++i) extent[i] = static_cast<hsize_t>(shape[i]);
+  Handle file = own(H5Dget_space(dataset), close_space, "cannot get the data space", where);
+  check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start, nullptr, extent, nullptr),
+        "cannot select rows", where);
+  Handle memory = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), close_space,
+                      "cannot make a data space", where);
+  return {std::move(file), std::move(memory)};
+}
+
+Handle text_type(const std::string& where) {
+  Handle type = own(H5Tcopy(H5T_C_S1), close_type, "cannot make a text type", where);
+  check(H5Tset_size(type.get(), H5T_VARIABLE), "cannot make a text type", where);
+  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "cannot make a text type", where);
+  return type;
+}
+
+void write_attribute(hid_t object, const std::string& name, hid_t file_type, hid_t memory_type,
+                     const void* value, const std::string& where) {
+  const std::string action = "cannot write attribute " + name;
+  const Handle space = own(H5Screate(H5S_SCALAR), close_space, action, where);
+  const Handle attribute =
+      own(H5Acreate2(object, name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), close_attribute,
+          action, where);
+  check(H5Awrite(attribute.get(), memory_type, value), action, where);
+}
+
+void write_text(hid_t object, const std::string& name, std::string_view text, const std::string& where) {
+  const Handle type = text_type(where);
+  const std::string terminated(text);
+  const char* pointer = terminated.c_str();
+  write_attribute(object, name, type.get(), type.get(), static_cast<const void*>(&pointer), where);
+}
+
+std::string read_text(hid_t object, const std::string& name, const std::string& where) {
+  const std::string action = "cannot read attribute " + name;
+  const Handle attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), close_attribute, action, where);
+  const Handle type = own(H5Aget_type(attribute.get()), close_type, action, where);
+  const Handle space = own(H5Aget_space(attribute.get()), close_space, action, where);
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw_data("attribute " + name + " is not one text", where, "write it as one UTF-8 string");
+  }
+  if (H5Tis_variable_str(type.get()) > 0) {
+    char* pointer = nullptr;
+    check(H5Aread(attribute.get(), type.get(), static_cast<void*>(&pointer)), action, where);
+    std::string text = pointer != nullptr ? pointer : "";
+    H5free_memory(pointer);
+    return text;
+  }
+  const std::size_t size = H5Tget_size(type.get());
+  if (size > kMaxTextBytes) throw_data("attribute " + name + " is too long", where, "keep it under 16 MiB");
+  std::string text(size, '\0');
+  check(H5Aread(attribute.get(), type.get(), text.data()), action, where);
+  text.resize(std::min(text.size(), text.find('\0')));
+  return text;
+}
+
+bool attribute_exists(hid_t object, const std::string& name, const std::string& where) {
+  const htri_t there = H5Aexists(object, name.c_str());
+  if (there < 0) fail("cannot look for attribute " + name, where);
+  return there > 0;
+}
+
+}  // namespace
+
+std::size_t size_of(Type type) {
+  switch (type) {
+    case Type::i32:
+    case Type::f32:
+      return 4;
+    case Type::f16:
+      return 2;
+    case Type::u8:
+      return 1;
+    case Type::other:
+      break;
+  }
+  return 0;
+}
+
+std::string_view name_of(Type type) {
+  switch (type) {
+    case Type::i32:
+      return "int32";
+    case Type::u8:
+      return "uint8";
+    case Type::f16:
+      return "float16";
+    case Type::f32:
+      return "float32";
+    case Type::other:
+      break;
+  }
+  return "another type";
+}
+
+std::string Dataset::describe() const {
+  std::string text(name_of(type_));
+  text += '[';
+  for (std::size_t i = 0; i < shape_.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape_[i]);
+  return text + ']';
+}
+
+void Dataset::read_rows(std::int64_t first, std::int64_t count, std::byte* out) const {
+  quiet();
+  const auto [file, memory] = select_rows(handle_.get(), shape_, first, count, where_);
+  const Handle type = make_type(type_, true, where_);
+  check(H5Dread(handle_.get(), type.get(), memory.get(), file.get(), H5P_DEFAULT, out),
+        "cannot read rows " + std::to_string(first) + " to " + std::to_string(first + count), where_);
+}
+
+void Dataset::write_rows(std::int64_t first, std::int64_t count, const std::byte* in) {
+  quiet();
+  const auto [file, memory] = select_rows(handle_.get(), shape_, first, count, where_);
+  const Handle type = make_type(type_, true, where_);
+  check(H5Dwrite(handle_.get(), type.get(), memory.get(), file.get(), H5P_DEFAULT, in), "cannot write",
+        where_);
+}
+
+void Dataset::set_text(const std::string& attribute, std::string_view text) {
+  quiet();
+  write_text(handle_.get(), attribute, text, where_);
+}
+
+std::string Dataset::text(const std::string& attribute) const {
+  quiet();
+  return attribute_exists(handle_.get(), attribute, where_) ? read_text(handle_.get(), attribute, where_)
+                                                            : "";
+}
+
+File File::open(const std::filesystem::path& path) {
+  quiet();
+  const std::string where = path.string();
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw_data(error ? "cannot be reached: " + error.message() : "does not exist", where,
+               "restore the file or import the cache again");
+  }
+  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), close_list, "cannot prepare", where);
+  check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "cannot prepare", where);
+  File file;
+  file.path_ = path;
+  file.handle_ = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), close_file, "cannot open", where);
+  return file;
+}
+
+File File::create(const std::filesystem::path& path) {
+  quiet();
+  const std::string where = path.string();
+  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), close_list, "cannot prepare", where);
+  check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "cannot prepare", where);
+  check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), "cannot prepare", where);
+  const Handle creation = own(H5Pcreate(H5P_FILE_CREATE), close_list, "cannot prepare", where);
+  check(H5Pset_obj_track_times(creation.get(), false), "cannot turn object times off", where);
+  File file;
+  file.path_ = path;
+  file.handle_ = own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), close_file,
+                     "cannot create", where);
+  return file;
+}
+
+bool File::contains(const std::string& dataset) const {
+  quiet();
+  const htri_t there = H5Lexists(handle_.get(), dataset.c_str(), H5P_DEFAULT);
+  if (there < 0) fail("cannot look for dataset " + dataset, path_.string());
+  return there > 0;
+}
+
+Dataset File::dataset(const std::string& name) const {
+  quiet();
+  Dataset result;
+  result.name_ = name;
+  result.where_ = path_.string() + ", dataset " + name;
+  const std::string& where = result.where_;
+  if (!contains(name))
+    throw_data("the dataset is missing", where, "the file is not a KD cache, or it is incomplete");
+  result.handle_ =
+      own(H5Dopen2(handle_.get(), name.c_str(), H5P_DEFAULT), close_dataset, "cannot open", where);
+  const hid_t id = result.handle_.get();
+  const Handle type = own(H5Dget_type(id), close_type, "cannot get the type", where);
+  result.type_ = classify(type.get());
+  const Handle space = own(H5Dget_space(id), close_space, "cannot get the shape", where);
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  if (rank < 1 || rank > kMaxRank) {
+    throw_data("has " + std::to_string(rank) + " dimensions", where, "the file is not a KD cache");
+  }
+  hsize_t extent[kMaxRank] = {};
+  if (H5Sget_simple_extent_dims(space.get(), extent, nullptr) < 0) fail("cannot get the shape", where);
+  // The product of all extents times the element size must stay far from overflow everywhere below.
+  std::size_t bytes = std::max<std::size_t>(size_of(result.type_), 1);
+  for (int i = 0; i < rank; ++i) {
+    if (extent[i] > 0 && bytes > (std::numeric_limits<std::size_t>::max() >> 2) / extent[i]) {
+      throw_data("is impossibly large", where, "the file is damaged");
+    }
+    if (extent[i] > 0) bytes *= extent[i];
+    result.shape_.push_back(static_cast<std::int64_t>(extent[i]));
+  }
+  result.row_bytes_ = extent[0] > 0 ? bytes / extent[0] : bytes;
+  const Handle list = own(H5Dget_create_plist(id), close_list, "cannot get the layout", where);
+  if (H5Pget_layout(list.get()) == H5D_CHUNKED) {
+    hsize_t chunk[kMaxRank] = {};
+    if (H5Pget_chunk(list.get(), kMaxRank, chunk) < 0) fail("cannot get the chunk shape", where);
+    result.chunk_rows_ = static_cast<std::int64_t>(chunk[0]);
+  }
+  return result;
+}
+
+Dataset File::create_dataset(const std::string& name, Type type, const std::vector<std::int64_t>& shape,
+                             int compress) {
+  quiet();
+  const std::string where = path_.string() + ", dataset " + name;
+  hsize_t extent[kMaxRank] = {};
+  for (std::size_t i = 0; i < shape.size(); ++i) extent[i] = static_cast<hsize_t>(shape[i]);
+  const Handle list = own(H5Pcreate(H5P_DATASET_CREATE), close_list, "cannot prepare", where);
+  check(H5Pset_obj_track_times(list.get(), false), "cannot turn object times off", where);
+  if (compress > 0) {
+    hsize_t chunk[kMaxRank];
+    std::copy(std::begin(extent), std::end(extent), std::begin(chunk));
+    chunk[0] = 1;
+    check(H5Pset_chunk(list.get(), static_cast<int>(shape.size()), chunk), "cannot set the chunk shape",
+          where);
+    check(H5Pset_shuffle(list.get()), "cannot use the shuffle filter", where);
+    check(H5Pset_deflate(list.get(), static_cast<unsigned>(compress)), "cannot use the deflate filter",
+          where);
+  }
+  const Handle file_type = make_type(type, false, where);
+  const Handle space = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), close_space,
+                           "cannot make a data space", where);
+  // The returned object holds the handle opened by name, so that both paths share one description.
+  own(H5Dcreate2(handle_.get(), name.c_str(), file_type.get(), space.get(), H5P_DEFAULT, list.get(),
+                 H5P_DEFAULT),
+      close_dataset, "cannot create", where);
+  return dataset(name);
+}
+
+bool File::has_attribute(const std::string& name) const {
+  quiet();
+  return attribute_exists(handle_.get(), name, path_.string());
+}
+
+std::string File::text(const std::string& name) const {
+  quiet();
+  return read_text(handle_.get(), name, path_.string());
+}
+
+std::int64_t File::integer(const std::string& name) const {
+  quiet();
+  const std::string action = "cannot read attribute " + name;
+  const Handle attribute =
+      own(H5Aopen(handle_.get(), name.c_str(), H5P_DEFAULT), close_attribute, action, path_.string());
+  const Handle type = own(H5Aget_type(attribute.get()), close_type, action, path_.string());
+  const Handle space = own(H5Aget_space(attribute.get()), close_space, action, path_.string());
+  if (H5Tget_class(type.get()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw_data("attribute " + name + " is not one integer", path_.string(), "write it as a 64-bit integer");
+  }
+  std::int64_t value = 0;
+  check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &value), action, path_.string());
+  return value;
+}
+
+void File::set_text(const std::string& name, std::string_view text) {
+  quiet();
+  write_text(handle_.get(), name, text, path_.string());
+}
+
+void File::set_integer(const std::string& name, std::int64_t value) {
+  quiet();
+  write_attribute(handle_.get(), name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, path_.string());
+}
+
+void File::close() {
+  quiet();
+  if (handle_.get() < 0) return;
+  check(H5Fflush(handle_.get(), H5F_SCOPE_LOCAL), "cannot write", path_.string());
+  if (H5Fclose(handle_.release()) < 0) fail("cannot write", path_.string());
+}
+
+}  // namespace anemll::h5

@@ -1,0 +1,47 @@
+// What a path given as a cache is. Looks at names and first bytes only.
+#include "anemll/core/error.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "src/data/schema.hpp"
+#include "src/data/torch_shards.hpp"
+
+#include <array>
+#include <cstddef>
+#include <fstream>
+#include <string>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kExpected =
+    "expected a folder with index.json and .h5 shards (made by anemll_cache import), one .h5 file, or a "
+    "folder with "
+    "shard_*.pt and meta.json";
+
+bool has_hdf5_signature(const fs::path& path) {
+  constexpr std::array<char, 8> kSignature = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
+  std::array<char, 8> start{};
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw_data("cannot open for reading", path.string(), "check the permissions of the file");
+  file.read(start.data(), start.size());
+  return file.gcount() == 8 && start == kSignature;
+}
+
+}  // namespace
+
+CacheKind identify_cache(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) throw_data("does not exist", path.string(), kExpected);
+  if (error)
+    throw_data("cannot be read: " + error.message(), path.string(), "check the permissions of the path");
+  if (!fs::is_directory(status)) {
+    if (fs::is_regular_file(status) && has_hdf5_signature(path)) return CacheKind::hdf5_file;
+    throw_data("is not an HDF5 file", path.string(), kExpected);
+  }
+  if (fs::exists(path / kIndexName, error)) return CacheKind::hdf5_folder;
+  if (!list_torch_shards(path).shards.empty()) return CacheKind::torch_folder;
+  throw_data("is not a KD cache", path.string(), kExpected);
+}
+
+}  // namespace anemll

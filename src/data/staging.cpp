@@ -1,0 +1,150 @@
+// See staging.hpp. The lock is an flock on a file inside the partial folder: it ends with its process,
+// however that ends, so a partial folder without a lock is a killed writer's and may go.
+#include "src/data/staging.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "src/data/schema.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kLockName = ".lock";
+
+fs::path normalised(const fs::path& path) {
+  fs::path absolute = fs::absolute(path).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();  // "dir/" names dir
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw_data("cannot remove: " + error.message(), path.string(), "remove it by hand");
+}
+
+void rename_path(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) {
+    throw_data("cannot rename " + from.filename().string() + " into place: " + error.message(), to.string(),
+               "check that nothing else writes there");
+  }
+}
+
+// The files that importing and exporting make, and nothing else.
+bool ours(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  const std::string extension = entry.path().extension().string();
+  return entry.is_regular_file() &&
+         (name == kIndexName || name == "meta.json" || name == "progress.json" ||
+          (name.starts_with("shard_") && (extension == ".h5" || extension == ".pt")));
+}
+
+// An overwrite must never take away something that no cache needs.
+void require_replaceable(const fs::path& path) {
+  if (!fs::is_directory(path)) {
+    if (path.extension() == ".h5") return;
+    throw_usage("exists and is not a .h5 file, so it is not overwritten", path.string(),
+                "choose another destination or remove it yourself");
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    if (ours(entry)) continue;
+    throw_usage("holds " + entry.path().filename().string() +
+                    ", which is not part of a KD cache, so it is not overwritten",
+                path.string(), "choose another destination or remove it yourself");
+  }
+}
+
+}  // namespace
+
+Staging::Staging(const fs::path& source, const fs::path& destination, bool overwrite)
+    : destination_(normalised(destination)), overwrite_(overwrite) {
+  std::error_code missing;
+  if (fs::equivalent(source, destination_, missing)) {
+    throw_usage("source and destination are the same", destination_.string(), "choose another destination");
+  }
+  if (fs::exists(destination_)) {
+    if (!overwrite) throw_usage("already exists", destination_.string(), "use --overwrite to replace it");
+    require_replaceable(destination_);
+  }
+  partial_ = destination_;
+  partial_ += ".partial";
+  std::error_code error;
+  fs::create_directories(destination_.parent_path(), error);
+  if (error)
+    throw_data("cannot create: " + error.message(), destination_.parent_path().string(), "check the path");
+  if (fs::exists(partial_)) {
+    lock();  // throws while its writer lives
+    log_warning(partial_.string() + ": left by a writer that was killed; removed");
+    remove_tree(partial_);
+    unlock();
+  }
+  fs::create_directory(partial_, error);
+  if (error) throw_data("cannot create: " + error.message(), partial_.string(), "check the permissions");
+  lock();
+}
+
+Staging::~Staging() {
+  if (lock_ < 0) return;
+  std::error_code ignored;
+  fs::remove_all(partial_, ignored);
+  unlock();
+}
+
+void Staging::lock() {
+  const std::string path = (partial_ / kLockName).string();
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0)
+    throw_data(std::string("cannot create: ") + std::strerror(errno), path, "check the permissions");
+  // A file system without locks (ENOLCK, EOPNOTSUPP) must not stop anyone; it only loses the protection.
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    unlock();
+    throw_data("another process is writing it", destination_.string(),
+               "wait for it, or choose another destination");
+  }
+}
+
+void Staging::unlock() {
+  ::close(std::exchange(lock_, -1));
+}
+
+// A directory cannot be replaced by rename; the old one steps aside first. A kill between the two renames
+// leaves it under that other name, and the next writer takes it away.
+void Staging::put(const fs::path& from) {
+  fs::path old = destination_;
+  old += ".replaced";
+  if (fs::exists(old)) remove_tree(old);
+  const bool replace = fs::exists(destination_);
+  if (replace && !overwrite_)
+    throw_usage("was made by someone else meanwhile", destination_.string(), "use --overwrite");
+  if (replace) rename_path(destination_, old);
+  rename_path(from, destination_);
+  sync_directory(destination_.parent_path());
+  if (replace) remove_tree(old);
+}
+
+void Staging::commit() {
+  fs::remove(partial_ / kLockName);
+  sync_directory(partial_);
+  put(partial_);
+  unlock();
+}
+
+void Staging::commit_file(const fs::path& file) {
+  put(file);
+  remove_tree(partial_);
+  unlock();
+}
+
+}  // namespace anemll

@@ -1,0 +1,178 @@
+// See torch_shards.hpp.
+#include "src/data/torch_shards.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/torch_file.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kSampleBytes = std::size_t{64} << 10;
+constexpr std::size_t kSamples = 16;
+
+DType dtype_of(h5::Type type) {
+  switch (type) {
+    case h5::Type::i32:
+      return DType::i32;
+    case h5::Type::u8:
+      return DType::u8;
+    case h5::Type::f16:
+      return DType::f16;
+    case h5::Type::f32:
+    case h5::Type::other:
+      break;
+  }
+  return DType::f32;
+}
+
+HostTensor take(const TensorMap& tensors, const std::string& name, std::size_t row_rank,
+                const fs::path& path) {
+  const std::string where = path.string() + ", tensor " + name;
+  const HostTensor* found = tensors.find(name);
+  if (found == nullptr) throw_data("the tensor is missing", where, "the file is not a shard of a KD cache");
+  HostTensor tensor = found->packed();
+  if (tensor.shape.size() == row_rank) {  // one example, without a row dimension
+    tensor.shape.insert(tensor.shape.begin(), 1);
+    tensor.strides = contiguous_strides(tensor.shape);
+  }
+  if (tensor.shape.size() != row_rank + 1) {
+    throw_data("is " + tensor.describe() + ", expected " + std::to_string(row_rank + 1) + " dimensions",
+               where, "the file is not a shard of a KD cache");
+  }
+  return tensor;
+}
+
+// An absent or null key counts as not said; anything but an integer is an error.
+std::int64_t said(const Json& meta, const char* key, const std::string& where) {
+  const auto found = meta.find(key);
+  if (found == meta.end() || found->is_null()) return 0;
+  if (!found->is_number_integer()) {
+    throw_data(std::string("key \"") + key + "\" must be an integer", where, "repair or remove the key");
+  }
+  return found->get<std::int64_t>();
+}
+
+void hold_against(const Json& meta, const char* key, std::int64_t actual, const std::string& where) {
+  const std::int64_t value = said(meta, key, where);
+  if (value != 0 && value != actual) {
+    throw_data(std::string("says ") + key + " = " + std::to_string(value) + ", but the shards have " +
+                   std::to_string(actual),
+               where, "shards and meta.json belong to different caches");
+  }
+}
+
+}  // namespace
+
+TorchShardFiles list_torch_shards(const fs::path& folder) {
+  TorchShardFiles files;
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  if (error)
+    throw_data("cannot list the folder: " + error.message(), folder.string(), "check path and permissions");
+  for (const fs::directory_entry& entry : entries) {
+    if (entry.path().extension() != ".pt" || !entry.is_regular_file(error)) continue;
+    const bool shard = entry.path().filename().string().starts_with("shard_");
+    (shard ? files.shards : files.others).push_back(entry.path());
+  }
+  std::sort(files.shards.begin(), files.shards.end());
+  std::sort(files.others.begin(), files.others.end());
+  return files;
+}
+
+TorchShard read_torch_shard(const fs::path& path, bool with_negatives) {
+  const TensorMap tensors = flatten_tensors(read_torch_file(path));
+  TorchShard shard;
+  const HostTensor ids = take(tensors, "input_ids", 1, path);
+  const HostTensor topk = take(tensors, "topk_idx", 2, path);
+  shard.rows = ids.shape[0];
+  shard.shape.length = ids.shape[1];
+  shard.shape.positions = topk.shape[1];
+  shard.shape.topk = topk.shape[2];
+  if (with_negatives && (tensors.contains("rand_idx") || tensors.contains("rand_logits"))) {
+    shard.shape.rand_neg = take(tensors, "rand_idx", 2, path).shape[2];
+  }
+  if (shard.rows < 1 || shard.shape.length < 2 || shard.shape.positions < 1 || shard.shape.topk < 1) {
+    throw_data("holds no samples", path.string(), "remove the file or make the cache again");
+  }
+  if (shard.shape.positions >= shard.shape.length) {
+    throw_data("is " + topk.describe() + " for " + std::to_string(shard.shape.length) + " tokens; at most " +
+                   std::to_string(shard.shape.length - 1) + " positions are supervised",
+               path.string() + ", tensor topk_idx", "position s predicts token s + 1");
+  }
+  for (const DatasetSpec& spec : datasets_of(shard.shape)) {
+    HostTensor tensor = take(tensors, spec.name, spec.row_shape.size(), path);
+    HostTensor expected;
+    expected.dtype = dtype_of(spec.type);
+    expected.shape = {shard.rows};
+    expected.shape.insert(expected.shape.end(), spec.row_shape.begin(), spec.row_shape.end());
+    if (tensor.dtype != expected.dtype || tensor.shape != expected.shape) {
+      throw_data("is " + tensor.describe() + ", expected " + expected.describe(),
+                 path.string() + ", tensor " + spec.name,
+                 "convert it to what the reference's cache script writes");
+    }
+    shard.tensors.push_back(std::move(tensor));
+  }
+  return shard;
+}
+
+TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
+  const fs::path path = folder / "meta.json";
+  const std::string where = path.string();
+  if (!fs::exists(path)) {
+    log_warning(where + ": missing; the cache will not know its vocabulary and origin");
+    return {};
+  }
+  const Json meta = Json::parse(read_text(path), nullptr, false);
+  if (meta.is_discarded() || !meta.is_object()) {
+    throw_data("is not a JSON object", where, "repair the file, or remove it to import without provenance");
+  }
+  if (const auto format = meta.find("format"); format != meta.end() && *format != kTorchCacheFormat) {
+    throw_data("the format is " + format->dump() + ", not \"" + std::string(kTorchCacheFormat) + "\"", where,
+               "only this format can be imported");
+  }
+  hold_against(meta, "max_length", shape.length, where);
+  hold_against(meta, "topk", shape.topk, where);
+  if (shape.rand_neg > 0) hold_against(meta, "rand_neg", shape.rand_neg, where);
+  TorchMeta result;
+  result.json = meta.dump();
+  result.vocab_size = said(meta, "vocab_size", where);
+  if (result.vocab_size < 0 || result.vocab_size > (std::int64_t{1} << 31)) {
+    throw_data("key \"vocab_size\" is out of range", where, "repair or remove the key");
+  }
+  return result;
+}
+
+std::string fingerprint_torch_folder(const fs::path& folder) {
+  Sha256 sha;
+  std::vector<fs::path> files = list_torch_shards(folder).shards;
+  if (fs::exists(folder / "meta.json")) files.push_back(folder / "meta.json");
+  for (const fs::path& path : files) {
+    const auto file = MappedFile::open(path);
+    const std::span<const std::byte> bytes = file->bytes();
+    sha.update(path.filename().string() + ' ' + std::to_string(bytes.size()) + '\n');
+    if (bytes.size() <= kSamples * kSampleBytes) {
+      sha.update(bytes);
+      continue;
+    }
+    // Evenly spaced, the last one at the end, where a zip lists the CRC-32 of every tensor.
+    const std::size_t last = bytes.size() - kSampleBytes;
+    for (std::size_t i = 0; i < kSamples; ++i) {
+      sha.update(bytes.subspan(last / (kSamples - 1) * i + (i + 1 == kSamples ? last % (kSamples - 1) : 0),
+                               kSampleBytes));
+    }
+  }
+  return sha.finish_hex();
+}
+
+}  // namespace anemll
