@@ -1,0 +1,121 @@
+// The life of MPI in a process: start, end, and the way out when a rank fails. No rank may wait for one that
+// stopped, and a user's mistake that all ranks see should not end in MPI's abort banner.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "src/comm/mpi_check.hpp"
+#include "src/comm/mpi_communicator.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include <mpi.h>
+
+namespace anemll {
+namespace {
+
+constexpr double kAgreeSeconds = 1.0;  ///< how long a failed rank waits for the others to fail too
+
+int world_size() {
+  int size = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
+}
+
+[[noreturn]] void abort_world(int exit_code) {
+  std::fflush(nullptr);
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::_Exit(exit_code);
+}
+
+/// True when all ranks come here within kAgreeSeconds.
+bool all_ranks_come(MPI_Comm comm) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(comm, &request) != MPI_SUCCESS) return false;
+  const double start = MPI_Wtime();
+  Backoff backoff;
+  for (int done = 0; done == 0; backoff.pause()) {
+    if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
+    if (done == 0 && MPI_Wtime() - start > kAgreeSeconds) return false;
+  }
+  return true;
+}
+
+struct Failure {
+  int exit_code = 1;
+  std::string text;
+};
+
+/// The exit code of a job whose ranks have all failed; each different message is printed once.
+int report_together(const Failure& mine) {
+  const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
+  const auto texts = gather_strings(*comm, mine.text);
+  for (int r = 0; r < comm->rank(); ++r) {
+    if (texts[static_cast<std::size_t>(r)] == mine.text) return mine.exit_code;
+  }
+  log(LogLevel::error, mine.text);
+  return mine.exit_code;
+}
+
+int end_with(const Failure& failure, MPI_Comm agreement) {
+  if (world_size() == 1) {
+    log(LogLevel::error, failure.text);
+    return failure.exit_code;
+  }
+  if (all_ranks_come(agreement)) return report_together(failure);
+  log(LogLevel::error, failure.text);
+  abort_world(failure.exit_code);
+}
+
+}  // namespace
+
+MpiRuntime::MpiRuntime(int* argc, char*** argv) : uncaught_(std::uncaught_exceptions()) {
+  int running = 0;
+  MPI_Initialized(&running);
+  if (running == 0) {
+    int provided = 0;
+    check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    owns_mpi_ = true;
+    if (provided < MPI_THREAD_FUNNELED) {
+      throw_comm("MPI has no support for threads", "MPI_Init_thread", "use an MPI with MPI_THREAD_FUNNELED");
+    }
+  }
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm host = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  MPI_Comm_rank(host, &local_rank_);
+  MPI_Comm_size(host, &local_size_);
+  MPI_Comm_free(&host);
+}
+
+MpiRuntime::~MpiRuntime() {
+  if (std::uncaught_exceptions() > uncaught_ && world_size() > 1) {
+    log(LogLevel::error, "an error ends this rank and with it the job");
+    abort_world(static_cast<int>(ExitCode::communication));
+  }
+  if (owns_mpi_) MPI_Finalize();
+}
+
+std::unique_ptr<Communicator> MpiRuntime::world() {
+  return make_mpi_communicator(MPI_COMM_WORLD);
+}
+
+int MpiRuntime::run(const std::function<int()>& body) {
+  MPI_Comm agreement = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &agreement), "MPI_Comm_dup");
+  int code = 0;
+  try {
+    code = body();
+  } catch (const Error& error) {
+    code = end_with({static_cast<int>(error.code()), error.what()}, agreement);
+  } catch (const std::exception& error) {
+    code = end_with({1, error.what()}, agreement);
+  }
+  MPI_Comm_free(&agreement);
+  return code;
+}
+
+}  // namespace anemll

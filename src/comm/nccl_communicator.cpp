@@ -1,0 +1,264 @@
+// The NCCL backend: sums of device memory on a stream of its own, beside the caller's. Calls on host memory
+// go to the bootstrap communicator, which also carries NCCL's id. Owns the ncclComm_t, one stream and the
+// events.
+//
+// The communicator is non-blocking, as NCCL asks of those who may have to abort it: every call may return "in
+// progress" and is then polled with a time limit. One thread calls it, the one that calls the bootstrap.
+// The destructor ends NCCL in order (drain, finalize, destroy), or aborts it while an error is in flight.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+#include <unistd.h>
+
+namespace anemll {
+namespace {
+
+constexpr double kInitSeconds = 600;    ///< connecting many hosts takes long
+constexpr double kLaunchSeconds = 120;  ///< enqueueing, finalizing
+constexpr const char* kHint = "NCCL_DEBUG=INFO shows more; launch/README.md says what to do";
+
+void check_cuda(cudaError_t code, const char* call) {
+  if (code != cudaSuccess)
+    throw_comm(cudaGetErrorString(code), call, "check nvidia-smi and CUDA_VISIBLE_DEVICES");
+}
+
+[[noreturn]] void throw_nccl(ncclResult_t code, ncclComm_t comm, const char* call) {
+  const char* detail = ncclGetLastError(comm);
+  std::string text = ncclGetErrorString(code);
+  if (detail != nullptr && *detail != '\0') text += std::string(": ") + detail;
+  throw_comm(text, call, kHint);
+}
+
+/// Polls a non-blocking communicator until `code` is final.
+void settle(ncclResult_t code, ncclComm_t comm, const char* call, double limit_s) {
+  using namespace std::chrono_literals;
+  const auto start = std::chrono::steady_clock::now();
+  while (code == ncclInProgress) {
+    const ncclResult_t asked = ncclCommGetAsyncError(comm, &code);
+    if (asked != ncclSuccess) throw_nccl(asked, comm, "ncclCommGetAsyncError");
+    if (code != ncclInProgress) break;
+    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(limit_s)) {
+      throw_comm("still in progress after " + format_seconds(limit_s), call, kHint);
+    }
+    std::this_thread::sleep_for(100us);
+  }
+  if (code != ncclSuccess) throw_nccl(code, comm, call);
+}
+
+class Stream {
+ public:
+  Stream() {
+    int least = 0;
+    int greatest = 0;
+    check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+    check_cuda(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest),
+               "cudaStreamCreateWithPriority");
+  }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class Event {
+ public:
+  Event() {
+    check_cuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  /// `later` runs nothing from here on before what `earlier` has been given so far.
+  void order(cudaStream_t earlier, cudaStream_t later) {
+    check_cuda(cudaEventRecord(event_, earlier), "cudaEventRecord");
+    check_cuda(cudaStreamWaitEvent(later, event_, 0), "cudaStreamWaitEvent");
+  }
+  void record(cudaStream_t stream) { check_cuda(cudaEventRecord(event_, stream), "cudaEventRecord"); }
+  void hold_up(cudaStream_t stream) {
+    check_cuda(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+/// Counts and types go together, from the type of the data alone.
+ncclResult_t all_reduce_sum(std::span<float> values, ncclComm_t comm, cudaStream_t stream) {
+  return ncclAllReduce(values.data(), values.data(), values.size(), ncclFloat32, ncclSum, comm, stream);
+}
+
+/// Done once the device gets there: wait() orders the caller's stream, the host goes on.
+class NcclPending final : public PendingReduce {
+ public:
+  NcclPending(ncclComm_t comm, cudaStream_t reducing, cudaStream_t caller) : comm_(comm), caller_(caller) {
+    done_.record(reducing);
+  }
+  void wait() override {
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
+    if (asked != ncclSuccess) throw_nccl(asked, comm_, "ncclCommGetAsyncError");
+    settle(state, comm_, "ncclAllReduce", kLaunchSeconds);
+    done_.hold_up(caller_);
+  }
+
+ private:
+  ncclComm_t comm_;
+  cudaStream_t caller_;
+  Event done_;
+};
+
+class AlreadyReduced final : public PendingReduce {
+ public:
+  void wait() override {}
+};
+
+std::string host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+/// "host, device 0 of 2, GPU <uuid>", or what is wrong with the choice.
+struct DeviceFacts {
+  std::string uuid;  ///< empty: there is no such device
+  std::string text;
+};
+
+DeviceFacts device_facts(int device) {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::string text = host_name() + ", device " + std::to_string(device) + " of " +
+                     std::to_string(code == cudaSuccess ? count : 0);
+  if (visible != nullptr) text += ", CUDA_VISIBLE_DEVICES=" + std::string(visible);
+  cudaDeviceProp properties{};
+  if (code != cudaSuccess || device < 0 || device >= count ||
+      cudaGetDeviceProperties(&properties, device) != cudaSuccess) {
+    if (code != cudaSuccess) text += std::string(", ") + cudaGetErrorString(code);
+    return {"", text};
+  }
+  return {std::string(properties.uuid.bytes, sizeof properties.uuid.bytes), text + ", " + properties.name};
+}
+
+/// Refuses, on all ranks alike, a device that is not there or that two ranks want: NCCL's own words for both
+/// come late and name one rank only.
+void check_devices(Communicator& bootstrap, int device) {
+  const DeviceFacts mine = device_facts(device);
+  const auto uuids = gather_strings(bootstrap, mine.uuid);
+  const auto texts = gather_strings(bootstrap, mine.text);
+  std::string table;
+  for (std::size_t r = 0; r < texts.size(); ++r) table += "\n  rank " + std::to_string(r) + ": " + texts[r];
+  for (std::size_t r = 0; r < uuids.size(); ++r) {
+    if (uuids[r].empty()) {
+      throw_usage("rank " + std::to_string(r) + " has no such GPU" + table, "nccl",
+                  "start at most one rank per GPU and host, or use the mpi backend");
+    }
+    for (std::size_t other = 0; other < r; ++other) {
+      if (uuids[other] != uuids[r]) continue;
+      throw_usage(
+          "ranks " + std::to_string(other) + " and " + std::to_string(r) + " use the same GPU" + table,
+          "nccl", "start at most one rank per GPU and host");
+    }
+  }
+}
+
+class NcclCommunicator final : public Communicator {
+ public:
+  NcclCommunicator(Communicator& bootstrap, int device)
+      : bootstrap_(bootstrap), uncaught_(std::uncaught_exceptions()) {
+    check_cuda(cudaSetDevice(device), "cudaSetDevice");
+    stream_ = std::make_unique<Stream>();
+    before_ = std::make_unique<Event>();
+    // Rank 0 may fail to make the id; all ranks then hear of it instead of waiting for the id.
+    ncclUniqueId id{};
+    on_root(bootstrap, [&] {
+      const ncclResult_t code = ncclGetUniqueId(&id);
+      if (code != ncclSuccess) throw_nccl(code, nullptr, "ncclGetUniqueId");
+    });
+    bootstrap.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0);
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    try {
+      settle(ncclCommInitRankConfig(&comm_, bootstrap.size(), id, bootstrap.rank(), &config), comm_,
+             "ncclCommInitRankConfig", kInitSeconds);
+    } catch (...) {
+      if (comm_ != nullptr) ncclCommAbort(comm_);
+      throw;
+    }
+  }
+
+  ~NcclCommunicator() override {
+    if (std::uncaught_exceptions() > uncaught_) {
+      // The peers may never come: waiting for them would hide the error. The process ends soon.
+      ncclCommAbort(comm_);
+      return;
+    }
+    try {
+      check_cuda(cudaStreamSynchronize(stream_->get()), "cudaStreamSynchronize");
+      settle(ncclCommFinalize(comm_), comm_, "ncclCommFinalize", kLaunchSeconds);
+      ncclCommDestroy(comm_);
+    } catch (const std::exception& error) {
+      log_warning(std::string("NCCL did not end in order: ") + error.what());
+      ncclCommAbort(comm_);
+    }
+  }
+  NcclCommunicator(const NcclCommunicator&) = delete;
+  NcclCommunicator& operator=(const NcclCommunicator&) = delete;
+
+  int rank() const override { return bootstrap_.rank(); }
+  int size() const override { return bootstrap_.size(); }
+  std::string_view backend() const override { return "nccl"; }
+
+  void barrier() override { bootstrap_.barrier(); }
+  void broadcast(std::span<std::byte> bytes, int root) override { bootstrap_.broadcast(bytes, root); }
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
+    bootstrap_.all_gather(mine, all);
+  }
+  void all_reduce(std::span<float> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
+  void all_reduce(std::span<double> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
+  void all_reduce(std::span<std::int64_t> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
+  void progress() override { bootstrap_.progress(); }
+  void abort(int exit_code) override { bootstrap_.abort(exit_code); }
+
+  std::unique_ptr<PendingReduce> all_reduce_async(float* data, std::size_t count, void* stream) override {
+    if (count == 0) return std::make_unique<AlreadyReduced>();
+    const auto caller = static_cast<cudaStream_t>(stream);
+    before_->order(caller, stream_->get());
+    settle(all_reduce_sum(std::span(data, count), comm_, stream_->get()), comm_, "ncclAllReduce",
+           kLaunchSeconds);
+    return std::make_unique<NcclPending>(comm_, stream_->get(), caller);
+  }
+
+ private:
+  Communicator& bootstrap_;
+  int uncaught_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Event> before_;
+  ncclComm_t comm_ = nullptr;
+};
+
+}  // namespace
+
+bool nccl_available() {
+  return true;
+}
+
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, int device) {
+  check_devices(bootstrap, device);
+  return std::make_unique<NcclCommunicator>(bootstrap, device);
+}
+
+}  // namespace anemll

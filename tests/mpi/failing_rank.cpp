@@ -1,0 +1,45 @@
+// One way to fail per mode, for failures.sh. The other ranks wait in a barrier that never completes.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+void fail(anemll::Communicator& world, const std::string& mode) {
+  const bool last = world.rank() == world.size() - 1;
+  if (mode == "all") anemll::throw_usage("no such flag", "--nonsense", "see --help");
+  if (mode == "root")
+    anemll::on_root(world, [] { anemll::throw_data("truncated", "model.safetensors", "fetch it again"); });
+  if (last && mode == "one") anemll::throw_numerics("the loss is NaN", "step 7", "lower --lr");
+  if (last && mode == "foreign") throw std::logic_error("a bug");
+  if (last && mode == "abort") world.abort(42);
+  world.barrier();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argv[1];
+  if (mode == "destructor") {
+    // A main that does without run(): the destructor must not leave the others waiting.
+    try {
+      anemll::MpiRuntime mpi(&argc, &argv);
+      const auto world = mpi.world();
+      fail(*world, "one");
+    } catch (const anemll::Error& error) {
+      std::cerr << error.what() << '\n';
+      return static_cast<int>(error.code());
+    }
+    return 0;
+  }
+  anemll::MpiRuntime mpi(&argc, &argv);
+  return mpi.run([&] {
+    const auto world = mpi.world();
+    fail(*world, mode);
+    return 0;
+  });
+}

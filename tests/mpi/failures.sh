@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# A rank that fails ends the job at once, with its exit code; an error that all ranks see is printed once.
+# usage: failures.sh SOURCE_DIR PROGRAM
+set -uo pipefail
+source_dir=$1
+program=$2
+result=0
+
+expect() { # MODE EXIT_CODE TEXT COUNT
+  local code=0 text count started=$SECONDS
+  text=$(timeout -s KILL 30 "$source_dir/launch/mpirun.sh" -np 2 "$program" "$1" 2>&1) || code=$?
+  count=$(grep -c -- "$3" <<<"$text")
+  if [ $code -ne "$2" ] || [ "$count" -ne "$4" ] || [ $((SECONDS - started)) -gt 15 ]; then
+    echo "FAILED: $1: exit $code (expected $2), '$3' printed $count times (expected $4), $((SECONDS - started)) s" >&2
+    echo "$text" >&2
+    return 1
+  fi
+}
+
+jobs=""
+expect_all() { while read -r mode code text; do expect "$mode" "$code" "$text" 1 & jobs+=" $!"; done; }
+expect_all <<'CASES'
+all 2 no such flag
+root 3 truncated
+one 5 the loss is NaN
+foreign 1 a bug
+destructor 4 ends this rank
+abort 42 errorcode 42
+CASES
+for job in $jobs; do wait "$job" || result=1; done
+exit $result
