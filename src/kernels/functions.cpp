@@ -1,0 +1,330 @@
+// The autograd side of functions.hpp on the CPU: what each operation keeps for backward, how its rows are
+// split over threads, and the choice between the fused kernels and the generic form by device.
+#include "src/kernels/functions.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/kernels/attention_cpu.hpp"
+#include "src/kernels/generic.hpp"
+#include "src/kernels/parallel.hpp"
+#include "src/kernels/rows_cpu.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace anemll::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr Index kGrainElements = 16384;  // below this a thread costs more than it saves
+constexpr Index kMaxHeadDim = 1024;      // the stack buffer of rope_cpu.cpp
+constexpr Index kMaxFusedLength = 2048;  // longer sequences take the general attention
+constexpr Index kWeightGradChunks = 16;
+
+template <class T>
+T* data(const at::Tensor& tensor) {
+  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
+}
+
+/// An undefined tensor as an argument of a Function.
+std::optional<at::Tensor> optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
+bool is_bf16(const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kBFloat16;
+}
+
+/// The CPU kernels know fp32 and bf16; everything else takes the generic form.
+bool has_kernels(const at::Tensor& tensor, at::ScalarType dtype) {
+  return tensor.device().is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16);
+}
+
+void for_rows(Index rows, Index width, const std::function<void(Index, Index)>& body) {
+  parallel_for(rows, std::max<Index>(kGrainElements / std::max<Index>(width, 1), 1), body);
+}
+
+/// Rows with a weight gradient: partial sums per chunk, added in a fixed order, so that the result does not
+/// depend on the number of threads. body(begin, end, partial); returns [width].
+at::Tensor with_weight_grad(Index rows, Index width, const at::TensorOptions& options,
+                            const std::function<void(Index, Index, float*)>& body) {
+  const Index chunks = std::min(rows, kWeightGradChunks);
+  const at::Tensor partial = at::zeros({chunks, width}, options);
+  float* sums = data<float>(partial);
+  parallel_for(chunks, 1, [&](Index first, Index last) {
+    for (Index c = first; c < last; ++c) body(rows * c / chunks, rows * (c + 1) / chunks, sums + c * width);
+  });
+  return partial.sum(0);
+}
+
+struct AddRmsNorm : torch::autograd::Function<AddRmsNorm> {
+  /// Returns {normed} without a delta, else {normed, sum}.
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden,
+                               const std::optional<at::Tensor>& optional_delta, const at::Tensor& weight,
+                               double eps, at::ScalarType dtype) {
+    const at::Tensor delta = optional_delta.value_or(at::Tensor());
+    const Index width = hidden.size(-1);
+    const Index rows = hidden.numel() / std::max<Index>(width, 1);
+    const at::Tensor h = hidden.contiguous();
+    const at::Tensor d = delta.defined() ? delta.contiguous() : at::Tensor();
+    const at::Tensor w = weight.contiguous();
+    const at::Tensor sum = delta.defined() ? at::empty_like(h) : at::Tensor();
+    const at::Tensor normed = at::empty(h.sizes(), h.options().dtype(dtype));
+    const at::Tensor inv_rms = at::empty({rows}, h.options());
+    const auto run = [&]<class D, class N>(const D*, const N*) {
+      for_rows(rows, width, [&](Index begin, Index end) {
+        add_norm_rows(data<float>(h), data<D>(d), data<float>(w), static_cast<float>(eps), data<float>(sum),
+                      data<N>(normed), data<float>(inv_rms), width, begin, end);
+      });
+    };
+    const bool narrow_delta = d.defined() && is_bf16(d);
+    if (dtype == at::kBFloat16) {
+      run(static_cast<Bf16*>(nullptr), static_cast<Bf16*>(nullptr));
+    } else if (narrow_delta) {
+      run(static_cast<Bf16*>(nullptr), static_cast<float*>(nullptr));
+    } else {
+      run(static_cast<float*>(nullptr), static_cast<float*>(nullptr));
+    }
+    ctx->saved_data["delta"] = delta.defined();
+    ctx->saved_data["narrow_delta"] = narrow_delta;
+    ctx->saved_data["hidden_grad"] = hidden.requires_grad() || (delta.defined() && delta.requires_grad());
+    ctx->saved_data["weight_grad"] = weight.requires_grad();
+    if (!delta.defined()) {
+      ctx->save_for_backward({h, inv_rms, w});
+      return {normed};
+    }
+    ctx->save_for_backward({sum, inv_rms, w});
+    return {normed, sum};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor& sum = saved[0];
+    const at::Tensor& w = saved[2];
+    const bool had_delta = ctx->saved_data["delta"].toBool();
+    const bool narrow_delta = ctx->saved_data["narrow_delta"].toBool();
+    const bool needs_hidden = ctx->saved_data["hidden_grad"].toBool();
+    const bool needs_weight = ctx->saved_data["weight_grad"].toBool();
+    const Index width = sum.size(-1);
+    const Index rows = sum.numel() / std::max<Index>(width, 1);
+    const at::Tensor grad_sum = had_delta && grads[1].defined() ? grads[1].contiguous() : at::Tensor();
+    if (!grads[0].defined()) {  // nothing used the normed output
+      const at::Tensor grad_delta = had_delta && grad_sum.defined()
+                                        ? grad_sum.to(narrow_delta ? at::kBFloat16 : at::kFloat)
+                                        : at::Tensor();
+      return {grad_sum, grad_delta, at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+    const at::Tensor g = grads[0].contiguous();
+    const at::Tensor grad_hidden = needs_hidden ? at::empty_like(sum) : at::Tensor();
+    const at::Tensor narrow = needs_hidden && narrow_delta
+                                  ? at::empty(sum.sizes(), sum.options().dtype(at::kBFloat16))
+                                  : at::Tensor();
+    at::Tensor grad_weight;
+    const auto run = [&]<class D, class N>(const D*, const N*) {
+      const auto body = [&](Index begin, Index end, float* partial) {
+        add_norm_rows_backward(data<float>(sum), data<float>(saved[1]), data<float>(w), data<float>(grad_sum),
+                               data<N>(g), data<float>(grad_hidden), data<D>(narrow), partial, width, begin,
+                               end);
+      };
+      if (needs_weight) {
+        grad_weight = with_weight_grad(rows, width, w.options(), body);
+      } else {
+        for_rows(rows, width, [&](Index begin, Index end) { body(begin, end, nullptr); });
+      }
+    };
+    if (is_bf16(g)) {
+      run(static_cast<Bf16*>(nullptr), static_cast<Bf16*>(nullptr));
+    } else if (narrow_delta) {
+      run(static_cast<Bf16*>(nullptr), static_cast<float*>(nullptr));
+    } else {
+      run(static_cast<float*>(nullptr), static_cast<float*>(nullptr));
+    }
+    const at::Tensor grad_delta = !had_delta ? at::Tensor() : narrow_delta ? narrow : grad_hidden;
+    return {grad_hidden, grad_delta, grad_weight, at::Tensor(), at::Tensor()};
+  }
+};
+
+struct HeadNormRope : torch::autograd::Function<HeadNormRope> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x,
+                            const std::optional<at::Tensor>& optional_weight, double eps,
+                            const at::Tensor& cosine, const at::Tensor& sine) {
+    const at::Tensor weight = optional_weight.value_or(at::Tensor());
+    const at::Tensor in = x.contiguous();
+    const at::Tensor out = at::empty_like(in);
+    const Index heads = in.size(2);
+    const Index dim = in.size(3);
+    const Index length = in.size(1);
+    const auto run = [&]<class T>(const T*) {
+      for_rows(in.size(0) * length, heads * dim, [&](Index begin, Index end) {
+        norm_rope_rows(data<T>(in), data<float>(weight), static_cast<float>(eps), data<float>(cosine),
+                       data<float>(sine), data<T>(out), heads, dim, length, begin, end);
+      });
+    };
+    is_bf16(in) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    // Without a norm the rotation is linear: nothing of x is needed.
+    ctx->save_for_backward({weight.defined() ? in : at::Tensor(), weight, cosine, sine});
+    ctx->saved_data["eps"] = eps;
+    ctx->saved_data["x_grad"] = x.requires_grad();
+    ctx->saved_data["weight_grad"] = weight.defined() && weight.requires_grad();
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const at::Tensor none;
+    if (!grads[0].defined()) return {none, none, none, none, none};
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor g = grads[0].contiguous();
+    const at::Tensor& w = saved[1];
+    const auto eps = static_cast<float>(ctx->saved_data["eps"].toDouble());
+    const at::Tensor grad_x = ctx->saved_data["x_grad"].toBool() ? at::empty_like(g) : at::Tensor();
+    const Index heads = g.size(2);
+    const Index dim = g.size(3);
+    const Index length = g.size(1);
+    const Index rows = g.size(0) * length;
+    at::Tensor grad_weight;
+    const auto run = [&]<class T>(const T*) {
+      const auto body = [&](Index begin, Index end, float* partial) {
+        norm_rope_rows_backward(data<T>(saved[0]), data<float>(w), eps, data<float>(saved[2]),
+                                data<float>(saved[3]), data<T>(g), data<T>(grad_x), partial, heads, dim,
+                                length, begin, end);
+      };
+      if (ctx->saved_data["weight_grad"].toBool()) {
+        grad_weight = with_weight_grad(rows, dim, w.options(), body);
+      } else {
+        for_rows(rows, heads * dim, [&](Index begin, Index end) { body(begin, end, nullptr); });
+      }
+    };
+    is_bf16(g) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    return {grad_x, grad_weight, none, none, none};
+  }
+};
+
+struct SwiGlu : torch::autograd::Function<SwiGlu> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate, const at::Tensor& up) {
+    const at::Tensor g = gate.contiguous();
+    const at::Tensor u = up.contiguous();
+    const at::Tensor out = at::empty_like(g);
+    const auto run = [&]<class T>(const T*) {
+      parallel_for(g.numel(), kGrainElements, [&](Index begin, Index end) {
+        swiglu_range(data<T>(g), data<T>(u), data<T>(out), begin, end);
+      });
+    };
+    is_bf16(g) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    ctx->save_for_backward({g, u});
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    if (!grads[0].defined()) return {at::Tensor(), at::Tensor()};
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor dy = grads[0].contiguous();
+    const at::Tensor grad_gate = at::empty_like(dy);
+    const at::Tensor grad_up = at::empty_like(dy);
+    const auto run = [&]<class T>(const T*) {
+      parallel_for(dy.numel(), kGrainElements, [&](Index begin, Index end) {
+        swiglu_range_backward(data<T>(saved[0]), data<T>(saved[1]), data<T>(dy), data<T>(grad_gate),
+                              data<T>(grad_up), begin, end);
+      });
+    };
+    is_bf16(dy) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    return {grad_gate, grad_up};
+  }
+};
+
+/// Units over threads, each range with its own scratch.
+void for_units(const AttentionShape& shape, const std::function<void(Index, float*)>& body) {
+  parallel_for(shape.units(), 1, [&](Index begin, Index end) {
+    std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(shape)));
+    for (Index unit = begin; unit < end; ++unit) body(unit, scratch.data());
+  });
+}
+
+AttentionShape shape_of(const at::Tensor& q, const at::Tensor& k) {
+  return {q.size(0), q.size(1), q.size(2), k.size(2), q.size(3)};
+}
+
+struct Attention : torch::autograd::Function<Attention> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& query, const at::Tensor& key,
+                            const at::Tensor& value, const std::optional<at::Tensor>& optional_allowed) {
+    const at::Tensor q = query.contiguous();
+    const at::Tensor k = key.contiguous();
+    const at::Tensor v = value.contiguous();
+    const at::Tensor allowed = optional_allowed ? optional_allowed->contiguous() : at::Tensor();
+    const AttentionShape shape = shape_of(q, k);
+    const at::Tensor out = at::empty_like(q);
+    const at::Tensor log_sums =
+        at::empty({shape.batch, shape.heads, shape.length}, q.options().dtype(at::kFloat));
+    const auto run = [&]<class T>(const T*) {
+      for_units(shape, [&](Index unit, float* scratch) {
+        attention_unit(shape, data<T>(q), data<T>(k), data<T>(v), data<std::uint8_t>(allowed), data<T>(out),
+                       data<float>(log_sums), scratch, unit);
+      });
+    };
+    is_bf16(q) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    ctx->save_for_backward({q, k, v, allowed, out, log_sums});
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const at::Tensor none;
+    if (!grads[0].defined()) return {none, none, none, none};
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor& q = saved[0];
+    const at::Tensor& k = saved[1];
+    const at::Tensor g = grads[0].contiguous();
+    const AttentionShape shape = shape_of(q, k);
+    const at::Tensor grad_q = at::empty_like(q);
+    const at::Tensor grad_k = at::empty_like(k);
+    const at::Tensor grad_v = at::empty_like(k);
+    const auto run = [&]<class T>(const T*) {
+      for_units(shape, [&](Index unit, float* scratch) {
+        attention_unit_backward(shape, data<T>(q), data<T>(k), data<T>(saved[2]),
+                                data<std::uint8_t>(saved[3]), data<T>(saved[4]), data<float>(saved[5]),
+                                data<T>(g), data<T>(grad_q), data<T>(grad_k), data<T>(grad_v), scratch, unit);
+      });
+    };
+    is_bf16(q) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    return {grad_q, grad_k, grad_v, none};
+  }
+};
+
+}  // namespace
+
+Normed add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at::Tensor& weight, double eps,
+                    at::ScalarType dtype) {
+  const bool mixed = delta.defined() && delta.scalar_type() != dtype && !is_bf16(delta);
+  if (!has_kernels(hidden, dtype) || mixed) return generic::add_rms_norm(hidden, delta, weight, eps, dtype);
+  const variable_list out = AddRmsNorm::apply(hidden, optional(delta), weight, eps, dtype);
+  return {delta.defined() ? out[1] : hidden, out[0]};
+}
+
+at::Tensor head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cosine,
+                          const at::Tensor& sine) {
+  if (!has_kernels(x, x.scalar_type()) || x.size(3) > kMaxHeadDim) {
+    return generic::head_norm_rope(x, weight, eps, cosine, sine);
+  }
+  return HeadNormRope::apply(x, optional(weight), eps, cosine, sine);
+}
+
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  if (!has_kernels(gate, gate.scalar_type())) return generic::swiglu(gate, up);
+  return SwiGlu::apply(gate, up);
+}
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const at::Tensor& allowed) {
+  // Beyond this length the blocked operator wins: its scores stay in the cache.
+  if (!has_kernels(q, q.scalar_type()) || q.size(1) > kMaxFusedLength)
+    return generic::attention(q, k, v, allowed);
+  return Attention::apply(q, k, v, optional(allowed));
+}
+
+}  // namespace anemll::kernels

@@ -1,0 +1,73 @@
+#include "src/kernels/generic.hpp"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+
+namespace anemll::kernels {
+namespace generic {
+namespace {
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  return x * at::rsqrt((x * x).mean({-1}, /*keepdim=*/true) + eps) * weight;
+}
+
+}  // namespace
+
+Normed add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at::Tensor& weight, double eps,
+                    at::ScalarType dtype) {
+  const at::Tensor sum = delta.defined() ? hidden + delta.to(at::kFloat) : hidden;
+  return {sum, rms_norm(sum, weight, eps).to(dtype)};
+}
+
+at::Tensor head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cosine,
+                          const at::Tensor& sine) {
+  const std::int64_t length = x.size(1);
+  const std::int64_t half = x.size(3) / 2;
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor y = weight.defined() ? rms_norm(wide, weight, eps) : wide;
+  const at::Tensor c = cosine.narrow(0, 0, length).unsqueeze(1);  // [L, 1, half]
+  const at::Tensor s = sine.narrow(0, 0, length).unsqueeze(1);
+  const at::Tensor u = y.narrow(3, 0, half);
+  const at::Tensor v = y.narrow(3, half, half);
+  return at::cat({u * c - v * s, v * c + u * s}, 3).to(x.scalar_type());
+}
+
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  return (at::silu(gate.to(at::kFloat)) * up.to(at::kFloat)).to(gate.scalar_type());
+}
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const at::Tensor& allowed) {
+  const std::int64_t groups = q.size(2) / k.size(2);
+  // Each kv head serves `groups` consecutive query heads. Repeating instead of the operator's own grouping:
+  // LibTorch 2.6 has that one on few backends.
+  const auto repeat = [groups](const at::Tensor& x) {
+    return (groups == 1 ? x : x.repeat_interleave(groups, 2)).transpose(1, 2);
+  };
+  std::optional<at::Tensor> mask;
+  if (allowed.defined()) mask = allowed;
+  return at::scaled_dot_product_attention(q.transpose(1, 2), repeat(k), repeat(v), mask, 0.0,
+                                          /*is_causal=*/!allowed.defined())
+      .transpose(1, 2);
+}
+
+}  // namespace generic
+
+at::Tensor causal_padding_mask(const at::Tensor& mask) {
+  const at::Tensor keep = mask.ne(0);
+  if (keep.all().item<bool>()) return {};
+  const std::int64_t length = mask.size(1);
+  const at::Tensor self = at::eye(length, mask.options().dtype(at::kBool));
+  const at::Tensor causal = at::ones({length, length}, mask.options().dtype(at::kBool)).tril();
+  const at::Tensor allowed = causal.unsqueeze(0).logical_and(keep.unsqueeze(1));  // [B, L, L]
+  const at::Tensor empty = allowed.any(-1, /*keepdim=*/true).logical_not();
+  return allowed.logical_or(self.unsqueeze(0).logical_and(empty)).unsqueeze(1);
+}
+
+}  // namespace anemll::kernels

@@ -1,0 +1,91 @@
+// RMSNorm rows on the CPU, forward and backward, with the residual add fused in. One pass to add and to sum
+// squares, one to scale; backward one pass for the row's dot product, one for the gradient.
+#include "src/kernels/rows_cpu.hpp"
+
+#include <cmath>
+
+namespace anemll::kernels {
+namespace {
+
+template <class D, class N>
+ANEMLL_INLINE void forward(const float* hidden, const D* delta, const float* weight, float eps, float* sum,
+                           N* normed, float* inv_rms, Index width, Index begin, Index end) {
+  for (Index row = begin; row < end; ++row) {
+    const float* h = hidden + row * width;
+    N* y = normed + row * width;
+    float squares = 0;
+    if (delta != nullptr) {
+      const D* d = delta + row * width;
+      float* s = sum + row * width;
+#pragma omp simd reduction(+ : squares)
+      for (Index i = 0; i < width; ++i) {
+        const float v = h[i] + load(d[i]);
+        s[i] = v;
+        squares += v * v;
+      }
+      h = s;
+    } else {
+#pragma omp simd reduction(+ : squares)
+      for (Index i = 0; i < width; ++i) squares += h[i] * h[i];
+    }
+    const float inv = 1.0F / std::sqrt(squares / static_cast<float>(width) + eps);
+    inv_rms[row] = inv;
+#pragma omp simd
+    for (Index i = 0; i < width; ++i) store(y[i], h[i] * inv * weight[i]);
+  }
+}
+
+template <class D, class N>
+ANEMLL_INLINE void backward(const float* sum, const float* inv_rms, const float* weight,
+                            const float* grad_sum, const N* grad_normed, float* grad_hidden, D* grad_delta,
+                            float* grad_weight, Index width, Index begin, Index end) {
+  for (Index row = begin; row < end; ++row) {
+    const float* s = sum + row * width;
+    const N* g = grad_normed + row * width;
+    const float inv = inv_rms[row];
+    if (grad_weight != nullptr) {
+#pragma omp simd
+      for (Index i = 0; i < width; ++i) grad_weight[i] += load(g[i]) * s[i] * inv;
+    }
+    if (grad_hidden == nullptr) continue;
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (Index i = 0; i < width; ++i) dot += load(g[i]) * weight[i] * s[i];
+    const float shrink = dot * inv * inv * inv / static_cast<float>(width);
+    float* out = grad_hidden + row * width;
+    if (grad_sum != nullptr) {
+      const float* through = grad_sum + row * width;
+#pragma omp simd
+      for (Index i = 0; i < width; ++i) out[i] = through[i] + (load(g[i]) * weight[i] * inv - s[i] * shrink);
+    } else {
+#pragma omp simd
+      for (Index i = 0; i < width; ++i) out[i] = load(g[i]) * weight[i] * inv - s[i] * shrink;
+    }
+    if (grad_delta == nullptr) continue;
+    D* cast = grad_delta + row * width;
+#pragma omp simd
+    for (Index i = 0; i < width; ++i) store(cast[i], out[i]);
+  }
+}
+
+}  // namespace
+
+#define ANEMLL_DEFINE(D, N)                                                                                \
+  ANEMLL_SIMD void add_norm_rows(const float* hidden, const D* delta, const float* weight, float eps,      \
+                                 float* sum, N* normed, float* inv_rms, Index width, Index begin,          \
+                                 Index end) {                                                              \
+    forward(hidden, delta, weight, eps, sum, normed, inv_rms, width, begin, end);                          \
+  }                                                                                                        \
+  ANEMLL_SIMD void add_norm_rows_backward(const float* sum, const float* inv_rms, const float* weight,     \
+                                          const float* grad_sum, const N* grad_normed, float* grad_hidden, \
+                                          D* grad_delta, float* grad_weight, Index width, Index begin,     \
+                                          Index end) {                                                     \
+    backward(sum, inv_rms, weight, grad_sum, grad_normed, grad_hidden, grad_delta, grad_weight, width,     \
+             begin, end);                                                                                  \
+  }
+ANEMLL_DEFINE(float, float)
+ANEMLL_DEFINE(Bf16, Bf16)
+ANEMLL_DEFINE(Bf16, float)
+#undef ANEMLL_DEFINE
+
+}  // namespace anemll::kernels

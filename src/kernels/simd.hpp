@@ -1,0 +1,71 @@
+// What the row kernels share: the function attribute that makes GCC emit one clone per instruction set and
+// choose at load time, a bfloat16 storage type with conversions that vectorise, and an exp that does.
+// No torch here; the *_cpu.cpp files that include it are plain loops over raw pointers.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+// The sanitizers' run time is not up yet when the loader picks a clone, so their builds keep the default one.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define ANEMLL_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ANEMLL_SIMD
+#endif
+
+#if defined(__GNUC__)
+#define ANEMLL_INLINE inline __attribute__((always_inline))
+#else
+#define ANEMLL_INLINE inline
+#endif
+
+namespace anemll::kernels {
+
+/// Storage only; arithmetic is fp32. Same bytes as c10::BFloat16.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+ANEMLL_INLINE float load(float x) {
+  return x;
+}
+ANEMLL_INLINE float load(Bf16 x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
+
+ANEMLL_INLINE void store(float& to, float x) {
+  to = x;
+}
+/// Round to nearest even; NaN stays a (quiet) NaN.
+ANEMLL_INLINE void store(Bf16& to, float x) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+  const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;
+  to.bits = static_cast<std::uint16_t>(nan ? 0x7fc0U : rounded);
+}
+
+/// e^x within 2 ulp. Below -87 it returns e^-87 (1e-38), above 88 e^88: sigmoid and softmax cannot tell.
+ANEMLL_INLINE float exp_fast(float x) {
+  constexpr float kMagic = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
+  x = x < -87.0F ? -87.0F : x;           // NaN passes through both comparisons
+  x = x > 88.0F ? 88.0F : x;
+  const float shifted = x * 1.44269504F + kMagic;
+  const float n = shifted - kMagic;
+  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;  // ln 2 in two parts
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  const std::uint32_t exponent = std::bit_cast<std::uint32_t>(shifted) << 23;
+  return p * std::bit_cast<float>(exponent + 0x3f800000U);
+}
+
+ANEMLL_INLINE float sigmoid(float x) {
+  return 1.0F / (1.0F + exp_fast(-x));
+}
+
+}  // namespace anemll::kernels

@@ -1,0 +1,62 @@
+// One pre-norm decoder for every known family: embeddings, RMSNorm, attention with RoPE and grouped kv
+// heads, SwiGLU, final norm. The seven linears of a layer sit in replaceable slots. The residual stream is
+// fp32; GEMMs and their operands use the compute dtype. The head is not applied here: losses fuse it.
+#pragma once
+
+#include "anemll/model/architecture.hpp"
+#include "anemll/model/model_files.hpp"
+#include "src/model/linear.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace anemll {
+
+class Decoder {
+ public:
+  struct Slot {
+    LinearSpec spec;
+    std::unique_ptr<Linear> linear;
+  };
+  struct NamedTensor {
+    std::string name;   ///< "model.layers.0.input_layernorm.weight"
+    at::Tensor tensor;  ///< fp32 [n]
+  };
+
+  /// With `dense` every slot holds the model's own weight (the teacher); without, slots are empty and must be
+  /// filled before use, so that no float weight of the body is ever loaded.
+  Decoder(const ModelFiles& files, at::Device device, bool dense);
+  ~Decoder();
+
+  /// input_ids [B, L] int64; mask [B, L] (1 = attend) or undefined for plain causal attention.
+  /// Returns the final norm's output [B, L, H], fp32. Positions count from 0 in every row.
+  at::Tensor hidden(const at::Tensor& input_ids, const at::Tensor& mask);
+  /// hidden [..., H] fp32 times the head: logits [..., V] fp32, in fp32 whatever the compute dtype (bf16
+  /// logits would tie). For tests and scoring; training fuses the head into the loss.
+  at::Tensor logits(const at::Tensor& hidden);
+
+  const Architecture& architecture() const;
+  std::vector<Slot>& slots();
+  /// input_layernorm, post_attention_layernorm of every layer, then the final norm: the tensors that
+  /// --train-norms-only trains. Mutable: `set_norm` replaces one by another leaf (a view of a flat buffer).
+  std::vector<NamedTensor> norms() const;
+  void set_norm(const std::string& name, at::Tensor tensor);
+  /// [V, H] in the compute dtype (cached per dtype; fp32 made on demand).
+  at::Tensor head_weight(at::ScalarType dtype);
+  /// Drops the cached copy of that dtype (the fp32 one of a bf16 run is large and rarely needed).
+  void release_head_weight(at::ScalarType dtype);
+  /// GEMM dtype from now on: at::kFloat or at::kBFloat16.
+  void set_compute(at::ScalarType dtype);
+  at::ScalarType compute() const;
+  /// Recompute each layer in backward instead of keeping its activations.
+  void set_gradient_checkpointing(bool on);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace anemll
