@@ -1,0 +1,64 @@
+// Reads the quantisation keys of a checkpoint's config.json. Unknown keys are ignored: many tools write this
+// file.
+#include "anemll/core/error.hpp"
+#include "anemll/quant/presets.hpp"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+using Json = nlohmann::json;
+
+const Json* find(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+[[noreturn]] void wrong(const std::filesystem::path& path, const char* key, const char* expected) {
+  throw_data(std::string(key) + " is not " + expected, path.string(), "correct the file or remove the key");
+}
+
+void read(const Json& object, const char* key, std::optional<std::int64_t>& to,
+          const std::filesystem::path& path) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return;
+  if (!value->is_number_integer() || value->get<std::int64_t>() < 1) wrong(path, key, "a positive integer");
+  to = value->get<std::int64_t>();
+}
+
+void read(const Json& object, const char* key, std::string& to, const std::filesystem::path& path) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return;
+  if (!value->is_string()) wrong(path, key, "a string");
+  to = value->get<std::string>();
+}
+
+}  // namespace
+
+QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  if (!file) throw_data("cannot open", path.string(), "check the path");
+  const Json object = Json::parse(file, nullptr, false);
+  if (!object.is_object())
+    throw_data("not a JSON object", path.string(), "expected the config.json of a checkpoint");
+  QuantConfigKeys keys;
+  read(object, "lut_bits", keys.lut_bits, path);
+  read(object, "mlp_lut_bits", keys.mlp_lut_bits, path);
+  read(object, "attn_lut_bits", keys.attn_lut_bits, path);
+  read(object, "scale_rank", keys.scale_rank, path);
+  read(object, "mlp_scale_rank", keys.mlp_scale_rank, path);
+  read(object, "attn_scale_rank", keys.attn_scale_rank, path);
+  read(object, "group_size", keys.group_size, path);
+  read(object, "magnitude_activation", keys.magnitude_activation, path);
+  read(object, "config_preset", keys.config_preset, path);
+  if (const Json* value = find(object, "force_positive_scales")) {
+    if (!value->is_boolean()) wrong(path, "force_positive_scales", "true or false");
+    keys.force_positive_scales = value->get<bool>();
+  }
+  return keys;
+}
+
+}  // namespace anemll

@@ -1,0 +1,63 @@
+// Thread split of the nearest-entry kernel, and its use to read indices back out of stored values.
+#include "src/quant/freeze.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/kernels/lut_weight_cpu.hpp"
+#include "src/kernels/parallel.hpp"
+#include "src/quant/lut_weight.hpp"
+
+#include <atomic>
+#include <limits>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones_like.h>
+
+namespace anemll {
+namespace {
+
+constexpr float kSmallestScale = 1e-8F;
+constexpr std::int64_t kElementsPerTask = 1 << 14;
+
+}  // namespace
+
+FrozenIndices freeze_indices(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& lut) {
+  const at::NoGradGuard no_grad;
+  if (!weight.sizes().equals(scale.sizes()))
+    throw_data("weight and scale matrix differ in shape", "freeze",
+               "check the shapes of scale_A and scale_B");
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
+  const at::Tensor s = scale.detach().to(at::kFloat).contiguous();
+  const at::Tensor table = lut.detach().to(at::kFloat).contiguous();
+  FrozenIndices frozen;
+  frozen.indices = at::empty(w.sizes(), w.options().dtype(at::kByte));
+  const float* weights = w.const_data_ptr<float>();
+  const float* scales = s.const_data_ptr<float>();
+  const kernels::LutView view{table.const_data_ptr<float>(), table.numel()};
+  auto* index = frozen.indices.mutable_data_ptr<std::uint8_t>();
+  std::atomic<std::int64_t> nan = 0;
+  std::atomic<std::int64_t> tiny = 0;
+  kernels::parallel_for(w.numel(), kElementsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    const kernels::NearestCounts counts = kernels::lut_nearest(weights + begin, scales + begin, view,
+                                                               kSmallestScale, index + begin, end - begin);
+    nan += counts.nan;
+    tiny += counts.tiny_scale;
+  });
+  frozen.nan = nan;
+  frozen.tiny_scale = tiny;
+  return frozen;
+}
+
+MatchedIndices match_values(const at::Tensor& values, const at::Tensor& lut) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor q = values.detach().to(at::kFloat).contiguous();
+  const at::Tensor table = lut.detach().to(at::kFloat).contiguous();
+  MatchedIndices matched;
+  matched.indices = freeze_indices(q, at::ones_like(q), table).indices;
+  const double error = (lut_values(matched.indices, table, at::kFloat) - q).abs().max().item<double>();
+  matched.largest_error = error == error ? error : std::numeric_limits<double>::infinity();
+  return matched;
+}
+
+}  // namespace anemll

@@ -1,0 +1,39 @@
+// Initialisation from scratch of one layer.
+#include "src/quant/layer_init.hpp"
+
+#include "src/quant/freeze.hpp"
+#include "src/quant/lut.hpp"
+#include "src/quant/scale_factors.hpp"
+
+#include <utility>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+
+namespace anemll {
+
+LoadedLayer initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
+                          const InitOptions& options) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
+  InitialScales scales = options.fast ? fast_scales(w, config.rank, config.group_size)
+                                      : svd_scales(w, config.rank, config.group_size, options.floor);
+  LoadedLayer layer;
+  layer.config = config;
+  layer.frozen = true;
+  V2Linear::Tensors& t = layer.tensors;
+  t.scale_A = std::move(scales.scale_A);
+  t.scale_B = std::move(scales.scale_B);
+  t.rank_magnitude = std::move(scales.rank_magnitude);
+  t.lut = at::tensor(make_lut(config.lut_size), at::kFloat);
+  if (bias.defined()) t.bias = bias.detach().to(at::kFloat, false, true);
+  const ScaleFactors factors =
+      normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, false, config, options.ste);
+  FrozenIndices frozen = freeze_indices(w, factors.matrix(), t.lut);
+  t.indices = std::move(frozen.indices);
+  layer.nan_quotients = frozen.nan;
+  layer.tiny_scales = frozen.tiny_scale;
+  return layer;
+}
+
+}  // namespace anemll

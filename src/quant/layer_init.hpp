@@ -1,0 +1,22 @@
+// A V2 layer from a float weight: scales, table, frozen indices.
+#pragma once
+
+#include "src/quant/layer_state.hpp"
+#include "src/quant/scales.hpp"
+
+#include <ATen/core/Tensor.h>
+
+namespace anemll {
+
+struct InitOptions {
+  SvdFloor floor = SvdFloor::reference;
+  bool fast = false;  ///< rank-one start without a decomposition
+  bool ste = false;   ///< freeze against g rounded to half
+};
+
+/// `weight` [out, in], any float dtype, on the CPU; `bias` may be undefined. Uses config's lut_size, rank,
+/// group_size and the default table. `frozen` is set in the result.
+LoadedLayer initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
+                          const InitOptions& options);
+
+}  // namespace anemll

@@ -1,0 +1,159 @@
+// Dispatch and thread split of the look-up kernels.
+#include "src/quant/lut_weight.hpp"
+
+#include "src/kernels/lut_weight_cpu.hpp"
+#include "src/kernels/parallel.hpp"
+
+#include <algorithm>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+
+namespace anemll {
+namespace {
+
+// Below this a second thread costs more than it brings.
+constexpr std::int64_t kElementsPerTask = 1 << 15;
+
+kernels::LutView view(const at::Tensor& lut) {
+  return {lut.const_data_ptr<float>(), lut.numel()};
+}
+
+kernels::Bf16* bf16(const at::Tensor& t) {
+  return static_cast<kernels::Bf16*>(t.data_ptr());
+}
+
+bool on_cpu(const at::Tensor& indices) {
+  return indices.device().is_cpu();
+}
+
+/// LibTorch reads a byte tensor as a mask when it indexes, hence the widening.
+at::Tensor look_up(const at::Tensor& indices, const at::Tensor& lut) {
+  return at::index_select(lut, 0, indices.reshape({-1}).to(at::kInt)).view(indices.sizes());
+}
+
+// A block of rows and its products stay in a core's second-level cache.
+constexpr std::int64_t kBlockElements = 1 << 16;
+// Partial sums over the rows of a matrix: a fixed number, so that any number of threads adds in the same
+// order.
+constexpr std::int64_t kParts = 8;
+
+/// Runs body(first row, rows) over blocks of [begin, end).
+template <class Body>
+void for_blocks(std::int64_t begin, std::int64_t end, std::int64_t width, const Body& body) {
+  const std::int64_t rows = std::max<std::int64_t>(kBlockElements / width, 1);
+  for (std::int64_t row = begin; row < end; row += rows) body(row, std::min(rows, end - row));
+}
+
+std::int64_t block_rows(std::int64_t out, std::int64_t width) {
+  return std::min(out, std::max<std::int64_t>(kBlockElements / width, 1));
+}
+
+template <class Out>
+void scaled_rows(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a, const at::Tensor& b,
+                 Out* out) {
+  const std::int64_t width = indices.size(1);
+  const auto* index = indices.const_data_ptr<std::uint8_t>();
+  const kernels::LutView table = view(lut);
+  kernels::parallel_for(
+      indices.size(0), std::max<std::int64_t>(kElementsPerTask / width, 1),
+      [&](std::int64_t begin, std::int64_t end) {
+        const at::NoGradGuard no_grad;  // a thread-local switch
+        const at::Tensor scratch = at::empty({block_rows(end - begin, width), width}, b.options());
+        for_blocks(begin, end, width, [&](std::int64_t row, std::int64_t rows) {
+          at::Tensor scale = scratch.narrow(0, 0, rows);
+          at::mm_out(scale, a.narrow(0, row, rows), b);
+          kernels::lut_multiply(index + row * width, table, scale.const_data_ptr<float>(), out + row * width,
+                                rows * width);
+        });
+      });
+}
+
+template <class In>
+void backward_rows(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a, const at::Tensor& b,
+                   const In* dw, const at::Tensor& da, const at::Tensor& db_parts) {
+  const std::int64_t out = indices.size(0);
+  const std::int64_t width = indices.size(1);
+  const auto* index = indices.const_data_ptr<std::uint8_t>();
+  const kernels::LutView table = view(lut);
+  const at::Tensor b_t = b.t();
+  kernels::parallel_for(kParts, 1, [&](std::int64_t first, std::int64_t last) {
+    const at::NoGradGuard no_grad;
+    const at::Tensor scratch = at::empty({block_rows(out, width), width}, b.options());
+    for (std::int64_t part = first; part < last; ++part) {
+      at::Tensor db = db_parts.defined() ? db_parts.select(0, part).zero_() : at::Tensor();
+      for_blocks(out * part / kParts, out * (part + 1) / kParts, width,
+                 [&](std::int64_t row, std::int64_t rows) {
+                   const at::Tensor ds = scratch.narrow(0, 0, rows);
+                   kernels::lut_multiply(index + row * width, table, dw + row * width,
+                                         ds.mutable_data_ptr<float>(), rows * width);
+                   if (da.defined()) {
+                     at::Tensor target = da.narrow(0, row, rows);
+                     at::mm_out(target, ds, b_t);
+                   }
+                   if (db.defined()) db.addmm_(a.narrow(0, row, rows).t(), ds);
+                 });
+    }
+  });
+}
+
+template <class Out>
+void gather(const at::Tensor& indices, const at::Tensor& lut, Out* out) {
+  const auto* index = indices.const_data_ptr<std::uint8_t>();
+  const kernels::LutView table = view(lut);
+  kernels::parallel_for(indices.numel(), kElementsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    kernels::lut_gather(index + begin, table, out + begin, end - begin);
+  });
+}
+
+}  // namespace
+
+at::Tensor lut_values(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  if (!on_cpu(indices)) return look_up(indices, lut).to(dtype);
+  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  if (dtype == at::kBFloat16)
+    gather(indices, lut, bf16(out));
+  else
+    gather(indices, lut, out.mutable_data_ptr<float>());
+  return out;
+}
+
+at::Tensor lut_scaled(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                      const at::Tensor& b, at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  if (!on_cpu(indices)) return look_up(indices, lut).mul_(at::mm(a, b)).to(dtype);
+  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  if (dtype == at::kBFloat16)
+    scaled_rows(indices, lut, a, b, bf16(out));
+  else
+    scaled_rows(indices, lut, a, b, out.mutable_data_ptr<float>());
+  return out;
+}
+
+FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                                    const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
+  const at::NoGradGuard no_grad;
+  FactorGradients gradients;
+  if (!on_cpu(indices)) {
+    const at::Tensor ds = look_up(indices, lut).mul_(dw);
+    if (need_a) gradients.a = at::mm(ds, b.t());
+    if (need_b) gradients.b = at::mm(a.t(), ds);
+    return gradients;
+  }
+  if (need_a) gradients.a = at::empty(a.sizes(), a.options());
+  at::Tensor parts;
+  if (need_b) parts = at::empty({kParts, b.size(0), b.size(1)}, b.options());
+  const at::Tensor dense = dw.contiguous();
+  if (dense.scalar_type() == at::kBFloat16)
+    backward_rows(indices, lut, a, b, static_cast<const kernels::Bf16*>(bf16(dense)), gradients.a, parts);
+  else
+    backward_rows(indices, lut, a, b, dense.const_data_ptr<float>(), gradients.a, parts);
+  if (need_b) gradients.b = parts.sum(0);
+  return gradients;
+}
+
+}  // namespace anemll

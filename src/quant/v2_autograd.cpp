@@ -1,0 +1,151 @@
+// The autograd nodes of the V2 layer and the three forwards built on them. Parameters are not inputs of the
+// graph: nodes hang on the state's anchor and add straight to the parameters' .grad, so that a recomputed
+// forward (gradient checkpointing) is one more node whose backward runs once.
+#include "src/quant/lut_weight.hpp"
+#include "src/quant/ste.hpp"
+#include "src/quant/v2_state.hpp"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace anemll {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+using StatePtr = std::shared_ptr<V2State>;
+
+struct StateHolder : torch::CustomClassHolder {
+  explicit StateHolder(StatePtr s) : state(std::move(s)) {}
+  StatePtr state;
+};
+
+void keep(AutogradContext* context, const StatePtr& state) {
+  context->saved_data["state"] = c10::IValue::make_capsule(c10::make_intrusive<StateHolder>(state));
+}
+
+StatePtr kept(AutogradContext* context) {
+  const auto holder = context->saved_data["state"].toCapsule();
+  return static_cast<StateHolder*>(holder.get())->state;
+}
+
+/// [..., n] as a matrix, and back with another last size.
+at::Tensor rows(const at::Tensor& x) {
+  return x.reshape({-1, x.size(-1)});
+}
+
+at::Tensor like_rows(const at::Tensor& y, at::IntArrayRef shape) {
+  std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+  sizes.back() = y.size(1);
+  return y.view(sizes);
+}
+
+struct Materialised : torch::autograd::Function<Materialised> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& /*anchor*/,
+                            const StatePtr& state) {
+    keep(context, state);
+    if (state->trains()) context->save_for_backward({x});
+    return like_rows(at::mm(rows(x), state->weight(x.scalar_type()).t()), x.sizes());
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const StatePtr state = kept(context);
+    const at::Tensor dy = rows(gradients[0]);
+    const variable_list saved = context->get_saved_variables();
+    at::Tensor dx;
+    if (context->needs_input_grad(0))
+      dx = like_rows(at::mm(dy, state->weight(dy.scalar_type())), gradients[0].sizes());
+    if (!saved.empty()) state->add_weight_gradient(dy, rows(saved[0]));
+    return {dx, {}, {}};
+  }
+};
+
+/// u Q^T with Q looked up again in backward: no float matrix is kept.
+struct LutProduct : torch::autograd::Function<LutProduct> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& u, const StatePtr& state) {
+    keep(context, state);
+    const at::Tensor q = lut_values(state->tensors.indices, state->table(), u.scalar_type());
+    return like_rows(at::mm(rows(u), q.t()), u.sizes());
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const StatePtr state = kept(context);
+    const at::Tensor q = lut_values(state->tensors.indices, state->table(), gradients[0].scalar_type());
+    return {like_rows(at::mm(rows(gradients[0]), q), gradients[0].sizes()), {}};
+  }
+};
+
+/// () -> A_dir g and B_dir as they are now; backward takes their gradients to the parameters.
+struct Factors : torch::autograd::Function<Factors> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& /*anchor*/,
+                               const StatePtr& state) {
+    keep(context, state);
+    const ScaleFactors factors = state->factors();
+    // Baked factors are the parameters themselves; outputs of a node must be tensors of its own.
+    variable_list outputs = {factors.scaled_a(),
+                             state->tensors.baked ? factors.b_dir.clone() : factors.b_dir};
+    variable_list constant;
+    if (!state->trains_a() && !state->trains_g()) constant.push_back(outputs[0]);
+    if (!state->trains_b()) constant.push_back(outputs[1]);
+    context->mark_non_differentiable(constant);
+    return outputs;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const StatePtr state = kept(context);
+    state->deliver(state->factors(), gradients[0], gradients[1]);
+    return {{}, {}};
+  }
+};
+
+/// Requires a gradient exactly when a parameter does.
+at::Tensor anchor_of(const V2State& state) {
+  return state.trains() ? state.anchor : state.anchor.detach();
+}
+
+struct Operands {
+  at::Tensor a, b;  ///< [out, r] and [r, in] in x's dtype, rounded with STE
+};
+
+at::Tensor rounded(const at::Tensor& x, bool ste) {
+  return ste ? round_half_ste(x) : x;
+}
+
+Operands operands(const StatePtr& state, at::ScalarType dtype) {
+  const variable_list factors = Factors::apply(anchor_of(*state), state);
+  return {rounded(factors[0].to(dtype), state->ste), rounded(factors[1].to(dtype), state->ste)};
+}
+
+at::Tensor with_bias(const at::Tensor& y, const V2State& state) {
+  if (!state.tensors.bias.defined()) return y;
+  return y + rounded(state.tensors.bias.to(y.scalar_type()), state.ste);
+}
+
+}  // namespace
+
+at::Tensor forward_materialised(const std::shared_ptr<V2State>& state, const at::Tensor& x) {
+  const at::Tensor y = Materialised::apply(x, anchor_of(*state), state);
+  return state->tensors.bias.defined() ? y + state->tensors.bias.to(y.scalar_type()) : y;
+}
+
+at::Tensor forward_loop(const std::shared_ptr<V2State>& state, const at::Tensor& x) {
+  const Operands factors = operands(state, x.scalar_type());
+  at::Tensor y;
+  for (std::int64_t k = 0; k < state->config.rank; ++k) {
+    const at::Tensor u = rounded(x * factors.b.select(0, k), state->ste);
+    const at::Tensor v = rounded(LutProduct::apply(u, state), state->ste);
+    const at::Tensor part = v * factors.a.select(1, k);
+    y = rounded(y.defined() ? y + part : part, state->ste);
+  }
+  return with_bias(y, *state);
+}
+
+at::Tensor forward_batched(const std::shared_ptr<V2State>& state, const at::Tensor& x) {
+  const Operands factors = operands(state, x.scalar_type());
+  const at::Tensor u = rounded(x.unsqueeze(-2) * factors.b, state->ste);       // [..., r, in]
+  const at::Tensor v = rounded(LutProduct::apply(u, state), state->ste);       // [..., r, out]
+  return with_bias(rounded((v * factors.a.t()).sum(-2), state->ste), *state);  // [..., out]
+}
+
+}  // namespace anemll
