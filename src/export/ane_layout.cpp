@@ -1,0 +1,95 @@
+#include "src/export/ane_layout.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/model/torch_bridge.hpp"
+#include "src/quant/layer_state.hpp"
+#include "src/quant/lut_weight.hpp"
+#include "src/quant/scale_factors.hpp"
+
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include <ATen/ops/ones_like.h>
+
+namespace anemll {
+namespace {
+
+/// The keys of a baked layer, with LUT values for `.weight` and the narrow indices that the converters
+/// expect.
+std::vector<LazyTensor> universal_entries(const V2Linear& layer, bool half) {
+  const V2Linear baked = bake_scales(layer, half);
+  const V2Linear::Tensors& t = baked.tensors();
+  std::vector<LazyTensor> entries = layer_entries(baked, {}, true);
+  for (LazyTensor& entry : entries) {
+    if (!entry.name.ends_with("._indices")) continue;
+    entry.dtype = DType::i16;
+    entry.make = [indices = t.indices] { return as_host(indices.to(at::kCPU, at::kShort)); };
+  }
+  LazyTensor weight{baked.name() + ".weight", DType::f32, {baked.out(), baked.in()}, {}, {}};
+  weight.make = [indices = t.indices, lut = t.lut] {
+    return as_host(lut_values(indices, lut, at::kFloat).cpu());
+  };
+  entries.insert(entries.begin(), std::move(weight));
+  return entries;
+}
+
+std::vector<LazyTensor> entries_of(const SnapLayer& layer, const SnapOptions& options, CastCounts& counts) {
+  std::vector<LazyTensor> entries = options.layout == AneLayout::universal
+                                        ? universal_entries(*layer.linear, options.half)
+                                        : layer_entries(*layer.linear, layer.weight, true);
+  for (LazyTensor& entry : entries) {
+    if (entry.dtype == DType::f32)
+      entry = options.half ? half_entry(std::move(entry), counts) : finite_entry(std::move(entry));
+  }
+  return entries;
+}
+
+LazyTensor other_tensor(const std::string& name, const HostTensor& tensor) {
+  if (tensor.dtype != DType::bf16) return lazy(name, tensor);
+  return {name, DType::f32, tensor.shape, [tensor] { return as_host(as_torch(tensor).to(at::kFloat)); }, {}};
+}
+
+}  // namespace
+
+V2Linear bake_scales(const V2Linear& layer, bool half) {
+  V2Linear::Tensors tensors = layer.tensors();
+  const ScaleFactors factors = normalise_scales(tensors.scale_A, tensors.scale_B, tensors.rank_magnitude,
+                                                tensors.baked, layer.config(), half);
+  tensors.scale_A = factors.scaled_a().detach();
+  tensors.scale_B = factors.b_dir.detach();
+  tensors.rank_magnitude = at::ones_like(factors.g);
+  tensors.baked = true;
+  return {layer.name(), layer.config(), std::move(tensors)};
+}
+
+std::vector<LazyTensor> ane_state_dict(const std::vector<TensorSpec>& expected,
+                                       const std::vector<SnapLayer>& layers, const TensorMap& others,
+                                       const SnapOptions& options, CastCounts& counts) {
+  std::map<std::string, const SnapLayer*> by_weight;
+  for (const SnapLayer& layer : layers) by_weight[layer.linear->name() + ".weight"] = &layer;
+
+  const HostTensor* embedding = others.find("model.embed_tokens.weight");
+  std::vector<LazyTensor> result;
+  for (const TensorSpec& spec : expected) {
+    if (const auto found = by_weight.find(spec.name); found != by_weight.end()) {
+      std::vector<LazyTensor> entries = entries_of(*found->second, options, counts);
+      std::move(entries.begin(), entries.end(), std::back_inserter(result));
+      continue;
+    }
+    // A quantised linear writes its own bias.
+    if (spec.name.ends_with(".bias") &&
+        by_weight.contains(spec.name.substr(0, spec.name.size() - 4) + "weight"))
+      continue;
+    const HostTensor* tensor = others.find(spec.name);
+    if (tensor == nullptr)
+      throw_data("a tensor of the model is missing", spec.name, "give --model-id of the model it belongs to");
+    result.push_back(other_tensor(spec.name, *tensor));
+    if (spec.name == "lm_head.weight" && embedding != nullptr && tensor->data == embedding->data) {
+      result.back().alias_of = "model.embed_tokens.weight";
+    }
+  }
+  return result;
+}
+
+}  // namespace anemll

@@ -1,0 +1,117 @@
+// anemll_snap: read a trained checkpoint, write it for the ANEMLL converters, read it again and score it.
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/tool.hpp"
+#include "anemll/formats/torch_file.hpp"
+#include "src/export/ane_config.hpp"
+#include "src/export/ane_layout.hpp"
+#include "src/tools/snap_options.hpp"
+#include "src/tools/snap_report.hpp"
+#include "src/tools/snap_verify.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/student.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace anemll;
+
+/// Numbers on the command line that are not the checkpoint's: its shapes win, and the user is told.
+void tell_differences(const OptionTable& table, const SnapToolOptions& options,
+                      const std::vector<SnapLayer>& layers) {
+  const auto compare = [&table](const char* flag, std::int64_t wanted, std::int64_t actual) {
+    if (!table.given(flag) || wanted == actual) return;
+    log_warning(strf("--%s %lld is not what the checkpoint holds: its shapes say %lld, which is used", flag,
+                     static_cast<long long>(wanted), static_cast<long long>(actual)));
+  };
+  bool told_mlp = false, told_attention = false;
+  for (const SnapLayer& layer : layers) {
+    bool& told = layer.mlp ? told_mlp : told_attention;
+    if (std::exchange(told, true)) continue;
+    const bool mlp = layer.mlp;
+    compare(mlp ? "lut-bits" : "attn-lut-bits", mlp ? options.lut_bits : options.attn_lut_bits,
+            lut_bits(layer.linear->config().lut_size));
+    compare(mlp ? "scale-rank" : "attn-scale-rank", mlp ? options.scale_rank : options.attn_scale_rank,
+            layer.linear->config().rank);
+  }
+}
+
+void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tensors) {
+  auto bar = std::make_shared<Progress>("Writing " + file.string(), static_cast<std::int64_t>(tensors.size()),
+                                        "tensors");
+  std::int64_t position = 0;
+  std::uint64_t bytes = 0;
+  for (LazyTensor& tensor : tensors) {
+    std::uint64_t size = size_of(tensor.dtype);
+    for (const std::int64_t extent : tensor.shape) size *= static_cast<std::uint64_t>(extent);
+    bytes += size;
+    tensor.make = [inner = std::move(tensor.make), bar, done = ++position] {
+      bar->update(done);
+      return inner();
+    };
+  }
+  require_space(file.parent_path(), bytes);
+  write_torch_file(file, tensors);
+  bar->finish();
+}
+
+int snap(int argc, char** argv) {
+  SnapToolOptions options;
+  OptionTable table = make_snap_table(options);
+  if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+
+  const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);
+  const std::string model_id = options.model_id.value_or(facts.model_id);
+  const std::filesystem::path target = std::filesystem::absolute(snap_target(options.output));
+
+  SnapVerifyOptions verify;
+  verify.snap = {options.layout == "universal" ? AneLayout::universal : AneLayout::reference,
+                 options.fp16 || options.ane};
+  if (options.cache_dir) verify.cache = *options.cache_dir;
+  verify.work_dir = target.parent_path().parent_path();
+  verify.samples = options.samples;
+
+  // Training rounds to half with straight-through gradients by default; an fp32 file keeps what rounding
+  // would change.
+  TrainOptions source;
+  source.v2_checkpoint = options.checkpoint;
+  source.model_id = model_id;
+  source.device = options.device;
+  source.group_size = facts.group_size;
+  source.ste = verify.snap.half ? "on" : "off";
+  verify.device = choose_device(source, 0);
+  Student student =
+      Student::from_checkpoint(load_model_files(resolve_model(model_id)), source, verify.device);
+
+  const std::vector<SnapLayer> layers = snap_layers(student);
+  tell_differences(table, options, layers);
+  CastCounts casts;
+  write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
+                                    student.files().tensors, verify.snap, casts));
+  write_file(target.parent_path() / "config.json",
+             ane_config(layers, verify.snap, {model_id, options.checkpoint, facts.group_size}));
+
+  SnapReport report = verify_snap(student, target, verify);
+  report.checkpoint = options.checkpoint;
+  report.casts = casts;
+  write_file(target.parent_path() / "snap_report.json", report_json(report));
+  std::fputs(report_text(report, options.debug).c_str(), stdout);
+  if (!report.passed) {
+    throw_numerics("the snapped file is not the trained model", target.string(),
+                   "snap_report.json beside it has the figures of every linear; do not convert this file");
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return anemll::run_tool([&] { return snap(argc, argv); });
+}

@@ -1,0 +1,29 @@
+// anemll_train: parse, start the ranks, train.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/build_info.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
+#include "anemll/core/tool.hpp"
+#include "anemll/train/train.hpp"
+
+namespace {
+
+int train(int argc, char** argv, anemll::MpiRuntime& mpi) {
+  anemll::TrainOptions options;
+  anemll::OptionTable table = anemll::make_train_table(options);
+  if (table.parse(argc, argv) == anemll::OptionTable::Outcome::exit_ok) return 0;
+
+  const auto world = mpi.world();
+  anemll::set_log_rank(world->rank(), world->size());
+  anemll::log_info(anemll::build_summary());
+  return static_cast<int>(
+      anemll::run_training(options, table.json(), *world, mpi.local_rank(), mpi.local_size()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  anemll::install_signal_flag();  // before MPI_Init: the default action of SIGUSR1 is death
+  anemll::MpiRuntime mpi(&argc, &argv);
+  return mpi.run([&] { return train(argc, argv, mpi); });
+}

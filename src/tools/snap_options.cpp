@@ -1,0 +1,81 @@
+#include "src/tools/snap_options.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_weight_file(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  return extension == ".pt" || extension == ".pth" || extension == ".bin" || extension == ".safetensors";
+}
+
+}  // namespace
+
+OptionTable make_snap_table(SnapToolOptions& o) {
+  OptionTable table("anemll_snap",
+                    "FP16 checkpoint for the ANEMLL converters, verified as each of them reads it");
+  table.group("Files");
+  table.add("checkpoint", &o.checkpoint, "trained V2 checkpoint (.pt)");
+  table.require("checkpoint");
+  table.add("output", &o.output,
+            "folder that gets model_state_dict.pt, config.json and snap_report.json (or a .pt path)");
+  table.require("output");
+  table.add("model-id", &o.model_id,
+            "the unquantised model: folder, or org/name in the local hub cache (default: config.json beside "
+            "the checkpoint)");
+  table.group("Layout");
+  table.add_flag("fp16", &o.fp16, "floats of quantised layers as saturated fp16; without it they stay fp32");
+  table.add_flag("ane", &o.ane, "the same as --fp16");
+  table.add_choice("layout", &o.layout,
+                   "universal: every converter reads it; reference: what the Python reference writes",
+                   {"universal", "reference"});
+  table.add("lut-bits", &o.lut_bits, "bits of MLP linears; the checkpoint's shapes win", 1, 8);
+  table.add("attn-lut-bits", &o.attn_lut_bits, "bits of attention linears; the checkpoint's shapes win", 1,
+            8);
+  table.add("scale-rank", &o.scale_rank, "scale rank of MLP linears; the checkpoint's shapes win", 1, 4096);
+  table.add("attn-scale-rank", &o.attn_scale_rank,
+            "scale rank of attention linears; the checkpoint's shapes win", 1, 4096);
+  table.group("Verification");
+  table.add("cache-dir", &o.cache_dir, "KD cache to score with; without it effective weights are compared");
+  table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
+  table.add_choice("device", &o.device, "where to score", {"auto", "cpu", "cuda"});
+  table.add_flag("debug", &o.debug, "one line per linear");
+  return table;
+}
+
+CheckpointFacts read_checkpoint_facts(const fs::path& checkpoint) {
+  CheckpointFacts facts;
+  for (const char* name : {"config.json", "v2_config.json"}) {
+    const fs::path path = checkpoint.parent_path() / name;
+    if (!fs::exists(path)) continue;
+    const nlohmann::json config = nlohmann::json::parse(read_text(path), nullptr, false);
+    if (!config.is_object()) throw_data("not a JSON object", path.string(), "repair or remove the file");
+    if (const auto id = config.find("model_id"); id != config.end() && id->is_string()) facts.model_id = *id;
+    if (const auto size = config.find("group_size"); size != config.end() && size->is_number_integer())
+      facts.group_size = *size;
+    break;
+  }
+  return facts;
+}
+
+fs::path snap_target(const std::string& output) {
+  const bool is_file = fs::path(output).extension() == ".pt";
+  const fs::path target = is_file ? fs::path(output) : fs::path(output) / "model_state_dict.pt";
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  fs::create_directories(folder);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (!is_weight_file(entry.path()) || entry.path().filename() == target.filename()) continue;
+    throw_usage("other weight files are in the output folder: " + entry.path().filename().string(),
+                folder.string(),
+                "the converters merge every weight file of a folder; give --output a folder of its own");
+  }
+  return target;
+}
+
+}  // namespace anemll

@@ -1,0 +1,44 @@
+// Everything that anemll_snap can be told, and what follows from the checkpoint's own config.json.
+#pragma once
+
+#include "anemll/core/options.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+struct SnapToolOptions {
+  std::string checkpoint;
+  std::string output;
+  bool fp16 = false;
+  bool ane = false;
+  std::string layout = "universal";
+  std::int64_t lut_bits = 2;
+  std::int64_t attn_lut_bits = 4;
+  std::int64_t scale_rank = 32;
+  std::int64_t attn_scale_rank = 8;
+  std::optional<std::string> model_id;
+  std::optional<std::string> cache_dir;
+  std::int64_t samples = 40;
+  std::string device = "auto";
+  bool debug = false;
+};
+
+OptionTable make_snap_table(SnapToolOptions& options);
+
+/// What the folder of a checkpoint says about it; the defaults where it says nothing.
+struct CheckpointFacts {
+  std::string model_id = "Qwen/Qwen3-0.6B";
+  std::int64_t group_size = 32;
+};
+CheckpointFacts read_checkpoint_facts(const std::filesystem::path& checkpoint);
+
+/// The file that --output means: itself when it ends in .pt, else model_state_dict.pt in that folder (made
+/// here). A usage error when other weight files lie in the folder, because the converters would merge them
+/// into the model.
+std::filesystem::path snap_target(const std::string& output);
+
+}  // namespace anemll

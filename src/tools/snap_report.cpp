@@ -1,0 +1,144 @@
+#include "src/tools/snap_report.hpp"
+
+#include "anemll/core/log.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+const char* meaning_of(Consumer consumer) {
+  switch (consumer) {
+    case Consumer::raw:
+      return "trace converter: _Q o (A g B)";
+    case Consumer::abs:
+      return "rank-factored loader without config.json: _Q o (|A| g |B|)";
+    case Consumer::clamp:
+      return "baked and dynamic loaders: _Q o max(A g B, 1e-8)";
+    case Consumer::weight:
+      return "MIL converter: weight o max(A B, 1e-8)";
+    case Consumer::reference:
+      return "the reference's tools: normalised unless baked";
+  }
+  return "";
+}
+
+double percent(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// JSON has no NaN.
+nlohmann::ordered_json number(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
+}
+
+std::string score_line(const SnapReport& report, const ConsumerScore& score) {
+  std::string line = strf("  %-10s", name_of(score.consumer));
+  if (score.kd_loss)
+    line += strf(" %12.6f %+13.6f", *score.kd_loss, *score.kd_loss - report.trained_kd_loss.value_or(0));
+  return line + strf(" %13.3e  %s\n", score.weight_error, meaning_of(score.consumer));
+}
+
+}  // namespace
+
+std::int64_t SnapReport::scale_entries() const {
+  std::int64_t sum = 0;
+  for (const LayerFinding& layer : layers) sum += layer.facts.entries;
+  return sum;
+}
+
+std::int64_t SnapReport::negative_scales() const {
+  std::int64_t sum = 0;
+  for (const LayerFinding& layer : layers) sum += layer.facts.negative;
+  return sum;
+}
+
+double SnapReport::largest_factor() const {
+  double largest = 0;
+  for (const LayerFinding& layer : layers) largest = std::max(largest, layer.facts.largest);
+  return largest;
+}
+
+double SnapReport::gate_difference() const {
+  for (const ConsumerScore& score : scores) {
+    if (score.consumer != gate) continue;
+    return score.kd_loss
+               ? std::abs(*score.kd_loss - trained_kd_loss.value_or(std::numeric_limits<double>::quiet_NaN()))
+               : score.weight_error;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string report_text(const SnapReport& r, bool with_layers) {
+  std::string text;
+  if (with_layers) {
+    text += strf("  %-44s %10s %9s %10s %12s\n", "linear", "values", "S < 0", "largest", "weight error");
+    for (const LayerFinding& layer : r.layers) {
+      text +=
+          strf("  %-44s %10lld %8.2f%% %10.4g %12.3e\n", layer.name.c_str(),
+               static_cast<long long>(layer.facts.distinct),
+               percent(layer.facts.negative, layer.facts.entries), layer.facts.largest, layer.weight_error);
+    }
+  }
+  text += strf("Snapped %zu linears (%s layout, %s) to %s (%s)\n", r.layers.size(), r.layout.c_str(),
+               r.half ? "fp16" : "fp32", r.file.c_str(), format_bytes(r.file_bytes).c_str());
+  if (r.half) {
+    text += strf("  half casts: %lld values, %lld saturated, %lld flushed to zero\n",
+                 static_cast<long long>(r.casts.values), static_cast<long long>(r.casts.saturated),
+                 static_cast<long long>(r.casts.flushed));
+  }
+  text += strf("  scales: %.2f%% negative (abs and clamp consumers change these), largest factor %.4g\n",
+               percent(r.negative_scales(), r.scale_entries()), r.largest_factor());
+  if (r.trained_kd_loss) {
+    text += strf("  KD loss over %lld sequences of the file as each consumer reads it:\n",
+                 static_cast<long long>(r.samples));
+    text += strf("  %-10s %12s %13s %13s\n", "consumer", "KD loss", "- trained", "weight error");
+    text += strf("  %-10s %12.6f\n", "trained", *r.trained_kd_loss);
+  } else {
+    text += "  No KD loss was measured (no --cache-dir); effective weights against the trained ones:\n";
+    text += strf("  %-10s %13s\n", "consumer", "weight error");
+  }
+  for (const ConsumerScore& score : r.scores) text += score_line(r, score);
+  text += strf("%s: %s is off by %.3g, allowed %.3g%s\n", r.passed ? "verified" : "NOT verified",
+               name_of(r.gate), r.gate_difference(), r.tolerance, r.trained_kd_loss ? "" : " (weights only)");
+  return text;
+}
+
+std::string report_json(const SnapReport& r) {
+  nlohmann::ordered_json json;
+  json["checkpoint"] = r.checkpoint;
+  json["file"] = r.file;
+  json["file_bytes"] = r.file_bytes;
+  json["layout"] = r.layout;
+  json["fp16"] = r.half;
+  json["half_casts"] = {
+      {"values", r.casts.values}, {"saturated", r.casts.saturated}, {"flushed_to_zero", r.casts.flushed}};
+  json["negative_scale_share"] = percent(r.negative_scales(), r.scale_entries()) / 100.0;
+  json["largest_factor"] = number(r.largest_factor());
+  json["samples"] = r.samples;
+  json["trained_kd_loss"] = r.trained_kd_loss ? number(*r.trained_kd_loss) : nullptr;
+  for (const ConsumerScore& score : r.scores) {
+    json["consumers"][name_of(score.consumer)] = {
+        {"kd_loss", score.kd_loss ? number(*score.kd_loss) : nullptr},
+        {"weight_error", number(score.weight_error)}};
+  }
+  json["gate"] = {{"consumer", name_of(r.gate)},
+                  {"measure", r.trained_kd_loss ? "kd_loss" : "weight_error"},
+                  {"difference", number(r.gate_difference())},
+                  {"tolerance", r.tolerance},
+                  {"passed", r.passed}};
+  for (const LayerFinding& layer : r.layers) {
+    json["layers"][layer.name] = {{"distinct_values", layer.facts.distinct},
+                                  {"negative_scales", layer.facts.negative},
+                                  {"largest_factor", number(layer.facts.largest)},
+                                  {"weight_equals_q", layer.facts.weight_is_q},
+                                  {"weight_error", number(layer.weight_error)}};
+  }
+  return json.dump(2) + "\n";
+}
+
+}  // namespace anemll

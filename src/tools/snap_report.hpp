@@ -1,0 +1,51 @@
+// What a verification found, as text for people and as JSON.
+#pragma once
+
+#include "src/export/consumers.hpp"
+#include "src/export/half_cast.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+/// The file as one consumer reads it, against the trained model.
+struct ConsumerScore {
+  Consumer consumer = Consumer::raw;
+  std::optional<double> kd_loss;  ///< absent without a cache
+  double weight_error = 0;        ///< ||W - W_trained|| / ||W_trained||, over all linears
+};
+
+struct LayerFinding {
+  std::string name;
+  ScaleFacts facts;
+  double weight_error = 0;  ///< of the consumer that is the gate
+};
+
+struct SnapReport {
+  std::string checkpoint, file, layout;
+  bool half = true;
+  std::uint64_t file_bytes = 0;
+  CastCounts casts;
+  std::int64_t samples = 0;  ///< sequences scored; 0: no loss was measured
+  std::optional<double> trained_kd_loss;
+  std::vector<ConsumerScore> scores;
+  Consumer gate = Consumer::raw;  ///< whose score must hold
+  double tolerance = 0;           ///< on the loss, or on the weight error when no loss was measured
+  std::vector<LayerFinding> layers;
+  bool passed = false;
+
+  std::int64_t scale_entries() const;
+  std::int64_t negative_scales() const;
+  double largest_factor() const;
+  /// How far the gate's consumer is from the trained model, in the unit of `tolerance`; NaN when a loss is
+  /// NaN.
+  double gate_difference() const;
+};
+
+std::string report_text(const SnapReport& report, bool with_layers);
+std::string report_json(const SnapReport& report);
+
+}  // namespace anemll

@@ -1,0 +1,146 @@
+#include "src/tools/snap_verify.hpp"
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/formats/torch_file.hpp"
+#include "src/train/batch_tensors.hpp"
+#include "src/train/evaluate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include <ATen/core/grad_mode.h>
+
+namespace anemll {
+namespace {
+
+// The evaluation's fixed temperature.
+constexpr double kTemperature = 2.0;
+// Half rounding of scales moves the loss by about 1e-4; what a consumer would notice starts above this.
+constexpr double kLossTolerance = 1e-3;
+// Two half roundings per product of the scales, 2^-11 each, and as much again for cancellation between ranks.
+constexpr double kWeightTolerance = 2e-3;
+
+KdBatch read_samples(const SnapVerifyOptions& options, std::int64_t vocab_size) {
+  std::unique_ptr<Progress> bar;
+  const auto progress = [&bar](std::int64_t done, std::int64_t total) {
+    if (!bar) bar = std::make_unique<Progress>("Importing the KD cache", total, "samples");
+    bar->update(done);
+  };
+  const std::filesystem::path path = ensure_hdf5_cache(*options.cache, options.work_dir, progress);
+  bar.reset();
+  const std::unique_ptr<KdCache> cache = KdCache::open(path);
+  std::vector<std::int64_t> rows(
+      static_cast<std::size_t>(std::min(options.samples, cache->info().sequences)));
+  std::iota(rows.begin(), rows.end(), 0);
+  KdBatch batch;
+  cache->read(rows, false, batch);
+  check_batch(batch, rows, vocab_size);
+  return batch;
+}
+
+/// The model whose every tensor comes from the written file.
+ModelFiles reread_model(const ModelFiles& trained, const TensorMap& written) {
+  ModelFiles files = trained;
+  for (const TensorSpec& spec : expected_tensors(trained.architecture)) {
+    if (const HostTensor* tensor = written.find(spec.name)) files.tensors.set(spec.name, *tensor);
+  }
+  return files;
+}
+
+double score(const ModelFiles& files, const TensorMap& written, Consumer consumer, const KdBatch& samples,
+             at::Device device, Communicator& comm) {
+  Decoder decoder(files, device, false);
+  for (Decoder::Slot& slot : decoder.slots()) {
+    slot.linear = std::make_unique<ConsumerLinear>(written, slot.spec.name, consumer, device);
+  }
+  return evaluate_kd(decoder, samples, kTemperature, comm);
+}
+
+/// Squared norms of what a layer differs by, per consumer, and of the trained weight.
+struct WeightErrors {
+  std::array<double, kConsumers.size()> squared{};
+  double trained = 0;
+};
+
+double relative(double squared, double trained) {
+  return std::sqrt(squared / std::max(trained, 1e-300));
+}
+
+double squared_norm(const at::Tensor& x) {
+  return x.to(at::kDouble).square().sum().item<double>();
+}
+
+WeightErrors compare(const at::Tensor& trained, const SnappedLayer& layer) {
+  WeightErrors errors;
+  errors.trained = squared_norm(trained);
+  for (std::size_t i = 0; i < kConsumers.size(); ++i) {
+    errors.squared[i] = squared_norm(effective_weight(layer, kConsumers[i]).sub(trained));
+  }
+  return errors;
+}
+
+}  // namespace
+
+std::vector<SnapLayer> snap_layers(Student& student) {
+  std::vector<SnapLayer> result;
+  for (std::size_t i = 0; i < student.layers().size(); ++i) {
+    const LinearSpec& spec = student.decoder().slots()[i].spec;
+    result.push_back({student.layers()[i], spec.mlp, *student.files().tensors.find(spec.name + ".weight")});
+  }
+  return result;
+}
+
+SnapReport verify_snap(Student& student, const std::filesystem::path& file,
+                       const SnapVerifyOptions& options) {
+  const at::NoGradGuard no_grad;
+  SnapReport report;
+  report.file = file.string();
+  report.file_bytes = std::filesystem::file_size(file);
+  report.half = options.snap.half;
+  const bool universal = options.snap.layout == AneLayout::universal;
+  report.layout = universal ? "universal" : "reference";
+  report.gate = universal ? Consumer::raw : Consumer::reference;
+  const auto gate = static_cast<std::size_t>(std::find(kConsumers.begin(), kConsumers.end(), report.gate) -
+                                             kConsumers.begin());
+
+  const TensorMap written = read_state_dict(file);
+  WeightErrors sum;
+  for (const V2Linear* linear : student.layers()) {
+    const SnappedLayer snapped = read_snapped_layer(written, linear->name());
+    const WeightErrors errors = compare(linear->effective_weight(at::kFloat).cpu(), snapped);
+    for (std::size_t c = 0; c < kConsumers.size(); ++c) sum.squared[c] += errors.squared[c];
+    sum.trained += errors.trained;
+    report.layers.push_back(
+        {linear->name(), scale_facts(snapped), relative(errors.squared[gate], errors.trained)});
+  }
+  for (std::size_t c = 0; c < kConsumers.size(); ++c) {
+    report.scores.push_back({kConsumers[c], std::nullopt, relative(sum.squared[c], sum.trained)});
+  }
+
+  report.tolerance = kWeightTolerance;
+  if (options.cache) {
+    const auto comm = make_single_communicator();
+    const KdBatch samples = read_samples(options, student.files().architecture.vocab_size);
+    const ModelFiles reread = reread_model(student.files(), written);
+    Progress bar("Scoring", static_cast<std::int64_t>(kConsumers.size()) + 1, "readings");
+    student.set_evaluation();
+    report.samples = samples.rows;
+    report.trained_kd_loss = evaluate_kd(student.decoder(), samples, kTemperature, *comm);
+    for (ConsumerScore& consumer : report.scores) {
+      bar.update(static_cast<std::int64_t>(&consumer - report.scores.data()) + 1, name_of(consumer.consumer));
+      consumer.kd_loss = score(reread, written, consumer.consumer, samples, options.device, *comm);
+    }
+    bar.finish();
+    report.tolerance = kLossTolerance;
+  }
+  // Written so that NaN fails.
+  report.passed = report.gate_difference() <= report.tolerance;
+  return report;
+}
+
+}  // namespace anemll

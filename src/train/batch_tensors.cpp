@@ -1,0 +1,119 @@
+#include "src/train/batch_tensors.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
+
+#include <algorithm>
+#include <string>
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/rng.hpp"
+
+namespace anemll {
+namespace {
+
+template <typename T>
+at::Tensor view_of(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType dtype) {
+  // from_blob wants a mutable pointer; nobody writes through these views.
+  return at::from_blob(const_cast<T*>(values.data()), shape, at::TensorOptions(dtype));
+}
+
+at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool masked) {
+  at::Tensor weights = at::empty({batch.rows * positions}, at::kFloat);
+  float* w = weights.data_ptr<float>();
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const float row_weight = batch.row_weight[static_cast<std::size_t>(row)];
+    const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
+    for (std::int64_t s = 0; s < positions; ++s) {
+      *w++ = masked && mask[s + 1] == 0 ? 0.0F : row_weight;
+    }
+  }
+  return weights;
+}
+
+}  // namespace
+
+BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
+  BatchTensors out;
+  out.rows = batch.rows;
+  out.positions = std::min(batch.length - 1, batch.positions);
+  out.input_ids = view_of(batch.input_ids, {batch.rows, batch.length}, at::kInt).to(at::kLong);
+
+  // Padding rows are all zero; they do not make a batch a masked one.
+  bool masked = false;
+  for (std::int64_t row = 0; row < batch.rows && !masked; ++row) {
+    const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
+    masked = batch.row_weight[static_cast<std::size_t>(row)] > 0 && std::find(mask, mask + batch.length, 0) != mask + batch.length;
+  }
+  if (masked) out.mask = view_of(batch.attention_mask, {batch.rows, batch.length}, at::kByte).clone();
+
+  const std::int64_t n = batch.rows * out.positions;
+  const auto cut = [&](const at::Tensor& t) { return t.narrow(1, 0, out.positions).reshape({n, t.size(2)}); };
+  out.targets.topk_idx = cut(view_of(batch.topk_idx, {batch.rows, batch.positions, batch.topk}, at::kInt));
+  out.targets.topk_logits = cut(view_of(batch.topk_logits, {batch.rows, batch.positions, batch.topk}, at::kHalf));
+  out.targets.weight = position_weights(batch, out.positions, masked);
+  if (!device.is_cpu()) {
+    out.input_ids = out.input_ids.to(device);
+    if (out.mask.defined()) out.mask = out.mask.to(device);
+    out.targets.topk_idx = out.targets.topk_idx.to(device);
+    out.targets.topk_logits = out.targets.topk_logits.to(device);
+    out.targets.weight = out.targets.weight.to(device);
+  }
+  return out;
+}
+
+at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size,
+                            std::int64_t count, std::uint64_t seed, std::int64_t micro_step) {
+  const std::int64_t positions = std::min(batch.length - 1, batch.positions);
+  at::Tensor out = at::empty({batch.rows * positions, count}, at::kInt);
+  std::int32_t* id = out.data_ptr<std::int32_t>();
+  const CounterRng rng(seed, static_cast<std::uint64_t>(micro_step));
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const std::int64_t sample = std::max<std::int64_t>(sample_rows[static_cast<std::size_t>(row)], 0);
+    for (std::int64_t s = 0; s < positions; ++s) {
+      const std::int32_t* candidates = batch.topk_idx.data() + (row * batch.positions + s) * batch.topk;
+      // 2^20 counters a position leave room for every redraw of the largest legal count.
+      auto counter = static_cast<std::uint64_t>(sample * batch.positions + s) << 20U;
+      for (std::int64_t j = 0; j < count; ++j) {
+        do {
+          *id = static_cast<std::int32_t>(rng.below(counter++, static_cast<std::uint64_t>(vocab_size)));
+        } while (std::find(candidates, candidates + batch.topk, *id) != candidates + batch.topk);
+        ++id;
+      }
+    }
+  }
+  return out;
+}
+
+void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size) {
+  constexpr std::uint16_t kExponent = 0x7C00;
+  const std::int64_t per_row = batch.positions * batch.topk;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const auto r = static_cast<std::size_t>(row);
+    if (batch.row_weight[r] == 0) continue;
+    const std::string where = "KD cache, sequence " + std::to_string(sample_rows[r]);
+    const std::uint16_t* logits = batch.topk_logits.data() + row * per_row;
+    const std::int32_t* ids = batch.topk_idx.data() + row * per_row;
+    for (std::int64_t i = 0; i < per_row; ++i) {
+      if ((logits[i] & kExponent) == kExponent) {
+        throw_data("a teacher logit is NaN or infinite", where, "check the cache with: anemll_cache verify");
+      }
+      if (ids[i] < 0 || ids[i] >= vocab_size) {
+        throw_data("token id " + std::to_string(ids[i]) + " is outside the model's vocabulary of " +
+                       std::to_string(vocab_size),
+                   where, "the cache was made with another model or is damaged; check it with: anemll_cache verify");
+      }
+    }
+    const std::int32_t* tokens = batch.input_ids.data() + row * batch.length;
+    for (std::int64_t i = 0; i < batch.length; ++i) {
+      if (tokens[i] < 0 || tokens[i] >= vocab_size) {
+        throw_data("input id " + std::to_string(tokens[i]) + " is outside the model's vocabulary of " +
+                       std::to_string(vocab_size),
+                   where, "the cache was made with another model or is damaged; check it with: anemll_cache verify");
+      }
+    }
+  }
+}
+
+}  // namespace anemll

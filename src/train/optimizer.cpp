@@ -1,0 +1,117 @@
+// The CPU path runs the fused loop of kernels/adamw_cpu; other devices the same sequence of tensor
+// operations.
+#include "src/train/optimizer.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/kernels/adamw_cpu.hpp"
+#include "src/kernels/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace anemll {
+namespace {
+
+constexpr std::int64_t kNormBlock = 1 << 16;
+/// Enough elements that starting a thread pays.
+constexpr std::int64_t kUpdateGrain = 1 << 15;
+
+void check(const at::Tensor& tensor, const at::Tensor& param, const char* name) {
+  if (tensor.defined() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() &&
+      tensor.numel() == param.numel() && tensor.device() == param.device()) {
+    return;
+  }
+  throw_usage("optimizer buffers must be contiguous fp32, of one size and on one device", name, "");
+}
+
+void check_buffers(const AdamW& adamw, const at::Tensor& param, const at::Tensor& grad) {
+  check(param, param, "parameters");
+  check(grad, param, "gradient");
+  check(adamw.m, param, "first moment");
+  check(adamw.v, param, "second moment");
+}
+
+kernels::AdamWStep scalars(const AdamWOptions& options, std::int64_t step, double lr, double grad_scale) {
+  const auto t = static_cast<double>(step);
+  kernels::AdamWStep s;
+  s.decay = static_cast<float>(1.0 - lr * options.weight_decay);
+  s.one_minus_beta1 = static_cast<float>(1.0 - options.beta1);
+  s.beta2 = static_cast<float>(options.beta2);
+  s.one_minus_beta2 = static_cast<float>(1.0 - options.beta2);
+  s.step_size = static_cast<float>(lr / (1.0 - std::pow(options.beta1, t)));
+  s.correction2 = static_cast<float>(std::sqrt(1.0 - std::pow(options.beta2, t)));
+  s.eps = static_cast<float>(options.eps);
+  s.grad_scale = static_cast<float>(grad_scale);
+  return s;
+}
+
+}  // namespace
+
+AdamW::AdamW(const at::Tensor& param, const AdamWOptions& adamw_options)
+    : options(adamw_options), m(at::zeros_like(param)), v(at::zeros_like(param)) {}
+
+void AdamW::update(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
+  if (!param.is_cpu()) {
+    update_generic(param, grad, lr, grad_scale);
+    return;
+  }
+  check_buffers(*this, param, grad);
+  const kernels::AdamWStep s = scalars(options, ++step, lr, grad_scale);
+  float* w = param.mutable_data_ptr<float>();
+  const float* g = grad.const_data_ptr<float>();
+  float* first = m.mutable_data_ptr<float>();
+  float* second = v.mutable_data_ptr<float>();
+  kernels::parallel_for(param.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels::adamw_range(w, g, first, second, s, begin, end);
+  });
+}
+
+void AdamW::update_generic(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
+  check_buffers(*this, param, grad);
+  const at::NoGradGuard no_grad;
+  const kernels::AdamWStep s = scalars(options, ++step, lr, grad_scale);
+  const at::Tensor g = s.grad_scale == 1.0F ? grad : grad * double{s.grad_scale};
+  param.mul_(double{s.decay});
+  m.lerp_(g, double{s.one_minus_beta1});
+  v.mul_(double{s.beta2}).addcmul_(g, g, double{s.one_minus_beta2});
+  const at::Tensor denominator = v.sqrt().div_(double{s.correction2}).add_(double{s.eps});
+  param.addcdiv_(m, denominator, -double{s.step_size});
+}
+
+double gradient_norm(const at::Tensor& grad) {
+  const at::NoGradGuard no_grad;
+  if (!grad.is_cpu()) {
+    return at::linalg_vector_norm(grad, 2, at::OptionalIntArrayRef(), false, at::kDouble).item<double>();
+  }
+  check(grad, grad, "gradient");
+  const float* g = grad.const_data_ptr<float>();
+  const std::int64_t size = grad.numel();
+  std::vector<double> blocks(static_cast<std::size_t>((size + kNormBlock - 1) / kNormBlock));
+  kernels::parallel_for(
+      static_cast<std::int64_t>(blocks.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t block = begin; block < end; ++block) {
+          blocks[static_cast<std::size_t>(block)] =
+              kernels::sum_of_squares(g, block * kNormBlock, std::min(size, (block + 1) * kNormBlock));
+        }
+      });
+  double sum = 0;
+  for (const double block : blocks) sum += block;
+  return std::sqrt(sum);
+}
+
+double clip_factor(double norm, double max_norm) {
+  if (max_norm == 0) return 1.0;
+  const double factor = max_norm / (norm + 1e-6);
+  return factor > 1.0 ? 1.0 : factor;
+}
+
+}  // namespace anemll

@@ -1,0 +1,36 @@
+// The files of a run under the reference's names: best_state_dict.pt, checkpoint_step{n}.pt, the final
+// checkpoints and config.json. Rank 0 only.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "anemll/train/train_options.hpp"
+#include "src/train/student.hpp"
+
+namespace anemll {
+
+class OutputFiles {
+ public:
+  OutputFiles(const TrainOptions& options, std::string source_checkpoint);
+
+  /// v2_scratch_initial.pt and, sharing its bytes, best_state_dict.pt; or only the latter for other sources.
+  /// Removes what an earlier run left under these names.
+  void write_start(const Student& student);
+  void write_best(const Student& student);
+  /// checkpoint_step{n}.pt; removes the oldest beyond --keep-checkpoints.
+  void write_periodic(const Student& student, std::int64_t step);
+  /// v2_{preset}_{dtype}_{time}.pt and v2_{preset}_fp16_{time}.pt: the last weights. Returns the two names.
+  std::pair<std::string, std::string> write_final(const Student& student);
+  /// `final_loss` absent: null.
+  void write_config(const Student& student, std::optional<double> final_loss);
+
+ private:
+  const TrainOptions& options_;
+  std::filesystem::path folder_;
+  std::string source_;
+};
+
+}  // namespace anemll

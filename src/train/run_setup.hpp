@@ -1,0 +1,37 @@
+// What options mean on this machine: device, precision, threads, schedule; and the run's identity.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/quant/presets.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/quant/v2_config.hpp"
+#include "src/train/kd_loss.hpp"
+#include "src/train/schedule.hpp"
+
+namespace anemll {
+
+/// `local_rank` picks the GPU. A usage error when cuda is asked for and absent.
+at::Device choose_device(const TrainOptions& options, int local_rank);
+at::ScalarType choose_compute(const TrainOptions& options, at::Device device);
+bool choose_ste(const TrainOptions& options);
+ForwardMode choose_forward(const TrainOptions& options);
+/// Sets LibTorch's thread count for this rank and returns it.
+int set_threads(const TrainOptions& options, int local_ranks);
+ScheduleOptions schedule_of(const TrainOptions& options);
+
+/// What a resumed run must share with the one that saved: model, data, batch, order, what is trained (JSON object).
+std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
+                         const QuantScheme& scheme, std::int64_t trained_values);
+
+/// Estimated bytes per rank, item by item with a total.
+std::string plan_memory(const TrainOptions& options, const Architecture& architecture, const KdCacheInfo& cache,
+                        const QuantScheme& scheme, std::int64_t trained_values, int world_size, at::ScalarType compute);
+
+}  // namespace anemll

@@ -1,0 +1,52 @@
+#include "src/train/run_state.hpp"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+using nlohmann::json;
+
+json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+double number_or(const json& object, const char* key, double otherwise) {
+  const json& value = object.at(key);
+  return value.is_null() ? otherwise : value.get<double>();
+}
+
+}  // namespace
+
+std::string RunState::to_json() const {
+  const json object = {{"step", step},
+                       {"optimizer_step", optimizer_step},
+                       {"skipped_in_row", skipped_in_row},
+                       {"best_loss", number(best_loss)},
+                       {"initial_loss", number(initial_loss)},
+                       {"last_eval", number(last_eval)},
+                       {"window_loss", number(window_loss)},
+                       {"window_steps", window_steps},
+                       {"elapsed_s", number(elapsed_s)},
+                       {"finished", finished}};
+  return object.dump();
+}
+
+RunState RunState::from_json(const std::string& text) {
+  const json object = json::parse(text);
+  const RunState fresh;
+  RunState state;
+  state.step = object.at("step").get<std::int64_t>();
+  state.optimizer_step = object.at("optimizer_step").get<std::int64_t>();
+  state.skipped_in_row = object.at("skipped_in_row").get<std::int64_t>();
+  state.best_loss = number_or(object, "best_loss", fresh.best_loss);
+  state.initial_loss = number_or(object, "initial_loss", fresh.initial_loss);
+  state.last_eval = number_or(object, "last_eval", fresh.last_eval);
+  state.window_loss = number_or(object, "window_loss", fresh.window_loss);
+  state.window_steps = object.at("window_steps").get<std::int64_t>();
+  state.elapsed_s = number_or(object, "elapsed_s", 0);
+  state.finished = object.at("finished").get<bool>();
+  return state;
+}
+
+}  // namespace anemll

@@ -1,0 +1,31 @@
+// Between the trainer's memory and native checkpoints: named views of the flat buffers, and the JSON part.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/tensor.hpp"
+#include "anemll/train/state_store.hpp"
+#include "src/train/flat_parameters.hpp"
+#include "src/train/optimizer.hpp"
+#include "src/train/run_state.hpp"
+
+namespace anemll {
+
+std::vector<LazyTensor> parameter_tensors(FlatParameters& parameters);
+/// Each parameter's first and second moment as "<name>.exp_avg" and "<name>.exp_avg_sq".
+std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimizer);
+/// Copies both back; data errors name a missing or differently shaped tensor.
+void restore_tensors(const StateStore::Loaded& state, FlatParameters& parameters, AdamW& optimizer);
+
+/// trainer.json: {"state": ..., "identity": ..., "options": ...}.
+std::string trainer_json(const RunState& state, const std::string& identity, const std::string& options);
+RunState run_state_of(const StateStore::Loaded& state);
+/// Throws a usage error that lists every field in which the saved run's identity differs from `identity`.
+void check_identity(const StateStore::Loaded& state, const std::string& identity);
+
+/// Throws a communication error when the ranks' parameters are not bitwise equal. Collective.
+void check_replicas(Communicator& comm, const at::Tensor& values);
+
+}  // namespace anemll

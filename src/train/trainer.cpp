@@ -1,0 +1,255 @@
+#include "src/train/trainer.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/isfinite.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "anemll/core/log.hpp"
+#include "anemll/core/platform.hpp"
+#include "anemll/core/signals.hpp"
+#include "src/train/batch_tensors.hpp"
+#include "src/train/evaluate.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/state_io.hpp"
+#include "src/train/torch_backward.hpp"
+
+namespace anemll {
+namespace {
+
+constexpr std::int64_t kMaxSkippedInRow = 3;
+
+KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
+  KdLossOptions loss;
+  loss.temperature = o.temperature;
+  loss.sampled_ce_weight = o.sampled_ce_weight;
+  if (o.no_full_logits) return loss;
+  loss.hard_top1 = annealed_weight(o.hard_top1, o.hard_top1_end, step, o.max_steps);
+  loss.hard_full = o.hard_full;
+  return loss;
+}
+
+void add(KdLossSums& into, const KdLossSums& more) {
+  into.total += more.total;
+  into.kl += more.kl;
+  into.ce += more.ce;
+  into.sampled_ce += more.sampled_ce;
+  into.tokens += more.tokens;
+}
+
+}  // namespace
+
+ExitCode Trainer::run() {
+  if (state_.finished && state_.step >= options_.max_steps) {
+    log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(state_.step)));
+    return ExitCode::done;
+  }
+  begin();
+  while (state_.step < options_.max_steps) {
+    const StepReport report = step();
+
+    const std::int64_t done = state_.step;
+    if (done % options_.logging_steps == 0) log_step(report);
+    if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0) evaluate_and_keep_best(false);
+    if (options_.save_steps > 0 && done % options_.save_steps == 0) {
+      save_state();
+      on_root(comm_, [&] { files_->write_periodic(*student_, done); });
+    }
+    if (report.signal != 0) return stop_on_signal(report.signal);
+    if (log_) log_->tick(done);
+  }
+  finish();
+  return ExitCode::done;
+}
+
+Trainer::StepReport Trainer::step() {
+  const auto started = std::chrono::steady_clock::now();
+  const std::int64_t micro_steps = options_.accumulation_steps;
+  StepReport report;
+  student_->trainable().zero_gradients();
+  for (V2Linear* layer : student_->layers()) layer->begin_step();
+  for (std::int64_t i = 0; i < micro_steps; ++i) {
+    const KdBatch batch = data_->next();
+    add(report.loss, micro_step(batch, state_.step * micro_steps + i, i + 1 == micro_steps));
+  }
+  reducer_->finish();
+
+  // One small collective makes the loss global and every decision that hangs on it common.
+  const int mine = pending_signal();
+  double sums[] = {report.loss.total, report.loss.kl, report.loss.ce, report.loss.sampled_ce, report.loss.tokens};
+  std::int64_t signal[] = {mine};
+  comm_.all_reduce(std::span<double>(sums), ReduceOp::sum);
+  comm_.all_reduce(std::span<std::int64_t>(signal), ReduceOp::max);
+  report.loss = {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  report.signal = static_cast<int>(signal[0]);
+
+  update(report);
+  ++state_.step;
+  if (!report.skipped) {
+    state_.window_loss += report.loss.total / report.loss.tokens;
+    ++state_.window_steps;
+  }
+  state_.elapsed_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return report;
+}
+
+KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool last) {
+  const std::vector<std::int64_t> rows = data_->order().rows(micro, comm_.rank(), comm_.size());
+  const std::int64_t vocab_size = student_->files().architecture.vocab_size;
+  check_batch(batch, rows, vocab_size);
+  BatchTensors tensors = to_tensors(batch, device_);
+  const KdLossOptions loss = loss_options(options_, state_.step);
+  if (loss.sampled_ce_weight > 0) {
+    tensors.targets.negatives = sample_negatives(batch, rows, vocab_size, options_.sampled_negatives,
+                                                 static_cast<std::uint64_t>(options_.seed), micro)
+                                    .to(device_);
+  }
+
+  for (V2Linear* layer : student_->layers()) layer->begin_micro_step(last);
+  if (last) reducer_->begin(device_stream(device_));
+  Decoder& decoder = student_->decoder();
+  const at::Tensor hidden = decoder.hidden(tensors.input_ids, tensors.mask);           // [B, L, H]
+  const at::Tensor scored = hidden.narrow(1, 0, tensors.positions).flatten(0, 1);      // [N, H]
+  const at::Tensor detached = scored.detach();
+  at::Tensor gradient = at::empty_like(detached);
+  const KdLossSums sums = kd_loss(detached, decoder.head_weight(compute_), tensors.targets, loss, gradient);
+  run_backward(scored, gradient);
+  return sums;
+}
+
+void Trainer::update(StepReport& report) {
+  FlatParameters& trainable = student_->trainable();
+  const at::NoGradGuard no_grad;
+  // The buffer holds the gradient of the sum over tokens; the mean's is its share.
+  const double per_token = 1.0 / report.loss.tokens;
+  report.grad_norm = gradient_norm(trainable.gradients()) * per_token;
+  report.lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
+  // Loss and reduced gradient are the same on all ranks, so all of them take the same branch.
+  report.skipped = !std::isfinite(report.loss.total) || !std::isfinite(report.grad_norm);
+  if (report.skipped) {
+    ++state_.skipped_in_row;
+    log_warning(strf("step %lld skipped: loss %g, gradient norm %g", static_cast<long long>(state_.step + 1),
+                     report.loss.total / report.loss.tokens, report.grad_norm));
+    if (state_.skipped_in_row >= kMaxSkippedInRow) {
+      throw_numerics(strf("%lld steps in a row had no finite loss or gradient", static_cast<long long>(kMaxSkippedInRow)),
+                     "step " + std::to_string(state_.step + 1),
+                     "lower --lr, check the cache (anemll_cache verify), or try --precision fp32; saved files are untouched");
+    }
+    return;
+  }
+  state_.skipped_in_row = 0;
+  const double clip = clip_factor(report.grad_norm, options_.clip_grad_norm);
+  optimizer_.update(trainable.values(), trainable.gradients(), report.lr, per_token * clip);
+  state_.optimizer_step = optimizer_.step;
+}
+
+void Trainer::begin() {
+  const bool fresh = state_.step == 0 && !std::isfinite(state_.initial_loss);
+  if (!fresh) return;
+  if (options_.eval_samples > 0) {
+    state_.initial_loss = state_.last_eval = state_.best_loss = evaluate();
+    if (!std::isfinite(state_.initial_loss)) {
+      throw_numerics("the model's first loss is not a number", options_.output_dir,
+                     "the source checkpoint or the model folder holds NaN; nothing was written");
+    }
+  } else {
+    state_.initial_loss = 0;  // marks the run as begun
+  }
+  on_root(comm_, [&] {
+    if (options_.eval_samples > 0) log_->evaluation(0, state_.initial_loss, state_.best_loss, options_.lr, 0, false);
+    files_->write_start(*student_);
+    files_->write_config(*student_, std::nullopt);
+  });
+}
+
+double Trainer::evaluate() {
+  student_->set_evaluation();
+  const double loss = evaluate_kd(student_->decoder(), eval_samples_, options_.temperature, comm_);
+  student_->set_training(compute_);
+  return loss;
+}
+
+void Trainer::evaluate_and_keep_best(bool final_evaluation) {
+  const double loss = evaluate();
+  state_.last_eval = loss;
+  const double next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
+  if (log_) log_->evaluation(state_.step, loss, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation);
+  keep_best(loss);
+}
+
+void Trainer::keep_best(double loss) {
+  if (!(loss < state_.best_loss)) return;  // NaN never wins
+  state_.best_loss = loss;
+  on_root(comm_, [&] { files_->write_best(*student_); });
+}
+
+void Trainer::log_step(const StepReport& report) {
+  if (state_.window_steps > 0) {
+    const double window = state_.window_loss / static_cast<double>(state_.window_steps);
+    if (log_) {
+      const double now = state_.elapsed_s;
+      RunLog::Train line;
+      line.step = state_.step;
+      line.loss = window;
+      line.kl = report.loss.kl / report.loss.tokens;
+      line.ce = report.loss.ce / report.loss.tokens;
+      line.lr = report.lr;
+      line.next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
+      line.grad_norm = report.grad_norm;
+      line.hard_top1 = loss_options(options_, state_.step - 1).hard_top1;
+      const double steps = static_cast<double>(state_.step - logged_step_);
+      const double seconds = std::max(now - logged_elapsed_s_, 1e-9);
+      line.tokens_per_s = steps * static_cast<double>(options_.batch_size * options_.accumulation_steps * data_->info().length) / seconds;
+      line.data_wait_s = data_->wait_seconds() - logged_wait_s_;
+      line.eta_s = seconds / steps * static_cast<double>(options_.max_steps - state_.step);
+      line.elapsed_s = now;
+      line.skipped = report.skipped;
+      log_->train(line);
+    }
+    if (options_.eval_samples == 0) keep_best(window);
+  }
+  logged_step_ = state_.step;
+  logged_elapsed_s_ = state_.elapsed_s;
+  logged_wait_s_ = data_->wait_seconds();
+  state_.window_loss = 0;
+  state_.window_steps = 0;
+}
+
+void Trainer::save_state() {
+  check_replicas(comm_, student_->trainable().values());
+  on_root(comm_, [&] {
+    log_->sync();
+    store_->save(state_.step, parameter_tensors(student_->trainable()), moment_tensors(student_->trainable(), optimizer_),
+                 trainer_json(state_, run_identity_, resolved_json_));
+  });
+}
+
+ExitCode Trainer::stop_on_signal(int signal) {
+  save_state();
+  log_info(strf("signal %d: state saved at step %lld, exit code 75 (run again with --resume auto)", signal,
+                static_cast<long long>(state_.step)));
+  return ExitCode::save_and_requeue;
+}
+
+void Trainer::finish() {
+  if (options_.eval_samples > 0) evaluate_and_keep_best(true);
+  on_root(comm_, [&] {
+    const auto [full, half] = files_->write_final(*student_);
+    const std::optional<double> final_loss = options_.eval_samples > 0 ? std::optional(state_.last_eval) : std::nullopt;
+    files_->write_config(*student_, final_loss);
+    nlohmann::json summary = {{"kind", "summary"}, {"step", state_.step}, {"elapsed_s", state_.elapsed_s},
+                              {"peak_resident_bytes", peak_resident_bytes()}, {"files", {full, half, "best_state_dict.pt"}}};
+    if (final_loss) summary.update({{"initial_loss", state_.initial_loss}, {"final_loss", *final_loss}});
+    if (std::isfinite(state_.best_loss)) summary["best_loss"] = state_.best_loss;
+    log_->summary(summary.dump());
+  });
+  state_.finished = true;  // last, so that a run killed above finishes again
+  save_state();
+}
+
+}  // namespace anemll

@@ -1,0 +1,82 @@
+// The training loop: micro-steps, reduction, clipping, update, logs, evaluation, checkpoints. Owns the run's
+// mutable state; everything it calls is stateless or owned here. One thread per rank.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "anemll/comm/bucket_reducer.hpp"
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/data/prefetcher.hpp"
+#include "anemll/train/state_store.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/train/kd_loss.hpp"
+#include "src/train/optimizer.hpp"
+#include "src/train/output_files.hpp"
+#include "src/train/run_log.hpp"
+#include "src/train/run_state.hpp"
+#include "src/train/schedule.hpp"
+#include "src/train/student.hpp"
+
+namespace anemll {
+
+class Trainer {
+ public:
+  /// Everything is open and checked when this returns; nothing has been trained. Collective.
+  Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, Communicator& device_comm,
+          at::Device device);
+  ~Trainer();
+
+  ExitCode run();
+  /// The memory plan of --dry-run, one line per item.
+  std::string memory_plan() const;
+
+ private:
+  struct StepReport {
+    KdLossSums loss;         ///< over all ranks and micro-steps
+    double grad_norm = 0;
+    double lr = 0;           ///< that this update used
+    bool skipped = false;
+    int signal = 0;
+  };
+
+  StepReport step();
+  KdLossSums micro_step(const KdBatch& batch, std::int64_t micro, bool last);
+  void update(StepReport& report);
+  double evaluate();
+  void evaluate_and_keep_best(bool final_evaluation);
+  void keep_best(double loss);
+  void save_state();
+  void log_step(const StepReport& report);
+  void restore(const StateStore::Loaded& state);
+  void begin();
+  ExitCode stop_on_signal(int signal);
+  void finish();
+
+  const TrainOptions options_;
+  const std::string resolved_json_;
+  Communicator& comm_;         ///< host collectives: decisions, losses, broadcasts
+  Communicator& device_comm_;  ///< gradient reduction; the same object on CPUs
+  at::Device device_;
+  at::ScalarType compute_;
+
+  std::unique_ptr<Student> student_;
+  std::unique_ptr<Prefetcher> data_;
+  KdBatch eval_samples_;
+  AdamW optimizer_;
+  std::unique_ptr<BucketReducer> reducer_;
+  RunState state_;
+  std::unique_ptr<RunLog> log_;          ///< rank 0
+  std::unique_ptr<OutputFiles> files_;   ///< rank 0
+  std::unique_ptr<StateStore> store_;    ///< rank 0 writes
+  std::string run_identity_;             ///< what a resumed run must share with this one (JSON)
+
+  // Since the last log line.
+  std::int64_t logged_step_ = 0;
+  double logged_elapsed_s_ = 0;
+  double logged_wait_s_ = 0;
+};
+
+}  // namespace anemll

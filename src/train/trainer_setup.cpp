@@ -1,0 +1,164 @@
+// How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/train/train.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/state_io.hpp"
+#include "src/train/trainer.hpp"
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+/// The state to go on from, the same choice on every rank.
+std::optional<StateStore::Loaded> find_state(const TrainOptions& options, Communicator& comm) {
+  if (options.resume == "none") return std::nullopt;
+  std::string folder;
+  on_root(comm, [&] {
+    if (options.resume == "auto") {
+      if (const auto latest = StateStore(options.output_dir).load_latest()) folder = latest->folder.string();
+    } else {
+      folder = StateStore::load(options.resume).folder.string();
+    }
+  });
+  broadcast_string(comm, folder, 0);
+  if (folder.empty()) return std::nullopt;
+  return StateStore::load(folder);
+}
+
+std::string open_cache(const TrainOptions& options, Communicator& comm) {
+  std::string path;
+  on_root(comm, [&] {
+    fs::create_directories(options.output_dir);
+    std::unique_ptr<Progress> bar;
+    path = ensure_hdf5_cache(options.cache_dir, options.output_dir,
+                             [&](std::int64_t done, std::int64_t total) {
+                               if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
+                               bar->update(done);
+                             }).string();
+  });
+  broadcast_string(comm, path, 0);
+  return path;
+}
+
+void check_cache(const KdCacheInfo& cache, const Architecture& model, const TrainOptions& options) {
+  if (cache.vocab_size != 0 && cache.vocab_size != model.vocab_size) {
+    throw_data("the cache's vocabulary has " + std::to_string(cache.vocab_size) + " ids, the model's " +
+                   std::to_string(model.vocab_size),
+               options.cache_dir, "the cache was made with another teacher; give its model as --model-id");
+  }
+  if (cache.length > model.max_positions && model.max_positions > 0) {
+    throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " + std::to_string(model.max_positions) +
+                   " positions",
+               options.cache_dir, "make a cache with a smaller --max_length");
+  }
+}
+
+std::unique_ptr<Student> make_student(const TrainOptions& options, const std::optional<StateStore::Loaded>& state, at::Device device,
+                                      Communicator& comm) {
+  ModelFiles files = load_model_files(resolve_model(options.model_id));
+  if (state) return std::make_unique<Student>(Student::from_state(files, *state, options, device));
+  if (options.v2_checkpoint) return std::make_unique<Student>(Student::from_checkpoint(std::move(files), options, device));
+  return std::make_unique<Student>(Student::from_scratch(files, options, device, comm));
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, Communicator& device_comm,
+                 at::Device device)
+    : options_(options),
+      resolved_json_(resolved_json),
+      comm_(comm),
+      device_comm_(device_comm),
+      device_(device),
+      compute_(choose_compute(options, device)) {
+  const std::optional<StateStore::Loaded> state = find_state(options_, comm_);
+  if (!state && !options_.from_scratch && !options_.v2_checkpoint) {
+    throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
+                "add --from-scratch or --v2-checkpoint FILE for the first start");
+  }
+  const std::string cache = open_cache(options_, comm_);
+  Prefetcher::Options reading;
+  reading.rank = comm_.rank();
+  reading.world = comm_.size();
+  reading.first_step = state ? run_state_of(*state).step * options_.accumulation_steps : 0;
+  data_ = std::make_unique<Prefetcher>(cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential,
+                                       options_.batch_size, static_cast<std::uint64_t>(options_.seed), reading);
+  check_cache(data_->info(), read_architecture(resolve_model(options_.model_id)), options_);
+
+  student_ = make_student(options_, state, device_, comm_);
+  FlatParameters& trainable = student_->make_trainable(options_);
+  for (V2Linear* layer : student_->layers()) {
+    layer->set_ste(choose_ste(options_));
+    layer->set_forward(choose_forward(options_));
+  }
+  student_->decoder().set_gradient_checkpointing(options_.gradient_checkpointing);
+  student_->set_training(compute_);
+
+  AdamWOptions adamw;
+  adamw.weight_decay = options_.weight_decay;
+  optimizer_ = AdamW(trainable.values(), adamw);
+  run_identity_ = run_identity(options_, student_->files(), data_->info(), student_->scheme(), trainable.numel());
+  if (state) restore(*state);
+
+  const std::vector<std::int64_t> sizes = trainable.sizes();
+  reducer_ = std::make_unique<BucketReducer>(device_comm_, trainable.gradients().data_ptr<float>(), sizes,
+                                             static_cast<std::size_t>(options_.bucket_mib * 1048576.0));
+  for (std::size_t l = 0; l < student_->layers().size(); ++l) {
+    student_->layers()[l]->on_gradients_ready([this, l] {
+      for (const std::size_t parameter : student_->layer_parameters()[l]) reducer_->ready(parameter);
+    });
+  }
+  if (options_.eval_samples > 0) {
+    eval_samples_ = data_->read_rows(0, std::min(options_.eval_samples, data_->info().sequences));
+  }
+  on_root(comm_, [&] {
+    store_ = std::make_unique<StateStore>(options_.output_dir);
+    files_ = std::make_unique<OutputFiles>(options_, options_.v2_checkpoint.value_or(options_.from_scratch ? "scratch" : "resumed"));
+    if (options_.dry_run) return;
+    log_ = std::make_unique<RunLog>(options_.output_dir, state ? std::optional(state_.step) : std::nullopt, options_.max_steps);
+    if (!state || !store_->adopt_frozen(*state)) store_->save_frozen(student_->frozen_tensors());
+  });
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::restore(const StateStore::Loaded& state) {
+  check_identity(state, run_identity_);
+  state_ = run_state_of(state);
+  restore_tensors(state, student_->trainable(), optimizer_);
+  optimizer_.step = state_.optimizer_step;
+  logged_step_ = state_.step;
+  logged_elapsed_s_ = state_.elapsed_s;
+  log_info(strf("resumed %s at step %lld of %lld", state.folder.c_str(), static_cast<long long>(state_.step),
+                static_cast<long long>(options_.max_steps)));
+}
+
+std::string Trainer::memory_plan() const {
+  return plan_memory(options_, student_->files().architecture, data_->info(), student_->scheme(), student_->trainable().numel(),
+                     comm_.size(), compute_);
+}
+
+ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, int local_rank, int local_ranks) {
+  check_train_options(options);
+  const at::Device device = choose_device(options, local_rank);
+  const int threads = set_threads(options, local_ranks);
+  std::unique_ptr<Communicator> gpu;
+  if (device.is_cuda()) gpu = make_nccl_communicator(comm, device.index());
+  Communicator& device_comm = gpu ? *gpu : comm;
+
+  Trainer trainer(options, resolved_json, comm, device_comm, device);
+  log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
+                std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s", device.str().c_str(),
+                choose_compute(options, device) == at::kBFloat16 ? "bf16" : "fp32"));
+  log_info(trainer.memory_plan());
+  if (options.dry_run) return ExitCode::done;
+  return trainer.run();
+}
+
+}  // namespace anemll
