@@ -14,7 +14,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,22 +43,32 @@ void tell_differences(const OptionTable& table, const SnapToolOptions& options,
 }
 
 void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tensors) {
-  auto bar = std::make_shared<Progress>("Writing " + file.string(), static_cast<std::int64_t>(tensors.size()),
-                                        "tensors");
+  const auto total = static_cast<std::int64_t>(tensors.size());
+  Progress bar("Writing " + file.string(), total, "tensors");
   std::int64_t position = 0;
   std::uint64_t bytes = 0;
   for (LazyTensor& tensor : tensors) {
     std::uint64_t size = size_of(tensor.dtype);
     for (const std::int64_t extent : tensor.shape) size *= static_cast<std::uint64_t>(extent);
     bytes += size;
-    tensor.make = [inner = std::move(tensor.make), bar, done = ++position] {
-      bar->update(done);
+    tensor.make = [inner = std::move(tensor.make), &bar, done = ++position] {
+      bar.update(done);
       return inner();
     };
   }
   require_space(file.parent_path(), bytes);
   write_torch_file(file, tensors);
-  bar->finish();
+  bar.update(total);  // aliases are never made
+  bar.finish();
+}
+
+/// Adapters would be lost: no layout here has a place for them yet.
+void refuse_adapters(const std::string& checkpoint) {
+  for (const auto& [name, tensor] : read_state_dict(checkpoint)) {
+    if (!name.ends_with(".lora_A")) continue;
+    throw_data("the checkpoint holds adapters: " + name, checkpoint,
+               "merge them with the tool that trained them, then snap the result");
+  }
 }
 
 int snap(int argc, char** argv) {
@@ -67,6 +76,7 @@ int snap(int argc, char** argv) {
   OptionTable table = make_snap_table(options);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
 
+  refuse_adapters(options.checkpoint);
   const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);
   const std::string model_id = options.model_id.value_or(facts.model_id);
   const std::filesystem::path target = std::filesystem::absolute(snap_target(options.output));
@@ -78,14 +88,11 @@ int snap(int argc, char** argv) {
   verify.work_dir = target.parent_path().parent_path();
   verify.samples = options.samples;
 
-  // Training rounds to half with straight-through gradients by default; an fp32 file keeps what rounding
-  // would change.
   TrainOptions source;
   source.v2_checkpoint = options.checkpoint;
   source.model_id = model_id;
   source.device = options.device;
   source.group_size = facts.group_size;
-  source.ste = verify.snap.half ? "on" : "off";
   verify.device = choose_device(source, 0);
   Student student =
       Student::from_checkpoint(load_model_files(resolve_model(model_id)), source, verify.device);

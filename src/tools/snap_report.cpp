@@ -97,7 +97,7 @@ std::string report_text(const SnapReport& r, bool with_layers) {
     text += strf("  KD loss over %lld sequences of the file as each consumer reads it:\n",
                  static_cast<long long>(r.samples));
     text += strf("  %-10s %12s %13s %13s\n", "consumer", "KD loss", "- trained", "weight error");
-    text += strf("  %-10s %12.6f\n", "trained", *r.trained_kd_loss);
+    text += strf("  %-10s %12.6f %13s %13s  fp32, nothing rounded\n", "trained", *r.trained_kd_loss, "", "");
   } else {
     text += "  No KD loss was measured (no --cache-dir); effective weights against the trained ones:\n";
     text += strf("  %-10s %13s\n", "consumer", "weight error");

@@ -1,6 +1,7 @@
 #include "src/tools/snap_verify.hpp"
 
 #include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/torch_file.hpp"
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <string>
 
 #include <ATen/core/grad_mode.h>
 
@@ -30,10 +32,17 @@ KdBatch read_samples(const SnapVerifyOptions& options, std::int64_t vocab_size) 
   const auto progress = [&bar](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("Importing the KD cache", total, "samples");
     bar->update(done);
+    if (done == total) bar->finish();
   };
   const std::filesystem::path path = ensure_hdf5_cache(*options.cache, options.work_dir, progress);
   bar.reset();
   const std::unique_ptr<KdCache> cache = KdCache::open(path);
+  const std::int64_t cached_vocab = cache->info().vocab_size;
+  if (cached_vocab != 0 && cached_vocab != vocab_size) {
+    throw_data("the cache's vocabulary has " + std::to_string(cached_vocab) + " ids, the model's " +
+                   std::to_string(vocab_size),
+               options.cache->string(), "give the cache that this model was trained with");
+  }
   std::vector<std::int64_t> rows(
       static_cast<std::size_t>(std::min(options.samples, cache->info().sequences)));
   std::iota(rows.begin(), rows.end(), 0);
@@ -131,9 +140,11 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
     student.set_evaluation();
     report.samples = samples.rows;
     report.trained_kd_loss = evaluate_kd(student.decoder(), samples, kTemperature, *comm);
+    std::int64_t done = 1;
+    bar.update(done);
     for (ConsumerScore& consumer : report.scores) {
-      bar.update(static_cast<std::int64_t>(&consumer - report.scores.data()) + 1, name_of(consumer.consumer));
       consumer.kd_loss = score(reread, written, consumer.consumer, samples, options.device, *comm);
+      bar.update(++done, name_of(consumer.consumer));
     }
     bar.finish();
     report.tolerance = kLossTolerance;

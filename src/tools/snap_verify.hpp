@@ -27,9 +27,9 @@ struct SnapVerifyOptions {
   at::Device device = at::kCPU;
 };
 
-/// Fills everything of the report but `checkpoint` and `casts`. The gate is `raw` for the universal layout,
-/// and the reference's own loader for the reference layout, whose raw product is not the trained model by
-/// design.
+/// The trained model is scored in fp32 with nothing rounded. Fills everything of the report but `checkpoint`
+/// and `casts`. The gate is `raw` for the universal layout, and the reference's own loader for the reference
+/// layout, whose raw product is not the trained model by design.
 SnapReport verify_snap(Student& student, const std::filesystem::path& file, const SnapVerifyOptions& options);
 
 }  // namespace anemll

@@ -1,14 +1,14 @@
 #include "src/train/batch_tensors.hpp"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/ones.h>
+#include "anemll/core/error.hpp"
+#include "anemll/core/rng.hpp"
 
 #include <algorithm>
 #include <string>
 
-#include "anemll/core/error.hpp"
-#include "anemll/core/rng.hpp"
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
 
 namespace anemll {
 namespace {
@@ -44,14 +44,16 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   bool masked = false;
   for (std::int64_t row = 0; row < batch.rows && !masked; ++row) {
     const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
-    masked = batch.row_weight[static_cast<std::size_t>(row)] > 0 && std::find(mask, mask + batch.length, 0) != mask + batch.length;
+    masked = batch.row_weight[static_cast<std::size_t>(row)] > 0 &&
+             std::find(mask, mask + batch.length, 0) != mask + batch.length;
   }
   if (masked) out.mask = view_of(batch.attention_mask, {batch.rows, batch.length}, at::kByte).clone();
 
   const std::int64_t n = batch.rows * out.positions;
   const auto cut = [&](const at::Tensor& t) { return t.narrow(1, 0, out.positions).reshape({n, t.size(2)}); };
   out.targets.topk_idx = cut(view_of(batch.topk_idx, {batch.rows, batch.positions, batch.topk}, at::kInt));
-  out.targets.topk_logits = cut(view_of(batch.topk_logits, {batch.rows, batch.positions, batch.topk}, at::kHalf));
+  out.targets.topk_logits =
+      cut(view_of(batch.topk_logits, {batch.rows, batch.positions, batch.topk}, at::kHalf));
   out.targets.weight = position_weights(batch, out.positions, masked);
   if (!device.is_cpu()) {
     out.input_ids = out.input_ids.to(device);
@@ -63,8 +65,9 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   return out;
 }
 
-at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size,
-                            std::int64_t count, std::uint64_t seed, std::int64_t micro_step) {
+at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows,
+                            std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
+                            std::int64_t micro_step) {
   const std::int64_t positions = std::min(batch.length - 1, batch.positions);
   at::Tensor out = at::empty({batch.rows * positions, count}, at::kInt);
   std::int32_t* id = out.data_ptr<std::int32_t>();
@@ -102,7 +105,8 @@ void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows
       if (ids[i] < 0 || ids[i] >= vocab_size) {
         throw_data("token id " + std::to_string(ids[i]) + " is outside the model's vocabulary of " +
                        std::to_string(vocab_size),
-                   where, "the cache was made with another model or is damaged; check it with: anemll_cache verify");
+                   where,
+                   "the cache was made with another model or is damaged; check it with: anemll_cache verify");
       }
     }
     const std::int32_t* tokens = batch.input_ids.data() + row * batch.length;
@@ -110,7 +114,8 @@ void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows
       if (tokens[i] < 0 || tokens[i] >= vocab_size) {
         throw_data("input id " + std::to_string(tokens[i]) + " is outside the model's vocabulary of " +
                        std::to_string(vocab_size),
-                   where, "the cache was made with another model or is damaged; check it with: anemll_cache verify");
+                   where,
+                   "the cache was made with another model or is damaged; check it with: anemll_cache verify");
       }
     }
   }

@@ -1,13 +1,13 @@
 // A cache batch as the tensors that the model and the loss take.
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include "anemll/data/kd_cache.hpp"
+#include "src/train/kd_loss.hpp"
 
 #include <cstdint>
 #include <span>
 
-#include "anemll/data/kd_cache.hpp"
-#include "src/train/kd_loss.hpp"
+#include <ATen/core/Tensor.h>
 
 namespace anemll {
 
@@ -19,16 +19,19 @@ struct BatchTensors {
   std::int64_t positions = 0;  ///< supervised positions: min(L - 1, cached)
 };
 
-/// CPU tensors may view `batch`, which must outlive them. A position counts (weight 1) unless its row is padding or,
-/// in a batch with any masked token, the token it predicts is masked.
+/// CPU tensors may view `batch`, which must outlive them. A position counts (weight 1) unless its row is
+/// padding or, in a batch with any masked token, the token it predicts is masked.
 BatchTensors to_tensors(const KdBatch& batch, at::Device device);
 
 /// Uniform negatives [N, count] int32, none of them among the row's candidates. A pure function of
-/// (seed, micro_step, sample row, position): the same at every rank count. `sample_rows`: global row per batch row.
-at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size,
-                            std::int64_t count, std::uint64_t seed, std::int64_t micro_step);
+/// (seed, micro_step, sample row, position): the same at every rank count. `sample_rows`: global row per
+/// batch row.
+at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows,
+                            std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
+                            std::int64_t micro_step);
 
-/// Throws a data error that names the sample when a cached logit is not finite or an id is outside the vocabulary.
+/// Throws a data error that names the sample when a cached logit is not finite or an id is outside the
+/// vocabulary.
 void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size);
 
 }  // namespace anemll

@@ -1,12 +1,12 @@
 #include "src/train/evaluate.hpp"
 
-#include <ATen/core/grad_mode.h>
+#include "src/train/batch_tensors.hpp"
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
-#include "src/train/batch_tensors.hpp"
+#include <ATen/core/grad_mode.h>
 
 namespace anemll {
 namespace {
@@ -31,7 +31,10 @@ KdBatch slice(const KdBatch& all, std::int64_t first, std::int64_t count) {
 }
 
 KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t count) {
-  return {all.topk_idx.narrow(0, first, count), all.topk_logits.narrow(0, first, count), {}, all.weight.narrow(0, first, count)};
+  return {all.topk_idx.narrow(0, first, count),
+          all.topk_logits.narrow(0, first, count),
+          {},
+          all.weight.narrow(0, first, count)};
 }
 
 }  // namespace
@@ -60,7 +63,8 @@ double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature,
   }
   decoder.set_compute(compute);
   comm.all_reduce(std::span<double>(losses), ReduceOp::sum);
-  return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(std::max<std::int64_t>(samples.rows, 1));
+  return std::accumulate(losses.begin(), losses.end(), 0.0) /
+         static_cast<double>(std::max<std::int64_t>(samples.rows, 1));
 }
 
 }  // namespace anemll

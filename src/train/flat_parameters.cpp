@@ -1,9 +1,9 @@
 #include "src/train/flat_parameters.hpp"
 
+#include <utility>
+
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
-
-#include <utility>
 
 namespace anemll {
 

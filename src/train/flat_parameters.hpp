@@ -2,25 +2,25 @@
 // to reduce, clip, update and save. Frozen tensors are not in it.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 namespace anemll {
 
 class FlatParameters {
  public:
   struct Item {
-    std::string name;          ///< state-dict key, "model.layers.0.self_attn.q_proj.scale_A"
-    at::Tensor* slot;          ///< where the model keeps the tensor; receives the view
-    std::int64_t offset = 0;   ///< filled by the constructor
+    std::string name;         ///< state-dict key, "model.layers.0.self_attn.q_proj.scale_A"
+    at::Tensor* slot;         ///< where the model keeps the tensor; receives the view
+    std::int64_t offset = 0;  ///< filled by the constructor
     std::int64_t numel = 0;
   };
 
-  /// Moves the present values of `*item.slot` into the buffer and replaces each by a leaf view of it that requires
-  /// a gradient and whose .grad is the matching view of gradients(). Items keep their order.
+  /// Moves the present values of `*item.slot` into the buffer and replaces each by a leaf view of it that
+  /// requires a gradient and whose .grad is the matching view of gradients(). Items keep their order.
   explicit FlatParameters(std::vector<Item> items);
 
   const std::vector<Item>& items() const { return items_; }

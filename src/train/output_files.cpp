@@ -1,5 +1,9 @@
 #include "src/train/output_files.hpp"
 
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/torch_file.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <ctime>
@@ -7,10 +11,6 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-
-#include "anemll/core/file.hpp"
-#include "anemll/core/log.hpp"
-#include "anemll/formats/torch_file.hpp"
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -43,7 +43,8 @@ std::optional<std::int64_t> periodic_step(const fs::path& path) {
   constexpr std::string_view kPrefix = "checkpoint_step";
   if (!name.starts_with(kPrefix) || path.extension() != ".pt") return std::nullopt;
   const std::string digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - 3);
-  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit)) return std::nullopt;
+  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
+    return std::nullopt;
   return std::stoll(digits);
 }
 
@@ -64,7 +65,9 @@ void OutputFiles::write_start(const Student& student) {
   if (no_links) write_best(student);  // the file system has none: write the bytes again
 }
 
-void OutputFiles::write_best(const Student& student) { write_state_dict(folder_ / kBest, student); }
+void OutputFiles::write_best(const Student& student) {
+  write_state_dict(folder_ / kBest, student);
+}
 
 void OutputFiles::write_periodic(const Student& student, std::int64_t step) {
   write_state_dict(folder_ / ("checkpoint_step" + std::to_string(step) + ".pt"), student);
@@ -90,7 +93,8 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
   const std::vector<LazyTensor> tensors = student.reference_state_dict(true, &counts);
   write_torch_file(folder_ / half, tensors);
   if (counts.saturated > 0) {
-    log_warning(strf("%s: %lld values were clamped to the half range", half.c_str(), static_cast<long long>(counts.saturated)));
+    log_warning(strf("%s: %lld values were clamped to the half range", half.c_str(),
+                     static_cast<long long>(counts.saturated)));
   }
   return {full, half};
 }

@@ -2,13 +2,13 @@
 // checkpoints and config.json. Rank 0 only.
 #pragma once
 
+#include "anemll/train/train_options.hpp"
+#include "src/train/student.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
-
-#include "anemll/train/train_options.hpp"
-#include "src/train/student.hpp"
 
 namespace anemll {
 

@@ -2,28 +2,29 @@
 // line per log step for people. Rank 0 only.
 #pragma once
 
+#include "anemll/core/log.hpp"
+#include "anemll/core/metrics_log.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "anemll/core/log.hpp"
-#include "anemll/core/metrics_log.hpp"
-
 namespace anemll {
 
 class RunLog {
  public:
   /// `resume_step`: keep what earlier runs wrote up to this step; absent: start anew.
-  RunLog(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step, std::int64_t max_steps);
+  RunLog(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step,
+         std::int64_t max_steps);
 
   struct Train {
     std::int64_t step = 0;
-    double loss = 0;       ///< mean over the window
-    double kl = 0, ce = 0; ///< of the last step
-    double lr = 0;         ///< of the update just done
-    double next_lr = 0;    ///< of the next one: what the CSV column holds
+    double loss = 0;        ///< mean over the window
+    double kl = 0, ce = 0;  ///< of the last step
+    double lr = 0;          ///< of the update just done
+    double next_lr = 0;     ///< of the next one: what the CSV column holds
     double grad_norm = 0;
     double hard_top1 = 0;
     double tokens_per_s = 0;
@@ -34,7 +35,8 @@ class RunLog {
   };
   void train(const Train& t);
   /// `lr`: what the CSV column holds at this point.
-  void evaluation(std::int64_t step, double loss, double best, double lr, double elapsed_s, bool final_evaluation);
+  void evaluation(std::int64_t step, double loss, double best, double lr, double elapsed_s,
+                  bool final_evaluation);
   /// The closing line of metrics.jsonl.
   void summary(const std::string& json_object);
   /// Makes both files durable, before a checkpoint that counts on them.

@@ -1,17 +1,16 @@
 #include "src/train/run_setup.hpp"
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/platform.hpp"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
-
-#include "anemll/core/error.hpp"
-#include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
 
 namespace anemll {
 
@@ -46,18 +45,23 @@ ForwardMode choose_forward(const TrainOptions& options) {
 
 int set_threads(const TrainOptions& options, int local_ranks) {
   const int usable = usable_processors();
-  const int threads = options.threads > 0 ? static_cast<int>(options.threads) : std::max(1, usable / std::max(1, local_ranks));
+  const int threads = options.threads > 0 ? static_cast<int>(options.threads)
+                                          : std::max(1, usable / std::max(1, local_ranks));
   if (threads > usable) {
-    log_warning(strf("%d threads share %d processors: mpirun may have bound this rank (launch/mpirun.sh does not)", threads, usable));
+    log_warning(
+        strf("%d threads share %d processors: mpirun may have bound this rank (launch/mpirun.sh does not)",
+             threads, usable));
   }
   at::set_num_threads(threads);
   return threads;
 }
 
-ScheduleOptions schedule_of(const TrainOptions& o) { return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio}; }
+ScheduleOptions schedule_of(const TrainOptions& o) {
+  return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio};
+}
 
-std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache, const QuantScheme& scheme,
-                         std::int64_t trained_values) {
+std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache,
+                         const QuantScheme& scheme, std::int64_t trained_values) {
   const nlohmann::json identity = {
       {"model", files.fingerprint},
       {"cache", cache.fingerprint},
@@ -67,12 +71,14 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
       {"seed", o.seed},
       {"luts_and_ranks", {scheme.mlp_lut, scheme.mlp_rank, scheme.attn_lut, scheme.attn_rank}},
       {"trained_values", trained_values},
-      {"selection", {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
+      {"selection",
+       {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
   return identity.dump();
 }
 
-std::string plan_memory(const TrainOptions& o, const Architecture& a, const KdCacheInfo& cache, const QuantScheme& scheme,
-                        std::int64_t trained_values, int world_size, at::ScalarType compute) {
+std::string plan_memory(const TrainOptions& o, const Architecture& a, const KdCacheInfo& cache,
+                        const QuantScheme& scheme, std::int64_t trained_values, int world_size,
+                        at::ScalarType compute) {
   const auto compute_bytes = static_cast<std::int64_t>(c10::elementSize(compute));
   std::int64_t body = 0;
   std::int64_t scales = 0;
@@ -98,15 +104,18 @@ std::string plan_memory(const TrainOptions& o, const Architecture& a, const KdCa
       {"indices (uint8)", body},
       {"scales (fp32)", scales * 4},
       {"gradients and AdamW moments (fp32)", trained_values * 12},
-      {materialised ? "weights of the step" : "rounded Q of a layer", materialised ? body * compute_bytes : a.hidden_size * a.intermediate_size * 4},
+      {materialised ? "weights of the step" : "rounded Q of a layer",
+       materialised ? body * compute_bytes : a.hidden_size * a.intermediate_size * 4},
       {"weight gradients over micro-steps", materialised && o.accumulation_steps > 1 ? body * 4 : 0},
-      {"head in compute precision, fp32 for evaluation", head * compute_bytes + (o.eval_samples > 0 && compute_bytes < 4 ? head * 4 : 0)},
+      {"head in compute precision, fp32 for evaluation",
+       head * compute_bytes + (o.eval_samples > 0 && compute_bytes < 4 ? head * 4 : 0)},
       {"activations kept for backward", tokens * kept_layers * saved_per_token},
       {"logits chunk and its gradient", KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes},
       {"batches read ahead", 5 * rows * sequence},
       {"libraries", std::int64_t{300} << 20},
   };
-  std::string text = strf("Memory per rank (%d ranks, %lld tokens each per micro-step), estimated:\n", world_size, static_cast<long long>(tokens));
+  std::string text = strf("Memory per rank (%d ranks, %lld tokens each per micro-step), estimated:\n",
+                          world_size, static_cast<long long>(tokens));
   std::int64_t total = 0;
   for (const auto& [name, bytes] : items) {
     total += bytes;

@@ -1,12 +1,6 @@
 // What options mean on this machine: device, precision, threads, schedule; and the run's identity.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
-#include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
-
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/quant/presets.hpp"
@@ -14,6 +8,12 @@
 #include "src/quant/v2_config.hpp"
 #include "src/train/kd_loss.hpp"
 #include "src/train/schedule.hpp"
+
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 namespace anemll {
 
@@ -26,12 +26,14 @@ ForwardMode choose_forward(const TrainOptions& options);
 int set_threads(const TrainOptions& options, int local_ranks);
 ScheduleOptions schedule_of(const TrainOptions& options);
 
-/// What a resumed run must share with the one that saved: model, data, batch, order, what is trained (JSON object).
+/// What a resumed run must share with the one that saved: model, data, batch, order, what is trained (JSON
+/// object).
 std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
                          const QuantScheme& scheme, std::int64_t trained_values);
 
 /// Estimated bytes per rank, item by item with a total.
-std::string plan_memory(const TrainOptions& options, const Architecture& architecture, const KdCacheInfo& cache,
-                        const QuantScheme& scheme, std::int64_t trained_values, int world_size, at::ScalarType compute);
+std::string plan_memory(const TrainOptions& options, const Architecture& architecture,
+                        const KdCacheInfo& cache, const QuantScheme& scheme, std::int64_t trained_values,
+                        int world_size, at::ScalarType compute);
 
 }  // namespace anemll

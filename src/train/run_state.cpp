@@ -9,7 +9,9 @@ namespace {
 
 using nlohmann::json;
 
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
 
 double number_or(const json& object, const char* key, double otherwise) {
   const json& value = object.at(key);

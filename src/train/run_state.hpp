@@ -8,16 +8,16 @@
 namespace anemll {
 
 struct RunState {
-  std::int64_t step = 0;             ///< optimiser steps done; the sampler's position is step * accumulation
-  std::int64_t optimizer_step = 0;   ///< updates applied (a skipped step applies none)
+  std::int64_t step = 0;            ///< optimiser steps done; the sampler's position is step * accumulation
+  std::int64_t optimizer_step = 0;  ///< updates applied (a skipped step applies none)
   std::int64_t skipped_in_row = 0;
   double best_loss = std::numeric_limits<double>::infinity();
   double initial_loss = std::numeric_limits<double>::quiet_NaN();
   double last_eval = std::numeric_limits<double>::quiet_NaN();
-  double window_loss = 0;            ///< sum of step losses since the last log line
+  double window_loss = 0;  ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
-  bool finished = false;             ///< the final files are written
+  bool finished = false;  ///< the final files are written
 
   /// JSON that reads back bit for bit; non-finite numbers become null.
   std::string to_json() const;

@@ -1,14 +1,13 @@
 #include "src/train/state_io.hpp"
 
-#include <ATen/core/grad_mode.h>
-
-#include <cstring>
-
-#include <nlohmann/json.hpp>
-
 #include "anemll/core/error.hpp"
 #include "anemll/core/rng.hpp"
 #include "src/model/torch_bridge.hpp"
+
+#include <cstring>
+
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
@@ -21,12 +20,14 @@ LazyTensor range_of(const FlatParameters::Item& item, const at::Tensor& flat, co
   out.name = item.name + suffix;
   out.dtype = DType::f32;
   out.shape = item.slot->sizes().vec();
-  out.make = [view = flat.narrow(0, item.offset, item.numel).view(item.slot->sizes())] { return as_host(view.detach().cpu()); };
+  out.make = [view = flat.narrow(0, item.offset, item.numel).view(item.slot->sizes())] {
+    return as_host(view.detach().cpu());
+  };
   return out;
 }
 
-void copy_back(const TensorMap& from, const std::string& name, const FlatParameters::Item& item, const at::Tensor& flat,
-               const std::string& folder) {
+void copy_back(const TensorMap& from, const std::string& name, const FlatParameters::Item& item,
+               const at::Tensor& flat, const std::string& folder) {
   const HostTensor* saved = from.find(name);
   const std::string hint = "the checkpoint belongs to a run with other settings; start without --resume";
   if (saved == nullptr) throw_data("has no tensor " + name, folder, hint);
@@ -64,7 +65,9 @@ void restore_tensors(const StateStore::Loaded& state, FlatParameters& parameters
 }
 
 std::string trainer_json(const RunState& state, const std::string& identity, const std::string& options) {
-  const json object = {{"state", json::parse(state.to_json())}, {"identity", json::parse(identity)}, {"options", json::parse(options)}};
+  const json object = {{"state", json::parse(state.to_json())},
+                       {"identity", json::parse(identity)},
+                       {"options", json::parse(options)}};
   return object.dump(2) + "\n";
 }
 
@@ -72,7 +75,8 @@ RunState run_state_of(const StateStore::Loaded& state) {
   try {
     return RunState::from_json(json::parse(state.trainer_json).at("state").dump());
   } catch (const json::exception& e) {
-    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(), "start without --resume");
+    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(),
+               "start without --resume");
   }
 }
 
@@ -82,12 +86,14 @@ void check_identity(const StateStore::Loaded& state, const std::string& identity
   try {
     saved = json::parse(state.trainer_json).at("identity");
   } catch (const json::exception& e) {
-    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(), "start without --resume");
+    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(),
+               "start without --resume");
   }
   std::string differences;
   for (const auto& [key, value] : now.items()) {
     const json old = saved.value(key, json(nullptr));
-    if (old != value) differences += "\n    " + key + ": " + old.dump() + " in the checkpoint, " + value.dump() + " now";
+    if (old != value)
+      differences += "\n    " + key + ": " + old.dump() + " in the checkpoint, " + value.dump() + " now";
   }
   if (!differences.empty()) {
     throw_usage("cannot go on with other settings than the run's own:" + differences, state.folder.string(),

@@ -1,15 +1,15 @@
 // Between the trainer's memory and native checkpoints: named views of the flat buffers, and the JSON part.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/tensor.hpp"
 #include "anemll/train/state_store.hpp"
 #include "src/train/flat_parameters.hpp"
 #include "src/train/optimizer.hpp"
 #include "src/train/run_state.hpp"
+
+#include <string>
+#include <vector>
 
 namespace anemll {
 

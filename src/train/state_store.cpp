@@ -1,15 +1,15 @@
 #include "anemll/train/state_store.hpp"
 
-#include <algorithm>
-#include <vector>
-
-#include <nlohmann/json.hpp>
-
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -20,7 +20,9 @@ constexpr const char* kFormat = "anemll_train_state_v1";
 constexpr const char* kParts[] = {"parameters.safetensors", "optimizer.safetensors", "trainer.json"};
 constexpr std::size_t kKeep = 2;
 
-std::string folder_name(std::int64_t step) { return strf("step_%08lld", static_cast<long long>(step)); }
+std::string folder_name(std::int64_t step) {
+  return strf("step_%08lld", static_cast<long long>(step));
+}
 
 std::uint64_t total_bytes(std::span<const LazyTensor> tensors) {
   std::uint64_t bytes = 0;
@@ -32,7 +34,9 @@ std::uint64_t total_bytes(std::span<const LazyTensor> tensors) {
   return bytes;
 }
 
-json describe(const fs::path& file) { return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}}; }
+json describe(const fs::path& file) {
+  return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
+}
 
 void check_file(const fs::path& file, const json& expected) {
   const std::string hint = "the file is damaged; --resume auto falls back to the previous checkpoint";
@@ -76,7 +80,8 @@ std::vector<fs::path> step_folders(const fs::path& root) {
   if (!fs::is_directory(root)) return folders;
   for (const auto& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && name.starts_with("step_") && entry.path().extension().empty()) folders.push_back(entry.path());
+    if (entry.is_directory() && name.starts_with("step_") && entry.path().extension().empty())
+      folders.push_back(entry.path());
   }
   std::sort(folders.rbegin(), folders.rend());
   return folders;
@@ -107,8 +112,8 @@ bool StateStore::adopt_frozen(const Loaded& loaded) {
   return true;
 }
 
-void StateStore::save(std::int64_t step, std::span<const LazyTensor> parameters, std::span<const LazyTensor> optimizer,
-                      const std::string& trainer_json) {
+void StateStore::save(std::int64_t step, std::span<const LazyTensor> parameters,
+                      std::span<const LazyTensor> optimizer, const std::string& trainer_json) {
   require_space(root_, total_bytes(parameters) + total_bytes(optimizer));
   const fs::path place = root_ / folder_name(step);
   fs::path draft = place;
@@ -159,13 +164,16 @@ std::optional<StateStore::Loaded> StateStore::load_latest() const {
     }
   }
   if (candidates.empty()) return std::nullopt;
-  throw_data("none of the checkpoints is valid", root_.string(), "start again without --resume in another output folder");
+  throw_data("none of the checkpoints is valid", root_.string(),
+             "start again without --resume in another output folder");
 }
 
 StateStore::Loaded StateStore::load(const fs::path& folder) {
   if (fs::exists(folder / "manifest.json")) return load_folder(folder);
   auto loaded = StateStore(folder).load_latest();
-  if (!loaded) throw_data("holds no checkpoint", folder.string(), "give a state/step_... folder, or an output folder that holds one");
+  if (!loaded)
+    throw_data("holds no checkpoint", folder.string(),
+               "give a state/step_... folder, or an output folder that holds one");
   return std::move(*loaded);
 }
 

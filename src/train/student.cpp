@@ -1,21 +1,18 @@
 #include "src/train/student.hpp"
 
-#include <algorithm>
-#include <filesystem>
-#include <utility>
-
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/export/half_cast.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/freeze.hpp"
+#include "src/quant/layer_init.hpp"
 #include "src/quant/layer_state.hpp"
-#include "src/quant/lut.hpp"
-#include "src/quant/scale_factors.hpp"
-#include "src/quant/scales.hpp"
 #include "src/quant/ste.hpp"
 #include "src/train/run_setup.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -51,24 +48,9 @@ void to_device(V2Linear::Tensors& t, at::Device device) {
   }
 }
 
-/// Scale init, then the nearest entries under those scales.
-V2Linear::Tensors initialise(const at::Tensor& weight, const V2Config& config, const TrainOptions& options) {
-  const InitialScales scales = options.fast_init
-                                   ? fast_scales(weight, config.rank, config.group_size)
-                                   : svd_scales(weight, config.rank, config.group_size,
-                                                options.svd_floor == "none" ? SvdFloor::none : SvdFloor::reference);
-  V2Linear::Tensors t;
-  t.scale_A = scales.scale_A;
-  t.scale_B = scales.scale_B;
-  t.rank_magnitude = scales.rank_magnitude;
-  t.lut = at::tensor(at::ArrayRef<float>(make_lut(config.lut_size)));
-  const ScaleFactors factors = normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, false, config, choose_ste(options));
-  t.indices = freeze_indices(weight, factors.matrix(), t.lut).indices;
-  return t;
-}
-
 /// Sends the initialised tensors of one layer from `owner` to all ranks.
-void share(Communicator& comm, int owner, const LinearSpec& spec, const V2Config& config, V2Linear::Tensors& t) {
+void share(Communicator& comm, int owner, const LinearSpec& spec, const V2Config& config,
+           V2Linear::Tensors& t) {
   if (comm.size() == 1) return;
   if (comm.rank() != owner) {
     t.scale_A = at::empty({spec.out, config.rank}, at::kFloat);
@@ -86,14 +68,18 @@ void share(Communicator& comm, int owner, const LinearSpec& spec, const V2Config
 at::Tensor restored(const StateStore::Loaded& state, const std::string& name) {
   const HostTensor* tensor = state.frozen.find(name);
   if (tensor == nullptr) tensor = state.parameters.find(name);
-  if (tensor == nullptr) throw_data("has no tensor " + name, state.folder.string(), "the checkpoint is of another model");
+  if (tensor == nullptr)
+    throw_data("has no tensor " + name, state.folder.string(), "the checkpoint is of another model");
   return as_torch(*tensor).clone();
 }
 
 }  // namespace
 
 Student::Student(ModelFiles files, QuantScheme scheme, at::Device device)
-    : files_(std::move(files)), scheme_(scheme), device_(device), decoder_(std::make_unique<Decoder>(files_, device, false)) {
+    : files_(std::move(files)),
+      scheme_(scheme),
+      device_(device),
+      decoder_(std::make_unique<Decoder>(files_, device, false)) {
   layers_.resize(decoder_->slots().size());
   norms_ = decoder_->norms();
 }
@@ -105,18 +91,22 @@ void Student::install(std::size_t slot, const V2Config& config, V2Linear::Tensor
   decoder_->slots()[slot].linear = std::move(layer);
 }
 
-Student Student::from_scratch(const ModelFiles& files, const TrainOptions& options, at::Device device, Communicator& comm) {
+Student Student::from_scratch(const ModelFiles& files, const TrainOptions& options, at::Device device,
+                              Communicator& comm) {
   const ResolvedScheme resolved = resolve_scheme(scheme_request(options));
-  log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + "), group " + std::to_string(options.group_size));
+  log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + "), group " +
+           std::to_string(options.group_size));
   Student student(files, resolved.scheme, device);
   auto& slots = student.decoder_->slots();
   Progress bar("scale init and freeze", static_cast<std::int64_t>(slots.size()), "layers");
   // Rank r makes layers r, r + size, ...; then each goes to all.
+  const InitOptions init{options.svd_floor == "none" ? SvdFloor::none : SvdFloor::reference,
+                         options.fast_init, choose_ste(options)};
   std::vector<V2Linear::Tensors> made(slots.size());
   const auto size = static_cast<std::size_t>(comm.size());
   for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < slots.size(); i += size) {
-    const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight")).to(at::kFloat);
-    made[i] = initialise(weight, layer_config(resolved.scheme, options, slots[i].spec), options);
+    const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight"));
+    made[i] = initial_layer(weight, {}, layer_config(resolved.scheme, options, slots[i].spec), init).tensors;
     bar.update(static_cast<std::int64_t>(i + 1));
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -126,6 +116,7 @@ Student Student::from_scratch(const ModelFiles& files, const TrainOptions& optio
     student.install(i, config, std::move(made[i]));
   }
   bar.finish();
+  student.files_.release_pages();
   return student;
 }
 
@@ -154,7 +145,8 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
                  "give the checkpoint's own model as --model-id");
     }
     const bool small = !state.contains(spec.name.substr(0, spec.name.rfind('.')) + ".scale_A");
-    if (small && !as_torch(*tensor).to(at::kFloat).equal(as_torch(*files.tensors.find(spec.name)).to(at::kFloat))) {
+    if (small &&
+        !as_torch(*tensor).to(at::kFloat).equal(as_torch(*files.tensors.find(spec.name)).to(at::kFloat))) {
       replaced.push_back(spec.name);
     }
     files.tensors.set(spec.name, *tensor);
@@ -175,10 +167,13 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
   return student;
 }
 
-Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& state, const TrainOptions& options, at::Device device) {
+Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& state,
+                            const TrainOptions& options, at::Device device) {
   const auto lut_and_rank = [&](bool mlp) -> std::pair<std::int64_t, std::int64_t> {
     for (const LinearSpec& spec : body_linears(files.architecture)) {
-      if (spec.mlp == mlp) return {restored(state, spec.name + ".lut").numel(), restored(state, spec.name + ".rank_magnitude").numel()};
+      if (spec.mlp == mlp)
+        return {restored(state, spec.name + ".lut").numel(),
+                restored(state, spec.name + ".rank_magnitude").numel()};
     }
     return {0, 0};
   };
@@ -208,6 +203,12 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
   return student;
 }
 
+std::int64_t Student::body_weights() const {
+  std::int64_t weights = 0;
+  for (const V2Linear* layer : layers_) weights += layer->out() * layer->in();
+  return weights;
+}
+
 FlatParameters& Student::make_trainable(const TrainOptions& o) {
   std::vector<FlatParameters::Item> items;
   layer_parameters_.assign(layers_.size(), {});
@@ -233,7 +234,9 @@ FlatParameters& Student::make_trainable(const TrainOptions& o) {
       items.push_back({norm.name, &norm.tensor, 0, 0});
     }
   }
-  if (items.empty()) throw_usage("nothing is left to train", "selection flags", "drop --g-only, --freeze-mags-mlp or --mlp-only");
+  if (items.empty())
+    throw_usage("nothing is left to train", "selection flags",
+                "drop --g-only, --freeze-mags-mlp or --mlp-only");
   trainable_ = std::make_unique<FlatParameters>(std::move(items));
   if (o.train_norms_only) {
     for (const auto& norm : norms_) decoder_->set_norm(norm.name, norm.tensor);
@@ -259,7 +262,9 @@ void Student::set_evaluation() {
 
 std::vector<LazyTensor> Student::frozen_tensors() const {
   std::vector<LazyTensor> out;
-  const auto add = [&](const std::string& name, const at::Tensor& tensor) { out.push_back(lazy(name, as_host(tensor.detach().cpu()))); };
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    out.push_back(lazy(name, as_host(tensor.detach().cpu())));
+  };
   for (const V2Linear* layer : layers_) {
     const V2Linear::Tensors& t = layer->tensors();
     add(layer->name() + "._indices", t.indices);
@@ -273,7 +278,8 @@ std::vector<LazyTensor> Student::frozen_tensors() const {
     if (!norm.tensor.requires_grad()) add(norm.name, norm.tensor.to(at::kFloat));
   }
   for (const std::string& name : replaced_) {
-    const bool norm = std::any_of(norms_.begin(), norms_.end(), [&](const auto& n) { return n.name == name; });
+    const bool norm =
+        std::any_of(norms_.begin(), norms_.end(), [&](const auto& n) { return n.name == name; });
     if (!norm) out.push_back(lazy(name, files_.tensors.find(name)->packed()));
   }
   return out;
@@ -285,30 +291,40 @@ std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* cou
   for (const TensorSpec& spec : expected_tensors(files_.architecture)) {
     const std::string suffix = ".weight";
     const std::string stem = spec.name.substr(0, spec.name.size() - suffix.size());
-    const auto layer = std::find_if(layers_.begin(), layers_.end(), [&](const V2Linear* l) { return l->name() == stem; });
+    const auto layer =
+        std::find_if(layers_.begin(), layers_.end(), [&](const V2Linear* l) { return l->name() == stem; });
     if (layer != layers_.end()) {
-      for (LazyTensor& entry : layer_entries(**layer, *files_.tensors.find(spec.name), false)) out.push_back(std::move(entry));
+      for (LazyTensor& entry : layer_entries(**layer, *files_.tensors.find(spec.name), false))
+        out.push_back(std::move(entry));
       continue;
     }
-    if (spec.name.ends_with(".bias") && std::any_of(layers_.begin(), layers_.end(), [&](const V2Linear* l) { return l->name() + ".bias" == spec.name; })) {
+    if (spec.name.ends_with(".bias") && std::any_of(layers_.begin(), layers_.end(), [&](const V2Linear* l) {
+          return l->name() + ".bias" == spec.name;
+        })) {
       continue;  // came with its layer
     }
     LazyTensor entry{spec.name, DType::f32, spec.shape, {}, {}};
-    const auto norm = std::find_if(norms_.begin(), norms_.end(), [&](const auto& n) { return n.name == spec.name; });
+    const auto norm =
+        std::find_if(norms_.begin(), norms_.end(), [&](const auto& n) { return n.name == spec.name; });
     const HostTensor* source = files_.tensors.find(spec.name);
     if (norm != norms_.end()) {
       entry.make = [tensor = norm->tensor] { return as_host(tensor.detach().to(at::kCPU, at::kFloat)); };
     } else {
       entry.make = [tensor = *source] { return as_host(as_torch(tensor).to(at::kFloat)); };
-      if (spec.name == "lm_head.weight" && embedding != nullptr && source->data == embedding->data) entry.alias_of = "model.embed_tokens.weight";
+      if (spec.name == "lm_head.weight" && embedding != nullptr && source->data == embedding->data)
+        entry.alias_of = "model.embed_tokens.weight";
     }
     out.push_back(std::move(entry));
   }
   if (!half) return out;
   for (LazyTensor& entry : out) {
-    if (entry.dtype != DType::f32 || entry.name == "lm_head.weight" || entry.name == "model.embed_tokens.weight") continue;
+    if (entry.dtype != DType::f32 || entry.name == "lm_head.weight" ||
+        entry.name == "model.embed_tokens.weight")
+      continue;
     entry.dtype = DType::f16;
-    entry.make = [make = std::move(entry.make), name = entry.name, counts] { return as_host(cast_to_half(as_torch(make()), name, *counts)); };
+    entry.make = [make = std::move(entry.make), name = entry.name, counts] {
+      return as_host(cast_to_half(as_torch(make()), name, *counts));
+    };
   }
   return out;
 }

@@ -5,7 +5,9 @@
 
 namespace anemll {
 
-void run_backward(const at::Tensor& output, const at::Tensor& gradient) { torch::autograd::backward({output}, {gradient}); }
+void run_backward(const at::Tensor& output, const at::Tensor& gradient) {
+  torch::autograd::backward({output}, {gradient});
+}
 
 void* device_stream(at::Device device) {
   if (device.is_cpu()) return nullptr;

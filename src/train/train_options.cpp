@@ -1,9 +1,9 @@
 // The options table of anemll_train.
 #include "anemll/train/train_options.hpp"
 
-#include <limits>
-
 #include "anemll/core/error.hpp"
+
+#include <limits>
 
 namespace anemll {
 namespace {
@@ -13,7 +13,8 @@ constexpr double kAny = std::numeric_limits<double>::max();
 
 void add_source(OptionTable& t, TrainOptions& o) {
   t.group("Source (one of the three)");
-  t.add_flag("from-scratch", &o.from_scratch, "quantise the model itself: SVD scale init, nearest-entry freeze");
+  t.add_flag("from-scratch", &o.from_scratch,
+             "quantise the model itself: SVD scale init, nearest-entry freeze");
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
   t.add_refused("v1-checkpoint", true, "V1 checkpoints cannot be read yet",
                 "start with --from-scratch, or convert the file to V2 with the Python reference");
@@ -22,7 +23,8 @@ void add_source(OptionTable& t, TrainOptions& o) {
 
 void add_data(OptionTable& t, TrainOptions& o) {
   t.group("Data and output");
-  t.add("cache-dir", &o.cache_dir, "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
+  t.add("cache-dir", &o.cache_dir,
+        "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
   t.require("cache-dir");
   t.add("output-dir", &o.output_dir, "folder for checkpoints and logs");
   t.add_choice("order", &o.order, "sample order", {"shuffle", "sequential"});
@@ -31,7 +33,8 @@ void add_data(OptionTable& t, TrainOptions& o) {
 
 void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.group("Quantisation");
-  t.add("config", &o.config, "preset: q2a4, q4a4, q4a4_r32, q4_r32, q2a2 (default: from the checkpoint's shapes, else q2a4)");
+  t.add("config", &o.config,
+        "preset: q2a4, q4a4, q4a4_r32, q4_r32, q2a2 (default: from the checkpoint's shapes, else q2a4)");
   t.add("mlp-lut", &o.mlp_lut, "LUT entries of MLP linears", 2, 256);
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
@@ -61,7 +64,8 @@ void add_loss(OptionTable& t, TrainOptions& o) {
   t.add("hard-top1-end", &o.hard_top1_end, "anneal --hard-top1 linearly to this value", 0, kAny);
   t.add("hard-full", &o.hard_full, "a second weight of the same term (the sum counts)", 0, kAny);
   t.add_flag("no-full-logits", &o.no_full_logits, "candidates only: both hard weights become 0");
-  t.add("sampled-ce-weight", &o.sampled_ce_weight, "weight of the cross-entropy over candidates and sampled negatives", 0, kAny);
+  t.add("sampled-ce-weight", &o.sampled_ce_weight,
+        "weight of the cross-entropy over candidates and sampled negatives", 0, kAny);
   t.add("sampled-negatives", &o.sampled_negatives, "negatives a token for --sampled-ce-weight", 1, 1 << 20);
 }
 
@@ -77,28 +81,38 @@ void add_trainable(OptionTable& t, TrainOptions& o) {
 
 void add_numerics(OptionTable& t, TrainOptions& o) {
   t.group("Numerics and speed");
-  t.add_choice("forward", &o.forward, "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)",
+  t.add_choice("forward", &o.forward,
+               "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)",
                {"materialised", "auto", "batched", "loop"});
-  t.add_choice("ste", &o.ste, "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16",
+  t.add_choice("ste", &o.ste,
+               "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16",
                {"auto", "on", "off"});
-  t.add_choice("precision", &o.precision, "GEMM precision; auto: bf16 where the hardware has it and --mixed-precision holds",
+  t.add_choice("precision", &o.precision,
+               "GEMM precision; auto: bf16 where the hardware has it and --mixed-precision holds",
                {"auto", "fp32", "bf16"});
-  t.add_switch("mixed-precision", &o.mixed_precision, "allow bf16 GEMMs (parameters and evaluation stay fp32)");
-  t.add_choice("dtype", &o.dtype, "the reference's name for the run: part of file names, decides --ste auto", {"fp32", "bf16", "fp16"});
+  t.add_switch("mixed-precision", &o.mixed_precision,
+               "allow bf16 GEMMs (parameters and evaluation stay fp32)");
+  t.add_choice("dtype", &o.dtype, "the reference's name for the run: part of file names, decides --ste auto",
+               {"fp32", "bf16", "fp16"});
   t.add_flag("gradient-checkpointing", &o.gradient_checkpointing, "recompute each layer in backward");
-  t.add_choice("device", &o.device, "where to compute; auto: a GPU when this build and machine have one", {"auto", "cpu", "cuda"});
-  t.add("threads", &o.threads, "threads per rank; 0: the usable processors shared by the ranks of a host", 0, 4096);
+  t.add_choice("device", &o.device, "where to compute; auto: a GPU when this build and machine have one",
+               {"auto", "cpu", "cuda"});
+  t.add("threads", &o.threads, "threads per rank; 0: the usable processors shared by the ranks of a host", 0,
+        4096);
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
 }
 
 void add_files(OptionTable& t, TrainOptions& o) {
   t.group("Evaluation, logging, checkpoints");
   t.add("eval-steps", &o.eval_steps, "steps between evaluations; 0: only at start and end", 0, kMany);
-  t.add("eval-samples", &o.eval_samples, "sequences of an evaluation, from the cache's start; 0: never evaluate", 0, kMany);
+  t.add("eval-samples", &o.eval_samples,
+        "sequences of an evaluation, from the cache's start; 0: never evaluate", 0, kMany);
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
-  t.add("save-steps", &o.save_steps, "steps between checkpoints; 0: only at the end and on a signal", 0, kMany);
+  t.add("save-steps", &o.save_steps, "steps between checkpoints; 0: only at the end and on a signal", 0,
+        kMany);
   t.add("keep-checkpoints", &o.keep_checkpoints, "checkpoint_step files to keep; 0: all", 0, kMany);
-  t.add("resume", &o.resume, "none, auto (the newest valid state in the output folder, if any), or a state folder");
+  t.add("resume", &o.resume,
+        "none, auto (the newest valid state in the output folder, if any), or a state folder");
   t.add_flag("dry-run", &o.dry_run, "check everything, print the memory plan, stop before step 1");
   const std::string later = "experiment tracking is not part of this build";
   const std::string hint = "training_log.csv and metrics.jsonl in the output folder hold every figure";
@@ -110,7 +124,8 @@ void add_files(OptionTable& t, TrainOptions& o) {
 }  // namespace
 
 OptionTable make_train_table(TrainOptions& options) {
-  OptionTable table("anemll_train", "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
+  OptionTable table("anemll_train",
+                    "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
   add_source(table, options);
   add_data(table, options);
   add_quantisation(table, options);

@@ -1,15 +1,5 @@
 #include "src/train/trainer.hpp"
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/isfinite.h>
-
-#include <chrono>
-#include <cmath>
-#include <limits>
-
-#include <nlohmann/json.hpp>
-
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
@@ -18,6 +8,14 @@
 #include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/torch_backward.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
@@ -32,6 +30,11 @@ KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
   loss.hard_top1 = annealed_weight(o.hard_top1, o.hard_top1_end, step, o.max_steps);
   loss.hard_full = o.hard_full;
   return loss;
+}
+
+/// Supervised positions per input token.
+double positions_per_token(const KdCacheInfo& cache) {
+  return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
 }
 
 void add(KdLossSums& into, const KdLossSums& more) {
@@ -55,7 +58,8 @@ ExitCode Trainer::run() {
 
     const std::int64_t done = state_.step;
     if (done % options_.logging_steps == 0) log_step(report);
-    if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0) evaluate_and_keep_best(false);
+    if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0)
+      evaluate_and_keep_best(false);
     if (options_.save_steps > 0 && done % options_.save_steps == 0) {
       save_state();
       on_root(comm_, [&] { files_->write_periodic(*student_, done); });
@@ -81,7 +85,8 @@ Trainer::StepReport Trainer::step() {
 
   // One small collective makes the loss global and every decision that hangs on it common.
   const int mine = pending_signal();
-  double sums[] = {report.loss.total, report.loss.kl, report.loss.ce, report.loss.sampled_ce, report.loss.tokens};
+  double sums[] = {report.loss.total, report.loss.kl, report.loss.ce, report.loss.sampled_ce,
+                   report.loss.tokens};
   std::int64_t signal[] = {mine};
   comm_.all_reduce(std::span<double>(sums), ReduceOp::sum);
   comm_.all_reduce(std::span<std::int64_t>(signal), ReduceOp::max);
@@ -113,8 +118,8 @@ KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool la
   for (V2Linear* layer : student_->layers()) layer->begin_micro_step(last);
   if (last) reducer_->begin(device_stream(device_));
   Decoder& decoder = student_->decoder();
-  const at::Tensor hidden = decoder.hidden(tensors.input_ids, tensors.mask);           // [B, L, H]
-  const at::Tensor scored = hidden.narrow(1, 0, tensors.positions).flatten(0, 1);      // [N, H]
+  const at::Tensor hidden = decoder.hidden(tensors.input_ids, tensors.mask);       // [B, L, H]
+  const at::Tensor scored = hidden.narrow(1, 0, tensors.positions).flatten(0, 1);  // [N, H]
   const at::Tensor detached = scored.detach();
   at::Tensor gradient = at::empty_like(detached);
   const KdLossSums sums = kd_loss(detached, decoder.head_weight(compute_), tensors.targets, loss, gradient);
@@ -136,9 +141,11 @@ void Trainer::update(StepReport& report) {
     log_warning(strf("step %lld skipped: loss %g, gradient norm %g", static_cast<long long>(state_.step + 1),
                      report.loss.total / report.loss.tokens, report.grad_norm));
     if (state_.skipped_in_row >= kMaxSkippedInRow) {
-      throw_numerics(strf("%lld steps in a row had no finite loss or gradient", static_cast<long long>(kMaxSkippedInRow)),
+      throw_numerics(strf("%lld steps in a row had no finite loss or gradient",
+                          static_cast<long long>(kMaxSkippedInRow)),
                      "step " + std::to_string(state_.step + 1),
-                     "lower --lr, check the cache (anemll_cache verify), or try --precision fp32; saved files are untouched");
+                     "lower --lr, check the cache (anemll_cache verify), or try --precision fp32; saved "
+                     "files are untouched");
     }
     return;
   }
@@ -161,7 +168,8 @@ void Trainer::begin() {
     state_.initial_loss = 0;  // marks the run as begun
   }
   on_root(comm_, [&] {
-    if (options_.eval_samples > 0) log_->evaluation(0, state_.initial_loss, state_.best_loss, options_.lr, 0, false);
+    if (options_.eval_samples > 0)
+      log_->evaluation(0, state_.initial_loss, state_.best_loss, options_.lr, 0, false);
     files_->write_start(*student_);
     files_->write_config(*student_, std::nullopt);
   });
@@ -178,7 +186,8 @@ void Trainer::evaluate_and_keep_best(bool final_evaluation) {
   const double loss = evaluate();
   state_.last_eval = loss;
   const double next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
-  if (log_) log_->evaluation(state_.step, loss, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation);
+  if (log_)
+    log_->evaluation(state_.step, loss, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation);
   keep_best(loss);
 }
 
@@ -204,7 +213,10 @@ void Trainer::log_step(const StepReport& report) {
       line.hard_top1 = loss_options(options_, state_.step - 1).hard_top1;
       const double steps = static_cast<double>(state_.step - logged_step_);
       const double seconds = std::max(now - logged_elapsed_s_, 1e-9);
-      line.tokens_per_s = steps * static_cast<double>(options_.batch_size * options_.accumulation_steps * data_->info().length) / seconds;
+      line.tokens_per_s =
+          steps *
+          static_cast<double>(options_.batch_size * options_.accumulation_steps * data_->info().length) /
+          seconds;
       line.data_wait_s = data_->wait_seconds() - logged_wait_s_;
       line.eta_s = seconds / steps * static_cast<double>(options_.max_steps - state_.step);
       line.elapsed_s = now;
@@ -224,7 +236,8 @@ void Trainer::save_state() {
   check_replicas(comm_, student_->trainable().values());
   on_root(comm_, [&] {
     log_->sync();
-    store_->save(state_.step, parameter_tensors(student_->trainable()), moment_tensors(student_->trainable(), optimizer_),
+    store_->save(state_.step, parameter_tensors(student_->trainable()),
+                 moment_tensors(student_->trainable(), optimizer_),
                  trainer_json(state_, run_identity_, resolved_json_));
   });
 }
@@ -238,12 +251,18 @@ ExitCode Trainer::stop_on_signal(int signal) {
 
 void Trainer::finish() {
   if (options_.eval_samples > 0) evaluate_and_keep_best(true);
+  const std::uint64_t peak_before_files = peak_resident_bytes();
   on_root(comm_, [&] {
     const auto [full, half] = files_->write_final(*student_);
-    const std::optional<double> final_loss = options_.eval_samples > 0 ? std::optional(state_.last_eval) : std::nullopt;
+    const std::optional<double> final_loss =
+        options_.eval_samples > 0 ? std::optional(state_.last_eval) : std::nullopt;
     files_->write_config(*student_, final_loss);
-    nlohmann::json summary = {{"kind", "summary"}, {"step", state_.step}, {"elapsed_s", state_.elapsed_s},
-                              {"peak_resident_bytes", peak_resident_bytes()}, {"files", {full, half, "best_state_dict.pt"}}};
+    nlohmann::json summary = {{"step", state_.step},
+                              {"elapsed_s", state_.elapsed_s},
+                              {"peak_resident_bytes", peak_before_files},
+                              {"body_weights", student_->body_weights()},
+                              {"positions_per_token", positions_per_token(data_->info())},
+                              {"files", {full, half, "best_state_dict.pt"}}};
     if (final_loss) summary.update({{"initial_loss", state_.initial_loss}, {"final_loss", *final_loss}});
     if (std::isfinite(state_.best_loss)) summary["best_loss"] = state_.best_loss;
     log_->summary(summary.dump());

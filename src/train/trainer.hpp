@@ -2,10 +2,6 @@
 // mutable state; everything it calls is stateless or owned here. One thread per rank.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include "anemll/comm/bucket_reducer.hpp"
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
@@ -20,13 +16,17 @@
 #include "src/train/schedule.hpp"
 #include "src/train/student.hpp"
 
+#include <cstdint>
+#include <memory>
+#include <string>
+
 namespace anemll {
 
 class Trainer {
  public:
   /// Everything is open and checked when this returns; nothing has been trained. Collective.
-  Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, Communicator& device_comm,
-          at::Device device);
+  Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+          Communicator& device_comm, at::Device device);
   ~Trainer();
 
   ExitCode run();
@@ -35,9 +35,9 @@ class Trainer {
 
  private:
   struct StepReport {
-    KdLossSums loss;         ///< over all ranks and micro-steps
+    KdLossSums loss;  ///< over all ranks and micro-steps
     double grad_norm = 0;
-    double lr = 0;           ///< that this update used
+    double lr = 0;  ///< that this update used
     bool skipped = false;
     int signal = 0;
   };
@@ -68,10 +68,10 @@ class Trainer {
   AdamW optimizer_;
   std::unique_ptr<BucketReducer> reducer_;
   RunState state_;
-  std::unique_ptr<RunLog> log_;          ///< rank 0
-  std::unique_ptr<OutputFiles> files_;   ///< rank 0
-  std::unique_ptr<StateStore> store_;    ///< rank 0 writes
-  std::string run_identity_;             ///< what a resumed run must share with this one (JSON)
+  std::unique_ptr<RunLog> log_;         ///< rank 0
+  std::unique_ptr<OutputFiles> files_;  ///< rank 0
+  std::unique_ptr<StateStore> store_;   ///< rank 0 writes
+  std::string run_identity_;            ///< what a resumed run must share with this one (JSON)
 
   // Since the last log line.
   std::int64_t logged_step_ = 0;

@@ -1,15 +1,15 @@
 // How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
-#include <ATen/ops/zeros_like.h>
-
-#include <algorithm>
-#include <cmath>
-
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/train/train.hpp"
 #include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ops/zeros_like.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -36,11 +36,11 @@ std::string open_cache(const TrainOptions& options, Communicator& comm) {
   on_root(comm, [&] {
     fs::create_directories(options.output_dir);
     std::unique_ptr<Progress> bar;
-    path = ensure_hdf5_cache(options.cache_dir, options.output_dir,
-                             [&](std::int64_t done, std::int64_t total) {
-                               if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
-                               bar->update(done);
-                             }).string();
+    path =
+        ensure_hdf5_cache(options.cache_dir, options.output_dir, [&](std::int64_t done, std::int64_t total) {
+          if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
+          bar->update(done);
+        }).string();
   });
   broadcast_string(comm, path, 0);
   return path;
@@ -53,24 +53,26 @@ void check_cache(const KdCacheInfo& cache, const Architecture& model, const Trai
                options.cache_dir, "the cache was made with another teacher; give its model as --model-id");
   }
   if (cache.length > model.max_positions && model.max_positions > 0) {
-    throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " + std::to_string(model.max_positions) +
-                   " positions",
+    throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " +
+                   std::to_string(model.max_positions) + " positions",
                options.cache_dir, "make a cache with a smaller --max_length");
   }
 }
 
-std::unique_ptr<Student> make_student(const TrainOptions& options, const std::optional<StateStore::Loaded>& state, at::Device device,
+std::unique_ptr<Student> make_student(const TrainOptions& options,
+                                      const std::optional<StateStore::Loaded>& state, at::Device device,
                                       Communicator& comm) {
   ModelFiles files = load_model_files(resolve_model(options.model_id));
   if (state) return std::make_unique<Student>(Student::from_state(files, *state, options, device));
-  if (options.v2_checkpoint) return std::make_unique<Student>(Student::from_checkpoint(std::move(files), options, device));
+  if (options.v2_checkpoint)
+    return std::make_unique<Student>(Student::from_checkpoint(std::move(files), options, device));
   return std::make_unique<Student>(Student::from_scratch(files, options, device, comm));
 }
 
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, Communicator& device_comm,
-                 at::Device device)
+Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                 Communicator& device_comm, at::Device device)
     : options_(options),
       resolved_json_(resolved_json),
       comm_(comm),
@@ -87,8 +89,9 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   reading.rank = comm_.rank();
   reading.world = comm_.size();
   reading.first_step = state ? run_state_of(*state).step * options_.accumulation_steps : 0;
-  data_ = std::make_unique<Prefetcher>(cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential,
-                                       options_.batch_size, static_cast<std::uint64_t>(options_.seed), reading);
+  data_ = std::make_unique<Prefetcher>(
+      cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential, options_.batch_size,
+      static_cast<std::uint64_t>(options_.seed), reading);
   check_cache(data_->info(), read_architecture(resolve_model(options_.model_id)), options_);
 
   student_ = make_student(options_, state, device_, comm_);
@@ -103,7 +106,8 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   AdamWOptions adamw;
   adamw.weight_decay = options_.weight_decay;
   optimizer_ = AdamW(trainable.values(), adamw);
-  run_identity_ = run_identity(options_, student_->files(), data_->info(), student_->scheme(), trainable.numel());
+  run_identity_ =
+      run_identity(options_, student_->files(), data_->info(), student_->scheme(), trainable.numel());
   if (state) restore(*state);
 
   const std::vector<std::int64_t> sizes = trainable.sizes();
@@ -119,9 +123,11 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   }
   on_root(comm_, [&] {
     store_ = std::make_unique<StateStore>(options_.output_dir);
-    files_ = std::make_unique<OutputFiles>(options_, options_.v2_checkpoint.value_or(options_.from_scratch ? "scratch" : "resumed"));
+    files_ = std::make_unique<OutputFiles>(
+        options_, options_.v2_checkpoint.value_or(options_.from_scratch ? "scratch" : "resumed"));
     if (options_.dry_run) return;
-    log_ = std::make_unique<RunLog>(options_.output_dir, state ? std::optional(state_.step) : std::nullopt, options_.max_steps);
+    log_ = std::make_unique<RunLog>(options_.output_dir, state ? std::optional(state_.step) : std::nullopt,
+                                    options_.max_steps);
     if (!state || !store_->adopt_frozen(*state)) store_->save_frozen(student_->frozen_tensors());
   });
 }
@@ -140,11 +146,12 @@ void Trainer::restore(const StateStore::Loaded& state) {
 }
 
 std::string Trainer::memory_plan() const {
-  return plan_memory(options_, student_->files().architecture, data_->info(), student_->scheme(), student_->trainable().numel(),
-                     comm_.size(), compute_);
+  return plan_memory(options_, student_->files().architecture, data_->info(), student_->scheme(),
+                     student_->trainable().numel(), comm_.size(), compute_);
 }
 
-ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm, int local_rank, int local_ranks) {
+ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                      int local_rank, int local_ranks) {
   check_train_options(options);
   const at::Device device = choose_device(options, local_rank);
   const int threads = set_threads(options, local_ranks);
@@ -154,8 +161,8 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
 
   Trainer trainer(options, resolved_json, comm, device_comm, device);
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
-                std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s", device.str().c_str(),
-                choose_compute(options, device) == at::kBFloat16 ? "bf16" : "fp32"));
+                std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
+                device.str().c_str(), choose_compute(options, device) == at::kBFloat16 ? "bf16" : "fp32"));
   log_info(trainer.memory_plan());
   if (options.dry_run) return ExitCode::done;
   return trainer.run();

@@ -1,10 +1,11 @@
 // The main of test programs that run under mpirun: all ranks fail when one does.
 #define BOOST_TEST_NO_MAIN
 #include <boost/test/unit_test.hpp>
-
 #include <mpi.h>
 
-static bool init() { return true; }
+static bool init() {
+  return true;
+}
 
 int main(int argc, char** argv) {
   int provided = 0;

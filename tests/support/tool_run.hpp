@@ -1,8 +1,6 @@
 // Runs the built tools as a user would, and reads what they leave behind.
 #pragma once
 
-#include <sys/wait.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
 
 namespace anemll::test {
 
@@ -31,15 +31,19 @@ inline ToolResult run(const std::string& command) {
   FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error("popen failed");
   char buffer[4096];
-  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) result.output.append(buffer, n);
+  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;)
+    result.output.append(buffer, n);
   const int status = ::pclose(pipe);
   result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }
 
-/// `ranks` ranks under mpirun with the environment the tests set.
+/// `ranks` ranks through the launch script, as a user would start them.
 inline std::string mpirun(int ranks, const std::string& command) {
-  return ranks == 1 ? command : "mpirun -np " + std::to_string(ranks) + " " + command;
+  if (ranks == 1) return command;
+  const char* folder = std::getenv("ANEMLL_LAUNCH");
+  return "bash " + std::string(folder != nullptr ? folder : "launch") + "/mpirun.sh -np " +
+         std::to_string(ranks) + " " + command;
 }
 
 struct CsvRow {

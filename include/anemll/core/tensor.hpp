@@ -48,7 +48,7 @@ struct LazyTensor {
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape;
   std::function<HostTensor()> make;  ///< called once; must return this dtype and shape
-  std::string alias_of;              ///< name of an earlier entry with the same storage (tied weights), or empty
+  std::string alias_of;  ///< name of an earlier entry with the same storage (tied weights), or empty
 };
 
 /// Wraps an existing tensor (no copy).

@@ -2,11 +2,11 @@
 // follow the Python reference; the table in train_options.cpp is the only place that spells them.
 #pragma once
 
+#include "anemll/core/options.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
-
-#include "anemll/core/options.hpp"
 
 namespace anemll {
 

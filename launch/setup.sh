@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Installs what a build needs and this machine lacks: Debian or Ubuntu packages, and LibTorch 2.11.0 out of
+# its Python wheel. Run it as often as you like; what is there already is left alone.
+#
+#   ANEMLL_DEPS_DIR    where LibTorch goes (default ~/.cache/anemll_train)
+#   ANEMLL_TORCH_ROOT  use this LibTorch (a folder with include/ and lib/) and fetch none
+set -euo pipefail
+
+readonly torch_version=2.11.0
+readonly deps_dir=${ANEMLL_DEPS_DIR:-$HOME/.cache/anemll_train}
+readonly libtorch_dir=$deps_dir/libtorch-$torch_version
+readonly packages=(g++ cmake ninja-build ccache git libopenmpi-dev openmpi-bin libhdf5-dev
+  libboost-program-options-dev libboost-test-dev nlohmann-json3-dev libssl-dev zlib1g-dev)
+# Wanted by .ci/run only: the build goes on without them.
+readonly check_packages=(clang-format-14)
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$1"; [ $# -lt 2 ] || say "hint: $2"; exit 2; }
+
+# Prints the packages of "$@" that are not installed.
+missing_packages() {
+  local installed package
+  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+  for package in "$@"; do
+    grep -qxF "installed $package" <<<"$installed" || echo "$package"
+  done
+}
+
+# apt-get as root, by sudo, or not at all: then the command is printed for somebody who may run it.
+apt_install() {
+  local runner=()
+  if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+      fail "these packages are missing and this user cannot install them: $*" "as root: apt-get update && apt-get install $*"
+    fi
+    runner=(sudo)
+  fi
+  say "installing $*"
+  "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+install_packages() {
+  local missing optional package
+  mapfile -t missing < <(missing_packages "${packages[@]}")
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+  mapfile -t optional < <(missing_packages "${check_packages[@]}")
+  for package in "${optional[@]}"; do
+    # In a subshell: a release without this version of the tool must not stop the build.
+    (apt_install "$package") || say "no $package here: .ci/run cannot check the format"
+  done
+}
+
+have_libtorch() { compgen -G "$1/lib/libtorch_cpu.*" >/dev/null && [ -e "$1/include/ATen/ATen.h" ]; }
+
+# Into a folder of its own first, then one rename: a killed download is never taken for a whole one.
+install_libtorch() {
+  local part=$libtorch_dir.part.$$ wheels=("torch==$torch_version") free_kib
+  [ "$(uname -s)" = Darwin ] || wheels+=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  mkdir -p "$deps_dir"
+  rm -rf "$libtorch_dir".part.* "$libtorch_dir"
+  free_kib=$(df -Pk "$deps_dir" | awk 'NR == 2 {print $4}')
+  [ "$free_kib" -gt 4000000 ] || fail "$deps_dir has $((free_kib / 1024)) MiB free, LibTorch needs 4000 while it is unpacked" \
+    "free some, or set ANEMLL_DEPS_DIR"
+  say "fetching LibTorch $torch_version out of its Python wheel (about 550 MB, 1.3 GB unpacked) into $libtorch_dir"
+  # shellcheck disable=SC2064  # $part is wanted as it is now
+  trap "rm -rf '$part'" EXIT
+  mkdir -p "$part/tmp"
+  TMPDIR=$part/tmp python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-cache-dir \
+    --no-compile --no-deps --target "$part/wheel" "${wheels[@]}" ||
+    fail "pip could not fetch ${wheels[*]}" "the wheel wants Python 3.10 to 3.14; or give -DANEMLL_TORCH_ROOT=<any LibTorch from 2.6 on> to cmake"
+  have_libtorch "$part/wheel/torch" || fail "the wheel of torch $torch_version holds no libtorch_cpu" "report this with the lines above"
+  mv "$part/wheel" "$libtorch_dir"
+}
+
+ensure_pip() {
+  python3 -m pip --version >/dev/null 2>&1 && return
+  [ "$(uname -s)" != Darwin ] || fail "python3 with pip is missing" "brew install python"
+  apt_install python3 python3-pip
+}
+
+case $(uname -s) in
+  Darwin)
+    for tool in cmake ninja ccache mpirun; do
+      command -v "$tool" >/dev/null || fail "$tool is missing" \
+        "brew install cmake ninja ccache open-mpi hdf5 boost nlohmann-json openssl@3 clang-format@14"
+    done
+    ;;
+  *)
+    command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04 only" \
+      "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib"
+    install_packages
+    ;;
+esac
+
+if [ -n "${ANEMLL_TORCH_ROOT:-}" ]; then
+  have_libtorch "$ANEMLL_TORCH_ROOT" || fail "ANEMLL_TORCH_ROOT=$ANEMLL_TORCH_ROOT holds no LibTorch" "it must have include/ and lib/"
+elif ! have_libtorch "$libtorch_dir/torch"; then
+  ensure_pip
+  install_libtorch
+fi
+say "all there"

@@ -1,0 +1,142 @@
+// A run that is killed and resumed ends with the same bytes as one that never stopped.
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <signal.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+
+namespace {
+
+std::string train_command(const fs::path& out, const std::string& flags) {
+  return test::bin("anemll_train") + " --v2-checkpoint " + test::golden("nano/v2_q2a4_init.pt").string() +
+         " --model-id " + test::golden("nano").string() + " --cache-dir " +
+         test::golden("nano/cache").string() + " --output-dir " + out.string() +
+         " --batch-size 4 --lr 5e-4 --warmup-steps 5 --logging-steps 5 --eval-steps 10 --eval-samples 8 "
+         "--save-steps 3"
+         " --precision fp32 --threads 1 --seed 7 " +
+         flags;
+}
+
+/// Starts `command` in its own process group and kills all of it with SIGKILL after `delay`. True if it was
+/// still alive.
+bool start_and_kill(const std::string& command, std::chrono::milliseconds delay) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    const int null = ::open("/dev/null", O_WRONLY);
+    ::dup2(null, 1);
+    ::dup2(null, 2);
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::setpgid(child, child);
+  const auto deadline = std::chrono::steady_clock::now() + delay;
+  int status = 0;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (::waitpid(child, &status, WNOHANG) == child) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ::kill(-child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return true;
+}
+
+void compare_runs(const fs::path& a, const fs::path& b, const std::string& last) {
+  for (const char* file : {"parameters.safetensors", "optimizer.safetensors"}) {
+    BOOST_TEST(test::read_all(a / "state" / last / file) == test::read_all(b / "state" / last / file), file);
+  }
+  auto left = nlohmann::json::parse(test::read_all(a / "state" / last / "trainer.json"))["state"];
+  auto right = nlohmann::json::parse(test::read_all(b / "state" / last / "trainer.json"))["state"];
+  left.erase("elapsed_s");
+  right.erase("elapsed_s");
+  BOOST_TEST(left == right);
+  BOOST_TEST(test::read_all(a / "best_state_dict.pt") == test::read_all(b / "best_state_dict.pt"),
+             "best_state_dict.pt");
+  const auto rows_a = test::read_csv(a / "training_log.csv");
+  const auto rows_b = test::read_csv(b / "training_log.csv");
+  BOOST_REQUIRE_EQUAL(rows_a.size(), rows_b.size());
+  for (std::size_t i = 0; i < rows_a.size(); ++i) {
+    BOOST_TEST(rows_a[i].step == rows_b[i].step);
+    BOOST_TEST(rows_a[i].train == rows_b[i].train);
+    BOOST_TEST(rows_a[i].eval == rows_b[i].eval);
+    BOOST_TEST(rows_a[i].lr == rows_b[i].lr);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(resume)
+
+BOOST_AUTO_TEST_CASE(killed_again_and_again) {
+  const test::TempDir whole;
+  const test::TempDir broken;
+  const auto straight = test::run(train_command(whole.path(), "--max-steps 60"));
+  BOOST_REQUIRE_MESSAGE(straight.code == 0, straight.output);
+
+  int kills = 0;
+  for (int delay = 350; delay < 1500; delay += 97) {
+    kills += start_and_kill(train_command(broken.path(), "--max-steps 60 --resume auto"),
+                            std::chrono::milliseconds(delay));
+  }
+  BOOST_TEST(kills > 0);
+  const auto last = test::run(train_command(broken.path(), "--max-steps 60 --resume auto"));
+  BOOST_REQUIRE_MESSAGE(last.code == 0, last.output);
+  compare_runs(whole.path(), broken.path(), "step_00000060");
+}
+
+BOOST_AUTO_TEST_CASE(torn_checkpoint_falls_back) {
+  const test::TempDir whole;
+  const test::TempDir torn;
+  BOOST_REQUIRE_EQUAL(test::run(train_command(whole.path(), "--max-steps 12")).code, 0);
+  BOOST_REQUIRE_EQUAL(test::run(train_command(torn.path(), "--max-steps 12")).code, 0);
+  fs::resize_file(torn / "state/step_00000012/parameters.safetensors", 100);
+  fs::create_directories(torn / "state/step_00000015.tmp");
+  const auto again = test::run(train_command(torn.path(), "--max-steps 12 --resume auto"));
+  BOOST_TEST(again.code == 0, again.output);
+  BOOST_TEST(again.output.find("checkpoint passed over") != std::string::npos, again.output);
+  compare_runs(whole.path(), torn.path(), "step_00000012");
+}
+
+BOOST_AUTO_TEST_CASE(signal_saves_and_exits_75) {
+  for (const char* signal : {"USR1", "TERM"}) {
+    const test::TempDir whole;
+    const test::TempDir out;
+    BOOST_REQUIRE_EQUAL(
+        test::run(
+            test::mpirun(2, train_command(whole.path(), "--max-steps 400 --save-steps 0 --eval-steps 0")))
+            .code,
+        0);
+    const std::string command = test::mpirun(
+        2, train_command(out.path(), "--max-steps 400 --save-steps 0 --eval-steps 0 --resume auto"));
+    const auto stopped =
+        test::run(command + " & child=$!; sleep 2.5; kill -" + signal + " $child; wait $child");
+    BOOST_TEST(stopped.code == 75, stopped.output);
+    const auto rest = test::run(command);
+    BOOST_TEST(rest.code == 0, rest.output);
+    compare_runs(whole.path(), out.path(), "step_00000400");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_settings_are_refused) {
+  const test::TempDir out;
+  BOOST_REQUIRE_EQUAL(test::run(train_command(out.path(), "--max-steps 3")).code, 0);
+  const auto refused =
+      test::run(train_command(out.path(), "--max-steps 6 --resume auto --accumulation-steps 3"));
+  BOOST_TEST(refused.code == 2);
+  BOOST_TEST(refused.output.find("sequences_per_step: 4 in the checkpoint, 12 now") != std::string::npos,
+             refused.output);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

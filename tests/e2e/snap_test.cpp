@@ -1,0 +1,147 @@
+// anemll_snap from the outside: what it leaves in the folder, what it measures, and how it fails.
+#include "anemll/formats/torch_file.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+
+namespace {
+
+// The reference's evaluation of the trained fixture over 16 sequences (traj_v2_scratch_exact in
+// nano/goldens.json is printed in full; fp32 sums differ in order only).
+constexpr double kTrainedLoss16 = 0.01653700607130304;
+constexpr double kEvaluationTolerance = 1e-4;
+
+const std::string kTrained = test::golden("nano/v2_q2a4_trained.pt").string();
+
+test::ToolResult snap(const std::string& checkpoint, const fs::path& output, const std::string& flags) {
+  return test::run(test::bin("anemll_snap") + " --checkpoint " + checkpoint + " --model-id " +
+                   test::golden("nano").string() + " --output " + output.string() + " " + flags);
+}
+
+std::string cache_flag() {
+  return " --cache-dir " + test::golden("nano/cache").string();
+}
+
+std::set<std::string> entries(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  return names;
+}
+
+nlohmann::json report_of(const fs::path& folder) {
+  return nlohmann::json::parse(test::read_all(folder / "snap_report.json"));
+}
+
+/// The trained fixture with every float of the tensors that end in `suffix` changed.
+void write_changed(const fs::path& path,
+                   const std::vector<std::pair<std::string, std::function<float(float)>>>& changes) {
+  std::vector<anemll::LazyTensor> tensors;
+  for (const auto& [name, tensor] : anemll::read_state_dict(kTrained)) {
+    anemll::HostTensor copy = anemll::HostTensor::zeros(tensor.dtype, tensor.shape);
+    const anemll::HostTensor packed = tensor.packed();
+    std::memcpy(copy.mutable_bytes(), packed.data, packed.bytes());
+    for (const auto& [suffix, change] : changes) {
+      if (!name.ends_with(suffix) || tensor.dtype != anemll::DType::f32) continue;
+      auto* values = reinterpret_cast<float*>(copy.mutable_bytes());
+      for (std::int64_t i = 0; i < copy.numel(); ++i) values[i] = change(values[i]);
+    }
+    if (name.ends_with("._scales_baked_flag") && !changes.empty()) *copy.mutable_bytes() = std::byte{1};
+    tensors.push_back(anemll::lazy(name, copy));
+  }
+  anemll::write_torch_file(path, tensors);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(SnapTool)
+
+BOOST_AUTO_TEST_CASE(universal_file_scores_like_the_trained_one) {
+  const test::TempDir temp;
+  const auto result = snap(kTrained, temp / "snap", "--fp16 --samples 16" + cache_flag());
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  const std::set<std::string> expected{"config.json", "model_state_dict.pt", "snap_report.json"};
+  BOOST_TEST(entries(temp / "snap") == expected, boost::test_tools::per_element());
+  BOOST_TEST(result.output.find("Manually loaded 14 _Q buffers") != std::string::npos);
+
+  const auto report = report_of(temp / "snap");
+  BOOST_TEST(report["samples"] == 16);
+  BOOST_CHECK_CLOSE_FRACTION(report["trained_kd_loss"].get<double>(), kTrainedLoss16, kEvaluationTolerance);
+  BOOST_TEST(report["gate"]["passed"] == true);
+  BOOST_TEST(report["gate"]["consumer"] == "raw");
+  BOOST_TEST(report["consumers"]["clamp"]["kd_loss"] == report["consumers"]["weight"]["kd_loss"]);
+  // Absolute values are another model; a report that says otherwise measures nothing.
+  BOOST_TEST(report["consumers"]["abs"]["kd_loss"].get<double>() > 2 * kTrainedLoss16);
+  BOOST_TEST(report["negative_scale_share"].get<double>() > 0.0);
+  BOOST_TEST(report["layers"].size() == 14U);
+}
+
+BOOST_AUTO_TEST_CASE(reference_layout_is_gated_by_the_references_own_loader) {
+  const test::TempDir temp;
+  const auto result = snap(kTrained, temp / "snap", "--ane --layout reference --samples 16" + cache_flag());
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(report_of(temp / "snap")["gate"]["consumer"] == "reference");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_cache_weights_are_compared_and_it_says_so) {
+  const test::TempDir temp;
+  const auto result = snap(kTrained, temp / "snap", "--fp16 --lut-bits 4 --scale-rank 32");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(result.output.find("No KD loss was measured") != std::string::npos);
+  BOOST_TEST(result.output.find("--lut-bits 4 is not what the checkpoint holds") != std::string::npos);
+  BOOST_TEST(result.output.find("--scale-rank") == std::string::npos);
+  BOOST_TEST(report_of(temp / "snap")["trained_kd_loss"].is_null());
+  BOOST_TEST(report_of(temp / "snap")["gate"]["measure"] == "weight_error");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_half_cannot_hold_fails_with_5) {
+  const test::TempDir temp;
+  // The product stays what it was, but scale_A saturates and the magnitudes vanish.
+  write_changed(temp / "huge.pt", {{".scale_A", [](float v) { return v * 1e8F; }},
+                                   {".rank_magnitude", [](float v) { return v * 1e-9F; }}});
+  const auto broken = snap((temp / "huge.pt").string(), temp / "reference", "--fp16 --layout reference");
+  BOOST_TEST(broken.code == 5, broken.output);
+  BOOST_TEST(broken.output.find("NOT verified") != std::string::npos);
+  BOOST_TEST(report_of(temp / "reference")["half_casts"]["saturated"].get<int>() > 0);
+  BOOST_TEST(report_of(temp / "reference")["gate"]["passed"] == false);
+  // Baking multiplies the two first, and nothing is lost.
+  const auto baked = snap((temp / "huge.pt").string(), temp / "universal", "--fp16");
+  BOOST_TEST(baked.code == 0, baked.output);
+}
+
+BOOST_AUTO_TEST_CASE(a_nan_is_refused_with_5_and_no_file) {
+  const test::TempDir temp;
+  write_changed(temp / "nan.pt",
+                {{"up_proj.scale_B", [](float) { return std::numeric_limits<float>::quiet_NaN(); }}});
+  const auto result = snap((temp / "nan.pt").string(), temp / "snap", "--fp16");
+  BOOST_TEST(result.code == 5, result.output);
+  BOOST_TEST(result.output.find("up_proj.scale_B") != std::string::npos);
+  BOOST_TEST(entries(temp / "snap").empty());
+}
+
+BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {
+  const test::TempDir temp;
+  BOOST_TEST(snap((temp / "absent.pt").string(), temp / "snap", "").code == 3);
+  BOOST_TEST(test::run(test::bin("anemll_snap") + " --checkpoint " + kTrained).code == 2);
+  fs::create_directories(temp / "full");
+  fs::copy_file(kTrained, temp / "full" / "other.pt");
+  const auto full = snap(kTrained, temp / "full", "--fp16");
+  BOOST_TEST(full.code == 2);
+  BOOST_TEST(full.output.find("other.pt") != std::string::npos);
+  const auto cache = snap(kTrained, temp / "snap", "--fp16 --cache-dir " + temp.path().string());
+  BOOST_TEST(cache.code == 3, cache.output);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

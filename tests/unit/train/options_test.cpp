@@ -1,0 +1,138 @@
+// The trainer's table: the names and defaults that users rely on, and that the files in configs/ are read by
+// it.
+#include "anemll/core/error.hpp"
+#include "anemll/train/train_options.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+using namespace anemll;
+
+namespace {
+
+TrainOptions parse(std::vector<const char*> arguments) {
+  TrainOptions options;
+  OptionTable table = make_train_table(options);
+  arguments.insert(arguments.begin(), "anemll_train");
+  table.parse(static_cast<int>(arguments.size()), arguments.data());
+  check_train_options(options);
+  return options;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(train_options)
+
+BOOST_AUTO_TEST_CASE(names_are_frozen) {
+  const char* const names[] = {"v1-checkpoint",
+                               "v2-checkpoint",
+                               "from-scratch",
+                               "cache-dir",
+                               "output-dir",
+                               "model-id",
+                               "max-steps",
+                               "lr",
+                               "batch-size",
+                               "save-steps",
+                               "g-only",
+                               "mlp-only",
+                               "hard-top1",
+                               "hard-full",
+                               "wandb",
+                               "wandb-project",
+                               "wandb-run",
+                               "dtype",
+                               "mixed-precision",
+                               "config",
+                               "mlp-lut",
+                               "mlp-rank",
+                               "attn-lut",
+                               "attn-rank",
+                               "group-size",
+                               "fast-init",
+                               "temperature",
+                               "hard-top1-end",
+                               "warmup-steps",
+                               "constant-lr",
+                               "min-lr-ratio",
+                               "eval-steps",
+                               "eval-samples",
+                               "freeze-mags",
+                               "freeze-mags-mlp",
+                               "attn-only",
+                               "train-norms-only",
+                               "keep-checkpoints",
+                               "clip-grad-norm",
+                               "weight-decay",
+                               "accumulation-steps",
+                               "gradient-checkpointing",
+                               "no-full-logits",
+                               "sampled-ce-weight",
+                               "sampled-negatives",
+                               "logging-steps",
+                               "precision",
+                               "seed",
+                               "order",
+                               "forward",
+                               "ste",
+                               "resume",
+                               "threads",
+                               "svd-floor",
+                               "dry-run"};
+  TrainOptions options;
+  const std::vector<std::string> have = make_train_table(options).names();
+  for (const char* name : names) BOOST_TEST((std::find(have.begin(), have.end(), name) != have.end()), name);
+}
+
+BOOST_AUTO_TEST_CASE(defaults_are_the_users_document) {
+  const TrainOptions o = parse({"--from-scratch", "--cache-dir", "x"});
+  BOOST_TEST(o.model_id == "Qwen/Qwen3-0.6B");
+  BOOST_TEST(o.output_dir == "runs/v2_output");
+  BOOST_TEST(o.max_steps == 1000);
+  BOOST_TEST(o.batch_size == 8);
+  BOOST_TEST(o.lr == 5e-5);
+  BOOST_TEST(o.hard_top1 == 0.2);
+  BOOST_TEST(o.hard_full == 5e-5);
+  BOOST_TEST(o.temperature == 2.0);
+  BOOST_TEST(o.warmup_steps == 100);
+  BOOST_TEST(o.min_lr_ratio == 0.1);
+  BOOST_TEST(o.eval_steps == 100);
+  BOOST_TEST(o.eval_samples == 40);
+  BOOST_TEST(o.logging_steps == 20);
+  BOOST_TEST(o.save_steps == 0);
+  BOOST_TEST(o.clip_grad_norm == 1.0);
+  BOOST_TEST(o.weight_decay == 0.0);
+  BOOST_TEST(o.group_size == 32);
+  BOOST_TEST(o.mixed_precision);
+  BOOST_TEST(o.resume == "none");
+}
+
+BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--v2-checkpoint", "y"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--mlp-only", "--attn-only"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--g-only", "--freeze-mags"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--train-norms-only", "--g-only"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--wandb"}), Error);
+  BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--resume", "auto"}));
+  BOOST_TEST(!parse({"--cache-dir", "x", "--from-scratch", "--no-mixed-precision"}).mixed_precision);
+}
+
+BOOST_AUTO_TEST_CASE(config_files_are_read) {
+  const std::filesystem::path folder = test::golden("").parent_path().parent_path().parent_path() / "configs";
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".ini") continue;
+    const std::string file = entry.path().string();
+    BOOST_CHECK_NO_THROW(parse({"--config-file", file.c_str(), "--from-scratch", "--cache-dir", "x"}));
+    ++files;
+  }
+  BOOST_TEST(files > 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
