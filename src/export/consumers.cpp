@@ -103,6 +103,8 @@ ScaleFacts scale_facts(const SnappedLayer& layer) {
   facts.entries = scales.numel();
   facts.negative = scales.lt(0).sum().item<std::int64_t>();
   facts.weight_is_q = layer.weight.equal(layer.Q);
+  facts.unit_magnitude = layer.magnitude.eq(1).all().item<bool>();
+  facts.baked = layer.baked;
   for (const at::Tensor* t : {&layer.scale_A, &layer.scale_B, &layer.magnitude}) {
     facts.largest = std::max(facts.largest, t->abs().max().item<double>());
   }
@@ -111,6 +113,12 @@ ScaleFacts scale_facts(const SnappedLayer& layer) {
   for (std::int64_t i = 0; i < layer.Q.numel(); ++i) values.insert(q[i]);
   facts.distinct = static_cast<std::int64_t>(values.size());
   return facts;
+}
+
+Consumer same_reading(Consumer consumer, const ScaleFacts& facts) {
+  if (consumer == Consumer::weight && facts.weight_is_q && facts.unit_magnitude) return Consumer::clamp;
+  if (consumer == Consumer::reference && facts.baked) return Consumer::raw;
+  return consumer;
 }
 
 ConsumerLinear::ConsumerLinear(const TensorMap& file, std::string name, Consumer consumer, at::Device device)

@@ -45,12 +45,18 @@ at::Tensor effective_weight(const SnappedLayer& layer, Consumer consumer);
 
 struct ScaleFacts {
   std::int64_t entries = 0;
-  std::int64_t negative = 0;  ///< entries of A diag(g) B below 0: what abs and clamp change
-  std::int64_t distinct = 0;  ///< different values in _Q
-  bool weight_is_q = false;   ///< .weight equals _Q bit for bit
-  double largest = 0;         ///< largest magnitude among A, B and g: far below 65504 is good
+  std::int64_t negative = 0;    ///< entries of A diag(g) B below 0: what abs and clamp change
+  std::int64_t distinct = 0;    ///< different values in _Q
+  bool weight_is_q = false;     ///< .weight equals _Q bit for bit
+  bool unit_magnitude = false;  ///< every g is 1
+  bool baked = false;
+  double largest = 0;  ///< largest magnitude among A, B and g: far below 65504 is good
 };
 ScaleFacts scale_facts(const SnappedLayer& layer);
+
+/// The first of kConsumers that computes the same weight as `consumer` on layers with these facts: in the
+/// universal layout `weight` is `clamp` and `reference` is `raw`.
+Consumer same_reading(Consumer consumer, const ScaleFacts& facts);
 
 /// A linear that reads its tensors from the file at each use, so that no model-sized copy is made.
 class ConsumerLinear final : public Linear {

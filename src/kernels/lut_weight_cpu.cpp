@@ -108,7 +108,7 @@ ANEMLL_SIMD void lut_multiply(const std::uint8_t* index, LutView lut, const floa
                               std::int64_t count) {
   multiply(index, lut, scale, out, count);
 }
-ANEMLL_SIMD void lut_multiply(const std::uint8_t* index, LutView lut, const Bf16* factor, float* out,
+ANEMLL_SIMD void lut_multiply(const std::uint8_t* index, LutView lut, const Bf16* factor, Bf16* out,
                               std::int64_t count) {
   multiply(index, lut, factor, out, count);
 }

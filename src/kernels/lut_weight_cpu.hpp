@@ -22,7 +22,7 @@ void lut_gather(const std::uint8_t* index, LutView lut, Bf16* out, std::int64_t 
 void lut_multiply(const std::uint8_t* index, LutView lut, const float* scale, float* out, std::int64_t count);
 void lut_multiply(const std::uint8_t* index, LutView lut, const float* scale, Bf16* out, std::int64_t count);
 /// The same with a bfloat16 factor: the gradient of the scale out of that of the weight.
-void lut_multiply(const std::uint8_t* index, LutView lut, const Bf16* factor, float* out, std::int64_t count);
+void lut_multiply(const std::uint8_t* index, LutView lut, const Bf16* factor, Bf16* out, std::int64_t count);
 
 struct NearestCounts {
   std::int64_t nan = 0;         ///< weight or scale is NaN, or the quotient is

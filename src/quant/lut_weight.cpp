@@ -72,9 +72,8 @@ void scaled_rows(const at::Tensor& indices, const at::Tensor& lut, const at::Ten
       });
 }
 
-template <class In>
 void backward_rows(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a, const at::Tensor& b,
-                   const In* dw, const at::Tensor& da, const at::Tensor& db_parts) {
+                   const float* dw, const at::Tensor& da, const at::Tensor& db_parts) {
   const std::int64_t out = indices.size(0);
   const std::int64_t width = indices.size(1);
   const auto* index = indices.const_data_ptr<std::uint8_t>();
@@ -96,6 +95,35 @@ void backward_rows(const at::Tensor& indices, const at::Tensor& lut, const at::T
                    }
                    if (db.defined()) db.addmm_(a.narrow(0, row, rows).t(), ds);
                  });
+    }
+  });
+}
+
+/// The same for a bf16 dW, with bf16 products: they round dA and dB no more than dW itself is rounded, at
+/// twice the rate. A part is one block here, so that nothing is summed in bf16.
+void backward_rows_bf16(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                        const at::Tensor& b, const kernels::Bf16* dw, const at::Tensor& da,
+                        const at::Tensor& db_parts) {
+  const std::int64_t out = indices.size(0);
+  const std::int64_t width = indices.size(1);
+  const auto* index = indices.const_data_ptr<std::uint8_t>();
+  const kernels::LutView table = view(lut);
+  const at::Tensor a_half = a.to(at::kBFloat16);
+  const at::Tensor b_half_t = b.to(at::kBFloat16).t();
+  kernels::parallel_for(kParts, 1, [&](std::int64_t first, std::int64_t last) {
+    const at::NoGradGuard no_grad;
+    const at::Tensor scratch = at::empty({out / kParts + 1, width}, a_half.options());
+    for (std::int64_t part = first; part < last; ++part) {
+      const std::int64_t row = out * part / kParts;
+      const std::int64_t rows = out * (part + 1) / kParts - row;
+      if (rows == 0) {
+        if (db_parts.defined()) db_parts.select(0, part).zero_();
+        continue;
+      }
+      const at::Tensor ds = scratch.narrow(0, 0, rows);
+      kernels::lut_multiply(index + row * width, table, dw + row * width, bf16(ds), rows * width);
+      if (da.defined()) da.narrow(0, row, rows).copy_(at::mm(ds, b_half_t));
+      if (db_parts.defined()) db_parts.select(0, part).copy_(at::mm(a_half.narrow(0, row, rows).t(), ds));
     }
   });
 }
@@ -149,7 +177,7 @@ FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor&
   if (need_b) parts = at::empty({kParts, b.size(0), b.size(1)}, b.options());
   const at::Tensor dense = dw.contiguous();
   if (dense.scalar_type() == at::kBFloat16)
-    backward_rows(indices, lut, a, b, static_cast<const kernels::Bf16*>(bf16(dense)), gradients.a, parts);
+    backward_rows_bf16(indices, lut, a, b, bf16(dense), gradients.a, parts);
   else
     backward_rows(indices, lut, a, b, dense.const_data_ptr<float>(), gradients.a, parts);
   if (need_b) gradients.b = parts.sum(0);

@@ -93,6 +93,7 @@ int snap(int argc, char** argv) {
   source.model_id = model_id;
   source.device = options.device;
   source.group_size = facts.group_size;
+  set_threads(source, 1);
   verify.device = choose_device(source, 0);
   Student student =
       Student::from_checkpoint(load_model_files(resolve_model(model_id)), source, verify.device);

@@ -67,7 +67,7 @@ struct TrainOptions {
   bool gradient_checkpointing = false;
   std::string device = "auto";
   std::int64_t threads = 0;
-  double bucket_mib = 25;
+  double bucket_mib = 4;
 
   // Evaluation, logging, files.
   std::int64_t eval_steps = 100;

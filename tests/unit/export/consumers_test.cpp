@@ -105,9 +105,13 @@ BOOST_AUTO_TEST_CASE(only_the_universal_layout_is_the_same_raw_and_normalised) {
                layer.name());
     BOOST_TEST(effective_weight(u, Consumer::clamp).equal(effective_weight(u, Consumer::weight)),
                layer.name());
-    BOOST_TEST(scale_facts(u).weight_is_q);
+    // What the shortcut of the verification rests on.
+    BOOST_CHECK(same_reading(Consumer::weight, scale_facts(u)) == Consumer::clamp);
+    BOOST_CHECK(same_reading(Consumer::reference, scale_facts(u)) == Consumer::raw);
+    BOOST_CHECK(same_reading(Consumer::abs, scale_facts(u)) == Consumer::abs);
     // Training grew the factors, so the reference's raw product is another model.
     const auto r = read_snapped_layer(reference, layer.name());
+    for (const Consumer c : kConsumers) BOOST_CHECK(same_reading(c, scale_facts(r)) == c);
     BOOST_TEST(!effective_weight(r, Consumer::raw).equal(effective_weight(r, Consumer::reference)),
                layer.name());
   }
