@@ -19,9 +19,35 @@ namespace {
 constexpr const char* kBest = "best_state_dict.pt";
 constexpr const char* kScratchInitial = "v2_scratch_initial.pt";
 
-void write_state_dict(const fs::path& path, const Student& student) {
-  const std::vector<LazyTensor> tensors = student.reference_state_dict(false, nullptr);
+constexpr std::uint64_t kShowFrom = std::uint64_t{64}
+                                    << 20;  // smaller files are written before a bar is read
+
+/// write_torch_file with progress for files that take a while.
+void write_tensors(const fs::path& path, std::vector<LazyTensor> tensors) {
+  std::uint64_t bytes = 0;
+  for (const LazyTensor& t : tensors) {
+    std::uint64_t n = size_of(t.dtype);
+    for (const std::int64_t d : t.shape) n *= static_cast<std::uint64_t>(d);
+    bytes += n;
+  }
+  if (bytes < kShowFrom) {
+    write_torch_file(path, tensors);
+    return;
+  }
+  const auto count = static_cast<std::int64_t>(tensors.size());
+  Progress bar("writing " + path.filename().string() + ", " + format_bytes(bytes), count, "tensors");
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    tensors[i].make = [&bar, i, make = std::move(tensors[i].make)] {
+      bar.update(static_cast<std::int64_t>(i));
+      return make();
+    };
+  }
   write_torch_file(path, tensors);
+  bar.update(count);
+}
+
+void write_state_dict(const fs::path& path, const Student& student) {
+  write_tensors(path, student.reference_state_dict(false, nullptr));
 }
 
 std::string timestamp() {
@@ -90,8 +116,7 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
   // Under --dtype fp16 both have one name, and the half-precision file is the one that stays.
   if (full != half) write_state_dict(folder_ / full, student);
   CastCounts counts;
-  const std::vector<LazyTensor> tensors = student.reference_state_dict(true, &counts);
-  write_torch_file(folder_ / half, tensors);
+  write_tensors(folder_ / half, student.reference_state_dict(true, &counts));
   if (counts.saturated > 0) {
     log_warning(strf("%s: %lld values were clamped to the half range", half.c_str(),
                      static_cast<long long>(counts.saturated)));

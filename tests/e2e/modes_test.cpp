@@ -1,0 +1,142 @@
+// Every way to train, briefly, from scratch on the nano model: it runs, learns, and does what its name says.
+#include "anemll/formats/torch_file.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+
+namespace {
+
+struct Run {
+  std::vector<test::CsvRow> rows;
+  std::vector<std::string>
+      changed;  ///< keys whose tensor differs between v2_scratch_initial.pt and the last file
+};
+
+std::vector<std::string> changed_keys(const fs::path& folder) {
+  fs::path last;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().find("_fp32_") != std::string::npos) last = entry.path();
+  }
+  const anemll::TensorMap before = anemll::read_state_dict(folder / "v2_scratch_initial.pt");
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : anemll::read_state_dict(last)) {
+    const anemll::HostTensor* old = before.find(name);
+    if (std::memcmp(old->data, tensor.data, tensor.bytes()) != 0) names.push_back(name);
+  }
+  return names;
+}
+
+Run train(const std::string& flags) {
+  const test::TempDir out;
+  const std::string nano = test::golden("nano").string();
+  const test::ToolResult result = test::run(
+      test::bin("anemll_train") + " --from-scratch --model-id " + nano + " --cache-dir " + nano +
+      "/cache --output-dir " + out.path().string() +
+      " --max-steps 6 --batch-size 4 --eval-samples 8 --group-size 2 --logging-steps 3 --warmup-steps 1"
+      " --lr 1e-3 --precision fp32 --threads 1 " +
+      flags);
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  return {test::read_csv(out / "training_log.csv"), changed_keys(out.path())};
+}
+
+bool falls(const Run& run) {
+  return std::stod(run.rows.back().eval) < std::stod(run.rows.front().eval);
+}
+
+/// Keys that contain `part`, among those that changed.
+std::size_t count(const Run& run, const std::string& part) {
+  std::size_t n = 0;
+  for (const std::string& key : run.changed) n += key.find(part) != std::string::npos ? 1U : 0U;
+  return n;
+}
+
+constexpr std::size_t kLayers = 14;  // linears of the nano model: 8 of attention, 6 of the MLP
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(modes)
+
+BOOST_AUTO_TEST_CASE(scales_are_trained_and_nothing_else) {
+  const Run run = train("");
+  BOOST_TEST(falls(run));
+  BOOST_TEST(count(run, ".scale_A") == kLayers);
+  BOOST_TEST(count(run, ".scale_B") == kLayers);
+  BOOST_TEST(count(run, ".rank_magnitude") == kLayers);
+  BOOST_TEST(run.changed.size() == 3 * kLayers);
+}
+
+BOOST_AUTO_TEST_CASE(selections) {
+  BOOST_TEST(train("--g-only").changed.size() == kLayers);
+  BOOST_TEST(train("--mlp-only").changed.size() == 3U * 6);
+  BOOST_TEST(train("--attn-only").changed.size() == 3U * 8);
+  const Run mags = train("--freeze-mags");
+  BOOST_TEST(count(mags, ".scale_A") == kLayers);
+  BOOST_TEST(count(mags, ".rank_magnitude") == 0U);  // the init has half magnitudes already
+  BOOST_TEST(count(train("--freeze-mags-mlp"), ".rank_magnitude") == 8U);
+  const Run norms = train("--train-norms-only");
+  BOOST_TEST(count(norms, "norm.weight") == 5U);
+  BOOST_TEST(norms.changed.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(gradient_checkpointing_changes_no_bit) {
+  const Run plain = train("");
+  const Run recomputed = train("--gradient-checkpointing");
+  for (std::size_t i = 0; i < plain.rows.size(); ++i) {
+    BOOST_TEST(plain.rows[i].train == recomputed.rows[i].train);
+    BOOST_TEST(plain.rows[i].eval == recomputed.rows[i].eval);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(losses_and_schedules) {
+  for (const char* flags :
+       {"--sampled-ce-weight 0.1", "--no-full-logits", "--constant-lr --hard-top1-end 0",
+        "--weight-decay 0.1", "--temperature 1", "--accumulation-steps 2", "--order sequential"}) {
+    BOOST_TEST(falls(train(flags)), flags);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(starts_and_precisions) {
+  for (const char* flags :
+       {"--fast-init", "--svd-floor none", "--config q4a4", "--config q2a2", "--mlp-rank 48 --attn-lut 8",
+        "--precision bf16", "--forward batched", "--forward loop --ste off", "--bucket-mib 0"}) {
+    BOOST_TEST(falls(train(flags)), flags);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_evaluation_and_with_few_kept_files) {
+  const test::TempDir out;
+  const std::string nano = test::golden("nano").string();
+  const auto result = test::run(test::bin("anemll_train") + " --from-scratch --model-id " + nano +
+                                " --cache-dir " + nano + "/cache --output-dir " + out.path().string() +
+                                " --max-steps 8 --batch-size 4 --group-size 2 --eval-samples 0 --save-steps "
+                                "2 --keep-checkpoints 2 --threads 1");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(fs::exists(out / "best_state_dict.pt"));
+  BOOST_TEST(fs::exists(out / "checkpoint_step8.pt"));
+  BOOST_TEST(fs::exists(out / "checkpoint_step6.pt"));
+  BOOST_TEST(!fs::exists(out / "checkpoint_step4.pt"));
+}
+
+BOOST_AUTO_TEST_CASE(dry_run_writes_no_run) {
+  const test::TempDir out;
+  const std::string nano = test::golden("nano").string();
+  const auto result =
+      test::run(test::bin("anemll_train") + " --from-scratch --model-id " + nano + " --cache-dir " + nano +
+                "/cache --output-dir " + out.path().string() + " --dry-run --group-size 2 --threads 1");
+  BOOST_TEST(result.code == 0, result.output);
+  BOOST_TEST(result.output.find("Memory per rank") != std::string::npos);
+  BOOST_TEST(!fs::exists(out / "training_log.csv"));
+  BOOST_TEST(!fs::exists(out / "state"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
