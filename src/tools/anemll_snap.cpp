@@ -84,9 +84,6 @@ int snap(int argc, char** argv) {
   SnapVerifyOptions verify;
   verify.snap = {options.layout == "universal" ? AneLayout::universal : AneLayout::reference,
                  options.fp16 || options.ane};
-  if (options.cache_dir) verify.cache = *options.cache_dir;
-  verify.work_dir = target.parent_path().parent_path();
-  verify.samples = options.samples;
 
   TrainOptions source;
   source.v2_checkpoint = options.checkpoint;
@@ -94,10 +91,15 @@ int snap(int argc, char** argv) {
   source.device = options.device;
   source.group_size = facts.group_size;
   set_threads(source, 1);
-  verify.device = choose_device(source, 0);
+  verify.device = choose_device(source, 0, 1);
   Student student =
       Student::from_checkpoint(load_model_files(resolve_model(model_id)), source, verify.device);
 
+  // Before anything is written: a cache of another model must not cost a snap.
+  if (options.cache_dir) {
+    verify.samples = read_samples(*options.cache_dir, target.parent_path().parent_path(), options.samples,
+                                  student.files().architecture.vocab_size);
+  }
   const std::vector<SnapLayer> layers = snap_layers(student);
   tell_differences(table, options, layers);
   CastCounts casts;

@@ -1,11 +1,8 @@
 #include "src/tools/snap_verify.hpp"
 
 #include "anemll/comm/communicator.hpp"
-#include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/train/batch_tensors.hpp"
 #include "src/train/evaluate.hpp"
 
 #include <algorithm>
@@ -13,7 +10,6 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
-#include <string>
 
 #include <ATen/core/grad_mode.h>
 
@@ -26,31 +22,6 @@ constexpr double kTemperature = 2.0;
 constexpr double kLossTolerance = 1e-3;
 // Two half roundings per product of the scales, 2^-11 each, and as much again for cancellation between ranks.
 constexpr double kWeightTolerance = 2e-3;
-
-KdBatch read_samples(const SnapVerifyOptions& options, std::int64_t vocab_size) {
-  std::unique_ptr<Progress> bar;
-  const auto progress = [&bar](std::int64_t done, std::int64_t total) {
-    if (!bar) bar = std::make_unique<Progress>("Importing the KD cache", total, "samples");
-    bar->update(done);
-    if (done == total) bar->finish();
-  };
-  const std::filesystem::path path = ensure_hdf5_cache(*options.cache, options.work_dir, progress);
-  bar.reset();
-  const std::unique_ptr<KdCache> cache = KdCache::open(path);
-  const std::int64_t cached_vocab = cache->info().vocab_size;
-  if (cached_vocab != 0 && cached_vocab != vocab_size) {
-    throw_data("the cache's vocabulary has " + std::to_string(cached_vocab) + " ids, the model's " +
-                   std::to_string(vocab_size),
-               options.cache->string(), "give the cache that this model was trained with");
-  }
-  std::vector<std::int64_t> rows(
-      static_cast<std::size_t>(std::min(options.samples, cache->info().sequences)));
-  std::iota(rows.begin(), rows.end(), 0);
-  KdBatch batch;
-  cache->read(rows, false, batch);
-  check_batch(batch, rows, vocab_size);
-  return batch;
-}
 
 /// The model whose every tensor comes from the written file.
 ModelFiles reread_model(const ModelFiles& trained, const TensorMap& written) {
@@ -125,6 +96,25 @@ std::vector<SnapLayer> snap_layers(Student& student) {
   return result;
 }
 
+KdBatch read_samples(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
+                     std::int64_t count, std::int64_t vocab_size) {
+  std::unique_ptr<Progress> bar;
+  const auto progress = [&bar](std::int64_t done, std::int64_t total) {
+    if (!bar) bar = std::make_unique<Progress>("Importing the KD cache", total, "samples");
+    bar->update(done);
+    if (done == total) bar->finish();
+  };
+  const std::filesystem::path path = ensure_hdf5_cache(cache, work_dir, progress);
+  bar.reset();
+  const std::unique_ptr<KdCache> opened = KdCache::open(path);
+  opened->require_vocabulary(vocab_size);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(count, opened->info().sequences)));
+  std::iota(rows.begin(), rows.end(), 0);
+  KdBatch batch;
+  opened->read(rows, false, batch);
+  return batch;
+}
+
 SnapReport verify_snap(Student& student, const std::filesystem::path& file,
                        const SnapVerifyOptions& options) {
   const at::NoGradGuard no_grad;
@@ -152,9 +142,9 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
   }
 
   report.tolerance = kWeightTolerance;
-  if (options.cache) {
+  if (options.samples) {
     const auto comm = make_single_communicator();
-    const KdBatch samples = read_samples(options, student.files().architecture.vocab_size);
+    const KdBatch& samples = *options.samples;
     const ModelFiles reread = reread_model(student.files(), written);
     const ScaleFacts facts = common_facts(report.layers);
     Progress bar("Scoring", static_cast<std::int64_t>(kConsumers.size()) + 1, "readings");

@@ -2,6 +2,7 @@
 // model.
 #pragma once
 
+#include "anemll/data/kd_cache.hpp"
 #include "src/export/ane_layout.hpp"
 #include "src/tools/snap_report.hpp"
 #include "src/train/student.hpp"
@@ -18,12 +19,14 @@ namespace anemll {
 /// The student's linears with their float weights. The student must outlive them.
 std::vector<SnapLayer> snap_layers(Student& student);
 
+/// The first `count` sequences of a cache (HDF5, or .pt shards that are imported once under `work_dir`),
+/// checked against the model's vocabulary.
+KdBatch read_samples(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
+                     std::int64_t count, std::int64_t vocab_size);
+
 struct SnapVerifyOptions {
   SnapOptions snap;
-  std::optional<std::filesystem::path>
-      cache;  ///< as given: HDF5, or .pt shards that are imported under `work_dir`
-  std::filesystem::path work_dir;
-  std::int64_t samples = 40;
+  std::optional<KdBatch> samples;  ///< absent: no loss is measured, effective weights are compared
   at::Device device = at::kCPU;
 };
 

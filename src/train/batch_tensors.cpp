@@ -40,7 +40,7 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   out.positions = std::min(batch.length - 1, batch.positions);
   out.input_ids = view_of(batch.input_ids, {batch.rows, batch.length}, at::kInt).to(at::kLong);
 
-  // Padding rows are all zero; they do not make a batch a masked one.
+  // Padding rows do not make a batch a masked one.
   bool masked = false;
   for (std::int64_t row = 0; row < batch.rows && !masked; ++row) {
     const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
@@ -68,6 +68,11 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
 at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows,
                             std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
                             std::int64_t micro_step) {
+  if (vocab_size <= batch.topk) {
+    throw_usage("a vocabulary of " + std::to_string(vocab_size) + " has no ids beside the " +
+                    std::to_string(batch.topk) + " candidates",
+                "--sampled-ce-weight", "leave it at 0 for this cache");
+  }
   const std::int64_t positions = std::min(batch.length - 1, batch.positions);
   at::Tensor out = at::empty({batch.rows * positions, count}, at::kInt);
   std::int32_t* id = out.data_ptr<std::int32_t>();
@@ -87,38 +92,6 @@ at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> 
     }
   }
   return out;
-}
-
-void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size) {
-  constexpr std::uint16_t kExponent = 0x7C00;
-  const std::int64_t per_row = batch.positions * batch.topk;
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const auto r = static_cast<std::size_t>(row);
-    if (batch.row_weight[r] == 0) continue;
-    const std::string where = "KD cache, sequence " + std::to_string(sample_rows[r]);
-    const std::uint16_t* logits = batch.topk_logits.data() + row * per_row;
-    const std::int32_t* ids = batch.topk_idx.data() + row * per_row;
-    for (std::int64_t i = 0; i < per_row; ++i) {
-      if ((logits[i] & kExponent) == kExponent) {
-        throw_data("a teacher logit is NaN or infinite", where, "check the cache with: anemll_cache verify");
-      }
-      if (ids[i] < 0 || ids[i] >= vocab_size) {
-        throw_data("token id " + std::to_string(ids[i]) + " is outside the model's vocabulary of " +
-                       std::to_string(vocab_size),
-                   where,
-                   "the cache was made with another model or is damaged; check it with: anemll_cache verify");
-      }
-    }
-    const std::int32_t* tokens = batch.input_ids.data() + row * batch.length;
-    for (std::int64_t i = 0; i < batch.length; ++i) {
-      if (tokens[i] < 0 || tokens[i] >= vocab_size) {
-        throw_data("input id " + std::to_string(tokens[i]) + " is outside the model's vocabulary of " +
-                       std::to_string(vocab_size),
-                   where,
-                   "the cache was made with another model or is damaged; check it with: anemll_cache verify");
-      }
-    }
-  }
 }
 
 }  // namespace anemll

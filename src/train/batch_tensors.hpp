@@ -30,8 +30,4 @@ at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> 
                             std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
                             std::int64_t micro_step);
 
-/// Throws a data error that names the sample when a cached logit is not finite or an id is outside the
-/// vocabulary.
-void check_batch(const KdBatch& batch, std::span<const std::int64_t> sample_rows, std::int64_t vocab_size);
-
 }  // namespace anemll

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,7 @@ void write_tensors(const fs::path& path, std::vector<LazyTensor> tensors) {
   }
   write_torch_file(path, tensors);
   bar.update(count);
+  bar.finish();
 }
 
 void write_state_dict(const fs::path& path, const Student& student) {
@@ -80,15 +82,20 @@ OutputFiles::OutputFiles(const TrainOptions& options, std::string source_checkpo
     : options_(options), folder_(options.output_dir), source_(std::move(source_checkpoint)) {}
 
 void OutputFiles::write_start(const Student& student) {
-  fs::remove(folder_ / kBest);
   if (!options_.from_scratch) {
     write_best(student);
     return;
   }
   write_state_dict(folder_ / kScratchInitial, student);
+  const fs::path link = folder_ / (std::string(kBest) + ".link");
   std::error_code no_links;
-  fs::create_hard_link(folder_ / kScratchInitial, folder_ / kBest, no_links);
-  if (no_links) write_best(student);  // the file system has none: write the bytes again
+  fs::remove(link, no_links);
+  fs::create_hard_link(folder_ / kScratchInitial, link, no_links);
+  if (no_links) {
+    write_best(student);  // the file system has none: write the bytes again
+  } else {
+    fs::rename(link, folder_ / kBest);
+  }
 }
 
 void OutputFiles::write_best(const Student& student) {
@@ -98,13 +105,15 @@ void OutputFiles::write_best(const Student& student) {
 void OutputFiles::write_periodic(const Student& student, std::int64_t step) {
   write_state_dict(folder_ / ("checkpoint_step" + std::to_string(step) + ".pt"), student);
   if (options_.keep_checkpoints == 0) return;
-  std::vector<std::pair<std::int64_t, fs::path>> files;
+  // Oldest first by time, as the reference counts; a step breaks ties. The file just written is the newest.
+  std::vector<std::tuple<fs::file_time_type, std::int64_t, fs::path>> files;
   for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (const auto n = periodic_step(entry.path())) files.emplace_back(*n, entry.path());
+    const auto n = periodic_step(entry.path());
+    if (n && *n != step) files.emplace_back(entry.last_write_time(), *n, entry.path());
   }
   std::sort(files.begin(), files.end());
-  const auto keep = static_cast<std::size_t>(options_.keep_checkpoints);
-  for (std::size_t i = 0; i + keep < files.size(); ++i) fs::remove(files[i].second);
+  const auto keep = static_cast<std::size_t>(options_.keep_checkpoints - 1);
+  for (std::size_t i = 0; i + keep < files.size(); ++i) fs::remove(std::get<2>(files[i]));
 }
 
 std::pair<std::string, std::string> OutputFiles::write_final(const Student& student) {
@@ -145,7 +154,7 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   config["final_loss"] = final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   config["source_checkpoint"] = source_;
   // A consumer that assumes positive scales or softplus magnitudes would read another model.
-  config["force_positive_scales"] = false;
+  config["force_positive_scales"] = student.layers().front()->config().force_positive_scales;
   config["magnitude_activation"] = "identity";
   write_file(folder_ / "config.json", config.dump(2));
 }

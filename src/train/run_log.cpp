@@ -1,39 +1,69 @@
 #include "src/train/run_log.hpp"
 
+#include "anemll/core/file.hpp"
+
 #include <cmath>
+#include <string>
+#include <string_view>
 
 namespace anemll {
 namespace {
 
-LogStart start_of(const std::optional<std::int64_t>& resume_step) {
-  return resume_step ? LogStart::append : LogStart::fresh;
+LogStart start_of(const std::optional<RunLog::Lines>& keep) {
+  return keep ? LogStart::append : LogStart::fresh;
+}
+
+/// Drops everything behind the first `lines` lines, in one step.
+void cut(const std::filesystem::path& path, std::int64_t lines) {
+  if (!std::filesystem::exists(path)) return;
+  const std::string text = read_text(path);
+  std::size_t end = 0;
+  for (std::int64_t n = 0; n < lines && end < text.size(); ++n) {
+    const std::size_t newline = text.find('\n', end);
+    end = newline == std::string::npos ? text.size() : newline + 1;
+  }
+  if (end < text.size()) write_file(path, std::string_view(text).substr(0, end));
+}
+
+RunLog::Lines prepare(const std::filesystem::path& folder, const std::optional<RunLog::Lines>& keep) {
+  if (!keep) return {1, 0};  // the header
+  cut(folder / "training_log.csv", keep->csv);
+  cut(folder / "metrics.jsonl", keep->metrics);
+  return *keep;
 }
 
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step,
-               std::int64_t max_steps)
-    : csv_(folder / "training_log.csv", start_of(resume_step)),
-      metrics_(folder / "metrics.jsonl", start_of(resume_step)),
+RunLog::RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t max_steps)
+    : lines_(prepare(folder, keep)),
+      csv_(folder / "training_log.csv", start_of(keep)),
+      metrics_(folder / "metrics.jsonl", start_of(keep)),
       progress_("training", max_steps, "steps"),
-      max_steps_(max_steps) {
-  if (!resume_step) return;
-  csv_.truncate_after(*resume_step);
-  metrics_.truncate_after(*resume_step);
+      max_steps_(max_steps) {}
+
+void RunLog::write(const CsvRow& row) {
+  csv_.write(row);
+  ++lines_.csv;
+}
+
+void RunLog::write(const JsonLine& line) {
+  metrics_.write(line);
+  ++lines_.metrics;
 }
 
 void RunLog::train(const Train& t) {
-  csv_.write({t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s});
+  write(CsvRow{t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s});
   JsonLine line;
   line.add("kind", "train")
       .add("step", t.step)
       .add("loss", t.loss)
       .add("kl", t.kl)
       .add("ce", t.ce)
-      .add("lr", t.lr);
+      .add("lr", t.lr)
+      .add("next_lr", t.next_lr);
   line.add("grad_norm", t.grad_norm).add("hard_top1", t.hard_top1).add("tokens_per_s", t.tokens_per_s);
   line.add("data_wait_s", t.data_wait_s).add("elapsed_s", t.elapsed_s).add("skipped", t.skipped);
-  metrics_.write(line);
+  write(line);
   log_info(
       strf("step %lld/%lld  loss %.6f  kl %.4f  lr %.2e  grad %.3g  %.0f tok/s  data wait %.1f s  eta %s",
            static_cast<long long>(t.step), static_cast<long long>(max_steps_), t.loss, t.kl, t.lr,
@@ -42,11 +72,15 @@ void RunLog::train(const Train& t) {
 
 void RunLog::evaluation(std::int64_t step, double loss, double best, double lr, double elapsed_s,
                         bool final_evaluation) {
-  csv_.write({step, std::nullopt, loss, lr, elapsed_s});
+  write(CsvRow{step, std::nullopt, loss, lr, elapsed_s});
   JsonLine line;
-  line.add("kind", "eval").add("step", step).add("loss", loss).add("best_loss", std::fmin(best, loss));
+  line.add("kind", "eval")
+      .add("step", step)
+      .add("loss", loss)
+      .add("best_loss", std::fmin(best, loss))
+      .add("next_lr", lr);
   line.add("elapsed_s", elapsed_s).add("final", final_evaluation);
-  metrics_.write(line);
+  write(line);
   log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s", static_cast<long long>(step),
                 static_cast<long long>(max_steps_), loss, best, loss < best ? "  (new best)" : ""));
 }
@@ -54,7 +88,7 @@ void RunLog::evaluation(std::int64_t step, double loss, double best, double lr, 
 void RunLog::summary(const std::string& json_object) {
   JsonLine line;
   line.add("kind", "summary").add_json("summary", json_object);
-  metrics_.write(line);
+  write(line);
   progress_.finish();
 }
 

@@ -15,9 +15,11 @@ namespace anemll {
 
 class RunLog {
  public:
-  /// `resume_step`: keep what earlier runs wrote up to this step; absent: start anew.
-  RunLog(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step,
-         std::int64_t max_steps);
+  struct Lines {
+    std::int64_t csv = 0, metrics = 0;
+  };
+  /// `keep`: go on behind that many lines of an earlier run's files; absent: start anew.
+  RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t max_steps);
 
   struct Train {
     std::int64_t step = 0;
@@ -41,10 +43,16 @@ class RunLog {
   void summary(const std::string& json_object);
   /// Makes both files durable, before a checkpoint that counts on them.
   void sync();
+  /// Lines so far, the CSV's header included.
+  Lines lines() const { return lines_; }
   /// Moves the live bar on a terminal.
   void tick(std::int64_t step);
 
  private:
+  void write(const CsvRow& row);
+  void write(const JsonLine& line);
+
+  Lines lines_;  // before the logs: the constructor cuts the files first
   CsvLog csv_;
   JsonlLog metrics_;
   Progress progress_;

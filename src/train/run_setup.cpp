@@ -1,5 +1,6 @@
 #include "src/train/run_setup.hpp"
 
+#include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
@@ -14,13 +15,14 @@
 
 namespace anemll {
 
-at::Device choose_device(const TrainOptions& options, int local_rank) {
+at::Device choose_device(const TrainOptions& options, int local_rank, int world_size) {
   const bool have = at::hasCUDA();
   if (options.device == "cuda" && !have) {
     throw_usage("no GPU is visible to this build", "--device cuda",
                 "configure with the cuda preset on a machine with a GPU, or use --device cpu");
   }
-  if (options.device == "cpu" || !have) return at::Device(at::kCPU);
+  const bool usable = have && (world_size == 1 || nccl_available() || options.device == "cuda");
+  if (options.device == "cpu" || !usable) return at::Device(at::kCPU);
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank));
 }
 
@@ -71,6 +73,11 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
       {"seed", o.seed},
       {"luts_and_ranks", {scheme.mlp_lut, scheme.mlp_rank, scheme.attn_lut, scheme.attn_rank}},
       {"trained_values", trained_values},
+      {"loss",
+       {o.temperature, o.hard_top1, o.hard_top1_end.value_or(o.hard_top1), o.hard_full, o.no_full_logits,
+        o.sampled_ce_weight, o.sampled_negatives}},
+      {"eval_samples", o.eval_samples},
+      {"numerics", {o.precision, o.mixed_precision, o.dtype, o.forward, o.ste}},
       {"selection",
        {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
   return identity.dump();

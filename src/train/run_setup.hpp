@@ -17,8 +17,9 @@
 
 namespace anemll {
 
-/// `local_rank` picks the GPU. A usage error when cuda is asked for and absent.
-at::Device choose_device(const TrainOptions& options, int local_rank);
+/// `local_rank` picks the GPU; several ranks take one only when NCCL is built in. A usage error when cuda is
+/// asked for and absent.
+at::Device choose_device(const TrainOptions& options, int local_rank, int world_size);
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device);
 bool choose_ste(const TrainOptions& options);
 ForwardMode choose_forward(const TrainOptions& options);

@@ -30,6 +30,8 @@ std::string RunState::to_json() const {
                        {"window_loss", number(window_loss)},
                        {"window_steps", window_steps},
                        {"elapsed_s", number(elapsed_s)},
+                       {"csv_lines", csv_lines},
+                       {"metric_lines", metric_lines},
                        {"finished", finished}};
   return object.dump();
 }
@@ -47,6 +49,8 @@ RunState RunState::from_json(const std::string& text) {
   state.window_loss = number_or(object, "window_loss", fresh.window_loss);
   state.window_steps = object.at("window_steps").get<std::int64_t>();
   state.elapsed_s = number_or(object, "elapsed_s", 0);
+  state.csv_lines = object.at("csv_lines").get<std::int64_t>();
+  state.metric_lines = object.at("metric_lines").get<std::int64_t>();
   state.finished = object.at("finished").get<bool>();
   return state;
 }

@@ -17,6 +17,8 @@ struct RunState {
   double window_loss = 0;  ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
+  std::int64_t csv_lines = 0;  ///< of training_log.csv and metrics.jsonl when this was saved
+  std::int64_t metric_lines = 0;
   bool finished = false;  ///< the final files are written
 
   /// JSON that reads back bit for bit; non-finite numbers become null.

@@ -7,6 +7,10 @@
 #include "anemll/formats/safetensors.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -49,8 +53,9 @@ void check_file(const fs::path& file, const json& expected) {
   }
 }
 
-StateStore::Loaded load_folder(const fs::path& folder) {
+StateStore::Loaded load_folder(const fs::path& given) {
   StateStore::Loaded out;
+  const fs::path folder = fs::canonical(given);  // no trailing slash: the store is its parent
   out.folder = folder;
   try {
     const json manifest = json::parse(read_text(folder / "manifest.json"));
@@ -74,17 +79,39 @@ StateStore::Loaded load_folder(const fs::path& folder) {
   return out;
 }
 
-/// Complete-looking step folders, newest first.
+/// Step of a complete-looking folder: step_00000100, or step_00000100.old, which a writer killed between two
+/// renames leaves as the only copy.
+std::optional<std::int64_t> step_of(const fs::path& folder) {
+  const std::string stem = folder.stem().string();
+  constexpr std::string_view kPrefix = "step_";
+  if (!stem.starts_with(kPrefix) || (folder.has_extension() && folder.extension() != ".old"))
+    return std::nullopt;
+  const std::string digits = stem.substr(kPrefix.size());
+  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
+    return std::nullopt;
+  return std::stoll(digits);
+}
+
+/// Newest first; of one step the folder under its real name first.
 std::vector<fs::path> step_folders(const fs::path& root) {
   std::vector<fs::path> folders;
   if (!fs::is_directory(root)) return folders;
   for (const auto& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && name.starts_with("step_") && entry.path().extension().empty())
-      folders.push_back(entry.path());
+    if (entry.is_directory() && step_of(entry.path())) folders.push_back(entry.path());
   }
-  std::sort(folders.rbegin(), folders.rend());
+  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
+    return std::make_tuple(-*step_of(a), a.has_extension()) <
+           std::make_tuple(-*step_of(b), b.has_extension());
+  });
   return folders;
+}
+
+/// The step that `latest` names; nothing when there is no such file.
+std::optional<std::int64_t> latest_step(const fs::path& root) {
+  if (!fs::exists(root / "latest")) return std::nullopt;
+  std::string name = read_text(root / "latest");
+  while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
+  return step_of(name).value_or(-1);
 }
 
 }  // namespace
@@ -144,17 +171,34 @@ void StateStore::save(std::int64_t step, std::span<const LazyTensor> parameters,
 
   std::size_t kept = 0;
   for (const fs::path& folder : step_folders(root_)) {
-    if (folder.filename() > place.filename()) continue;  // of an abandoned future; `latest` decides
-    if (++kept > kKeep) fs::remove_all(folder);
+    if (*step_of(folder) <= step && ++kept > kKeep) fs::remove_all(folder);
   }
 }
 
+void StateStore::abandon_after(std::int64_t step) {
+  std::vector<fs::path> later = step_folders(root_);
+  std::erase_if(later, [&](const fs::path& folder) { return *step_of(folder) <= step; });
+  if (later.empty()) return;
+  // `latest` moves first: a process killed half-way leaves folders that nobody reads.
+  if (step < 0) {
+    fs::remove(root_ / "latest");
+  } else {
+    write_file(root_ / "latest", folder_name(step) + "\n");
+  }
+  fs::path place;
+  for (int n = 1; place.empty() || fs::exists(place); ++n) place = root_ / ("abandoned-" + std::to_string(n));
+  fs::create_directories(place);
+  for (const fs::path& folder : later) fs::rename(folder, place / folder.filename());
+  log_warning("checkpoints of an earlier run were moved to " + place.string());
+}
+
 std::optional<StateStore::Loaded> StateStore::load_latest() const {
+  const std::optional<std::int64_t> latest = latest_step(root_);
   std::vector<fs::path> candidates = step_folders(root_);
-  if (fs::exists(root_ / "latest")) {
-    std::string name = read_text(root_ / "latest");
-    while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
-    std::erase_if(candidates, [&](const fs::path& p) { return p.filename().string() > name; });
+  if (latest) std::erase_if(candidates, [&](const fs::path& folder) { return *step_of(folder) > *latest; });
+  if (candidates.empty() && !latest) return std::nullopt;
+  if (latest && (candidates.empty() || *step_of(candidates.front()) != *latest)) {
+    log_warning("the checkpoint that " + (root_ / "latest").string() + " names is gone");
   }
   for (const fs::path& folder : candidates) {
     try {
@@ -163,7 +207,6 @@ std::optional<StateStore::Loaded> StateStore::load_latest() const {
       log_warning(std::string("checkpoint passed over: ") + e.what());
     }
   }
-  if (candidates.empty()) return std::nullopt;
   throw_data("none of the checkpoints is valid", root_.string(),
              "start again without --resume in another output folder");
 }

@@ -21,6 +21,8 @@
 namespace anemll {
 namespace {
 
+constexpr const char* kForcePositive = "._force_positive_scales";  // of native states: present when on
+
 V2Config layer_config(const QuantScheme& scheme, const TrainOptions& options, const LinearSpec& spec) {
   V2Config config;
   config.lut_size = spec.mlp ? scheme.mlp_lut : scheme.attn_lut;
@@ -135,6 +137,11 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
   for (const std::string& warning : resolved.warnings) log_warning(warning);
   log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + ")");
 
+  if (!keys.magnitude_activation.empty() && keys.magnitude_activation != "identity") {
+    throw_data("magnitude_activation " + keys.magnitude_activation + " cannot be trained",
+               (path.parent_path() / "config.json").string(),
+               "only identity magnitudes are supported; bake the magnitudes first");
+  }
   // Whatever else the checkpoint holds of the model replaces the folder's tensors.
   std::vector<std::string> replaced;
   for (const TensorSpec& spec : expected_tensors(files.architecture)) {
@@ -161,6 +168,7 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
     LoadedLayer loaded = load_layer(state, slots[i].spec.name, config, choose_ste(options), path.string());
     for (const std::string& warning : loaded.warnings) log_warning(warning);
     with_q += loaded.had_q ? 1 : 0;
+    if (!loaded.tensors.bias.defined()) loaded.tensors.bias = bias_of(student.files_, slots[i].spec);
     student.install(i, loaded.config, std::move(loaded.tensors));
   }
   if (with_q > 0) log_info("Manually loaded " + std::to_string(with_q) + " _Q buffers");
@@ -197,8 +205,10 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
     t.lut = restored(state, name + ".lut");
     t.indices = restored(state, name + "._indices");
     t.baked = state.frozen.contains(name + "._scales_baked_flag");
-    t.bias = bias_of(files, slots[i].spec);
-    student.install(i, layer_config(student.scheme_, options, slots[i].spec), std::move(t));
+    t.bias = state.frozen.contains(name + ".bias") ? restored(state, name + ".bias") : at::Tensor();
+    V2Config config = layer_config(student.scheme_, options, slots[i].spec);
+    config.force_positive_scales = state.frozen.contains(name + kForcePositive);
+    student.install(i, config, std::move(t));
   }
   return student;
 }
@@ -270,6 +280,9 @@ std::vector<LazyTensor> Student::frozen_tensors() const {
     add(layer->name() + "._indices", t.indices);
     add(layer->name() + ".lut", t.lut);
     if (t.baked) add(layer->name() + "._scales_baked_flag", at::tensor({1}, at::kChar));
+    if (t.bias.defined()) add(layer->name() + ".bias", t.bias);
+    if (layer->config().force_positive_scales)
+      add(layer->name() + kForcePositive, at::tensor({1}, at::kChar));
     if (!t.scale_A.requires_grad()) add(layer->name() + ".scale_A", t.scale_A);
     if (!t.scale_B.requires_grad()) add(layer->name() + ".scale_B", t.scale_B);
     if (!t.rank_magnitude.requires_grad()) add(layer->name() + ".rank_magnitude", t.rank_magnitude);

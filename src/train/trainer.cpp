@@ -52,6 +52,7 @@ ExitCode Trainer::run() {
     log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(state_.step)));
     return ExitCode::done;
   }
+  state_.finished = false;  // a complete run that goes on is not complete
   begin();
   while (state_.step < options_.max_steps) {
     const StepReport report = step();
@@ -61,8 +62,8 @@ ExitCode Trainer::run() {
     if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0)
       evaluate_and_keep_best(false);
     if (options_.save_steps > 0 && done % options_.save_steps == 0) {
-      save_state();
       on_root(comm_, [&] { files_->write_periodic(*student_, done); });
+      save_state();
     }
     if (report.signal != 0) return stop_on_signal(report.signal);
     if (log_) log_->tick(done);
@@ -99,20 +100,21 @@ Trainer::StepReport Trainer::step() {
     state_.window_loss += report.loss.total / report.loss.tokens;
     ++state_.window_steps;
   }
-  state_.elapsed_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const auto now = std::chrono::steady_clock::now();
+  stepping_s_ += std::chrono::duration<double>(now - started).count();
+  state_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(now - began_).count();
   return report;
 }
 
 KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool last) {
-  const std::vector<std::int64_t> rows = data_->order().rows(micro, comm_.rank(), comm_.size());
-  const std::int64_t vocab_size = student_->files().architecture.vocab_size;
-  check_batch(batch, rows, vocab_size);
   BatchTensors tensors = to_tensors(batch, device_);
   const KdLossOptions loss = loss_options(options_, state_.step);
   if (loss.sampled_ce_weight > 0) {
-    tensors.targets.negatives = sample_negatives(batch, rows, vocab_size, options_.sampled_negatives,
-                                                 static_cast<std::uint64_t>(options_.seed), micro)
-                                    .to(device_);
+    tensors.targets.negatives =
+        sample_negatives(batch, data_->order().rows(micro, comm_.rank(), comm_.size()),
+                         student_->files().architecture.vocab_size, options_.sampled_negatives,
+                         static_cast<std::uint64_t>(options_.seed), micro)
+            .to(device_);
   }
 
   for (V2Linear* layer : student_->layers()) layer->begin_micro_step(last);
@@ -138,8 +140,11 @@ void Trainer::update(StepReport& report) {
   report.skipped = !std::isfinite(report.loss.total) || !std::isfinite(report.grad_norm);
   if (report.skipped) {
     ++state_.skipped_in_row;
-    log_warning(strf("step %lld skipped: loss %g, gradient norm %g", static_cast<long long>(state_.step + 1),
-                     report.loss.total / report.loss.tokens, report.grad_norm));
+    if (log_) {
+      log_warning(strf("step %lld skipped: loss %g, gradient norm %g",
+                       static_cast<long long>(state_.step + 1), report.loss.total / report.loss.tokens,
+                       report.grad_norm));
+    }
     if (state_.skipped_in_row >= kMaxSkippedInRow) {
       throw_numerics(strf("%lld steps in a row had no finite loss or gradient",
                           static_cast<long long>(kMaxSkippedInRow)),
@@ -156,20 +161,21 @@ void Trainer::update(StepReport& report) {
 }
 
 void Trainer::begin() {
-  const bool fresh = state_.step == 0 && !std::isfinite(state_.initial_loss);
-  if (!fresh) return;
+  if (resumed_) return;
   if (options_.eval_samples > 0) {
     state_.initial_loss = state_.last_eval = state_.best_loss = evaluate();
     if (!std::isfinite(state_.initial_loss)) {
       throw_numerics("the model's first loss is not a number", options_.output_dir,
                      "the source checkpoint or the model folder holds NaN; nothing was written");
     }
-  } else {
-    state_.initial_loss = 0;  // marks the run as begun
   }
   on_root(comm_, [&] {
-    if (options_.eval_samples > 0)
+    store_->abandon_after(-1);
+    store_->save_frozen(student_->frozen_tensors());
+    log_ = std::make_unique<RunLog>(options_.output_dir, std::nullopt, options_.max_steps);
+    if (options_.eval_samples > 0) {
       log_->evaluation(0, state_.initial_loss, state_.best_loss, options_.lr, 0, false);
+    }
     files_->write_start(*student_);
     files_->write_config(*student_, std::nullopt);
   });
@@ -201,7 +207,6 @@ void Trainer::log_step(const StepReport& report) {
   if (state_.window_steps > 0) {
     const double window = state_.window_loss / static_cast<double>(state_.window_steps);
     if (log_) {
-      const double now = state_.elapsed_s;
       RunLog::Train line;
       line.step = state_.step;
       line.loss = window;
@@ -212,21 +217,21 @@ void Trainer::log_step(const StepReport& report) {
       line.grad_norm = report.grad_norm;
       line.hard_top1 = loss_options(options_, state_.step - 1).hard_top1;
       const double steps = static_cast<double>(state_.step - logged_step_);
-      const double seconds = std::max(now - logged_elapsed_s_, 1e-9);
+      const double seconds = std::max(stepping_s_ - logged_stepping_s_, 1e-9);
       line.tokens_per_s =
           steps *
           static_cast<double>(options_.batch_size * options_.accumulation_steps * data_->info().length) /
           seconds;
       line.data_wait_s = data_->wait_seconds() - logged_wait_s_;
       line.eta_s = seconds / steps * static_cast<double>(options_.max_steps - state_.step);
-      line.elapsed_s = now;
+      line.elapsed_s = state_.elapsed_s;
       line.skipped = report.skipped;
       log_->train(line);
     }
     if (options_.eval_samples == 0) keep_best(window);
   }
   logged_step_ = state_.step;
-  logged_elapsed_s_ = state_.elapsed_s;
+  logged_stepping_s_ = stepping_s_;
   logged_wait_s_ = data_->wait_seconds();
   state_.window_loss = 0;
   state_.window_steps = 0;
@@ -236,6 +241,8 @@ void Trainer::save_state() {
   check_replicas(comm_, student_->trainable().values());
   on_root(comm_, [&] {
     log_->sync();
+    state_.csv_lines = log_->lines().csv;
+    state_.metric_lines = log_->lines().metrics;
     store_->save(state_.step, parameter_tensors(student_->trainable()),
                  moment_tensors(student_->trainable(), optimizer_),
                  trainer_json(state_, run_identity_, resolved_json_));
@@ -250,6 +257,7 @@ ExitCode Trainer::stop_on_signal(int signal) {
 }
 
 void Trainer::finish() {
+  save_state();  // the files below are large: a full disk must not cost the run
   if (options_.eval_samples > 0) evaluate_and_keep_best(true);
   const std::uint64_t peak_before_files = peak_resident_bytes();
   on_root(comm_, [&] {

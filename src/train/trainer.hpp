@@ -16,6 +16,7 @@
 #include "src/train/schedule.hpp"
 #include "src/train/student.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -73,9 +74,14 @@ class Trainer {
   std::unique_ptr<StateStore> store_;   ///< rank 0 writes
   std::string run_identity_;            ///< what a resumed run must share with this one (JSON)
 
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
+  double stepping_s_ = 0;        ///< inside steps, without evaluations and files
+  bool resumed_ = false;
+
   // Since the last log line.
   std::int64_t logged_step_ = 0;
-  double logged_elapsed_s_ = 0;
+  double logged_stepping_s_ = 0;
   double logged_wait_s_ = 0;
 };
 

@@ -7,9 +7,6 @@
 #include "src/train/trainer.hpp"
 
 #include <algorithm>
-#include <cmath>
-
-#include <ATen/ops/zeros_like.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -41,22 +38,17 @@ std::string open_cache(const TrainOptions& options, Communicator& comm) {
           if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
           bar->update(done);
         }).string();
+    if (bar) bar->finish();
   });
   broadcast_string(comm, path, 0);
   return path;
 }
 
-void check_cache(const KdCacheInfo& cache, const Architecture& model, const TrainOptions& options) {
-  if (cache.vocab_size != 0 && cache.vocab_size != model.vocab_size) {
-    throw_data("the cache's vocabulary has " + std::to_string(cache.vocab_size) + " ids, the model's " +
-                   std::to_string(model.vocab_size),
-               options.cache_dir, "the cache was made with another teacher; give its model as --model-id");
-  }
-  if (cache.length > model.max_positions && model.max_positions > 0) {
-    throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " +
-                   std::to_string(model.max_positions) + " positions",
-               options.cache_dir, "make a cache with a smaller --max_length");
-  }
+void check_positions(const KdCacheInfo& cache, const Architecture& model, const TrainOptions& options) {
+  if (model.max_positions == 0 || cache.length <= model.max_positions) return;
+  throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " +
+                 std::to_string(model.max_positions) + " positions",
+             options.cache_dir, "make a cache with a smaller --max_length");
 }
 
 std::unique_ptr<Student> make_student(const TrainOptions& options,
@@ -84,15 +76,17 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
                 "add --from-scratch or --v2-checkpoint FILE for the first start");
   }
+  const Architecture model = read_architecture(resolve_model(options_.model_id));
   const std::string cache = open_cache(options_, comm_);
   Prefetcher::Options reading;
   reading.rank = comm_.rank();
   reading.world = comm_.size();
+  reading.vocab_size = model.vocab_size;
   reading.first_step = state ? run_state_of(*state).step * options_.accumulation_steps : 0;
   data_ = std::make_unique<Prefetcher>(
       cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential, options_.batch_size,
       static_cast<std::uint64_t>(options_.seed), reading);
-  check_cache(data_->info(), read_architecture(resolve_model(options_.model_id)), options_);
+  check_positions(data_->info(), model, options_);
 
   student_ = make_student(options_, state, device_, comm_);
   FlatParameters& trainable = student_->make_trainable(options_);
@@ -125,10 +119,16 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     store_ = std::make_unique<StateStore>(options_.output_dir);
     files_ = std::make_unique<OutputFiles>(
         options_, options_.v2_checkpoint.value_or(options_.from_scratch ? "scratch" : "resumed"));
-    if (options_.dry_run) return;
-    log_ = std::make_unique<RunLog>(options_.output_dir, state ? std::optional(state_.step) : std::nullopt,
+    if (options_.dry_run || !state) return;
+    if (store_->adopt_frozen(*state)) {
+      store_->abandon_after(state_.step);
+    } else {
+      store_->save_frozen(student_->frozen_tensors());
+      files_->write_best(*student_);  // another folder than the one that was saved to
+      files_->write_config(*student_, std::nullopt);
+    }
+    log_ = std::make_unique<RunLog>(options_.output_dir, RunLog::Lines{state_.csv_lines, state_.metric_lines},
                                     options_.max_steps);
-    if (!state || !store_->adopt_frozen(*state)) store_->save_frozen(student_->frozen_tensors());
   });
 }
 
@@ -140,7 +140,8 @@ void Trainer::restore(const StateStore::Loaded& state) {
   restore_tensors(state, student_->trainable(), optimizer_);
   optimizer_.step = state_.optimizer_step;
   logged_step_ = state_.step;
-  logged_elapsed_s_ = state_.elapsed_s;
+  elapsed_before_s_ = state_.elapsed_s;
+  resumed_ = true;
   log_info(strf("resumed %s at step %lld of %lld", state.folder.c_str(), static_cast<long long>(state_.step),
                 static_cast<long long>(options_.max_steps)));
 }
@@ -153,10 +154,10 @@ std::string Trainer::memory_plan() const {
 ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
                       int local_rank, int local_ranks) {
   check_train_options(options);
-  const at::Device device = choose_device(options, local_rank);
+  const at::Device device = choose_device(options, local_rank, comm.size());
   const int threads = set_threads(options, local_ranks);
   std::unique_ptr<Communicator> gpu;
-  if (device.is_cuda()) gpu = make_nccl_communicator(comm, device.index());
+  if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
   Communicator& device_comm = gpu ? *gpu : comm;
 
   Trainer trainer(options, resolved_json, comm, device_comm, device);

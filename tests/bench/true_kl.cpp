@@ -1,8 +1,8 @@
 // Full-vocabulary KL(teacher || student) at T = 1 on plain text given as token ids: disjoint chunks, the
 // second half of each scored, both models in fp32. Prints one JSON object.
 //
-//   bench_true_kl MODEL_DIR CHECKPOINT.pt IDS.txt [CHUNKS [CHUNK_TOKENS]]     (student = V2 checkpoint)
-//   bench_true_kl MODEL_DIR bf16          IDS.txt [CHUNKS [CHUNK_TOKENS]]     (student = the same model, bf16
+//   true_kl MODEL_DIR CHECKPOINT.pt IDS.txt [CHUNKS [CHUNK_TOKENS]]     (student = V2 checkpoint)
+//   true_kl MODEL_DIR bf16          IDS.txt [CHUNKS [CHUNK_TOKENS]]     (student = the same model, bf16
 //   GEMMs)
 #include "anemll/core/error.hpp"
 #include "anemll/core/tool.hpp"
@@ -33,7 +33,7 @@ at::Tensor scored_log_probabilities(Decoder& model, const at::Tensor& ids) {
 
 int run(int argc, char** argv) {
   if (argc < 4)
-    anemll::throw_usage("three arguments are needed", "bench_true_kl",
+    anemll::throw_usage("three arguments are needed", "true_kl",
                         "MODEL_DIR CHECKPOINT.pt|bf16 IDS.txt [CHUNKS [TOKENS]]");
   const std::int64_t chunks = argc > 4 ? std::stoll(argv[4]) : 4;
   const std::int64_t tokens = argc > 5 ? std::stoll(argv[5]) : 512;

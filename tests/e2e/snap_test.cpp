@@ -142,6 +142,7 @@ BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {
   BOOST_TEST(full.output.find("other.pt") != std::string::npos);
   const auto cache = snap(kTrained, temp / "snap", "--fp16 --cache-dir " + temp.path().string());
   BOOST_TEST(cache.code == 3, cache.output);
+  BOOST_TEST(entries(temp / "snap").empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

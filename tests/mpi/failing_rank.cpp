@@ -2,6 +2,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
@@ -16,7 +17,10 @@ void fail(anemll::Communicator& world, const std::string& mode) {
     anemll::on_root(world, [] { anemll::throw_data("truncated", "model.safetensors", "fetch it again"); });
   if (last && mode == "one") anemll::throw_numerics("the loss is NaN", "step 7", "lower --lr");
   if (last && mode == "foreign") throw std::logic_error("a bug");
-  if (last && mode == "abort") world.abort(42);
+  if (last && mode == "abort") {
+    std::fputs("last words\n", stdout);  // abort() must flush them; Open MPI's own message is sometimes lost
+    world.abort(42);
+  }
   world.barrier();
 }
 

@@ -25,7 +25,7 @@ root 3 truncated
 one 5 the loss is NaN
 foreign 1 a bug
 destructor 4 ends this rank
-abort 42 errorcode 42
+abort 42 last words
 CASES
 for job in $jobs; do wait "$job" || result=1; done
 exit $result

@@ -12,12 +12,16 @@ enum class LogLevel { debug, info, warning, error };
 /// Call once in main(); other ranks than 0 print warnings and errors only, with a "[rank N]" prefix.
 void set_log_rank(int rank, int size);
 void log(LogLevel level, std::string_view text);
-inline void log_info(std::string_view text) { log(LogLevel::info, text); }
-inline void log_warning(std::string_view text) { log(LogLevel::warning, text); }
+inline void log_info(std::string_view text) {
+  log(LogLevel::info, text);
+}
+inline void log_warning(std::string_view text) {
+  log(LogLevel::warning, text);
+}
 
 /// Progress of a long task with a known total. On a terminal: one line redrawn at most 10 times a second with
-/// bar, rate and ETA. Elsewhere: a line at the start, at most one every 10 s, and one at the end with the time taken.
-/// Silent on other ranks than 0. Log lines printed meanwhile do not break the bar.
+/// bar, rate and ETA. Elsewhere: a line at the start, at most one every 10 s, and one at the end with the
+/// time taken. Silent on other ranks than 0. Log lines printed meanwhile do not break the bar.
 class Progress {
  public:
   Progress(std::string title, std::int64_t total, std::string unit);

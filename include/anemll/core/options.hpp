@@ -14,7 +14,8 @@ namespace anemll {
 
 class OptionTable {
  public:
-  /// `summary`: one line for --help. `environment_prefix`: "ANEMLL" makes --batch-size read ANEMLL_BATCH_SIZE.
+  /// `summary`: one line for --help. `environment_prefix`: "ANEMLL" makes --batch-size read
+  /// ANEMLL_BATCH_SIZE.
   OptionTable(std::string program, std::string summary, std::string environment_prefix = "ANEMLL");
   ~OptionTable();
   OptionTable(OptionTable&&) noexcept;
@@ -22,12 +23,14 @@ class OptionTable {
   /// Starts a group of --help; options added next belong to it.
   void group(std::string title);
 
-  // The bound variable's present value is the default; it is overwritten by parse(). Names have no dashes in front.
+  // The bound variable's present value is the default; it is overwritten by parse(). Names have no dashes in
+  // front.
   void add(std::string name, std::string* value, std::string help);
   void add(std::string name, std::int64_t* value, std::string help, std::int64_t min, std::int64_t max);
   void add(std::string name, double* value, std::string help, double min, double max);
   void add(std::string name, std::optional<std::string>* value, std::string help);
-  void add(std::string name, std::optional<std::int64_t>* value, std::string help, std::int64_t min, std::int64_t max);
+  void add(std::string name, std::optional<std::int64_t>* value, std::string help, std::int64_t min,
+           std::int64_t max);
   void add(std::string name, std::optional<double>* value, std::string help, double min, double max);
   /// One of `choices`.
   void add_choice(std::string name, std::string* value, std::string help, std::vector<std::string> choices);
@@ -47,12 +50,13 @@ class OptionTable {
   /// nearest known name.
   Outcome parse(int argc, const char* const* argv);
 
-  bool given(const std::string& name) const;          ///< set by anything but the default
-  std::string source(const std::string& name) const;  ///< "default", "command line", "environment X", "file:line"
+  bool given(const std::string& name) const;  ///< set by anything but the default
+  std::string source(
+      const std::string& name) const;  ///< "default", "command line", "environment X", "file:line"
   std::string help() const;
-  std::string markdown() const;     ///< the reference table of the docs
-  std::string resolved() const;     ///< config-file text with the source of every value
-  std::string json() const;         ///< {"name": value, ...} for logs and checkpoints
+  std::string markdown() const;  ///< the reference table of the docs
+  std::string resolved() const;  ///< config-file text with the source of every value
+  std::string json() const;      ///< {"name": value, ...} for logs and checkpoints
   std::vector<std::string> names() const;
 
  private:

@@ -14,15 +14,15 @@ namespace anemll {
 
 struct KdCacheInfo {
   std::int64_t sequences = 0;
-  std::int64_t length = 0;     ///< L, tokens per sequence
-  std::int64_t positions = 0;  ///< supervised positions per sequence, at most L - 1
-  std::int64_t topk = 0;       ///< K
-  std::int64_t rand_neg = 0;   ///< R, 0 when absent
-  std::int64_t vocab_size = 0; ///< 0 when the source did not say
+  std::int64_t length = 0;      ///< L, tokens per sequence
+  std::int64_t positions = 0;   ///< supervised positions per sequence, at most L - 1
+  std::int64_t topk = 0;        ///< K
+  std::int64_t rand_neg = 0;    ///< R, 0 when absent
+  std::int64_t vocab_size = 0;  ///< 0 when the source did not say
   std::int64_t shards = 0;
-  bool all_attended = true;    ///< every attention_mask entry is 1
-  std::string meta_json;       ///< provenance: the reference's meta.json keys and ours
-  std::string fingerprint;     ///< hex digest over shard hashes; equal iff the content is
+  bool all_attended = true;  ///< every attention_mask entry is 1
+  std::string meta_json;     ///< provenance: the reference's meta.json keys and ours
+  std::string fingerprint;   ///< hex digest over shard hashes; equal iff the content is
 };
 
 /// Rows of a cache in one contiguous block each; `n` = rows.
@@ -42,8 +42,8 @@ struct KdBatch {
 
 class KdCache {
  public:
-  /// Opens and validates every shard: names, shapes, dtypes, equal L, S, K, R, vocabulary, and index against files.
-  /// `path`: a folder with index.json, or one .h5 file. Data errors name shard and dataset.
+  /// Opens and validates every shard: names, shapes, dtypes, equal L, S, K, R, vocabulary, and index against
+  /// files. `path`: a folder with index.json, or one .h5 file. Data errors name shard and dataset.
   static std::unique_ptr<KdCache> open(const std::filesystem::path& path);
   virtual ~KdCache() = default;
 
@@ -51,16 +51,17 @@ class KdCache {
   /// Throws unless the cache was made for this vocabulary. A cache that does not say its own is taken at the
   /// model's word: ids are then held against `vocab_size` as they are read.
   virtual void require_vocabulary(std::int64_t vocab_size) = 0;
-  /// Reads rows by global index into `batch` (resized); -1 gives a row with weight 0 whose ids and logits are 0
-  /// and whose mask is 1, so that attention over it stays finite. Ids outside the vocabulary and logits that are
-  /// not finite are data errors, here as in verify().
+  /// Reads rows by global index into `batch` (resized); -1 gives a row with weight 0 whose ids and logits are
+  /// 0 and whose mask is 1, so that attention over it stays finite. Ids outside the vocabulary and logits
+  /// that are not finite are data errors, here as in verify().
   virtual void read(std::span<const std::int64_t> rows, bool with_negatives, KdBatch& batch) = 0;
-  /// Reads everything: hashes, 0 <= ids < vocab_size, finite logits in descending order. Throws at the first fault.
+  /// Reads everything: hashes, 0 <= ids < vocab_size, finite logits in descending order. Throws at the first
+  /// fault.
   virtual void verify(const std::function<void(std::int64_t done, std::int64_t total)>& progress) = 0;
 };
 
 struct ImportOptions {
-  std::int64_t compress = 0;   ///< 0: contiguous; 1..9: one chunk per sample, shuffle + gzip
+  std::int64_t compress = 0;  ///< 0: contiguous; 1..9: one chunk per sample, shuffle + gzip
   bool overwrite = false;
   bool with_negatives = true;  ///< keep rand_idx and rand_logits
 };
@@ -70,8 +71,8 @@ using ImportProgress = std::function<void(std::int64_t done, std::int64_t total)
 void import_torch_cache(const std::filesystem::path& source, const std::filesystem::path& destination,
                         const ImportOptions& options, const ImportProgress& progress);
 /// The way back; a folder that the reference reads.
-void export_torch_cache(const std::filesystem::path& source, const std::filesystem::path& destination, bool overwrite,
-                        const ImportProgress& progress);
+void export_torch_cache(const std::filesystem::path& source, const std::filesystem::path& destination,
+                        bool overwrite, const ImportProgress& progress);
 
 enum class CacheKind { hdf5_folder, hdf5_file, torch_folder };
 /// What `path` is, by its content. A data error says what was expected when it is none of these.
@@ -79,7 +80,8 @@ CacheKind identify_cache(const std::filesystem::path& path);
 
 /// A path that KdCache::open takes: `path` itself, or for a .pt folder its import under `work_dir`
 /// (made now with `progress`, or reused while the fingerprint of the source files holds). Rank 0 only.
-std::filesystem::path ensure_hdf5_cache(const std::filesystem::path& path, const std::filesystem::path& work_dir,
+std::filesystem::path ensure_hdf5_cache(const std::filesystem::path& path,
+                                        const std::filesystem::path& work_dir,
                                         const ImportProgress& progress);
 
 }  // namespace anemll

@@ -16,8 +16,8 @@ class SampleOrder {
 
   std::int64_t batches_per_epoch() const;  ///< ceil(count / batch_size)
   /// Rows of global micro-step `step` (epoch = step / batches_per_epoch) that rank `rank` of `world` takes.
-  /// All ranks get ceil(batch_size / world) rows; -1 marks padding (weight 0): past the epoch's end or past the
-  /// global batch. The concatenation over ranks, without padding, is the same at every world size.
+  /// All ranks get ceil(batch_size / world) rows; -1 marks padding (weight 0): past the epoch's end or past
+  /// the global batch. The concatenation over ranks, without padding, is the same at every world size.
   std::vector<std::int64_t> rows(std::int64_t step, int rank, int world) const;
   /// Sample at position `index` of `epoch`, 0 <= index < count. A seeded bijection in O(1) (cycle-walking
   /// Feistel network); identity when sequential.

@@ -2,13 +2,13 @@
 // bounded queue, errors delivered where the batch would have been.
 #pragma once
 
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/data/order.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <vector>
-
-#include "anemll/data/kd_cache.hpp"
-#include "anemll/data/order.hpp"
 
 namespace anemll {
 
@@ -23,8 +23,8 @@ class Prefetcher {
     std::int64_t vocab_size = 0;  ///< of the model, for KdCache::require_vocabulary; 0: not checked
   };
   /// Opens and validates the cache on the reader thread; errors are thrown here.
-  Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size, std::uint64_t seed,
-             Options options);
+  Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size,
+             std::uint64_t seed, Options options);
   ~Prefetcher();
 
   const KdCacheInfo& info() const;

@@ -40,9 +40,13 @@ class StateStore {
   void save(std::int64_t step, std::span<const LazyTensor> parameters, std::span<const LazyTensor> optimizer,
             const std::string& trainer_json);
 
+  /// Moves checkpoints of later steps than `step` (-1: all) into state/abandoned-<n>, and `latest` with them
+  /// if it named one: a run that starts anew or goes back must not be resumed from another's future.
+  void abandon_after(std::int64_t step);
+
   /// The checkpoint `latest` names, or, with a warning for each one passed over, the newest older one whose
-  /// manifest holds. Nothing when there is no checkpoint at all; a data error when there are some but none is
-  /// valid.
+  /// manifest holds. Nothing when there is no checkpoint and no `latest`; a data error when there should be
+  /// one and none is valid.
   std::optional<Loaded> load_latest() const;
   /// One checkpoint folder (or an output folder: its latest). Throws a data error when it is damaged.
   static Loaded load(const std::filesystem::path& folder);

@@ -11,8 +11,7 @@
 namespace anemll {
 
 struct TrainOptions {
-  // Source: exactly one of the three.
-  std::optional<std::string> v1_checkpoint;
+  // Source: one of the two, or a state to resume.
   std::optional<std::string> v2_checkpoint;
   bool from_scratch = false;
   std::string model_id = "Qwen/Qwen3-0.6B";
@@ -77,8 +76,6 @@ struct TrainOptions {
   std::int64_t keep_checkpoints = 0;
   std::string resume = "none";
   bool dry_run = false;
-
-  bool refused = false;  ///< target of recognised but refused flags; never read
 };
 
 /// Binds every option to `options`.

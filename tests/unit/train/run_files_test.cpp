@@ -1,5 +1,4 @@
 // The small pure parts of a run: saved numbers, batches as tensors, sampled negatives.
-#include "anemll/core/error.hpp"
 #include "src/train/batch_tensors.hpp"
 #include "src/train/run_state.hpp"
 
@@ -74,19 +73,6 @@ BOOST_AUTO_TEST_CASE(negatives_avoid_candidates_and_depend_on_the_sample_only) {
   BOOST_TEST(all.equal(sample_negatives(b, rows, 50, 8, 3, 17)));
   BOOST_TEST(!all.equal(sample_negatives(b, rows, 50, 8, 3, 18)));
   BOOST_TEST(!all.equal(sample_negatives(b, rows, 50, 8, 4, 17)));
-}
-
-BOOST_AUTO_TEST_CASE(bad_batches_are_named) {
-  const std::vector<std::int64_t> rows = {4, 9};
-  KdBatch b = batch_of(2, 4, 3);
-  b.topk_logits[10] = 0x7E00;
-  BOOST_CHECK_EXCEPTION(check_batch(b, rows, 10), Error,
-                        [](const Error& e) { return e.where().find("sequence 9") != std::string::npos; });
-  b = batch_of(2, 4, 3);
-  BOOST_CHECK_NO_THROW(check_batch(b, rows, 7));
-  BOOST_CHECK_THROW(check_batch(b, rows, 6), Error);
-  b.row_weight[0] = b.row_weight[1] = 0;
-  BOOST_CHECK_NO_THROW(check_batch(b, rows, 6));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -133,4 +133,39 @@ BOOST_AUTO_TEST_CASE(full_disk_loses_nothing) {
   BOOST_TEST(store.load_latest()->step == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_new_run_does_not_inherit_the_old_ones_states) {
+  const TempDir dir;
+  StateStore store(dir.path());
+  store.save_frozen(tensors(7));
+  for (std::int64_t step = 1; step <= 3; ++step) save(store, step);
+  store.abandon_after(2);
+  BOOST_TEST(store.load_latest()->step == 2);
+  store.abandon_after(-1);
+  BOOST_TEST(!store.load_latest().has_value());
+  BOOST_TEST(fs::exists(dir / "state/abandoned-1/step_00000003"));
+  BOOST_TEST(fs::exists(dir / "state/abandoned-2/step_00000002"));
+}
+
+BOOST_AUTO_TEST_CASE(a_save_killed_between_its_renames_is_found) {
+  const TempDir dir;
+  StateStore store(dir.path());
+  store.save_frozen(tensors(7));
+  save(store, 1);
+  fs::rename(dir / "state/step_00000001", dir / "state/step_00000001.old");
+  BOOST_TEST(store.load_latest()->step == 1);
+  fs::remove_all(dir / "state/step_00000001.old");
+  BOOST_CHECK_THROW(store.load_latest(),
+                    anemll::Error);  // `latest` promises one: starting over would overwrite the run
+}
+
+BOOST_AUTO_TEST_CASE(a_trailing_slash_is_no_other_folder) {
+  const TempDir dir;
+  StateStore store(dir.path());
+  store.save_frozen(tensors(7));
+  save(store, 1);
+  const auto state = StateStore::load((dir / "state/step_00000001").string() + "/");
+  BOOST_TEST(state.step == 1);
+  BOOST_TEST(StateStore(dir.path()).adopt_frozen(state));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
