@@ -3,6 +3,7 @@
 #include "anemll/comm/communicator.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/tool.hpp"
 
 #include <algorithm>
 #include <array>
@@ -29,14 +30,8 @@ std::optional<Error> run_and_catch(const std::function<void()>& work) {
   try {
     work();
     return std::nullopt;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::system_error& error) {
-    return Error(ExitCode::data, error.what(), "", "check the path, its permissions and the free space");
-  } catch (const std::exception& error) {
-    return Error(ExitCode::communication, std::string("rank 0 stopped: ") + error.what());
   } catch (...) {
-    return Error(ExitCode::communication, "rank 0 stopped with an unknown exception");
+    return current_error();
   }
 }
 

@@ -3,6 +3,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/tool.hpp"
 #include "src/comm/mpi_check.hpp"
 #include "src/comm/mpi_communicator.hpp"
 
@@ -109,10 +110,9 @@ int MpiRuntime::run(const std::function<int()>& body) {
   int code = 0;
   try {
     code = body();
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = current_error();
     code = end_with({static_cast<int>(error.code()), error.what()}, agreement);
-  } catch (const std::exception& error) {
-    code = end_with({1, error.what()}, agreement);
   }
   MPI_Comm_free(&agreement);
   return code;

@@ -24,47 +24,52 @@ std::string bare_text(const Error& e) {
   return text;
 }
 
-int report(ExitCode code, std::string text, const std::string& where, const std::string& hint) {
-  if (!where.empty()) text += "\n  where: " + where;
-  if (!hint.empty()) text += "\n  hint: " + hint;
-  Logger::instance().plain("error: " + text);
-  return static_cast<int>(code);
+Error out_of_memory() {
+  return Error(ExitCode::data, "out of memory", "",
+               "use a smaller batch, fewer ranks on this machine, or more memory");
 }
 
-int out_of_memory() {
-  return report(ExitCode::data, "out of memory", "",
-                "use a smaller batch, fewer ranks on this machine, or more memory");
-}
-
-int report_bug(const std::string& what) {
+Error bug(const std::string& what) {
   const BuildInfo& b = build_info();
-  Logger::instance().plain("error: unexpected: " + what +
-                           "\n  hint: please report this with the command line and this build: " + b.version +
-                           ", git " + b.git + ", " + b.compiler + ", libtorch " + b.libtorch);
-  return kUnexpectedExit;
+  return Error(ExitCode::unexpected, "unexpected: " + what, "",
+               "please report this with the command line and this build: " + b.version + ", git " + b.git +
+                   ", " + b.compiler + ", libtorch " + b.libtorch);
 }
 
 }  // namespace
 
-int run_tool(const std::function<int()>& body) {
+Error current_error() {
   try {
-    return body();
+    throw;
   } catch (const Error& e) {
-    return report(e.code(), bare_text(e), e.where(), e.hint());
+    return e;
   } catch (const std::bad_alloc&) {
     return out_of_memory();
   } catch (const std::filesystem::filesystem_error& e) {
-    return report(ExitCode::data, e.code().message(), e.path1().string(),
-                  "check the path, its permissions and free space");
+    return Error(ExitCode::data, e.code().message(), e.path1().string(),
+                 "check the path, its permissions and free space");
   } catch (const std::exception& e) {
     // LibTorch's CPU allocator throws an exception type of its own.
     if (std::strstr(e.what(), "not enough memory") != nullptr ||
         std::strstr(e.what(), "can't allocate memory") != nullptr) {
       return out_of_memory();
     }
-    return report_bug(e.what());
+    return bug(e.what());
   } catch (...) {
-    return report_bug("an exception of unknown type");
+    return bug("an exception of unknown type");
+  }
+}
+
+int run_tool(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (...) {
+    const Error e = current_error();
+    std::string text = bare_text(e);
+    if (!e.where().empty()) text += "\n  where: " + e.where();
+    if (!e.hint().empty()) text += "\n  hint: " + e.hint();
+    Logger::instance().plain("error: " + text);
+    return static_cast<int>(e.code());
   }
 }
 

@@ -3,7 +3,6 @@
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
-#include "anemll/core/tool.hpp"
 #include "anemll/train/train.hpp"
 
 namespace {

@@ -10,6 +10,7 @@ namespace anemll {
 /// Process exit codes, stable across all tools. `save_and_requeue` is EX_TEMPFAIL: run me again.
 enum class ExitCode : int {
   done = 0,
+  unexpected = 1,     ///< a bug, or a library's own exception: please report it
   usage = 2,          ///< command line or configuration
   data = 3,           ///< a file or its content
   communication = 4,  ///< MPI, NCCL, a lost rank

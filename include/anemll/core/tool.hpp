@@ -2,18 +2,22 @@
 // else.
 #pragma once
 
+#include "anemll/core/error.hpp"
+
 #include <functional>
 
 namespace anemll {
 
-/// The code of a program stopped by something that is no Error: a bug, or a library's own exception.
-inline constexpr int kUnexpectedExit = 1;
+/// The exception being handled as an Error (call it inside a catch block): an Error itself; out of memory
+/// (LibTorch's too) and file system errors as data errors; anything else as `unexpected`, with a request for
+/// a report.
+Error current_error();
 
 /// Runs `body` and returns its result, or for an exception the exit code:
 ///   Error               its code; prints "error: what", "  where: ...", "  hint: ..."
 ///   out of memory       3 (data): the input is too large for this machine
 ///   file system errors  3 (data)
-///   anything else       kUnexpectedExit, with a request for a report
+///   anything else       1, with a request for a report
 /// Call it inside MPI's lifetime, or let `body` own that, so that no destructor runs after the finalisation.
 int run_tool(const std::function<int()>& body);
 
