@@ -331,13 +331,8 @@ std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* cou
   }
   if (!half) return out;
   for (LazyTensor& entry : out) {
-    if (entry.dtype != DType::f32 || entry.name == "lm_head.weight" ||
-        entry.name == "model.embed_tokens.weight")
-      continue;
-    entry.dtype = DType::f16;
-    entry.make = [make = std::move(entry.make), name = entry.name, counts] {
-      return as_host(cast_to_half(as_torch(make()), name, *counts));
-    };
+    const bool kept = entry.name == "lm_head.weight" || entry.name == "model.embed_tokens.weight";
+    if (entry.dtype == DType::f32 && !kept) entry = half_entry(std::move(entry), *counts);
   }
   return out;
 }
