@@ -40,7 +40,7 @@ class ShardedCache final : public KdCache {
  public:
   ShardedCache(const CacheIndex& index, std::vector<ShardPlace> places)
       : shape_(index.shape), bound_(index.shape.vocab_size), places_(std::move(places)) {
-    info_.sequences = index.sequences();
+    info_.sequences = places_.back().first + places_.back().rows;
     info_.length = shape_.length;
     info_.positions = shape_.positions;
     info_.topk = shape_.topk;
@@ -48,6 +48,11 @@ class ShardedCache final : public KdCache {
     info_.vocab_size = shape_.vocab_size;
     info_.shards = static_cast<std::int64_t>(places_.size());
     info_.all_attended = index.all_attended;
+    info_.lse_t1 = shape_.lse_t1;
+    info_.lse_train_temperature = shape_.lse_train ? shape_.lse_train_temperature : 0;
+    info_.hidden = shape_.hidden;
+    info_.head_sha256 = shape_.head_sha256;
+    info_.holdout_sequences = index.holdout_sequences();
     info_.meta_json = join_meta(index.meta_json, index.source_json);
     info_.fingerprint = index.fingerprint();
   }
@@ -56,14 +61,14 @@ class ShardedCache final : public KdCache {
 
   const KdCacheInfo& info() const override { return info_; }
   void require_vocabulary(std::int64_t vocab_size) override;
-  void read(std::span<const std::int64_t> rows, bool with_negatives, KdBatch& batch) override;
+  void read(std::span<const std::int64_t> rows, KdPayloads payloads, KdBatch& batch) override;
   void verify(const std::function<void(std::int64_t, std::int64_t)>& progress) override;
 
  private:
   ShardReader& shard(std::size_t number);
   std::size_t place_of(std::int64_t row) const;
-  void read_run(std::size_t number, std::int64_t first, std::int64_t count, bool with_negatives,
-                std::size_t to, KdBatch& batch);
+  void shape_batch(std::size_t rows, KdPayloads payloads, KdBatch& batch) const;
+  void read_run(std::size_t number, std::int64_t first, std::int64_t count, std::size_t to, KdBatch& batch);
   void check_rows(const ShardReader& reader, std::size_t dataset, std::int64_t first,
                   std::span<const std::byte> bytes, CheckLevel level) const;
   void verify_shard(std::size_t number, const std::function<void(std::int64_t)>& advanced);
@@ -151,51 +156,63 @@ void ShardedCache::check_rows(const ShardReader& reader, std::size_t dataset, st
   }
 }
 
-void ShardedCache::read_run(std::size_t number, std::int64_t first, std::int64_t count, bool with_negatives,
-                            std::size_t to, KdBatch& batch) {
+/// Calls `visit(dataset name, values)` for every array of the batch; those not asked for are empty.
+template <class Visit>
+void for_each_array(KdBatch& batch, const Visit& visit) {
+  visit("input_ids", batch.input_ids);
+  visit("attention_mask", batch.attention_mask);
+  visit("topk_idx", batch.topk_idx);
+  visit("topk_logits", batch.topk_logits);
+  visit("rand_idx", batch.rand_idx);
+  visit("lse_t1", batch.lse_t1);
+  visit("lse_train", batch.lse_train);
+  visit("hidden", batch.hidden);
+}
+
+void ShardedCache::read_run(std::size_t number, std::int64_t first, std::int64_t count, std::size_t to,
+                            KdBatch& batch) {
   const ShardReader& reader = shard(number);
-  const auto fetch = [&](std::size_t dataset, auto& values) {
+  for_each_array(batch, [&](const char* name, auto& values) {
+    if (values.empty()) return;
+    const std::size_t dataset = reader.find(name);
     const std::size_t row_bytes = reader.specs()[dataset].row_bytes();
     const std::span<std::byte> bytes =
         std::as_writable_bytes(std::span(values))
             .subspan(to * row_bytes, static_cast<std::size_t>(count) * row_bytes);
     reader.read(dataset, first, count, bytes.data());
     check_rows(reader, dataset, first, bytes, CheckLevel::bounds);
-  };
-  fetch(0, batch.input_ids);
-  fetch(1, batch.attention_mask);
-  fetch(2, batch.topk_idx);
-  fetch(3, batch.topk_logits);
-  if (with_negatives) fetch(4, batch.rand_idx);
+  });
 }
 
-void ShardedCache::read(std::span<const std::int64_t> rows, bool with_negatives, KdBatch& batch) {
-  with_negatives = with_negatives && shape_.rand_neg > 0;
-  batch.rows = static_cast<std::int64_t>(rows.size());
+void ShardedCache::shape_batch(std::size_t rows, KdPayloads payloads, KdBatch& batch) const {
+  batch.rows = static_cast<std::int64_t>(rows);
   batch.length = shape_.length;
   batch.positions = shape_.positions;
   batch.topk = shape_.topk;
-  batch.rand_neg = with_negatives ? shape_.rand_neg : 0;
-  const auto elements = [&](std::int64_t per_row) { return rows.size() * static_cast<std::size_t>(per_row); };
+  batch.rand_neg = payloads.negatives ? shape_.rand_neg : 0;
+  batch.hidden_size = payloads.hidden ? shape_.hidden : 0;
+  const auto elements = [&](std::int64_t per_row) { return rows * static_cast<std::size_t>(per_row); };
   batch.input_ids.resize(elements(shape_.length));
   batch.attention_mask.resize(elements(shape_.length));
   batch.topk_idx.resize(elements(shape_.positions * shape_.topk));
   batch.topk_logits.resize(batch.topk_idx.size());
   batch.rand_idx.resize(elements(shape_.positions * batch.rand_neg));
-  batch.row_weight.assign(rows.size(), 1.0F);
-  const auto fill = [&](auto& values, std::size_t row, int value) {
-    const std::size_t n = values.size() / rows.size();
-    std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(row * n), n,
-                static_cast<typename std::remove_reference_t<decltype(values)>::value_type>(value));
-  };
+  batch.lse_t1.resize(elements(payloads.lse && shape_.lse_t1 ? shape_.positions : 0));
+  batch.lse_train.resize(elements(payloads.lse && shape_.lse_train ? shape_.positions : 0));
+  batch.hidden.resize(elements(shape_.positions * batch.hidden_size));
+  batch.row_weight.assign(rows, 1.0F);
+}
 
+void ShardedCache::read(std::span<const std::int64_t> rows, KdPayloads payloads, KdBatch& batch) {
+  shape_batch(rows.size(), payloads, batch);
   for (std::size_t i = 0; i < rows.size();) {
     if (rows[i] == -1) {
-      fill(batch.input_ids, i, 0);
-      fill(batch.attention_mask, i, 1);
-      fill(batch.topk_idx, i, 0);
-      fill(batch.topk_logits, i, 0);
-      fill(batch.rand_idx, i, 0);
+      for_each_array(batch, [&](std::string_view name, auto& values) {
+        using Value = typename std::remove_reference_t<decltype(values)>::value_type;
+        const std::size_t n = values.size() / rows.size();
+        std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(i * n), n,
+                    name == "attention_mask" ? Value{1} : Value{0});
+      });
       batch.row_weight[i++] = 0.0F;
       continue;
     }
@@ -208,7 +225,7 @@ void ShardedCache::read(std::span<const std::int64_t> rows, bool with_negatives,
     const ShardPlace& place = places_[number];
     std::size_t end = i + 1;
     while (end < rows.size() && rows[end] == rows[end - 1] + 1 && rows[end] < place.first + place.rows) ++end;
-    read_run(number, rows[i] - place.first, static_cast<std::int64_t>(end - i), with_negatives, i, batch);
+    read_run(number, rows[i] - place.first, static_cast<std::int64_t>(end - i), i, batch);
     i = end;
   }
 }
@@ -256,7 +273,7 @@ void ShardedCache::verify(const std::function<void(std::int64_t, std::int64_t)>&
 
 }  // namespace
 
-std::unique_ptr<KdCache> KdCache::open(const fs::path& path) {
+std::unique_ptr<KdCache> KdCache::open(const fs::path& path, CachePart part) {
   CacheIndex index;
   std::vector<ShardPlace> places;
   switch (identify_cache(path)) {
@@ -265,7 +282,7 @@ std::unique_ptr<KdCache> KdCache::open(const fs::path& path) {
                  "run: anemll_cache import " + path.string() + " DST");
     case CacheKind::hdf5_folder:
       index = parse_index(read_text(path / kIndexName), path / kIndexName);
-      for (const ShardEntry& entry : index.shards) {
+      for (const ShardEntry& entry : part == CachePart::training ? index.shards : index.holdout) {
         const std::int64_t first = places.empty() ? 0 : places.back().first + places.back().rows;
         places.push_back({path / entry.file, first, entry.rows, entry.sha256});
       }
@@ -277,9 +294,13 @@ std::unique_ptr<KdCache> KdCache::open(const fs::path& path) {
       index.shards = {{path.filename().string(), reader.rows(), reader.sha256()}};
       index.meta_json = reader.meta_json();
       index.source_json = reader.source_json();
-      places = {{path, 0, reader.rows(), reader.sha256()}};
+      if (part == CachePart::training) places = {{path, 0, reader.rows(), reader.sha256()}};
       break;
     }
+  }
+  if (places.empty()) {
+    throw_data("has no hold-out part", path.string(),
+               "make the cache with anemll_precompute --holdout 0.01 and more sequences");
   }
   auto cache = std::make_unique<ShardedCache>(index, std::move(places));
   cache->validate();

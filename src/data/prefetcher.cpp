@@ -21,6 +21,8 @@ namespace {
 
 struct Request {
   std::vector<std::int64_t> rows;
+  KdPayloads payloads;
+  CachePart part = CachePart::training;
   std::promise<KdBatch> result;
 };
 
@@ -43,7 +45,8 @@ struct Prefetcher::Impl {
 
   void run(const std::filesystem::path& path, OrderKind kind, std::int64_t batch_size, std::uint64_t seed,
            std::promise<void>& opened);
-  void serve(KdCache& cache);
+  void serve(KdCache& cache, const std::filesystem::path& path);
+  KdBatch ask(std::int64_t first, std::int64_t count, KdPayloads payloads, CachePart part);
 };
 
 // Opens the cache here, so that one thread alone calls HDF5, closing included.
@@ -60,10 +63,11 @@ void Prefetcher::Impl::run(const std::filesystem::path& path, OrderKind kind, st
     return;
   }
   opened.set_value();
-  serve(*cache);
+  serve(*cache, path);
 }
 
-void Prefetcher::Impl::serve(KdCache& cache) {
+void Prefetcher::Impl::serve(KdCache& cache, const std::filesystem::path& path) {
+  std::unique_ptr<KdCache> holdout;  // opened when it is first asked for
   std::int64_t step = options.first_step;
   std::unique_lock lock(mutex);
   while (true) {
@@ -75,7 +79,12 @@ void Prefetcher::Impl::serve(KdCache& cache) {
       lock.unlock();
       try {
         KdBatch batch;
-        cache.read(request.rows, options.with_negatives, batch);
+        if (request.part == CachePart::holdout && !holdout) {
+          holdout = KdCache::open(path, CachePart::holdout);
+          if (options.vocab_size > 0) holdout->require_vocabulary(options.vocab_size);
+        }
+        KdCache& source = request.part == CachePart::holdout ? *holdout : cache;
+        source.read(request.rows, request.payloads, batch);
         request.result.set_value(std::move(batch));
       } catch (...) {
         request.result.set_exception(std::current_exception());
@@ -87,7 +96,7 @@ void Prefetcher::Impl::serve(KdCache& cache) {
     KdBatch batch;
     std::exception_ptr failure;
     try {
-      cache.read(order->rows(step, options.rank, options.world), options.with_negatives, batch);
+      cache.read(order->rows(step, options.rank, options.world), options.payloads, batch);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -158,17 +167,27 @@ double Prefetcher::wait_seconds() const {
   return impl_->waited_s;
 }
 
-KdBatch Prefetcher::read_rows(std::int64_t first, std::int64_t count) {
+KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, KdPayloads payloads, CachePart part) {
   Request request;
+  request.payloads = payloads;
+  request.part = part;
   request.rows.resize(static_cast<std::size_t>(std::max(count, std::int64_t{0})));
   std::iota(request.rows.begin(), request.rows.end(), first);
   std::future<KdBatch> result = request.result.get_future();
   {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->requests.push_back(std::move(request));
+    const std::lock_guard lock(mutex);
+    requests.push_back(std::move(request));
   }
-  impl_->changed.notify_all();
+  changed.notify_all();
   return result.get();
+}
+
+KdBatch Prefetcher::read_rows(std::int64_t first, std::int64_t count, KdPayloads payloads) {
+  return impl_->ask(first, count, payloads, CachePart::training);
+}
+
+KdBatch Prefetcher::read_holdout(std::int64_t first, std::int64_t count, KdPayloads payloads) {
+  return impl_->ask(first, count, payloads, CachePart::holdout);
 }
 
 }  // namespace anemll

@@ -83,6 +83,36 @@ void read_payloads(const Json& root, CacheShape& shape, const std::string& where
   }
 }
 
+std::vector<ShardEntry> read_entries(const Json& root, const char* key, const std::string& where) {
+  const Json& list = member(root, key, where);
+  if (!list.is_array() || list.empty()) {
+    throw_data("key \"" + std::string(key) + "\" must be a list of at least one shard", where,
+               "import the cache again");
+  }
+  std::vector<ShardEntry> entries;
+  for (const Json& shard : list) {
+    ShardEntry entry{text(shard, "file", where), integer(shard, "rows", 1, kMaxRows, where),
+                     text(shard, "sha256", where)};
+    check_file_name(entry.file, where);
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+Json entries_json(const std::vector<ShardEntry>& entries) {
+  Json list = Json::array();
+  for (const ShardEntry& shard : entries) {
+    list.push_back({{"file", shard.file}, {"rows", shard.rows}, {"sha256", shard.sha256}});
+  }
+  return list;
+}
+
+std::int64_t total_rows(const std::vector<ShardEntry>& entries) {
+  std::int64_t total = 0;
+  for (const ShardEntry& shard : entries) total += shard.rows;
+  return total;
+}
+
 Json payloads_json(const CacheShape& shape) {
   Json payloads = Json::object();
   if (shape.lse_t1) payloads["lse_t1"] = Json::object();
@@ -141,9 +171,11 @@ std::string shard_digest(const std::vector<DatasetSpec>& specs, std::int64_t row
 }
 
 std::int64_t CacheIndex::sequences() const {
-  std::int64_t total = 0;
-  for (const ShardEntry& shard : shards) total += shard.rows;
-  return total;
+  return total_rows(shards);
+}
+
+std::int64_t CacheIndex::holdout_sequences() const {
+  return total_rows(holdout);
 }
 
 std::string CacheIndex::fingerprint() const {
@@ -167,10 +199,8 @@ std::string write_index(const CacheIndex& index) {
   root["fingerprint"] = index.fingerprint();
   root["meta"] = Json::parse(index.meta_json);
   root["source"] = Json::parse(index.source_json);
-  root["shards"] = Json::array();
-  for (const ShardEntry& shard : index.shards) {
-    root["shards"].push_back({{"file", shard.file}, {"rows", shard.rows}, {"sha256", shard.sha256}});
-  }
+  root["shards"] = entries_json(index.shards);
+  if (!index.holdout.empty()) root["holdout"] = entries_json(index.holdout);
   return root.dump(1) + '\n';
 }
 
@@ -205,16 +235,8 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   read_payloads(root, shape, where);
   if (root.contains("meta")) index.meta_json = root["meta"].dump();
   if (root.contains("source")) index.source_json = root["source"].dump();
-  const Json& shards = member(root, "shards", where);
-  if (!shards.is_array() || shards.empty()) {
-    throw_data("key \"shards\" must be a list of at least one shard", where, "import the cache again");
-  }
-  for (const Json& shard : shards) {
-    ShardEntry entry{text(shard, "file", where), integer(shard, "rows", 1, kMaxRows, where),
-                     text(shard, "sha256", where)};
-    check_file_name(entry.file, where);
-    index.shards.push_back(std::move(entry));
-  }
+  index.shards = read_entries(root, "shards", where);
+  if (root.contains("holdout")) index.holdout = read_entries(root, "holdout", where);
   if (const std::int64_t n = integer(root, "sequences", 1, kMaxRows, where); n != index.sequences()) {
     throw_data(
         "says " + std::to_string(n) + " sequences, but its shards have " + std::to_string(index.sequences()),
@@ -227,10 +249,10 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   return index;
 }
 
-std::string shard_name(std::int64_t number, std::string_view extension) {
-  char name[64];
-  std::snprintf(name, sizeof name, "shard_%05lld", static_cast<long long>(number));
-  return std::string(name) + std::string(extension);
+std::string shard_name(std::int64_t number, std::string_view extension, std::string_view stem) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "_%05lld", static_cast<long long>(number));
+  return std::string(stem) + digits + std::string(extension);
 }
 
 }  // namespace anemll

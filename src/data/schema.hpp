@@ -65,10 +65,12 @@ struct CacheIndex {
   CacheShape shape;
   bool all_attended = true;
   std::vector<ShardEntry> shards;
-  std::string meta_json = "{}";    // provenance with the reference's meta.json keys
-  std::string source_json = "{}";  // what it was made from: {"format", "fingerprint", ...}
+  std::vector<ShardEntry> holdout;  // rows kept out of training; may be empty
+  std::string meta_json = "{}";     // provenance with the reference's meta.json keys
+  std::string source_json = "{}";   // what it was made from: {"format", "fingerprint", ...}
 
-  std::int64_t sequences() const;
+  std::int64_t sequences() const;  // of `shards`
+  std::int64_t holdout_sequences() const;
   std::string fingerprint() const;
 };
 
@@ -76,6 +78,7 @@ std::string write_index(const CacheIndex& index);
 /// Data errors name `where` and the key.
 CacheIndex parse_index(std::string_view text, const std::filesystem::path& where);
 
-std::string shard_name(std::int64_t number, std::string_view extension);
+/// "shard_00003.h5"; shards of the hold-out part begin with "holdout".
+std::string shard_name(std::int64_t number, std::string_view extension, std::string_view stem = "shard");
 
 }  // namespace anemll

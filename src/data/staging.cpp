@@ -46,9 +46,9 @@ void rename_path(const fs::path& from, const fs::path& to) {
 bool ours(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   const std::string extension = entry.path().extension().string();
-  return entry.is_regular_file() &&
-         (name == kIndexName || name == "meta.json" || name == "progress.json" ||
-          (name.starts_with("shard_") && (extension == ".h5" || extension == ".pt")));
+  return entry.is_regular_file() && (name == kIndexName || name == "meta.json" || name == "progress.json" ||
+                                     ((name.starts_with("shard_") || name.starts_with("holdout_")) &&
+                                      (extension == ".h5" || extension == ".pt")));
 }
 
 // An overwrite must never take away something that no cache needs.

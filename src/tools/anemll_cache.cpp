@@ -110,6 +110,10 @@ nlohmann::ordered_json facts(const fs::path& path, const anemll::KdCacheInfo& in
   json["rand_neg"] = info.rand_neg;
   json["vocab_size"] = info.vocab_size;
   json["all_attended"] = info.all_attended;
+  json["holdout_sequences"] = info.holdout_sequences;
+  json["lse_t1"] = info.lse_t1;
+  json["lse_train_temperature"] = info.lse_train_temperature;
+  json["hidden"] = info.hidden;
   json["bytes"] = bytes_on_disk(path);
   json["fingerprint"] = info.fingerprint;
   json["meta"] = nlohmann::ordered_json::parse(info.meta_json);
@@ -147,6 +151,11 @@ int verify(int argc, const char* const* argv) {
   const auto cache = anemll::KdCache::open(path);
   report(path,
          with_progress("verify", [&](const anemll::ImportProgress& progress) { cache->verify(progress); }));
+  if (cache->info().holdout_sequences > 0) {
+    const auto holdout = anemll::KdCache::open(path, anemll::CachePart::holdout);
+    with_progress("verify the hold-out part",
+                  [&](const anemll::ImportProgress& progress) { holdout->verify(progress); });
+  }
   std::printf("ok: %lld sequences, fingerprint %s\n", static_cast<long long>(cache->info().sequences),
               cache->info().fingerprint.c_str());
   return 0;

@@ -111,7 +111,7 @@ KdBatch read_samples(const std::filesystem::path& cache, const std::filesystem::
   std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(count, opened->info().sequences)));
   std::iota(rows.begin(), rows.end(), 0);
   KdBatch batch;
-  opened->read(rows, false, batch);
+  opened->read(rows, {}, batch);
   return batch;
 }
 

@@ -20,10 +20,25 @@ struct KdCacheInfo {
   std::int64_t rand_neg = 0;    ///< R, 0 when absent
   std::int64_t vocab_size = 0;  ///< 0 when the source did not say
   std::int64_t shards = 0;
-  bool all_attended = true;  ///< every attention_mask entry is 1
-  std::string meta_json;     ///< provenance: the reference's meta.json keys and ours
-  std::string fingerprint;   ///< hex digest over shard hashes; equal iff the content is
+  bool all_attended = true;            ///< every attention_mask entry is 1
+  bool lse_t1 = false;                 ///< has logsumexp of all teacher logits
+  double lse_train_temperature = 0;    ///< of lse_train, 0 when that is absent
+  std::int64_t hidden = 0;             ///< H of the teacher's last hidden states, 0 when absent
+  std::string head_sha256;             ///< of the head that they belong to (anemll::head_sha256)
+  std::int64_t holdout_sequences = 0;  ///< rows of the hold-out part, which are not among `sequences`
+  std::string meta_json;               ///< provenance: the reference's meta.json keys and ours
+  std::string fingerprint;             ///< hex digest over shard hashes; equal iff the content is
 };
+
+/// Which optional datasets a read fetches; what a cache lacks is left empty.
+struct KdPayloads {
+  bool negatives = false;
+  bool lse = false;
+  bool hidden = false;
+};
+
+/// The rows to train on, and those kept out of training.
+enum class CachePart { training, holdout };
 
 /// Rows of a cache in one contiguous block each; `n` = rows.
 struct KdBatch {
@@ -37,6 +52,10 @@ struct KdBatch {
   std::vector<std::int32_t> topk_idx;        ///< [n, S, K]
   std::vector<std::uint16_t> topk_logits;    ///< [n, S, K], IEEE binary16 bits
   std::vector<std::int32_t> rand_idx;        ///< [n, S, R]
+  std::vector<float> lse_t1;                 ///< [n, S]
+  std::vector<float> lse_train;              ///< [n, S]
+  std::int64_t hidden_size = 0;              ///< 0 unless hidden states were asked for
+  std::vector<std::uint16_t> hidden;         ///< [n, S, H], IEEE binary16 bits
   std::vector<float> row_weight;             ///< [n], 0 for padding rows
 };
 
@@ -44,7 +63,9 @@ class KdCache {
  public:
   /// Opens and validates every shard: names, shapes, dtypes, equal L, S, K, R, vocabulary, and index against
   /// files. `path`: a folder with index.json, or one .h5 file. Data errors name shard and dataset.
-  static std::unique_ptr<KdCache> open(const std::filesystem::path& path);
+  /// The hold-out part, when `path` has none, is a data error (see KdCacheInfo::holdout_sequences).
+  static std::unique_ptr<KdCache> open(const std::filesystem::path& path,
+                                       CachePart part = CachePart::training);
   virtual ~KdCache() = default;
 
   virtual const KdCacheInfo& info() const = 0;
@@ -54,7 +75,7 @@ class KdCache {
   /// Reads rows by global index into `batch` (resized); -1 gives a row with weight 0 whose ids and logits are
   /// 0 and whose mask is 1, so that attention over it stays finite. Ids outside the vocabulary and logits
   /// that are not finite are data errors, here as in verify().
-  virtual void read(std::span<const std::int64_t> rows, bool with_negatives, KdBatch& batch) = 0;
+  virtual void read(std::span<const std::int64_t> rows, KdPayloads payloads, KdBatch& batch) = 0;
   /// Reads everything: hashes, 0 <= ids < vocab_size, finite logits in descending order. Throws at the first
   /// fault.
   virtual void verify(const std::function<void(std::int64_t done, std::int64_t total)>& progress) = 0;

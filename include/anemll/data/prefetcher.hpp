@@ -18,7 +18,7 @@ class Prefetcher {
     int rank = 0;
     int world = 1;
     std::int64_t first_step = 0;  ///< global micro-step to start at: the whole loader state
-    bool with_negatives = false;
+    KdPayloads payloads;
     std::size_t depth = 4;
     std::int64_t vocab_size = 0;  ///< of the model, for KdCache::require_vocabulary; 0: not checked
   };
@@ -33,7 +33,9 @@ class Prefetcher {
   KdBatch next();
   double wait_seconds() const;
   /// Rows [0, count) in file order, read on the reader thread between prefetches (evaluation).
-  KdBatch read_rows(std::int64_t first, std::int64_t count);
+  KdBatch read_rows(std::int64_t first, std::int64_t count, KdPayloads payloads = {});
+  /// The same of the hold-out part; no more rows than it has.
+  KdBatch read_holdout(std::int64_t first, std::int64_t count, KdPayloads payloads = {});
 
  private:
   struct Impl;

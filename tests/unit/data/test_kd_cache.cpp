@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(rows_come_in_any_order_across_shards) {
   const auto cache = KdCache::open(temp / "c");
   const std::vector<std::int64_t> rows = {9, 2, 3, 4, 5, 0, -1, 7, 7, 8};
   KdBatch batch;
-  cache->read(rows, true, batch);
+  cache->read(rows, {.negatives = true}, batch);
   BOOST_TEST(batch.rows == 10);
   BOOST_TEST(batch.rand_neg == 3);
   BOOST_TEST(batch.rand_idx.size() == 10U * 7 * 3);
@@ -101,8 +101,8 @@ BOOST_AUTO_TEST_CASE(padding_rows_are_empty) {
   write_cache(temp / "c", small_shape(), {4});
   const auto cache = KdCache::open(temp / "c");
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{0, 1}, false, batch);
-  cache->read(std::vector<std::int64_t>{2, -1}, false, batch);
+  cache->read(std::vector<std::int64_t>{0, 1}, {}, batch);
+  cache->read(std::vector<std::int64_t>{2, -1}, {}, batch);
   check_row(batch, 0, 2);
   BOOST_TEST(batch.row_weight[1] == 0.0F);
   BOOST_TEST(std::all_of(batch.input_ids.begin() + 8, batch.input_ids.end(), [](auto v) { return v == 0; }));
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(compression_changes_bytes_but_not_content) {
   const auto packed = KdCache::open(temp / "packed");
   BOOST_TEST(plain->info().fingerprint == packed->info().fingerprint);
   KdBatch batch;
-  packed->read(std::vector<std::int64_t>{39, 0}, true, batch);
+  packed->read(std::vector<std::int64_t>{39, 0}, {.negatives = true}, batch);
   check_row(batch, 0, 39);
   check_row(batch, 1, 0);
   packed->verify(nothing);
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_shard_alone_is_a_cache) {
   BOOST_TEST(cache->info().sequences == 5);
   BOOST_TEST(cache->info().shards == 1);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{4}, false, batch);
+  cache->read(std::vector<std::int64_t>{4}, {}, batch);
   check_row(batch, 0, 7);
   cache->verify(nothing);
 }
@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(more_shards_than_are_kept_open) {
   const auto cache = KdCache::open(temp / "c");
   KdBatch batch;
   for (const std::int64_t row : {0, 69, 1, 35, 0}) {
-    cache->read(std::vector<std::int64_t>{row}, false, batch);
+    cache->read(std::vector<std::int64_t>{row}, {}, batch);
     check_row(batch, 0, row);
   }
 }
@@ -238,15 +238,15 @@ BOOST_AUTO_TEST_CASE(reading_refuses_what_would_harm_training) {
   KdBatch batch;
   for (const char* name : {"ids", "nan"}) {
     const auto cache = KdCache::open(temp / name);
-    cache->read(std::vector<std::int64_t>{0, 1, 3}, false, batch);
+    cache->read(std::vector<std::int64_t>{0, 1, 3}, {}, batch);
     expect_data_error(
         [&] {
-          cache->read(std::vector<std::int64_t>{1, 2}, false, batch);
+          cache->read(std::vector<std::int64_t>{1, 2}, {}, batch);
         },
         {"shard_00000.h5", "row 2", "position 2, entry 1"});
   }
   const auto cache = KdCache::open(temp / "ids");
-  expect_data_error([&] { cache->read(std::vector<std::int64_t>{5}, false, batch); }, {"row 5", "5 there"});
+  expect_data_error([&] { cache->read(std::vector<std::int64_t>{5}, {}, batch); }, {"row 5", "5 there"});
 }
 
 BOOST_AUTO_TEST_CASE(first_and_last_rows_are_checked_at_the_start) {
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(vocabulary_must_match_the_model) {
   unknown->verify(nothing);
   unknown->require_vocabulary(400);
   KdBatch batch;
-  expect_data_error([&] { unknown->read(std::vector<std::int64_t>{2}, true, batch); },
+  expect_data_error([&] { unknown->read(std::vector<std::int64_t>{2}, {.negatives = true}, batch); },
                     {"rand_idx", "[0, 400)"});
 }
 

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(negatives_come_when_asked_for) {
   write_cache(temp / "c", small_shape(), {4});
   Prefetcher::Options options;
   BOOST_TEST(Prefetcher(temp / "c", OrderKind::sequential, 2, 0, options).next().rand_neg == 0);
-  options.with_negatives = true;
+  options.payloads.negatives = true;
   const KdBatch batch = Prefetcher(temp / "c", OrderKind::sequential, 2, 0, options).next();
   BOOST_TEST(batch.rand_neg == 3);
   BOOST_TEST(batch.rand_idx.at(21) == test::expected_id("rand_idx", 1, 0));

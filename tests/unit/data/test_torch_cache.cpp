@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(one_file_holds_all_shards) {
   BOOST_TEST(cache->info().shards == 1);
   cache->verify(nothing);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{7}, true, batch);
+  cache->read(std::vector<std::int64_t>{7}, {.negatives = true}, batch);
   BOOST_TEST(batch.input_ids[0] == test::expected_id("input_ids", 7, 0));
   export_torch_cache(temp / "all.h5", temp / "back", false, nothing);
   BOOST_TEST(tensors_of(temp / "back" / "shard_00000.pt").find("rand_logits")->describe() ==
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(single_examples_and_gaps_in_the_numbers) {
   const auto cache = KdCache::open(temp / "h5");
   BOOST_TEST(cache->info().sequences == 9);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{8}, false, batch);
+  cache->read(std::vector<std::int64_t>{8}, {}, batch);
   BOOST_TEST(batch.input_ids[3] == test::expected_id("input_ids", 8, 3));
   BOOST_TEST(batch.topk_logits[27] == test::expected_half(8, 27, 4));
 }
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_masked_position_is_noted) {
   BOOST_TEST(!cache->info().all_attended);
   cache->verify(nothing);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{4}, false, batch);
+  cache->read(std::vector<std::int64_t>{4}, {}, batch);
   BOOST_TEST(batch.attention_mask[4] == 0);
 }
 
