@@ -1,5 +1,5 @@
 # anemll_add_library(name SOURCES ... PUBLIC libs... PRIVATE libs...): one room of src/ as a static library.
-# Dependencies point one way: core <- formats <- data; core <- comm; kernels <- model <- quant <- export <- train <- tools.
+# Dependencies point one way; src/README.md lists the arrows.
 function(anemll_add_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(anemll_${name} STATIC ${ARG_SOURCES})

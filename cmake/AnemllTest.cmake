@@ -3,6 +3,7 @@
 set(ANEMLL_TEST_ENV
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
   OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMP_NUM_THREADS=1
+  HF_HUB_OFFLINE=1
   ANEMLL_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/golden ANEMLL_BIN=${PROJECT_BINARY_DIR}/bin
   ANEMLL_LAUNCH=${PROJECT_SOURCE_DIR}/launch)
 

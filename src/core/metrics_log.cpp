@@ -1,11 +1,11 @@
-// Rows of training_log.csv and lines of metrics.jsonl: their text, and which of them a resume removes.
+// Rows of training_log.csv and lines of metrics.jsonl: their text.
 #include "anemll/core/metrics_log.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/log.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -31,38 +31,6 @@ std::string csv_line(const CsvRow& row) {
   return text + ',' + number("%.2e", row.lr) + ',' + number("%.1f", row.elapsed_s) + "\r\n";
 }
 
-std::optional<std::int64_t> csv_step(std::string_view line) {
-  std::int64_t step = 0;
-  const auto [end, code] = std::from_chars(line.data(), line.data() + line.size(), step);
-  if (code != std::errc() || end == line.data() + line.size() || *end != ',') return std::nullopt;
-  return step;
-}
-
-enum class Found { step, none, unreadable };
-
-/// Keeps the lines for which `find_step` gives no later step; rewrites the file only if something goes.
-template <class FindStep>
-void cut(LineFile& file, std::int64_t step, FindStep&& find_step) {
-  const std::string all = file.content();
-  std::string kept;
-  std::size_t unreadable = 0;
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t end = all.find('\n', at);
-    if (end == std::string::npos) break;  // a half-written line
-    const std::string_view line(all.data() + at, end + 1 - at);
-    std::int64_t of_line = 0;
-    const Found found = find_step(line, of_line);
-    unreadable += found == Found::unreadable ? 1 : 0;
-    if (found != Found::step || of_line <= step) kept += line;
-    at = end + 1;
-  }
-  if (unreadable > 0) {
-    log_warning(file.path().string() + ": " + std::to_string(unreadable) +
-                " unreadable lines are kept as they are");
-  }
-  if (kept.size() != all.size()) file.replace(kept);
-}
-
 }  // namespace
 
 CsvLog::CsvLog(std::filesystem::path path, LogStart start) : file_(std::move(path), start) {
@@ -80,15 +48,6 @@ CsvLog::CsvLog(std::filesystem::path path, LogStart start) : file_(std::move(pat
 
 void CsvLog::write(const CsvRow& row) {
   file_.write(csv_line(row));
-}
-
-void CsvLog::truncate_after(std::int64_t step) {
-  cut(file_, step, [header = true](std::string_view line, std::int64_t& of_line) mutable {
-    if (std::exchange(header, false)) return Found::none;
-    const std::optional<std::int64_t> value = csv_step(line);
-    of_line = value.value_or(0);
-    return value ? Found::step : Found::unreadable;
-  });
 }
 
 JsonLine& JsonLine::add_json(std::string_view key, std::string_view json) {
@@ -111,17 +70,6 @@ JsonlLog::JsonlLog(std::filesystem::path path, LogStart start) : file_(std::move
 
 void JsonlLog::write(const JsonLine& line) {
   file_.write(line.text() + '\n');
-}
-
-void JsonlLog::truncate_after(std::int64_t step) {
-  cut(file_, step, [](std::string_view line, std::int64_t& of_line) {
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object()) return Found::unreadable;
-    const auto it = object.find("step");
-    if (it == object.end() || !it->is_number()) return Found::none;
-    of_line = it->get<std::int64_t>();
-    return Found::step;
-  });
 }
 
 }  // namespace anemll

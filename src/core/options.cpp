@@ -45,12 +45,14 @@ struct OptionTable::Impl {
   std::string group = "Options";
 
   OptionSpec& declare(OptionSpec spec) {
-    if (spec.name.empty() || spec.name.find_first_of("_ =#") != std::string::npos ||
+    if (spec.name.empty() || spec.name.find_first_of(" =#") != std::string::npos ||
         spec.name.front() == '-') {
-      throw std::logic_error("option name '" + spec.name + "' is not made of words and dashes");
+      throw std::logic_error("option name '" + spec.name + "' is not made of words, dashes and underscores");
     }
     for (const std::string& taken : table.spellings()) {
-      if (taken == spec.name || (spec.kind == OptionKind::toggle && taken == "no-" + spec.name)) {
+      const std::string variable = table.variable(spec.name);  // a-b and a_b would share it
+      if (taken == spec.name || (!variable.empty() && table.variable(taken) == variable) ||
+          (spec.kind == OptionKind::toggle && taken == "no-" + spec.name)) {
         throw std::logic_error("option '" + spec.name + "' is declared twice");
       }
     }

@@ -97,6 +97,16 @@ HostTensor HostTensor::packed() const {
   return out;
 }
 
+std::uint64_t total_bytes(std::span<const LazyTensor> tensors) {
+  std::uint64_t bytes = 0;
+  for (const LazyTensor& t : tensors) {
+    std::uint64_t n = size_of(t.dtype);
+    for (const std::int64_t d : t.shape) n *= static_cast<std::uint64_t>(d);
+    bytes += n;
+  }
+  return bytes;
+}
+
 LazyTensor lazy(std::string name, HostTensor tensor) {
   LazyTensor out{std::move(name), tensor.dtype, tensor.shape, {}, {}};
   out.make = [tensor = std::move(tensor)] { return tensor; };

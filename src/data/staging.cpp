@@ -51,8 +51,10 @@ bool ours(const fs::directory_entry& entry) {
                                       (extension == ".h5" || extension == ".pt")));
 }
 
+}  // namespace
+
 // An overwrite must never take away something that no cache needs.
-void require_replaceable(const fs::path& path) {
+void require_replaceable_cache(const fs::path& path) {
   if (!fs::is_directory(path)) {
     if (path.extension() == ".h5") return;
     throw_usage("exists and is not a .h5 file, so it is not overwritten", path.string(),
@@ -66,7 +68,20 @@ void require_replaceable(const fs::path& path) {
   }
 }
 
-}  // namespace
+// A directory cannot be replaced by rename; the old one steps aside first. A kill between the two renames
+// leaves it under that other name, and the next writer takes it away.
+void put_in_place(const fs::path& from, const fs::path& destination, bool may_replace) {
+  fs::path old = destination;
+  old += ".replaced";
+  if (fs::exists(old)) remove_tree(old);
+  const bool replace = fs::exists(destination);
+  if (replace && !may_replace)
+    throw_usage("was made by someone else meanwhile", destination.string(), "use --overwrite");
+  if (replace) rename_path(destination, old);
+  rename_path(from, destination);
+  sync_directory(destination.parent_path());
+  if (replace) remove_tree(old);
+}
 
 Staging::Staging(const fs::path& source, const fs::path& destination, bool overwrite)
     : destination_(normalised(destination)), overwrite_(overwrite) {
@@ -76,7 +91,7 @@ Staging::Staging(const fs::path& source, const fs::path& destination, bool overw
   }
   if (fs::exists(destination_)) {
     if (!overwrite) throw_usage("already exists", destination_.string(), "use --overwrite to replace it");
-    require_replaceable(destination_);
+    require_replaceable_cache(destination_);
   }
   partial_ = destination_;
   partial_ += ".partial";
@@ -119,30 +134,15 @@ void Staging::unlock() {
   ::close(std::exchange(lock_, -1));
 }
 
-// A directory cannot be replaced by rename; the old one steps aside first. A kill between the two renames
-// leaves it under that other name, and the next writer takes it away.
-void Staging::put(const fs::path& from) {
-  fs::path old = destination_;
-  old += ".replaced";
-  if (fs::exists(old)) remove_tree(old);
-  const bool replace = fs::exists(destination_);
-  if (replace && !overwrite_)
-    throw_usage("was made by someone else meanwhile", destination_.string(), "use --overwrite");
-  if (replace) rename_path(destination_, old);
-  rename_path(from, destination_);
-  sync_directory(destination_.parent_path());
-  if (replace) remove_tree(old);
-}
-
 void Staging::commit() {
   fs::remove(partial_ / kLockName);
   sync_directory(partial_);
-  put(partial_);
+  put_in_place(partial_, destination_, overwrite_);
   unlock();
 }
 
 void Staging::commit_file(const fs::path& file) {
-  put(file);
+  put_in_place(file, destination_, overwrite_);
   remove_tree(partial_);
   unlock();
 }

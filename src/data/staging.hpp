@@ -7,6 +7,13 @@
 
 namespace anemll {
 
+/// A usage error unless `path` (which exists) is a .h5 file or a folder with nothing in it but the files of a
+/// cache.
+void require_replaceable_cache(const std::filesystem::path& path);
+
+/// Renames `from` to `destination`; with `replace` what was there steps aside first and is removed after.
+void put_in_place(const std::filesystem::path& from, const std::filesystem::path& destination, bool replace);
+
 class Staging {
  public:
   /// Refuses an existing destination unless `overwrite`, and then one that is the source or has anything in
@@ -27,7 +34,6 @@ class Staging {
  private:
   void lock();
   void unlock();
-  void put(const std::filesystem::path& from);
   std::filesystem::path destination_;
   std::filesystem::path partial_;
   bool overwrite_;

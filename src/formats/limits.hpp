@@ -29,4 +29,11 @@ inline constexpr std::uint64_t kMaxInflatedPerFileByte = 16;
 /// The header limit of the safetensors library.
 inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
 
+/// GGUF: metadata keys, elements of all its arrays together (a vocabulary of 150 000 tokens has half a
+/// million), bytes of a key or tensor name, and the format's own number of dimensions.
+inline constexpr std::uint64_t kMaxGgufKeys = std::uint64_t{1} << 16;
+inline constexpr std::uint64_t kMaxGgufElements = std::uint64_t{1} << 24;
+inline constexpr std::uint64_t kMaxGgufName = 65535;
+inline constexpr std::uint32_t kMaxGgufRank = 4;
+
 }  // namespace anemll::formats

@@ -17,7 +17,7 @@ constexpr std::size_t kLanes = 32;
 constexpr std::size_t kSumBlock = 4096;
 
 template <class T>
-ANEMLL_INLINE float row_max(const T* row, std::size_t size) {
+ANEMLL_INLINE float max_of(const T* row, std::size_t size) {
   float lanes[kLanes];
   std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   std::size_t i = 0;
@@ -37,7 +37,7 @@ ANEMLL_INLINE float row_max(const T* row, std::size_t size) {
 }
 
 template <class T>
-ANEMLL_INLINE double exp_sum(const T* row, std::size_t size, float max) {
+ANEMLL_INLINE double sum_exp(const T* row, std::size_t size, float max) {
   double result = 0;
   for (std::size_t begin = 0; begin < size; begin += kSumBlock) {
     const std::size_t end = std::min(size, begin + kSumBlock);
@@ -50,6 +50,34 @@ ANEMLL_INLINE double exp_sum(const T* row, std::size_t size, float max) {
     for (const float lane : lanes) result += double{lane};
   }
   return result;
+}
+
+template <class T>
+ANEMLL_INLINE double sum_scaled_exp(const T* row, std::size_t size, float max, float scale) {
+  double result = 0;
+  for (std::size_t begin = 0; begin < size; begin += kSumBlock) {
+    const std::size_t end = std::min(size, begin + kSumBlock);
+    float lanes[kLanes] = {};
+    std::size_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += exp_fast(scale * (load(row[i + l]) - max));
+    }
+    for (std::size_t l = 0; i < end; ++i, ++l) lanes[l] += exp_fast(scale * (load(row[i]) - max));
+    for (const float lane : lanes) result += double{lane};
+  }
+  return result;
+}
+
+template <class T>
+ANEMLL_INLINE void mixed_exp(T* row, std::size_t size, float max, float scale, float soft, float plain) {
+  if (plain == 0) {
+    for (std::size_t i = 0; i < size; ++i) store(row[i], soft * exp_fast(scale * (load(row[i]) - max)));
+    return;
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const float x = load(row[i]) - max;
+    store(row[i], soft * exp_fast(scale * x) + plain * exp_fast(x));
+  }
 }
 
 template <class T>
@@ -83,12 +111,33 @@ ANEMLL_INLINE void axpy(float* y, float factor, const T* x, std::size_t size) {
 }  // namespace
 
 ANEMLL_SIMD SoftmaxStats softmax_stats(std::span<const float> row) {
-  const float max = row_max(row.data(), row.size());
-  return {max, exp_sum(row.data(), row.size(), max)};
+  const float max = max_of(row.data(), row.size());
+  return {max, sum_exp(row.data(), row.size(), max)};
 }
 ANEMLL_SIMD SoftmaxStats softmax_stats(std::span<const Bf16> row) {
-  const float max = row_max(row.data(), row.size());
-  return {max, exp_sum(row.data(), row.size(), max)};
+  const float max = max_of(row.data(), row.size());
+  return {max, sum_exp(row.data(), row.size(), max)};
+}
+
+ANEMLL_SIMD float row_max(std::span<const float> row) {
+  return max_of(row.data(), row.size());
+}
+ANEMLL_SIMD float row_max(std::span<const Bf16> row) {
+  return max_of(row.data(), row.size());
+}
+
+ANEMLL_SIMD double exp_sum(std::span<const float> row, float max, float scale) {
+  return sum_scaled_exp(row.data(), row.size(), max, scale);
+}
+ANEMLL_SIMD double exp_sum(std::span<const Bf16> row, float max, float scale) {
+  return sum_scaled_exp(row.data(), row.size(), max, scale);
+}
+
+ANEMLL_SIMD void mixed_exp_in_place(std::span<float> row, float max, float scale, float soft, float plain) {
+  mixed_exp(row.data(), row.size(), max, scale, soft, plain);
+}
+ANEMLL_SIMD void mixed_exp_in_place(std::span<Bf16> row, float max, float scale, float soft, float plain) {
+  mixed_exp(row.data(), row.size(), max, scale, soft, plain);
 }
 
 ANEMLL_SIMD void scaled_exp_in_place(std::span<float> row, float max, float factor) {

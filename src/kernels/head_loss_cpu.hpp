@@ -17,9 +17,20 @@ struct SoftmaxStats {
 SoftmaxStats softmax_stats(std::span<const float> row);
 SoftmaxStats softmax_stats(std::span<const Bf16> row);
 
+/// The parts of it, for other temperatures: max(row), where NaN does not count, and sum(exp(scale * (row -
+/// max))), which is NaN when the row holds NaN or when max is infinite.
+float row_max(std::span<const float> row);
+float row_max(std::span<const Bf16> row);
+double exp_sum(std::span<const float> row, float max, float scale);
+double exp_sum(std::span<const Bf16> row, float max, float scale);
+
 /// row[i] = factor * exp(row[i] - max), rounded once.
 void scaled_exp_in_place(std::span<float> row, float max, float factor);
 void scaled_exp_in_place(std::span<Bf16> row, float max, float factor);
+
+/// row[i] = soft * exp(scale * (row[i] - max)) + plain * exp(row[i] - max), rounded once.
+void mixed_exp_in_place(std::span<float> row, float max, float scale, float soft, float plain);
+void mixed_exp_in_place(std::span<Bf16> row, float max, float scale, float soft, float plain);
 
 /// sum a[i] * b[i] in fp32; the spans have equal length.
 float dot(std::span<const float> a, std::span<const float> b);

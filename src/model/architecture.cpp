@@ -2,6 +2,8 @@
 // guessed.
 #include "anemll/model/architecture.hpp"
 
+#include "anemll/core/file.hpp"
+#include "src/model/gguf_config.hpp"
 #include "src/model/json_reader.hpp"
 
 #include <array>
@@ -124,9 +126,15 @@ void check_consistency(const JsonReader& config, const Architecture& a) {
 
 }  // namespace
 
-Architecture read_architecture(const std::filesystem::path& model_dir) {
-  const std::filesystem::path file = model_dir / "config.json";
-  const nlohmann::json json = read_json_object(file);
+std::string model_config_json(const std::filesystem::path& model) {
+  return is_gguf(model) ? gguf_config_json(read_gguf(model)) : read_text(model / "config.json");
+}
+
+Architecture read_architecture(const std::filesystem::path& model) {
+  const bool gguf = is_gguf(model);
+  const std::filesystem::path file = gguf ? model : model / "config.json";
+  const nlohmann::json json =
+      gguf ? nlohmann::json::parse(gguf_config_json(read_gguf(file))) : read_json_object(file);
   const JsonReader config(json, file);
   const Family& family = find_family(config);
   refuse_unsupported(config);

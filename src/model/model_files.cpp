@@ -1,10 +1,12 @@
-// Opening a model folder: which safetensors files it has, what each must hold, and who it is.
+// Opening a model: which files its folder has, what each must hold, and who it is.
 #include "anemll/model/model_files.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
 
 #include <algorithm>
@@ -82,6 +84,14 @@ FoundMap read_sharded(const fs::path& folder, Maps& maps) {
   return found;
 }
 
+FoundMap read_gguf_tensors(const fs::path& path, const Architecture& architecture, Maps& maps) {
+  const GgufFile file = read_gguf(path);
+  maps.push_back(file.map);
+  FoundMap found;
+  for (const auto& [name, tensor] : gguf_weights(file, architecture)) found[name] = {tensor, path};
+  return found;
+}
+
 FoundMap read_tensors(const fs::path& folder, Maps& maps) {
   FoundMap found;
   if (fs::exists(folder / kSingle)) {
@@ -150,22 +160,31 @@ void ModelFiles::release_pages() const {
   for (const auto& map : maps) map->release_pages();
 }
 
-ModelFiles load_model_files(const fs::path& folder) {
+std::string head_sha256(const ModelFiles& files) {
+  const HostTensor head = files.tensors.find(kHead)->packed();
+  Sha256 hash;
+  hash.update(head.describe());
+  hash.update(std::span<const std::byte>(head.data, head.bytes()));
+  return hash.finish_hex();
+}
+
+ModelFiles load_model_files(const fs::path& model) {
   ModelFiles out;
-  out.folder = folder;
-  out.architecture = read_architecture(folder);
-  FoundMap found = read_tensors(folder, out.maps);
+  out.folder = model;
+  out.architecture = read_architecture(model);
+  FoundMap found =
+      is_gguf(model) ? read_gguf_tensors(model, out.architecture, out.maps) : read_tensors(model, out.maps);
 
   // Published files carry the head of tied models or leave it out; the embedding stands in for it.
   const bool tied = out.architecture.tied_embeddings;
   if (tied && found.contains(kEmbedding)) found[kHead] = found[kEmbedding];
 
   Fingerprint fingerprint;
-  fingerprint.add(read_text(folder / "config.json"));
+  fingerprint.add(model_config_json(model));
   for (const TensorSpec& spec : expected_tensors(out.architecture)) {
     const auto entry = found.find(spec.name);
     if (entry == found.end()) {
-      throw_data("tensor " + spec.name + " is missing", folder.string(),
+      throw_data("tensor " + spec.name + " is missing", model.string(),
                  spec.name == kHead
                      ? "the model is not tied (tie_word_embeddings), so the file must hold a head"
                      : "config.json and the weights belong to different models; download both again");

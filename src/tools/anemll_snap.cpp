@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/tool.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "anemll/hub/hub.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
 #include "src/tools/snap_options.hpp"
@@ -93,7 +94,7 @@ int snap(int argc, char** argv) {
   set_threads(source, 1);
   verify.device = choose_device(source, 0, 1);
   Student student =
-      Student::from_checkpoint(load_model_files(resolve_model(model_id)), source, verify.device);
+      Student::from_checkpoint(load_model_files(fetch_model(model_id, {}).path), source, verify.device);
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {

@@ -27,7 +27,7 @@ OptionTable make_snap_table(SnapToolOptions& o) {
             "folder that gets model_state_dict.pt, config.json and snap_report.json (or a .pt path)");
   table.require("output");
   table.add("model-id", &o.model_id,
-            "the unquantised model: folder, or org/name in the local hub cache (default: config.json beside "
+            "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json beside "
             "the checkpoint)");
   table.group("Layout");
   table.add_flag("fp16", &o.fp16, "floats of quantised layers as saturated fp16; without it they stay fp32");

@@ -34,6 +34,10 @@ at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool m
 
 }  // namespace
 
+at::Tensor hidden_of(const KdBatch& batch) {
+  return view_of(batch.hidden, {batch.rows, batch.positions, batch.hidden_size}, at::kHalf);
+}
+
 BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   BatchTensors out;
   out.rows = batch.rows;
@@ -55,7 +59,19 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   out.targets.topk_logits =
       cut(view_of(batch.topk_logits, {batch.rows, batch.positions, batch.topk}, at::kHalf));
   out.targets.weight = position_weights(batch, out.positions, masked);
+  const auto cut_lse = [&](const std::vector<float>& values) {
+    if (values.empty()) return at::Tensor();
+    return view_of(values, {batch.rows, batch.positions}, at::kFloat)
+        .narrow(1, 0, out.positions)
+        .reshape({n});
+  };
+  out.lse_t1 = cut_lse(batch.lse_t1);
+  out.lse_train = cut_lse(batch.lse_train);
+  if (!batch.hidden.empty()) out.teacher_hidden = hidden_of(batch).narrow(1, 0, out.positions);
   if (!device.is_cpu()) {
+    for (at::Tensor* payload : {&out.lse_t1, &out.lse_train, &out.teacher_hidden}) {
+      if (payload->defined()) *payload = payload->to(device);
+    }
     out.input_ids = out.input_ids.to(device);
     if (out.mask.defined()) out.mask = out.mask.to(device);
     out.targets.topk_idx = out.targets.topk_idx.to(device);

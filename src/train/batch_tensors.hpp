@@ -12,9 +12,11 @@
 namespace anemll {
 
 struct BatchTensors {
-  at::Tensor input_ids;  ///< [B, L] int64
-  at::Tensor mask;       ///< [B, L] uint8, or undefined when every position is attended
-  KdTargets targets;     ///< N = B * positions rows
+  at::Tensor input_ids;          ///< [B, L] int64
+  at::Tensor mask;               ///< [B, L] uint8, or undefined when every position is attended
+  KdTargets targets;             ///< N = B * positions rows
+  at::Tensor lse_t1, lse_train;  ///< [N] of batches that were read with them, else undefined
+  at::Tensor teacher_hidden;     ///< [B, positions, H] half, the same
   std::int64_t rows = 0;
   std::int64_t positions = 0;  ///< supervised positions: min(L - 1, cached)
 };
@@ -22,6 +24,9 @@ struct BatchTensors {
 /// CPU tensors may view `batch`, which must outlive them. A position counts (weight 1) unless its row is
 /// padding or, in a batch with any masked token, the token it predicts is masked.
 BatchTensors to_tensors(const KdBatch& batch, at::Device device);
+
+/// The hidden states of a batch that was read with them, [B, cached positions, H] half: a view.
+at::Tensor hidden_of(const KdBatch& batch);
 
 /// Uniform negatives [N, count] int32, none of them among the row's candidates. A pure function of
 /// (seed, micro_step, sample row, position): the same at every rank count. `sample_rows`: global row per

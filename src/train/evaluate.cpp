@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 
 namespace anemll {
 namespace {
@@ -31,40 +32,83 @@ KdBatch slice(const KdBatch& all, std::int64_t first, std::int64_t count) {
 }
 
 KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t count) {
-  return {all.topk_idx.narrow(0, first, count),
-          all.topk_logits.narrow(0, first, count),
-          {},
-          all.weight.narrow(0, first, count)};
+  KdTargets row;
+  row.topk_idx = all.topk_idx.narrow(0, first, count);
+  row.topk_logits = all.topk_logits.narrow(0, first, count);
+  row.weight = all.weight.narrow(0, first, count);
+  return row;
 }
 
-}  // namespace
-
-double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm) {
+/// body(first row, batch, hidden [rows, positions, H]) for this rank's share, a few rows at a time, in fp32.
+template <class Body>
+void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, const Body& body) {
   const at::NoGradGuard no_grad;
   const at::ScalarType compute = decoder.compute();
   decoder.set_compute(at::kFloat);
-  const at::Tensor head = decoder.head_weight(at::kFloat);
-  KdLossOptions options;
-  options.temperature = temperature;
-
-  // One slot per sequence, so that the sum does not depend on how the sequences are shared out.
-  std::vector<double> losses(static_cast<std::size_t>(samples.rows), 0.0);
+  const at::Device device = decoder.head_weight(at::kFloat).device();
   const std::int64_t share = (samples.rows + comm.size() - 1) / comm.size();
   const std::int64_t end = std::min(samples.rows, share * (comm.rank() + 1));
   for (std::int64_t first = share * comm.rank(); first < end; first += kRowsPerForward) {
     const KdBatch part = slice(samples, first, std::min(kRowsPerForward, end - first));
-    const BatchTensors batch = to_tensors(part, head.device());
-    const at::Tensor hidden = decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions);
-    for (std::int64_t row = 0; row < batch.rows; ++row) {
-      const KdTargets targets = row_targets(batch.targets, row * batch.positions, batch.positions);
-      const KdLossSums sums = kd_loss(hidden.select(0, row).contiguous(), head, targets, options, {});
-      losses[static_cast<std::size_t>(first + row)] = sums.kl / std::max(sums.tokens, 1.0);
-    }
+    const BatchTensors batch = to_tensors(part, device);
+    body(first, batch, decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions));
   }
   decoder.set_compute(compute);
+}
+
+}  // namespace
+
+SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
+                              double temperature, Communicator& comm) {
+  const at::Tensor head = decoder.head_weight(at::kFloat);
+  KdLossOptions options;
+  options.temperature = temperature;
+
+  // One slot per sequence and per position, so that no sum depends on how the sequences are shared out.
+  std::vector<double> losses(static_cast<std::size_t>(samples.rows), 0.0);
+  const std::int64_t positions = std::min(samples.length - 1, samples.positions);
+  std::vector<PositionScore> scores(
+      teacher.hidden.defined() ? static_cast<std::size_t>(samples.rows * positions) : 0);
+  for_share(
+      decoder, samples, comm, [&](std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
+        for (std::int64_t row = 0; row < batch.rows; ++row) {
+          const KdTargets targets = row_targets(batch.targets, row * positions, positions);
+          const KdLossSums sums = kd_loss(hidden.select(0, row).contiguous(), head, targets, options, {});
+          losses[static_cast<std::size_t>(first + row)] = sums.kl / std::max(sums.tokens, 1.0);
+        }
+        if (scores.empty()) return;
+        const auto part = std::span<PositionScore>(scores).subspan(
+            static_cast<std::size_t>(first * positions), static_cast<std::size_t>(batch.rows * positions));
+        const at::Tensor known = teacher.hidden.narrow(0, first, batch.rows).narrow(1, 0, positions);
+        score_positions({known.flatten(0, 1), teacher.head}, {hidden.flatten(0, 1), head}, {}, part);
+        const at::Tensor weight = batch.targets.weight.cpu();
+        for (std::size_t i = 0; i < part.size(); ++i) {
+          if (weight.const_data_ptr<float>()[i] == 0) part[i] = {};
+        }
+      });
   comm.all_reduce(std::span<double>(losses), ReduceOp::sum);
-  return std::accumulate(losses.begin(), losses.end(), 0.0) /
-         static_cast<double>(std::max<std::int64_t>(samples.rows, 1));
+  SampleScores out;
+  out.loss = std::accumulate(losses.begin(), losses.end(), 0.0) /
+             static_cast<double>(std::max<std::int64_t>(samples.rows, 1));
+  if (!scores.empty()) {
+    share_scores(scores, comm);
+    out.divergence = summarise(scores);
+  }
+  return out;
+}
+
+double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm) {
+  return evaluate_samples(decoder, samples, {}, temperature, comm).loss;
+}
+
+at::Tensor teacher_states(Decoder& teacher, const KdBatch& samples, Communicator& comm) {
+  const std::int64_t positions = std::min(samples.length - 1, samples.positions);
+  at::Tensor out = at::zeros({samples.rows, positions, teacher.architecture().hidden_size}, at::kFloat);
+  for_share(teacher, samples, comm,
+            [&](std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
+              out.narrow(0, first, batch.rows).copy_(hidden);
+            });
+  return out;
 }
 
 }  // namespace anemll

@@ -1,11 +1,17 @@
-// The reference's evaluation: KD loss without hard terms, fp32, arithmetic mean over the per-sequence means.
+// What an evaluation measures on cached sequences: the reference's metric (KD loss without hard terms, fp32,
+// arithmetic mean over the per-sequence means), and the divergence over the whole vocabulary where the
+// teacher's hidden states are known.
 #pragma once
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/model/decoder.hpp"
+#include "src/score/divergence.hpp"
 
 #include <cstdint>
+#include <optional>
+
+#include <ATen/core/Tensor.h>
 
 namespace anemll {
 
@@ -13,5 +19,29 @@ namespace anemll {
 /// computes in fp32 meanwhile (its compute dtype is restored). No gradients. Returns NaN when the model
 /// produces NaN.
 double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm);
+
+/// What the teacher says about the samples.
+struct TeacherRows {
+  at::Tensor hidden;  ///< [rows, positions, H]; only this rank's share is read
+  at::Tensor head;    ///< [V, H]
+};
+
+struct SampleScores {
+  double loss = 0;  ///< evaluate_kd
+  std::optional<DivergenceSummary> divergence;
+};
+/// Both figures from one forward; the divergence when `teacher` has hidden states.
+SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
+                              double temperature, Communicator& comm);
+
+/// All figures of one evaluation; what nobody knows is absent.
+struct EvaluationResult {
+  double loss = 0;                     ///< the reference's metric on the first training rows
+  std::optional<double> holdout_loss;  ///< the same on the hold-out part
+  std::optional<DivergenceSummary> train, holdout, text;
+};
+
+/// The hidden states [rows, positions, H] of a teacher for this rank's share of the samples; zeros elsewhere.
+at::Tensor teacher_states(Decoder& teacher, const KdBatch& samples, Communicator& comm);
 
 }  // namespace anemll

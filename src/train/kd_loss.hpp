@@ -9,7 +9,15 @@
 
 namespace anemll {
 
+/// What `kl` is; p the teacher's distribution at the temperature, q the student's, K the cached ids.
+enum class KdObjective {
+  topk,       ///< both renormalised inside K, as the reference does: student mass outside K costs nothing
+  topk_tail,  ///< true p and q on K, and one bucket for all other ids: a lower bound of the divergence
+  exact,      ///< KL(p || q) over the vocabulary, p recomputed from the teacher's hidden states
+};
+
 struct KdLossOptions {
+  KdObjective objective = KdObjective::topk;
   double temperature = 2.0;
   double hard_top1 = 0.0;  ///< weights the cross-entropy to topk_idx[:, 0]
   double hard_full = 0.0;  ///< weights the same term again, as the reference does; the sum counts
@@ -24,6 +32,10 @@ struct KdTargets {
   at::Tensor topk_idx;     ///< [N, K] int32, best candidate first
   at::Tensor topk_logits;  ///< [N, K] half (any floating type is taken)
   at::Tensor negatives;    ///< [N, R] int32 or undefined; needed when sampled_ce_weight > 0
+  /// [N] log-sum-exp of all teacher logits over the temperature; needed by topk_tail, else not read.
+  at::Tensor teacher_lse;
+  /// [N, H] the teacher's final hidden states, any floating type; needed by exact, else not read.
+  at::Tensor teacher_hidden;
   at::Tensor weight;  ///< [N] fp32: 1 counts, 0 does not (padding; ids and hidden of such rows are not read)
 };
 
@@ -31,7 +43,7 @@ struct KdTargets {
 /// logits make them non-finite; what to do then is the caller's decision.
 struct KdLossSums {
   double total = 0;       ///< kl + (hard_top1 + hard_full) * ce + sampled_ce_weight * sampled_ce
-  double kl = 0;          ///< T^2 * sum_k p (log p - log q) over the K cached candidates
+  double kl = 0;          ///< T^2 times the objective's divergence
   double ce = 0;          ///< full-vocabulary cross-entropy; 0 when both hard weights are 0 (not computed)
   double sampled_ce = 0;  ///< cross-entropy of candidate 0 among [K cached, R negatives]
   double tokens = 0;      ///< sum of weights
@@ -39,10 +51,14 @@ struct KdLossSums {
 
 /// hidden [N, H] fp32 (final norm output of supervised positions), head [V, H] in the compute dtype (fp32 or
 /// bf16). With `gradient` defined ([N, H] fp32 contiguous, overwritten) it receives d(total sum)/d(hidden);
-/// rows of weight 0 get zeros. No autograd is involved. With a hard weight the logits are GEMMs in the
-/// compute dtype. When both are 0 only the candidates' logits are computed, from the fp32 hidden states and
-/// summed in fp32 whatever the head's dtype. Throws a data error for ids outside the vocabulary, a usage
-/// error for options or shapes that make no sense.
+/// rows of weight 0 get zeros. No autograd is involved. Logits are GEMMs in the compute dtype, with three
+/// exceptions that matter in bf16: topk without hard weights computes the candidates' logits alone, from the
+/// fp32 hidden states and summed in fp32 whatever the head's dtype; topk_tail takes the candidates' logits
+/// the same way and the GEMM's for the rest; exact multiplies the head by the teacher's hidden states and by
+/// the *difference* of the two, so that its divergence is as accurate as the difference is. The teacher's
+/// tail mass of topk_tail is 1 - sum p; half logits are off by 2^-11 of themselves, so the sum may pass 1:
+/// then (and when K is the whole vocabulary) the tail is empty and p is divided by its sum. Throws a data
+/// error for ids outside the vocabulary, a usage error for options or shapes that make no sense.
 KdLossSums kd_loss(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
                    const KdLossOptions& options, const at::Tensor& gradient);
 

@@ -25,12 +25,7 @@ constexpr std::uint64_t kShowFrom = std::uint64_t{64}
 
 /// write_torch_file with progress for files that take a while.
 void write_tensors(const fs::path& path, std::vector<LazyTensor> tensors) {
-  std::uint64_t bytes = 0;
-  for (const LazyTensor& t : tensors) {
-    std::uint64_t n = size_of(t.dtype);
-    for (const std::int64_t d : t.shape) n *= static_cast<std::uint64_t>(d);
-    bytes += n;
-  }
+  const std::uint64_t bytes = total_bytes(tensors);
   if (bytes < kShowFrom) {
     write_torch_file(path, tensors);
     return;

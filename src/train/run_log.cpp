@@ -32,6 +32,19 @@ RunLog::Lines prepare(const std::filesystem::path& folder, const std::optional<R
   return *keep;
 }
 
+/// Keys NAME_kl_mean and so on; for people "  KL train 0.52 (top-1 63.1%)".
+void add_divergence(JsonLine& line, const std::string& name, const std::optional<DivergenceSummary>& d,
+                    std::string& text) {
+  if (!d) return;
+  line.add(name + "_kl_mean", d->mean)
+      .add(name + "_kl_median", d->median)
+      .add(name + "_kl_p99", d->p99)
+      .add(name + "_top1", d->top1)
+      .add(name + "_positions", d->positions);
+  text +=
+      strf("%s %s %.4f (top-1 %.1f%%)", text.empty() ? "  KL" : ",", name.c_str(), d->mean, 100 * d->top1);
+}
+
 }  // namespace
 
 RunLog::RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t max_steps)
@@ -70,19 +83,29 @@ void RunLog::train(const Train& t) {
            t.grad_norm, t.tokens_per_s, t.data_wait_s, format_seconds(t.eta_s).c_str()));
 }
 
-void RunLog::evaluation(std::int64_t step, double loss, double best, double lr, double elapsed_s,
-                        bool final_evaluation) {
-  write(CsvRow{step, std::nullopt, loss, lr, elapsed_s});
+void RunLog::evaluation(const Evaluation& e) {
+  const EvaluationResult& r = e.result;
+  write(CsvRow{e.step, std::nullopt, r.loss, e.lr, e.elapsed_s});
   JsonLine line;
   line.add("kind", "eval")
-      .add("step", step)
-      .add("loss", loss)
-      .add("best_loss", std::fmin(best, loss))
-      .add("next_lr", lr);
-  line.add("elapsed_s", elapsed_s).add("final", final_evaluation);
+      .add("step", e.step)
+      .add("loss", r.loss)
+      .add("best_loss", std::fmin(e.best, r.loss))
+      .add("next_lr", e.lr);
+  line.add("elapsed_s", e.elapsed_s).add("final", e.final_evaluation);
+  if (r.holdout_loss) line.add("holdout_loss", *r.holdout_loss);
+  std::string divergences;
+  add_divergence(line, "train", r.train, divergences);
+  add_divergence(line, "holdout", r.holdout, divergences);
+  add_divergence(line, "text", r.text, divergences);
+  if (r.text) {
+    line.add("text_student_ppl", std::exp(r.text->student_nll));
+    line.add("text_teacher_ppl", std::exp(r.text->teacher_nll));
+  }
   write(line);
-  log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s", static_cast<long long>(step),
-                static_cast<long long>(max_steps_), loss, best, loss < best ? "  (new best)" : ""));
+  log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
+                static_cast<long long>(max_steps_), r.loss, e.best, r.loss < e.best ? "  (new best)" : "",
+                divergences.c_str()));
 }
 
 void RunLog::summary(const std::string& json_object) {

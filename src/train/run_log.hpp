@@ -4,6 +4,7 @@
 
 #include "anemll/core/log.hpp"
 #include "anemll/core/metrics_log.hpp"
+#include "src/train/evaluate.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -36,9 +37,15 @@ class RunLog {
     bool skipped = false;
   };
   void train(const Train& t);
-  /// `lr`: what the CSV column holds at this point.
-  void evaluation(std::int64_t step, double loss, double best, double lr, double elapsed_s,
-                  bool final_evaluation);
+  struct Evaluation {
+    std::int64_t step = 0;
+    EvaluationResult result;
+    double best = 0;  ///< loss before this one
+    double lr = 0;    ///< what the CSV column holds at this point
+    double elapsed_s = 0;
+    bool final_evaluation = false;
+  };
+  void evaluation(const Evaluation& e);
   /// The closing line of metrics.jsonl.
   void summary(const std::string& json_object);
   /// Makes both files durable, before a checkpoint that counts on them.

@@ -4,26 +4,19 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
+#include "src/model/compute.hpp"
+#include "src/train/objective.hpp"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 namespace anemll {
 
 at::Device choose_device(const TrainOptions& options, int local_rank, int world_size) {
-  const bool have = at::hasCUDA();
-  if (options.device == "cuda" && !have) {
-    throw_usage("no GPU is visible to this build", "--device cuda",
-                "configure with the cuda preset on a machine with a GPU, or use --device cpu");
-  }
-  const bool usable = have && (world_size == 1 || nccl_available() || options.device == "cuda");
-  if (options.device == "cpu" || !usable) return at::Device(at::kCPU);
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank));
+  return choose_device(options.device, local_rank, world_size == 1 || nccl_available());
 }
 
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device) {
@@ -46,16 +39,7 @@ ForwardMode choose_forward(const TrainOptions& options) {
 }
 
 int set_threads(const TrainOptions& options, int local_ranks) {
-  const int usable = usable_processors();
-  const int threads = options.threads > 0 ? static_cast<int>(options.threads)
-                                          : std::max(1, usable / std::max(1, local_ranks));
-  if (threads > usable) {
-    log_warning(
-        strf("%d threads share %d processors: mpirun may have bound this rank (launch/mpirun.sh does not)",
-             threads, usable));
-  }
-  at::set_num_threads(threads);
-  return threads;
+  return set_compute_threads(static_cast<int>(options.threads), local_ranks);
 }
 
 ScheduleOptions schedule_of(const TrainOptions& o) {
@@ -64,7 +48,7 @@ ScheduleOptions schedule_of(const TrainOptions& o) {
 
 std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache,
                          const QuantScheme& scheme, std::int64_t trained_values) {
-  const nlohmann::json identity = {
+  nlohmann::json identity = {
       {"model", files.fingerprint},
       {"cache", cache.fingerprint},
       {"sequences_per_step", o.batch_size * o.accumulation_steps},
@@ -80,6 +64,8 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
       {"numerics", {o.precision, o.mixed_precision, o.dtype, o.forward, o.ste}},
       {"selection",
        {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
+  // Named only where it is not the default, so that states from before there was a choice go on.
+  if (o.kd_objective != "topk") identity["loss"].push_back(o.kd_objective);
   return identity.dump();
 }
 
@@ -105,7 +91,12 @@ std::string plan_memory(const TrainOptions& o, const Architecture& a, const KdCa
   const std::int64_t kept_layers = o.gradient_checkpointing ? 1 : a.layers;
   const bool materialised = o.forward == "materialised";
   const std::int64_t head = a.vocab_size * a.hidden_size;
-  const std::int64_t sequence = cache.length * 5 + cache.positions * cache.topk * 6;
+  const KdObjective objective = objective_of(o);
+  const bool exact = objective == KdObjective::exact;
+  const bool divergences = o.eval_samples > 0 && (cache.hidden > 0 || o.eval_text || o.teacher_model);
+  const std::int64_t hidden = a.hidden_size * 2;
+  const std::int64_t sequence = cache.length * 5 + cache.positions * (cache.topk * 6 + (exact ? hidden : 0));
+  const std::int64_t teacher_body = o.eval_text || o.teacher_model ? body * 4 : 0;
 
   std::vector<std::pair<std::string, std::int64_t>> items = {
       {"indices (uint8)", body},
@@ -117,8 +108,11 @@ std::string plan_memory(const TrainOptions& o, const Architecture& a, const KdCa
       {"head in compute precision, fp32 for evaluation",
        head * compute_bytes + (o.eval_samples > 0 && compute_bytes < 4 ? head * 4 : 0)},
       {"activations kept for backward", tokens * kept_layers * saved_per_token},
-      {"logits chunk and its gradient", KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes},
+      {exact ? "logits chunks of teacher and student" : "logits chunk and its gradient",
+       KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes * (exact ? 2 : 1)},
       {"batches read ahead", 5 * rows * sequence},
+      {"divergences of an evaluation: two logits chunks", divergences ? 2 * 128 * a.vocab_size * 4 : 0},
+      {"teacher of the first evaluation (fp32)", teacher_body},
       {"libraries", std::int64_t{300} << 20},
   };
   std::string text = strf("Memory per rank (%d ranks, %lld tokens each per micro-step), estimated:\n",

@@ -27,6 +27,8 @@ std::string RunState::to_json() const {
                        {"best_loss", number(best_loss)},
                        {"initial_loss", number(initial_loss)},
                        {"last_eval", number(last_eval)},
+                       {"initial_text_kl", number(initial_text_kl)},
+                       {"text_digest", text_digest},
                        {"window_loss", number(window_loss)},
                        {"window_steps", window_steps},
                        {"elapsed_s", number(elapsed_s)},
@@ -46,6 +48,10 @@ RunState RunState::from_json(const std::string& text) {
   state.best_loss = number_or(object, "best_loss", fresh.best_loss);
   state.initial_loss = number_or(object, "initial_loss", fresh.initial_loss);
   state.last_eval = number_or(object, "last_eval", fresh.last_eval);
+  if (object.contains("initial_text_kl")) {
+    state.initial_text_kl = number_or(object, "initial_text_kl", fresh.initial_text_kl);
+    state.text_digest = object.at("text_digest").get<std::string>();
+  }
   state.window_loss = number_or(object, "window_loss", fresh.window_loss);
   state.window_steps = object.at("window_steps").get<std::int64_t>();
   state.elapsed_s = number_or(object, "elapsed_s", 0);

@@ -14,7 +14,9 @@ struct RunState {
   double best_loss = std::numeric_limits<double>::infinity();
   double initial_loss = std::numeric_limits<double>::quiet_NaN();
   double last_eval = std::numeric_limits<double>::quiet_NaN();
-  double window_loss = 0;  ///< sum of step losses since the last log line
+  double initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+  std::string text_digest;  ///< what that was measured on
+  double window_loss = 0;   ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
   std::int64_t csv_lines = 0;  ///< of training_log.csv and metrics.jsonl when this was saved

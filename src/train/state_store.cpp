@@ -28,16 +28,6 @@ std::string folder_name(std::int64_t step) {
   return strf("step_%08lld", static_cast<long long>(step));
 }
 
-std::uint64_t total_bytes(std::span<const LazyTensor> tensors) {
-  std::uint64_t bytes = 0;
-  for (const LazyTensor& t : tensors) {
-    std::uint64_t n = size_of(t.dtype);
-    for (const std::int64_t d : t.shape) n *= static_cast<std::uint64_t>(d);
-    bytes += n;
-  }
-  return bytes;
-}
-
 json describe(const fs::path& file) {
   return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
 }

@@ -186,8 +186,11 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
     return {0, 0};
   };
   ModelFiles changed = files;
+  std::vector<std::string> replaced;
   for (const auto& [name, tensor] : state.frozen) {
-    if (files.tensors.contains(name)) changed.tensors.set(name, tensor);
+    if (!files.tensors.contains(name)) continue;
+    changed.tensors.set(name, tensor);
+    if (name.ends_with(".weight")) replaced.push_back(name);  // biases come with their layers
   }
   for (const auto& [name, tensor] : state.parameters) {
     if (files.tensors.contains(name)) changed.tensors.set(name, tensor);
@@ -195,6 +198,7 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
   const auto [mlp_lut, mlp_rank] = lut_and_rank(true);
   const auto [attn_lut, attn_rank] = lut_and_rank(false);
   Student student(std::move(changed), {mlp_lut, mlp_rank, attn_lut, attn_rank}, device);
+  student.replaced_ = std::move(replaced);
   auto& slots = student.decoder_->slots();
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const std::string& name = slots[i].spec.name;
@@ -217,6 +221,11 @@ std::int64_t Student::body_weights() const {
   std::int64_t weights = 0;
   for (const V2Linear* layer : layers_) weights += layer->out() * layer->in();
   return weights;
+}
+
+bool Student::has_own_head() const {
+  const char* head = files_.architecture.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+  return std::find(replaced_.begin(), replaced_.end(), head) != replaced_.end();
 }
 
 FlatParameters& Student::make_trainable(const TrainOptions& o) {

@@ -37,6 +37,8 @@ class Student {
   const QuantScheme& scheme() const { return scheme_; }
 
   std::int64_t body_weights() const;
+  /// The head differs from the base model's: a checkpoint brought another.
+  bool has_own_head() const;
 
   /// Chooses what the flags train, rounds magnitudes that they freeze, and moves the chosen tensors into a
   /// flat buffer. `layer_parameters(l)`: indices of layer l's tensors in it.

@@ -18,7 +18,7 @@ void add_source(OptionTable& t, TrainOptions& o) {
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
   t.add_refused("v1-checkpoint", true, "V1 checkpoints cannot be read yet",
                 "start with --from-scratch, or convert the file to V2 with the Python reference");
-  t.add("model-id", &o.model_id, "model folder, or org/name in the local hub cache");
+  t.add("model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
 }
 
 void add_data(OptionTable& t, TrainOptions& o) {
@@ -59,6 +59,12 @@ void add_optimisation(OptionTable& t, TrainOptions& o) {
 
 void add_loss(OptionTable& t, TrainOptions& o) {
   t.group("Loss");
+  t.add_choice(
+      "kd-objective", &o.kd_objective,
+      "distillation term: topk renormalises inside the cached ids, as the reference does; topk-tail takes "
+      "true probabilities and one bucket for all other ids (cache with lse); exact takes the whole "
+      "vocabulary (cache with hidden states)",
+      {"topk", "topk-tail", "exact"});
   t.add("temperature", &o.temperature, "distillation temperature", 1e-3, 1e3);
   t.add("hard-top1", &o.hard_top1, "weight of the cross-entropy to the teacher's first choice", 0, kAny);
   t.add("hard-top1-end", &o.hard_top1_end, "anneal --hard-top1 linearly to this value", 0, kAny);
@@ -106,7 +112,16 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.group("Evaluation, logging, checkpoints");
   t.add("eval-steps", &o.eval_steps, "steps between evaluations; 0: only at start and end", 0, kMany);
   t.add("eval-samples", &o.eval_samples,
-        "sequences of an evaluation, from the cache's start; 0: never evaluate", 0, kMany);
+        "sequences of an evaluation, from the cache's start, and as many at most of its hold-out part; 0: "
+        "never "
+        "evaluate",
+        0, kMany);
+  t.add("eval-text", &o.eval_text,
+        "UTF-8 text on which the divergence from the teacher is scored at start and end");
+  t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);
+  t.add("eval-chunks", &o.eval_chunks, "chunks of --eval-text, from its start; 0: all", 0, 1 << 20);
+  t.add_flag("eval-text-always", &o.eval_text_always, "score --eval-text at every evaluation");
+  t.add("teacher-model", &o.teacher_model, "teacher to run for evaluations (default: --model-id)");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
   t.add("save-steps", &o.save_steps, "steps between checkpoints; 0: only at the end and on a signal", 0,
         kMany);
@@ -155,6 +170,17 @@ void check_train_options(const TrainOptions& o) {
   }
   if (o.train_norms_only && (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp)) {
     throw_usage("trains the norms and nothing else", "--train-norms-only", "drop the other selection flags");
+  }
+  if (o.no_full_logits && o.kd_objective != "topk") {
+    throw_usage("the objective looks at the whole vocabulary",
+                "--no-full-logits, --kd-objective " + o.kd_objective, "drop one of them");
+  }
+  if (o.eval_samples == 0 && (o.eval_text || o.teacher_model)) {
+    throw_usage("there are no evaluations to score a text or run a teacher in", "--eval-samples 0",
+                "let --eval-samples be at least 1, or drop --eval-text and --teacher-model");
+  }
+  if (o.eval_text_always && !o.eval_text) {
+    throw_usage("there is no text to score", "--eval-text-always", "add --eval-text FILE, or drop the flag");
   }
   if (o.dtype == "fp16" && !o.mixed_precision && o.precision == "auto") {
     throw_usage("training wholly in fp16 is not supported", "--dtype fp16 --no-mixed-precision",

@@ -4,7 +4,7 @@
 #include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
 #include "src/train/batch_tensors.hpp"
-#include "src/train/evaluate.hpp"
+#include "src/train/objective.hpp"
 #include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/torch_backward.hpp"
@@ -24,6 +24,7 @@ constexpr std::int64_t kMaxSkippedInRow = 3;
 
 KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
   KdLossOptions loss;
+  loss.objective = objective_of(o);
   loss.temperature = o.temperature;
   loss.sampled_ce_weight = o.sampled_ce_weight;
   if (o.no_full_logits) return loss;
@@ -108,6 +109,7 @@ Trainer::StepReport Trainer::step() {
 
 KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool last) {
   BatchTensors tensors = to_tensors(batch, device_);
+  add_payloads(tensors, options_, data_->info());
   const KdLossOptions loss = loss_options(options_, state_.step);
   if (loss.sampled_ce_weight > 0) {
     tensors.targets.negatives =
@@ -162,8 +164,12 @@ void Trainer::update(StepReport& report) {
 
 void Trainer::begin() {
   if (resumed_) return;
+  EvaluationResult first;
   if (options_.eval_samples > 0) {
-    state_.initial_loss = state_.last_eval = state_.best_loss = evaluate();
+    first = evaluate(true);
+    state_.initial_loss = state_.last_eval = state_.best_loss = first.loss;
+    if (first.text) state_.initial_text_kl = first.text->mean;
+    state_.text_digest = evaluator_->text_digest();
     if (!std::isfinite(state_.initial_loss)) {
       throw_numerics("the model's first loss is not a number", options_.output_dir,
                      "the source checkpoint or the model folder holds NaN; nothing was written");
@@ -174,27 +180,28 @@ void Trainer::begin() {
     store_->save_frozen(student_->frozen_tensors());
     log_ = std::make_unique<RunLog>(options_.output_dir, std::nullopt, options_.max_steps);
     if (options_.eval_samples > 0) {
-      log_->evaluation(0, state_.initial_loss, state_.best_loss, options_.lr, 0, false);
+      log_->evaluation({0, first, state_.best_loss, options_.lr, 0, false});
     }
     files_->write_start(*student_);
     files_->write_config(*student_, std::nullopt);
   });
 }
 
-double Trainer::evaluate() {
+EvaluationResult Trainer::evaluate(bool with_text) {
   student_->set_evaluation();
-  const double loss = evaluate_kd(student_->decoder(), eval_samples_, options_.temperature, comm_);
+  const EvaluationResult result = evaluator_->run(with_text);
   student_->set_training(compute_);
-  return loss;
+  return result;
 }
 
 void Trainer::evaluate_and_keep_best(bool final_evaluation) {
-  const double loss = evaluate();
-  state_.last_eval = loss;
+  const EvaluationResult result = evaluate(final_evaluation || options_.eval_text_always);
+  state_.last_eval = result.loss;
+  if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
   const double next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
   if (log_)
-    log_->evaluation(state_.step, loss, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation);
-  keep_best(loss);
+    log_->evaluation({state_.step, result, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation});
+  keep_best(result.loss);
 }
 
 void Trainer::keep_best(double loss) {
@@ -273,6 +280,14 @@ void Trainer::finish() {
                               {"files", {full, half, "best_state_dict.pt"}}};
     if (final_loss) summary.update({{"initial_loss", state_.initial_loss}, {"final_loss", *final_loss}});
     if (std::isfinite(state_.best_loss)) summary["best_loss"] = state_.best_loss;
+    if (std::isfinite(final_text_kl_)) {
+      summary["final_text_kl_mean"] = final_text_kl_;
+      if (std::isfinite(state_.initial_text_kl)) {
+        summary["initial_text_kl_mean"] = state_.initial_text_kl;
+        log_info(strf("KL from the teacher on %s: %.4f at the start, %.4f at the end",
+                      options_.eval_text->c_str(), state_.initial_text_kl, final_text_kl_));
+      }
+    }
     log_->summary(summary.dump());
   });
   state_.finished = true;  // last, so that a run killed above finishes again

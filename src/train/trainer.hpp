@@ -8,6 +8,7 @@
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/train/evaluator.hpp"
 #include "src/train/kd_loss.hpp"
 #include "src/train/optimizer.hpp"
 #include "src/train/output_files.hpp"
@@ -18,6 +19,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -46,7 +48,7 @@ class Trainer {
   StepReport step();
   KdLossSums micro_step(const KdBatch& batch, std::int64_t micro, bool last);
   void update(StepReport& report);
-  double evaluate();
+  EvaluationResult evaluate(bool with_text);
   void evaluate_and_keep_best(bool final_evaluation);
   void keep_best(double loss);
   void save_state();
@@ -65,7 +67,7 @@ class Trainer {
 
   std::unique_ptr<Student> student_;
   std::unique_ptr<Prefetcher> data_;
-  KdBatch eval_samples_;
+  std::unique_ptr<Evaluator> evaluator_;  ///< none with --eval-samples 0
   AdamW optimizer_;
   std::unique_ptr<BucketReducer> reducer_;
   RunState state_;
@@ -77,6 +79,7 @@ class Trainer {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
   double stepping_s_ = 0;        ///< inside steps, without evaluations and files
+  double final_text_kl_ = std::numeric_limits<double>::quiet_NaN();
   bool resumed_ = false;
 
   // Since the last log line.

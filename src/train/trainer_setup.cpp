@@ -1,12 +1,19 @@
 // How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/text/tokenizer.hpp"
 #include "anemll/train/train.hpp"
+#include "src/train/objective.hpp"
 #include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/trainer.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -26,6 +33,30 @@ std::optional<StateStore::Loaded> find_state(const TrainOptions& options, Commun
   broadcast_string(comm, folder, 0);
   if (folder.empty()) return std::nullopt;
   return StateStore::load(folder);
+}
+
+/// The model's folder; rank 0 downloads it when it has to.
+std::string find_model(const std::string& id, Communicator& comm) {
+  std::string path;
+  on_root(comm, [&] { path = fetch_model(id, {}).path.string(); });
+  broadcast_string(comm, path, 0);
+  return path;
+}
+
+/// Token ids of --eval-text by the model's tokenizer; rank 0 reads and all get them.
+std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const std::string& model_path,
+                                        Communicator& comm) {
+  std::string bytes;
+  on_root(comm, [&] {
+    std::vector<std::int32_t> ids;
+    load_text_model(model_path).tokenizer.encode(read_text(*options.eval_text), ids);
+    bytes.resize(ids.size() * sizeof(std::int32_t));
+    std::memcpy(bytes.data(), ids.data(), bytes.size());
+  });
+  broadcast_string(comm, bytes, 0);
+  std::vector<std::int32_t> ids(bytes.size() / sizeof(std::int32_t));
+  std::memcpy(ids.data(), bytes.data(), bytes.size());
+  return ids;
 }
 
 std::string open_cache(const TrainOptions& options, Communicator& comm) {
@@ -51,13 +82,36 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
              options.cache_dir, "make a cache with a smaller --max_length");
 }
 
-std::unique_ptr<Student> make_student(const TrainOptions& options,
+/// What evaluations look at beside the cache's rows.
+Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFiles& base,
+                                      const std::string& model_path, bool cache_shares_head,
+                                      Communicator& comm) {
+  Evaluator::Sources sources;
+  sources.cache_shares_head = cache_shares_head;
+  sources.base_fingerprint = base.fingerprint;
+  if (options.eval_text) {
+    const TextProtocol protocol{options.eval_ctx, options.eval_chunks};
+    sources.text.emplace(read_text_ids(options, model_path, comm), protocol, *options.eval_text);
+    if (base.architecture.max_positions > 0 && options.eval_ctx > base.architecture.max_positions) {
+      throw_usage("chunks of " + std::to_string(options.eval_ctx) + " tokens exceed the model's " +
+                      std::to_string(base.architecture.max_positions) + " positions",
+                  "--eval-ctx", "choose fewer");
+    }
+  }
+  if (options.teacher_model) {
+    sources.teacher = load_model_files(find_model(*options.teacher_model, comm));
+  } else if (options.eval_text) {
+    sources.teacher = base;
+  }
+  return sources;
+}
+
+std::unique_ptr<Student> make_student(const TrainOptions& options, const ModelFiles& files,
                                       const std::optional<StateStore::Loaded>& state, at::Device device,
                                       Communicator& comm) {
-  ModelFiles files = load_model_files(resolve_model(options.model_id));
   if (state) return std::make_unique<Student>(Student::from_state(files, *state, options, device));
   if (options.v2_checkpoint)
-    return std::make_unique<Student>(Student::from_checkpoint(std::move(files), options, device));
+    return std::make_unique<Student>(Student::from_checkpoint(files, options, device));
   return std::make_unique<Student>(Student::from_scratch(files, options, device, comm));
 }
 
@@ -76,19 +130,33 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
                 "add --from-scratch or --v2-checkpoint FILE for the first start");
   }
-  const Architecture model = read_architecture(resolve_model(options_.model_id));
+  const std::string model_path = find_model(options_.model_id, comm_);
+  const Architecture model = read_architecture(model_path);
   const std::string cache = open_cache(options_, comm_);
   Prefetcher::Options reading;
   reading.rank = comm_.rank();
   reading.world = comm_.size();
   reading.vocab_size = model.vocab_size;
+  reading.payloads = training_payloads(options_);
   reading.first_step = state ? run_state_of(*state).step * options_.accumulation_steps : 0;
   data_ = std::make_unique<Prefetcher>(
       cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential, options_.batch_size,
       static_cast<std::uint64_t>(options_.seed), reading);
   check_positions(data_->info(), model, options_);
 
-  student_ = make_student(options_, state, device_, comm_);
+  const ModelFiles base = load_model_files(model_path);
+  StudentHead head{{}, model.hidden_size};
+  if (data_->info().hidden > 0) head.sha256 = head_sha256(base);
+  check_objective(options_, data_->info(), head);  // before minutes of scale init
+  Evaluator::Sources sources;
+  if (options_.eval_samples > 0)
+    sources = evaluation_sources(options_, base, model_path, shares_head(data_->info(), head), comm_);
+  student_ = make_student(options_, base, state, device_, comm_);
+  if (student_->has_own_head()) {
+    head.sha256.clear();
+    sources.cache_shares_head = false;
+    check_objective(options_, data_->info(), head);
+  }
   FlatParameters& trainable = student_->make_trainable(options_);
   for (V2Linear* layer : student_->layers()) {
     layer->set_ste(choose_ste(options_));
@@ -113,7 +181,11 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     });
   }
   if (options_.eval_samples > 0) {
-    eval_samples_ = data_->read_rows(0, std::min(options_.eval_samples, data_->info().sequences));
+    evaluator_ = std::make_unique<Evaluator>(options_, *data_, *student_, std::move(sources), comm_, device_);
+    if (state && !evaluator_->text_digest().empty() && evaluator_->text_digest() != state_.text_digest) {
+      state_.text_digest = evaluator_->text_digest();  // another text than at the start, or none then
+      state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+    }
   }
   on_root(comm_, [&] {
     store_ = std::make_unique<StateStore>(options_.output_dir);

@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
 
   GemmClock clock;
   const double load_start = now_ms();
-  anemll::ModelFiles files = anemll::load_model_files(anemll::resolve_model(argv[1]));
+  anemll::ModelFiles files = anemll::load_model_files(argv[1]);
   anemll::Decoder decoder(files, at::kCPU, /*dense=*/false);
   decoder.set_compute(dtype);
   for (auto& slot : decoder.slots()) {

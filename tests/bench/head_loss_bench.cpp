@@ -3,8 +3,8 @@
 // On a machine that does other work, run it with one thread and read the cpu columns.
 //   head_loss_bench [threads=2] [repeats=5] [tokens=504] [vocab=49152] [hidden=576]
 // Columns: `gemm_ms` the two products alone, chunked alike; `total_ms` the whole loss with its gradient;
-// `rest_ms` the difference; `candidates_ms` the loss without hard weights; errors are against plain fp32
-// tensor operations.
+// `rest_ms` the difference; `candidates_ms` the loss without hard weights; `objectives` each objective with
+// the hard term and the default chunk; errors are against plain fp32 tensor operations.
 #include "src/train/kd_loss.hpp"
 #include "tests/unit/train_math/kd_case.hpp"
 
@@ -17,10 +17,12 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
@@ -118,6 +120,24 @@ int main(int argc, char** argv) {
       best_of(repeats, [&] { anemll::kd_loss(kd.hidden, bf16, kd.targets, candidates, gradient); });
   const Times fp32_candidates =
       best_of(repeats, [&] { anemll::kd_loss(kd.hidden, kd.head, kd.targets, candidates, gradient); });
+
+  // The objectives that look at the whole vocabulary, with the hard term and the default chunk.
+  KdCase whole = kd;
+  whole.targets.teacher_hidden = kd.hidden.to(at::kHalf);
+  whole.targets.teacher_lse = at::full({kd.hidden.size(0)}, 20.0, at::kFloat);
+  KdLossOptions objective = options;
+  for (const auto& [name, kind] :
+       {std::pair{"topk", anemll::KdObjective::topk}, std::pair{"topk_tail", anemll::KdObjective::topk_tail},
+        std::pair{"exact", anemll::KdObjective::exact}}) {
+    objective.objective = kind;
+    for (const at::Tensor& head : {bf16, kd.head}) {
+      const Times times =
+          best_of(repeats, [&] { anemll::kd_loss(whole.hidden, head, whole.targets, objective, gradient); });
+      const std::string key = std::string(head.is_same(bf16) ? "bf16_" : "fp32_") + name;
+      report["objectives"][key + "_ms"] = times.wall_ms;
+      report["objectives"][key + "_cpu_ms"] = times.cpu_ms;
+    }
+  }
 
   report["bf16_candidates_ms"] = bf16_candidates.wall_ms;
   report["bf16_candidates_cpu_ms"] = bf16_candidates.cpu_ms;

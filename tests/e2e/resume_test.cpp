@@ -6,14 +6,10 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <signal.h>
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
@@ -28,30 +24,6 @@ std::string train_command(const fs::path& out, const std::string& flags) {
          "--save-steps 3"
          " --precision fp32 --threads 1 --seed 7 " +
          flags;
-}
-
-/// Starts `command` in its own process group and kills all of it with SIGKILL after `delay`. True if it was
-/// still alive.
-bool start_and_kill(const std::string& command, std::chrono::milliseconds delay) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::setpgid(0, 0);
-    const int null = ::open("/dev/null", O_WRONLY);
-    ::dup2(null, 1);
-    ::dup2(null, 2);
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    ::_exit(127);
-  }
-  ::setpgid(child, child);
-  const auto deadline = std::chrono::steady_clock::now() + delay;
-  int status = 0;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (::waitpid(child, &status, WNOHANG) == child) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  ::kill(-child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  return true;
 }
 
 void compare_runs(const fs::path& a, const fs::path& b, const std::string& last) {
@@ -88,8 +60,8 @@ BOOST_AUTO_TEST_CASE(killed_again_and_again) {
 
   int kills = 0;
   for (int delay = 350; delay < 1500; delay += 97) {
-    kills += start_and_kill(train_command(broken.path(), "--max-steps 60 --resume auto"),
-                            std::chrono::milliseconds(delay));
+    kills += test::start_and_kill(train_command(broken.path(), "--max-steps 60 --resume auto"),
+                                  std::chrono::milliseconds(delay));
   }
   BOOST_TEST(kills > 0);
   const auto last = test::run(train_command(broken.path(), "--max-steps 60 --resume auto"));

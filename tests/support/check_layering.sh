@@ -11,16 +11,21 @@ declare -A may_include=(
   [formats]="core"
   [data]="core formats"
   [comm]="core"
+  [hub]="core"
+  [text]="core formats"
+  [datasets]="core formats text"
   [kernels]="core"
   [model]="core formats kernels"
   [quant]="core formats kernels model"
   [export]="core formats kernels model quant"
-  [train]="core formats data comm kernels model quant export"
-  [tools]="core formats data comm kernels model quant export train"
+  [score]="core comm kernels model"
+  [teacher]="core formats data comm hub text datasets kernels model score"
+  [train]="core formats data comm hub text kernels model quant export score"
+  [tools]="core formats data comm hub text datasets kernels model quant export score teacher train"
 )
 readonly max_lines=450
 readonly max_fixture_bytes=10000000
-readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost)'
+readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost|curl|utf8proc|simdjson|zstd|arrow|parquet)'
 # Library versions may be told apart inside the one file that wraps the library.
 readonly backend_if='^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\b.*(CUDA|NCCL|MPI|TORCH|HDF5|ANEMLL_(WITH|HAVE)|USE_)'
 readonly platform_if='^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\b.*(__APPLE__|__linux__|_WIN32)'

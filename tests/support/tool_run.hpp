@@ -1,6 +1,7 @@
 // Runs the built tools as a user would, and reads what they leave behind.
 #pragma once
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -9,9 +10,13 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace anemll::test {
 
@@ -44,6 +49,30 @@ inline std::string mpirun(int ranks, const std::string& command) {
   const char* folder = std::getenv("ANEMLL_LAUNCH");
   return "bash " + std::string(folder != nullptr ? folder : "launch") + "/mpirun.sh -np " +
          std::to_string(ranks) + " " + command;
+}
+
+/// Starts `command` in its own process group and kills all of it with SIGKILL after `delay`. True if it was
+/// still alive.
+inline bool start_and_kill(const std::string& command, std::chrono::milliseconds delay) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    const int null = ::open("/dev/null", O_WRONLY);
+    ::dup2(null, 1);
+    ::dup2(null, 2);
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::setpgid(child, child);
+  const auto deadline = std::chrono::steady_clock::now() + delay;
+  int status = 0;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (::waitpid(child, &status, WNOHANG) == child) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ::kill(-child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return true;
 }
 
 struct CsvRow {

@@ -54,8 +54,6 @@ class CsvLog {
   /// Appending to a file with another header is a data error.
   CsvLog(std::filesystem::path path, LogStart start);
   void write(const CsvRow& row);
-  /// On resume: removes, in one step, the rows of later steps than the checkpoint's.
-  void truncate_after(std::int64_t step);
   void sync() { file_.sync(); }
 
  private:
@@ -88,9 +86,6 @@ class JsonlLog {
  public:
   JsonlLog(std::filesystem::path path, LogStart start);
   void write(const JsonLine& line);
-  /// On resume: removes, in one step, the lines whose "step" is later than the checkpoint's. Lines without it
-  /// stay.
-  void truncate_after(std::int64_t step);
   void sync() { file_.sync(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,9 @@ struct LazyTensor {
   std::function<HostTensor()> make;  ///< called once; must return this dtype and shape
   std::string alias_of;  ///< name of an earlier entry with the same storage (tied weights), or empty
 };
+
+/// What all of them take once they are made.
+std::uint64_t total_bytes(std::span<const LazyTensor> tensors);
 
 /// Wraps an existing tensor (no copy).
 LazyTensor lazy(std::string name, HostTensor tensor);

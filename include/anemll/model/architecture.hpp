@@ -28,10 +28,13 @@ struct Architecture {
   bool tied_embeddings = false;
 };
 
-/// Reads config.json of a model folder, in the old key names (rope_theta, torch_dtype) and the new
-/// (rope_parameters, dtype). Data errors name file, key and remedy; unknown families are refused by name
-/// with the list of known ones.
-Architecture read_architecture(const std::filesystem::path& model_dir);
+/// `model`: a model folder, whose config.json is read in the old key names (rope_theta, torch_dtype) and the
+/// new (rope_parameters, dtype), or a .gguf file. Data errors name file, key and remedy; unknown families are
+/// refused by name with the list of known ones.
+Architecture read_architecture(const std::filesystem::path& model);
+
+/// The text of a model folder's config.json; for a .gguf file the one that its metadata amounts to.
+std::string model_config_json(const std::filesystem::path& model);
 
 /// One linear of the body, in module-definition order (per layer q, k, v, o, gate, up, down).
 struct LinearSpec {

@@ -1,4 +1,4 @@
-// A Hugging Face model folder as named, memory-mapped tensors checked against its config.json.
+// A Hugging Face model folder, or a GGUF file, as named tensors checked against its configuration.
 #pragma once
 
 #include "anemll/core/file.hpp"
@@ -13,7 +13,7 @@
 namespace anemll {
 
 struct ModelFiles {
-  std::filesystem::path folder;
+  std::filesystem::path folder;  ///< or the .gguf file
   Architecture architecture;
   TensorMap
       tensors;  ///< F32, F16 or BF16; lm_head.weight is always present (the embedding when tied and absent)
@@ -26,12 +26,13 @@ struct ModelFiles {
   void release_pages() const;
 };
 
-/// Single file or sharded (model.safetensors.index.json). Missing, extra-shaped or wrongly typed tensors are
-/// data errors that name file, tensor and remedy.
-ModelFiles load_model_files(const std::filesystem::path& folder);
+/// `model`: a folder with one safetensors file or shards (model.safetensors.index.json), or a .gguf file,
+/// whose quantised weights become F16 in memory. Missing, misshapen or wrongly typed tensors are data errors
+/// that name file, tensor and remedy.
+ModelFiles load_model_files(const std::filesystem::path& model);
 
-/// `model_id` as given on a command line: a folder, or org/name in the local hub cache (HF_HUB_CACHE,
-/// HF_HOME, ...), looked up without network. A data error lists where it looked.
-std::filesystem::path resolve_model(const std::string& model_id);
+/// Identifies the language-model head (lm_head.weight): SHA-256 of type, shape and bytes. Hidden states of a
+/// KD cache belong to one head.
+std::string head_sha256(const ModelFiles& files);
 
 }  // namespace anemll

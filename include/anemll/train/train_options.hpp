@@ -41,6 +41,7 @@ struct TrainOptions {
   double weight_decay = 0.0;
 
   // Loss.
+  std::string kd_objective = "topk";
   double temperature = 2.0;
   double hard_top1 = 0.2;
   std::optional<double> hard_top1_end;
@@ -71,6 +72,11 @@ struct TrainOptions {
   // Evaluation, logging, files.
   std::int64_t eval_steps = 100;
   std::int64_t eval_samples = 40;
+  std::optional<std::string> eval_text;
+  std::int64_t eval_ctx = 512;
+  std::int64_t eval_chunks = 4;
+  bool eval_text_always = false;
+  std::optional<std::string> teacher_model;
   std::int64_t logging_steps = 20;
   std::int64_t save_steps = 0;
   std::int64_t keep_checkpoints = 0;

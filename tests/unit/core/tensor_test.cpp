@@ -108,6 +108,13 @@ BOOST_AUTO_TEST_CASE(lazy_hands_the_tensor_over) {
   BOOST_TEST(entry.make().data == t.data);
 }
 
+BOOST_AUTO_TEST_CASE(bytes_of_a_file_to_be) {
+  const std::vector<anemll::LazyTensor> tensors = {anemll::lazy("a", counting({3, 5})),
+                                                   {"b", DType::u8, {2, 0, 4}, {}, {}},
+                                                   {"c", DType::i64, {}, {}, {}}};
+  BOOST_TEST(anemll::total_bytes(tensors) == 3u * 5 * 4 + 8);
+}
+
 BOOST_AUTO_TEST_CASE(maps_keep_file_order_and_find_by_name) {
   TensorMap map;
   for (const char* name : {"m", "z", "a", "q"}) map.set(name, counting({1}));

@@ -72,6 +72,12 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "accumulation-steps",
                                "gradient-checkpointing",
                                "no-full-logits",
+                               "kd-objective",
+                               "eval-text",
+                               "eval-ctx",
+                               "eval-chunks",
+                               "eval-text-always",
+                               "teacher-model",
                                "sampled-ce-weight",
                                "sampled-negatives",
                                "logging-steps",
@@ -98,6 +104,9 @@ BOOST_AUTO_TEST_CASE(defaults_are_the_users_document) {
   BOOST_TEST(o.lr == 5e-5);
   BOOST_TEST(o.hard_top1 == 0.2);
   BOOST_TEST(o.hard_full == 5e-5);
+  BOOST_TEST(o.kd_objective == "topk");
+  BOOST_TEST(!o.eval_text.has_value());
+  BOOST_TEST(o.eval_ctx == 512);
   BOOST_TEST(o.temperature == 2.0);
   BOOST_TEST(o.warmup_steps == 100);
   BOOST_TEST(o.min_lr_ratio == 0.1);

@@ -1,0 +1,55 @@
+// Text datasets of the usual file types as a stream of documents: conversations or plain texts. Formats and
+// skip rules are those of the reference's cache script. One thread.
+#pragma once
+
+#include "anemll/text/chat_template.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+/// One source document. `messages` for chat formats; `text` for plain ones.
+struct Document {
+  std::vector<ChatMessage> messages;
+  std::string text;
+  /// "file:line" or "file, row n", for messages.
+  std::string where;
+};
+
+/// plain, alpaca, alpaca_chat, openhermes, sharegpt, dolly.
+const std::vector<std::string>& dataset_formats();
+
+struct DatasetOptions {
+  std::string format = "plain";
+  std::string text_field = "text";
+  std::string split = "train";        ///< chooses files named after it in a folder that has such files
+  std::optional<std::string> config;  ///< a sub-folder, or the file name's first part
+  bool shuffle = true;                ///< all records, seeded; with `streaming` a buffer of shuffle_buffer
+  std::uint64_t seed = 0;
+  bool streaming = false;           ///< records are read as they are needed and not kept
+  std::int64_t shuffle_buffer = 0;  ///< with streaming: 0 keeps file order
+};
+
+class Dataset {
+ public:
+  /// `path`: a file, a folder, or a glob. .json (array of objects, or one object a line), .jsonl, .txt (one
+  /// document a file), .parquet, and .gz or .zst of the text ones. Data errors: nothing there, unknown
+  /// extension, a format whose fields the first record lacks, bad JSON or UTF-8 with file and line.
+  static std::unique_ptr<Dataset> open(const std::filesystem::path& path, const DatasetOptions& options);
+  virtual ~Dataset() = default;
+
+  /// The next document that the format does not skip; nullopt at the end.
+  virtual std::optional<Document> next() = 0;
+  /// Records read and records skipped so far.
+  virtual std::int64_t records() const = 0;
+  virtual std::int64_t skipped() const = 0;
+  /// The files in the order of reading.
+  virtual const std::vector<std::filesystem::path>& files() const = 0;
+};
+
+}  // namespace anemll

@@ -1,0 +1,46 @@
+// Models and datasets by name: a local path, the Hugging Face hub cache, or a download into that cache. The
+// cache is laid out as the Python library lays it out, and each uses what the other made. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+enum class HubKind { model, dataset };
+
+struct HubOptions {
+  std::string revision = "main";                   ///< branch, tag or 40-hex commit
+  std::optional<std::filesystem::path> cache_dir;  ///< else HF_HUB_CACHE, HF_HOME, ...
+  std::optional<std::string> token;                ///< else HF_TOKEN or the token file
+  bool local_files_only = false;                   ///< never touch the network (so do HF_HUB_OFFLINE=1 ...)
+};
+
+/// Where something was found, and what to write into provenance.
+struct HubSnapshot {
+  std::filesystem::path path;  ///< folder (or the file itself when a local file was named)
+  std::string repository;      ///< "org/name", empty for local paths
+  std::string commit;          ///< 40 hex digits, empty for local paths
+};
+
+/// Decides which files of a repository are wanted, by path inside it.
+using WantFile = std::function<bool(const std::string& path)>;
+
+/// `id`: a local path, or [org/]name. Order: local path, cached snapshot (used as it is when it has what
+/// `complete` asks for), download of the wanted files. Errors name every place that was tried, and the switch
+/// that forbade the network when one did.
+HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptions& options,
+                             const WantFile& want,
+                             const std::function<bool(const std::filesystem::path& folder)>& complete);
+
+/// A folder with config.json, safetensors and tokenizer files, or a .gguf file.
+HubSnapshot fetch_model(const std::string& id, const HubOptions& options);
+/// A file, a folder, a glob, or a dataset repository's data files (.parquet, .json, .jsonl, .txt, and their
+/// .gz and .zst).
+HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options);
+
+}  // namespace anemll

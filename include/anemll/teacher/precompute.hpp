@@ -1,0 +1,73 @@
+// Making a KD cache: a teacher's logits over packed blocks of a text dataset, on any number of ranks,
+// resumable to the byte. Names, defaults and meanings of the flags follow the Python reference's cache
+// script.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/options.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+struct PrecomputeOptions {
+  // Teacher.
+  std::string teacher = "Qwen/Qwen3-0.6B";
+  std::string teacher_revision = "main";
+  std::string device = "auto";
+  std::string dtype = "auto";
+  std::int64_t threads = 0;
+
+  // Text.
+  std::string dataset;
+  std::optional<std::string> dataset_config;
+  std::string dataset_split = "train";
+  std::string dataset_revision = "main";
+  std::string dataset_format = "plain";
+  std::string text_field = "text";
+  std::string enable_thinking = "false";
+  std::optional<std::string> chat_template;
+  bool no_template = false;
+  bool shuffle = true;
+  bool streaming = false;
+  std::int64_t shuffle_buffer = 0;
+  std::int64_t seed = 0;
+
+  // Hub.
+  std::optional<std::string> hub_cache;
+  std::optional<std::string> hub_token;
+  bool local_files_only = false;
+  bool resume_download = false;  ///< downloads always resume; kept for scripts that say so
+
+  // Cache.
+  std::string output_dir;
+  std::int64_t max_length = 64;
+  std::int64_t topk = 32;
+  std::int64_t rand_neg = 0;
+  std::string payload = "topk,lse";
+  double train_temperature = 2.0;
+  double holdout = 0.01;
+  std::int64_t num_sequences = 20000;
+  std::int64_t batch_size = 1;
+  std::int64_t shard_size = 1024;
+  std::string format = "hdf5";
+  std::string compat = "none";
+  bool resume = false;
+  bool overwrite = false;
+};
+
+/// Binds every option to `options`.
+OptionTable make_precompute_table(PrecomputeOptions& options);
+
+/// Checks combinations that no single option can, and lets --compat reference and --format pt choose what was
+/// not `given`; usage errors.
+void settle_precompute_options(PrecomputeOptions& options, const OptionTable& given);
+
+/// The whole run; every rank calls it. Returns save_and_requeue when a signal ended it early with its work
+/// kept.
+ExitCode run_precompute(const PrecomputeOptions& options, Communicator& comm, int local_rank, int local_size);
+
+}  // namespace anemll

@@ -1,0 +1,178 @@
+#include "src/datasets/byte_source.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+namespace anemll::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kBlock = std::size_t{1} << 18;
+
+class PlainBytes final : public ByteSource {
+ public:
+  explicit PlainBytes(fs::path path) : path_(std::move(path)) {
+    fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat facts {};
+    if (fd_ < 0 || ::fstat(fd_, &facts) != 0) fail("cannot open");
+    if (S_ISDIR(facts.st_mode)) throw_data("is a folder, not a file", path_.string(), "name a file in it");
+  }
+  ~PlainBytes() override {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  PlainBytes(const PlainBytes&) = delete;
+  PlainBytes& operator=(const PlainBytes&) = delete;
+
+  std::size_t read(std::span<char> out) override {
+    for (;;) {
+      const ssize_t n = ::read(fd_, out.data(), out.size());
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) fail("cannot read");
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& action) {
+    const std::string why = std::strerror(errno);
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    throw_data(action + ": " + why, path_.string(), "check the path and its permissions");
+  }
+  fs::path path_;
+  int fd_ = -1;
+};
+
+/// What both decoders share: a block of compressed input and where it stands in the file.
+class PackedInput {
+ public:
+  explicit PackedInput(const fs::path& path) : path_(path), file_(path), block_(kBlock) {}
+
+  bool empty() const { return used_ == size_; }
+  /// False at the end of the file.
+  bool refill() {
+    before_ += size_;
+    used_ = 0;
+    size_ = file_.read(block_);
+    return size_ != 0;
+  }
+  std::span<char> rest() { return std::span(block_).subspan(used_, size_ - used_); }
+  void consume(std::size_t n) { used_ += n; }
+  bool nothing_yet() const { return before_ + used_ == 0; }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw_data(
+        what + strf(" (byte %llu of the compressed file)", static_cast<unsigned long long>(before_ + used_)),
+        path_.string(), "the file is damaged or was not copied whole: fetch it again");
+  }
+
+ private:
+  fs::path path_;
+  PlainBytes file_;
+  std::vector<char> block_;
+  std::size_t used_ = 0;
+  std::size_t size_ = 0;
+  std::uint64_t before_ = 0;
+};
+
+class GzipBytes final : public ByteSource {
+ public:
+  explicit GzipBytes(const fs::path& path) : input_(path) {
+    constexpr int kGzipOnly = 16;
+    if (::inflateInit2(&state_, MAX_WBITS + kGzipOnly) != Z_OK) input_.fail("zlib cannot start");
+  }
+  ~GzipBytes() override { ::inflateEnd(&state_); }
+  GzipBytes(const GzipBytes&) = delete;
+  GzipBytes& operator=(const GzipBytes&) = delete;
+
+  std::size_t read(std::span<char> out) override {
+    const std::size_t want = std::min(out.size(), kBlock);
+    state_.next_out = reinterpret_cast<Bytef*>(out.data());
+    state_.avail_out = static_cast<uInt>(want);
+    while (state_.avail_out == want) {
+      if (input_.empty() && !input_.refill()) {
+        if (inside_ || input_.nothing_yet()) input_.fail("the gzip data end too early");
+        return 0;
+      }
+      if (!inside_ && ::inflateReset(&state_) != Z_OK) input_.fail("zlib cannot start");
+      inside_ = true;
+      const std::span<char> rest = input_.rest();
+      state_.next_in = reinterpret_cast<Bytef*>(rest.data());
+      state_.avail_in = static_cast<uInt>(rest.size());
+      const int status = ::inflate(&state_, Z_NO_FLUSH);
+      input_.consume(rest.size() - state_.avail_in);
+      if (status == Z_STREAM_END) {
+        inside_ = false;
+      } else if (status != Z_OK && status != Z_BUF_ERROR) {
+        input_.fail(std::string("not good gzip data: ") +
+                    (state_.msg != nullptr ? state_.msg : "zlib error"));
+      }
+    }
+    return want - state_.avail_out;
+  }
+
+ private:
+  PackedInput input_;
+  z_stream state_{};
+  bool inside_ = false;  ///< of a member: a file may hold several, one after the other
+};
+
+class ZstdBytes final : public ByteSource {
+ public:
+  explicit ZstdBytes(const fs::path& path) : input_(path), state_(::ZSTD_createDStream()) {
+    if (state_ == nullptr) input_.fail("zstd cannot start");
+  }
+  ~ZstdBytes() override { ::ZSTD_freeDStream(state_); }
+  ZstdBytes(const ZstdBytes&) = delete;
+  ZstdBytes& operator=(const ZstdBytes&) = delete;
+
+  std::size_t read(std::span<char> out) override {
+    ZSTD_outBuffer to{out.data(), out.size(), 0};
+    while (to.pos == 0) {
+      // A full output may have left decoded bytes behind, so an empty input is fed once before it counts as
+      // the end.
+      const bool ended = input_.empty() && !input_.refill();
+      if (ended && (!inside_ || input_.nothing_yet())) {
+        if (input_.nothing_yet()) input_.fail("the zstd data end too early");
+        return 0;
+      }
+      const std::span<char> rest = input_.rest();
+      ZSTD_inBuffer from{rest.data(), rest.size(), 0};
+      const std::size_t status = ::ZSTD_decompressStream(state_, &to, &from);
+      if (::ZSTD_isError(status) != 0)
+        input_.fail(std::string("not good zstd data: ") + ::ZSTD_getErrorName(status));
+      input_.consume(from.pos);
+      inside_ = status != 0;
+      if (ended && to.pos == 0 && inside_) input_.fail("the zstd data end too early");
+    }
+    return to.pos;
+  }
+
+ private:
+  PackedInput input_;
+  ZSTD_DStream* state_;
+  bool inside_ = false;  ///< of a frame
+};
+
+}  // namespace
+
+std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  if (extension == ".gz") return std::make_unique<GzipBytes>(path);
+  if (extension == ".zst") return std::make_unique<ZstdBytes>(path);
+  return std::make_unique<PlainBytes>(path);
+}
+
+}  // namespace anemll::datasets

@@ -1,0 +1,191 @@
+// The stream of documents over all files: kept and shuffled, or read as they are needed.
+#include "anemll/datasets/dataset.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/rng.hpp"
+#include "src/datasets/dataset_files.hpp"
+#include "src/datasets/dataset_format.hpp"
+
+#include <string>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+using datasets::Record;
+
+constexpr std::uint64_t kShuffleStream = 0x64617461;  // apart from other users of the seed; frozen by a test
+
+/// One record after its format looked at it.
+struct Entry {
+  std::size_t file = 0;
+  std::int64_t position = 0;
+  std::optional<Document> document;  ///< nothing when the format skips the record
+};
+
+/// All records of all files in order.
+class EntryReader {
+ public:
+  EntryReader(std::vector<fs::path> files, const DatasetOptions& options)
+      : files_(std::move(files)), options_(options), format_(datasets::make_format(options)) {
+    if (format_->plain()) return;
+    for (const fs::path& file : files_) {
+      if (datasets::file_kind(file) == datasets::FileKind::text) {
+        throw_data("a text file has no records of format " + options.format, file.string(),
+                   "--dataset_format plain reads it as one document");
+      }
+    }
+  }
+
+  std::optional<Entry> next() {
+    while (file_ < files_.size()) {
+      if (!source_) source_ = datasets::open_records(files_[file_], format_->fields());
+      if (source_->next(record_)) {
+        Entry out{file_, source_->position(), {}};
+        const std::string place = where(out);
+        if (!checked_) datasets::require_fit(*format_, options_, record_.names, place);
+        checked_ = true;
+        out.document = format_->document(record_, place);
+        return out;
+      }
+      source_.reset();
+      ++file_;
+      checked_ = false;  // every file begins anew: another one may have other fields
+    }
+    return std::nullopt;
+  }
+  std::string where(const Entry& entry) const {
+    const fs::path& file = files_[entry.file];
+    return datasets::record_where(file, datasets::file_kind(file), entry.position);
+  }
+  const std::vector<fs::path>& files() const { return files_; }
+
+  [[noreturn]] void fail_empty() const {
+    const std::string more = files_.size() > 1 ? " and " + std::to_string(files_.size() - 1) + " more" : "";
+    throw_data("there is no record in it", files_.front().string() + more,
+               "check that the files were written whole");
+  }
+  [[noreturn]] void fail_all_skipped(std::int64_t records) const {
+    throw_data(
+        "format " + options_.format + " skips every one of the " + std::to_string(records) + " records",
+        files_.front().string(),
+        format_->plain()
+            ? "name a field that holds text with --dataset_text_field"
+            : "conversations need two turns that are not empty; choose the --dataset_format that fits");
+  }
+
+ private:
+  std::vector<fs::path> files_;
+  DatasetOptions options_;
+  std::unique_ptr<datasets::DatasetFormat> format_;
+  std::unique_ptr<datasets::RecordSource> source_;
+  std::size_t file_ = 0;
+  Record record_;
+  bool checked_ = false;
+};
+
+class EntryDataset : public Dataset {
+ public:
+  explicit EntryDataset(EntryReader reader) : reader_(std::move(reader)) {}
+
+  std::optional<Document> next() override {
+    while (std::optional<Entry> entry = take()) {
+      ++records_;
+      if (!entry->document) {
+        ++skipped_;
+        continue;
+      }
+      entry->document->where = reader_.where(*entry);
+      return std::move(entry->document);
+    }
+    if (records_ != 0 && records_ == skipped_) reader_.fail_all_skipped(records_);
+    return std::nullopt;
+  }
+  std::int64_t records() const override { return records_; }
+  std::int64_t skipped() const override { return skipped_; }
+  const std::vector<fs::path>& files() const override { return reader_.files(); }
+
+ protected:
+  virtual std::optional<Entry> take() = 0;
+  EntryReader reader_;
+
+ private:
+  std::int64_t records_ = 0;
+  std::int64_t skipped_ = 0;
+};
+
+/// Everything is read before the first document, so bad data at the end cost no hours of the teacher's time.
+class KeptDataset final : public EntryDataset {
+ public:
+  KeptDataset(EntryReader reader, const DatasetOptions& options) : EntryDataset(std::move(reader)) {
+    bool any = false;
+    while (std::optional<Entry> entry = reader_.next()) {
+      any = any || entry->document;
+      entries_.push_back(std::move(*entry));
+    }
+    if (entries_.empty()) reader_.fail_empty();
+    if (!any) reader_.fail_all_skipped(static_cast<std::int64_t>(entries_.size()));
+    if (!options.shuffle) return;
+    // Fisher and Yates over records, skipped ones too: what a format skips does not move the others.
+    const CounterRng rng(options.seed, kShuffleStream);
+    for (std::size_t i = entries_.size(); i > 1; --i)
+      std::swap(entries_[i - 1], entries_[static_cast<std::size_t>(rng.below(i - 1, i))]);
+  }
+
+ private:
+  std::optional<Entry> take() override {
+    if (at_ == entries_.size()) return std::nullopt;
+    return std::move(entries_[at_++]);  // text that was handed out is not kept
+  }
+  std::vector<Entry> entries_;
+  std::size_t at_ = 0;
+};
+
+/// Holds `shuffle_buffer` records and hands out one of them, which the next record replaces.
+class StreamedDataset final : public EntryDataset {
+ public:
+  StreamedDataset(EntryReader reader, const DatasetOptions& options)
+      : EntryDataset(std::move(reader)), rng_(options.seed, kShuffleStream) {
+    if (options.shuffle && options.shuffle_buffer > 1)
+      room_ = static_cast<std::size_t>(options.shuffle_buffer);
+    fill();
+    if (buffer_.empty()) reader_.fail_empty();
+  }
+
+ private:
+  void fill() {
+    while (buffer_.size() < room_) {
+      std::optional<Entry> entry = reader_.next();
+      if (!entry) return;
+      buffer_.push_back(std::move(*entry));
+    }
+  }
+  std::optional<Entry> take() override {
+    fill();
+    if (buffer_.empty()) return std::nullopt;
+    const auto pick = static_cast<std::size_t>(rng_.below(taken_++, buffer_.size()));
+    std::swap(buffer_[pick], buffer_.back());
+    Entry out = std::move(buffer_.back());
+    buffer_.pop_back();
+    return out;
+  }
+
+  CounterRng rng_;
+  std::size_t room_ = 1;  ///< one: file order
+  std::vector<Entry> buffer_;
+  std::uint64_t taken_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> Dataset::open(const fs::path& path, const DatasetOptions& options) {
+  if (options.shuffle_buffer < 0)
+    throw_usage("must not be negative", "--shuffle_buffer", "0 keeps the order of the file");
+  (void)datasets::make_format(options);  // a wrong name is told before the disk is searched
+  EntryReader reader(datasets::dataset_files(path, options), options);
+  if (options.streaming) return std::make_unique<StreamedDataset>(std::move(reader), options);
+  return std::make_unique<KeptDataset>(std::move(reader), options);
+}
+
+}  // namespace anemll

@@ -1,0 +1,226 @@
+#include "src/hub/fetch.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
+#include "src/hub/download.hpp"
+#include "src/hub/hub_client.hpp"
+#include "src/hub/names.hpp"
+#include "src/hub/partial_file.hpp"
+#include "src/hub/repo_cache.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <thread>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+/// Sleeps in pieces: a signal to stop is not slept over.
+void sleep_for(double seconds) {
+  using Seconds = std::chrono::duration<double>;
+  const auto end = std::chrono::steady_clock::now() + Seconds(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    if (pending_signal() != 0) {
+      throw Error(ExitCode::save_and_requeue, "asked to stop while waiting for the hub", {},
+                  "start again: the download goes on where it was");
+    }
+    std::this_thread::sleep_for(
+        std::min<std::chrono::duration<double>>(Seconds(0.1), end - std::chrono::steady_clock::now()));
+  }
+}
+
+void require_room(const fs::path& folder, std::uint64_t bytes) {
+  std::error_code code;
+  const fs::space_info space = fs::space(folder, code);
+  if (code || space.available >= bytes) return;
+  throw_data(
+      "the download needs " + format_bytes(bytes) + ", only " + format_bytes(space.available) + " are free",
+      folder.string(), "free disk space, or choose another cache with HF_HUB_CACHE or HF_HOME");
+}
+
+/// One name being looked up.
+class Lookup {
+ public:
+  Lookup(HubKind kind, const std::string& id, const std::string& revision, const HubSettings& settings,
+         const HubDemand& demand)
+      : kind_(kind),
+        id_(id),
+        revision_(revision),
+        settings_(settings),
+        demand_(demand),
+        cache_(settings_, kind, id) {
+    if (!settings_.retry.sleep) settings_.retry.sleep = sleep_for;
+  }
+
+  HubSnapshot run(const std::string& local) {
+    tried_ = local + ", " + cache_.folder().string();
+    const std::optional<std::string> commit = cache_.commit_of(revision_);
+    std::string lacking;
+    if (commit && fs::is_directory(cache_.snapshot(*commit))) {
+      const fs::path folder = cache_.snapshot(*commit);
+      lacking = demand_.missing(folder);
+      if (lacking.empty()) {
+        if (settings_.offline.empty() && wishes_for(*commit)) grant_wishes();
+        return {folder, id_, *commit};
+      }
+      lacking = "the cached snapshot " + folder.string() + " has no " + lacking;
+    }
+    if (settings_.offline.empty()) {
+      try {
+        return download(settings_);
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::data) throw;
+        if (const auto found = lone_snapshot()) return *found;
+        throw;
+      }
+    }
+    if (const auto found = lone_snapshot()) return *found;
+    throw_data(lacking.empty() ? "cannot find the " + std::string(kind_word(kind_)) + " " + id_ : lacking,
+               "looked in: " + tried_ + "; " + settings_.offline + " forbids to ask " + settings_.endpoint,
+               "allow the network, or give a local path");
+  }
+
+ private:
+  bool wishes_for(const std::string& commit) const {
+    std::error_code ignored;
+    return std::any_of(demand_.wished.begin(), demand_.wished.end(), [&](const std::string& path) {
+      return !fs::exists(cache_.snapshot(commit) / path, ignored) && !cache_.known_absent(commit, path);
+    });
+  }
+
+  void grant_wishes() {
+    HubSettings impatient = settings_;
+    impatient.retry.attempts = 1;
+    try {
+      download(impatient);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::save_and_requeue) throw;
+      log(LogLevel::debug, std::string("the cached snapshot stays as it is: ") + error.what());
+    }
+  }
+
+  /// A snapshot that no ref names, as copying a cache about leaves it: better than nothing.
+  std::optional<HubSnapshot> lone_snapshot() const {
+    if (revision_ != "main" || cache_.commit_of(revision_)) return std::nullopt;
+    const auto commit = cache_.lone_commit();
+    if (!commit || !demand_.missing(cache_.snapshot(*commit)).empty()) return std::nullopt;
+    log_warning("the hub cache does not say which commit of " + id_ + " is main; using " + *commit);
+    return HubSnapshot{cache_.snapshot(*commit), id_, *commit};
+  }
+
+  HubSnapshot download(const HubSettings& settings) {
+    HubClient client(settings, kind_, id_, tried_);
+    const HubListing listing = client.list(revision_);
+    const std::vector<std::string> chosen = demand_.choose(listing.files);
+    const std::set<std::string> wanted(chosen.begin(), chosen.end());
+    for (const std::string& path : wanted) {
+      if (is_safe_path(path)) continue;
+      throw_data("the hub lists a file whose name leads out of the cache", client.page(),
+                 "do not use this repository: its list of files is hostile or broken");
+    }
+    if (wanted.empty()) {
+      throw_data(
+          "the " + std::string(kind_word(kind_)) + " " + id_ + " has none of the files that are needed",
+          client.page() + " at " + listing.commit,
+          "look at its list of files; other formats than ours are not read");
+    }
+    cache_.prepare();
+    const fs::path folder = cache_.snapshot(listing.commit);
+    std::vector<RemoteFile> files;
+    std::error_code ignored;
+    for (const std::string& path : wanted) {
+      if (!fs::exists(folder / path, ignored)) files.push_back(client.find(listing.commit, path));
+    }
+    receive(client, settings, files);
+    std::map<std::string, std::string> links;
+    for (const RemoteFile& file : files) links[file.path] = blob_name(file.etag);
+    cache_.link(listing.commit, links);
+    for (const std::string& path : demand_.wished) {
+      if (std::find(listing.files.begin(), listing.files.end(), path) == listing.files.end())
+        cache_.remember_absent(listing.commit, path);
+    }
+    cache_.write_ref(revision_, listing.commit);
+    if (const std::string lacking = demand_.missing(folder); !lacking.empty()) {
+      throw_data("the " + std::string(kind_word(kind_)) + " " + id_ + " has no " + lacking,
+                 client.page() + " at " + listing.commit, "use another repository or revision");
+    }
+    return {folder, id_, listing.commit};
+  }
+
+  void receive(HubClient& client, const HubSettings& settings, const std::vector<RemoteFile>& files) const {
+    std::vector<const RemoteFile*> absent;
+    std::set<std::string> blobs;  // two paths may have one content
+    std::uint64_t total = 0;
+    std::uint64_t there = 0;
+    for (const RemoteFile& file : files) {
+      if (has_blob(cache_, file) || !blobs.insert(blob_name(file.etag)).second) continue;
+      absent.push_back(&file);
+      total += file.size.value_or(0);
+      if (file.size) there += leftover_bytes(cache_.blob(blob_name(file.etag)), file.size);
+    }
+    if (absent.empty()) return;
+    require_room(cache_.folder(), total - there);
+    const auto mib = static_cast<std::int64_t>((total + kMiB - 1) / kMiB);
+    Progress bar("downloading " + id_, mib, "MiB");
+    std::uint64_t before = 0;
+    for (const RemoteFile* file : absent) {
+      const BytesDone report = [&](std::uint64_t bytes) {
+        bar.update(static_cast<std::int64_t>((before + bytes) / kMiB), file->path);
+      };
+      fetch_blob(client, cache_, settings, *file, report);
+      before += file->size.value_or(0);
+    }
+    bar.update(mib);
+    bar.finish();
+  }
+
+  HubKind kind_;
+  std::string id_;
+  std::string revision_;
+  HubSettings settings_;
+  const HubDemand& demand_;
+  RepoCache cache_;
+  std::string tried_;
+};
+
+}  // namespace
+
+HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revision,
+                  const HubSettings& settings, const HubDemand& demand) {
+  if (!is_revision(revision)) {
+    throw_usage("not a revision: \"" + revision + "\"", "revision",
+                "give a branch, a tag or a commit of 40 hexadecimal digits");
+  }
+  const fs::path local = expand_path(id);
+  std::error_code ignored;
+  if (!id.empty() && fs::exists(local, ignored)) return {local, "", ""};
+  if (!is_repository_name(id)) {
+    throw_data("cannot find the " + std::string(kind_word(kind)) + " " + id, "looked in: " + local.string(),
+               "give a local path, or the name of a repository: org/name");
+  }
+  return Lookup(kind, id, revision, settings, demand).run(local.string());
+}
+
+HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptions& options,
+                             const WantFile& want, const std::function<bool(const fs::path&)>& complete) {
+  HubDemand demand;
+  demand.choose = [&](const std::vector<std::string>& all) {
+    std::vector<std::string> chosen;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), want);
+    return chosen;
+  };
+  demand.missing = [&](const fs::path& folder) {
+    return complete(folder) ? std::string() : std::string("file that is needed");
+  };
+  return fetch(kind, id, options.revision, read_settings(options), demand);
+}
+
+}  // namespace anemll

@@ -1,0 +1,273 @@
+#include "src/model/gguf_config.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/model/architecture.hpp"
+#include "src/model/rope.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Families by general.architecture, with the class name that other programs look for.
+struct Family {
+  std::string_view name;
+  const char* class_name;
+  bool mlp_bias_key;
+};
+constexpr std::array kFamilies{
+    Family{"llama", "LlamaForCausalLM", true},
+    Family{"qwen3", "Qwen3ForCausalLM", false},
+};
+
+/// Larger numbers are faults; every range proper is checked by the reader of the rendered text.
+constexpr std::int64_t kMaxNumber = std::int64_t{1} << 40;
+
+/// Typed access to the metadata of one family.
+class Metadata {
+ public:
+  explicit Metadata(const GgufFile& file) : file_(file) {}
+
+  void set_family(std::string_view family) { prefix_ = std::string(family) + "."; }
+  std::string key(const std::string& name) const { return prefix_ + name; }
+
+  [[noreturn]] void fail(const std::string& key, const std::string& what, const std::string& hint) const {
+    throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint);
+  }
+
+  std::optional<std::int64_t> integer(const std::string& key) const {
+    const GgufValue* value = file_.find(key);
+    if (value == nullptr) return std::nullopt;
+    std::int64_t number = -1;
+    if (const auto* u = std::get_if<std::uint64_t>(value)) {
+      number = *u <= static_cast<std::uint64_t>(kMaxNumber) ? static_cast<std::int64_t>(*u) : -1;
+    } else if (const auto* i = std::get_if<std::int64_t>(value)) {
+      number = *i <= kMaxNumber ? *i : -1;
+    } else if (std::holds_alternative<std::vector<std::int64_t>>(*value)) {
+      fail(key, "a number per layer is not supported", "use a model whose layers are all alike");
+    }
+    if (number < 0) fail(key, "not a number from 0 to 2^40", "the file is damaged; download it again");
+    return number;
+  }
+  std::int64_t required(const std::string& key) const {
+    if (const auto value = integer(key)) return *value;
+    fail(key, "the key is missing", "the file is incomplete; convert the original model again");
+  }
+  std::optional<double> real(const std::string& key) const {
+    const GgufValue* value = file_.find(key);
+    if (value == nullptr) return std::nullopt;
+    if (const auto* d = std::get_if<double>(value)) return shortest(*d);
+    return static_cast<double>(integer(key).value_or(0));
+  }
+  std::optional<std::string> text(const std::string& key) const {
+    const GgufValue* value = file_.find(key);
+    if (value == nullptr) return std::nullopt;
+    if (const auto* s = std::get_if<std::string>(value)) return *s;
+    fail(key, "not a text", "the file is damaged; download it again");
+  }
+
+ private:
+  /// The decimal number that was meant: 1e-5 is stored as the float 9.99999975e-06.
+  static double shortest(double stored) {
+    const float narrow = static_cast<float>(stored);
+    if (static_cast<double>(narrow) != stored || !std::isfinite(narrow)) return stored;
+    std::array<char, 32> digits{};
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size() - 1, narrow);
+    return error == std::errc() ? std::strtod(digits.data(), nullptr) : stored;
+  }
+
+  const GgufFile& file_;
+  std::string prefix_;
+};
+
+const Family& find_family(const Metadata& metadata) {
+  constexpr const char* kKey = "general.architecture";
+  const auto name = metadata.text(kKey);
+  if (!name) metadata.fail(kKey, "the key is missing", "the file holds no model; give another one");
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (family.name == *name) return family;
+    known += (known.empty() ? "" : ", ") + std::string(family.name);
+  }
+  metadata.fail(kKey, "the model family \"" + *name + "\" is not supported", "known families: " + known);
+}
+
+/// Features that change the computation and that the decoder does not have.
+void refuse_unsupported(const Metadata& metadata) {
+  if (const auto type = metadata.text("general.type"); type && *type != "model") {
+    metadata.fail("general.type", "the file holds a \"" + *type + "\", not a model",
+                  "give the file with the model's weights");
+  }
+  if (metadata.integer("split.count").value_or(1) > 1) {
+    metadata.fail("split.count", "the model is split over several files",
+                  "merge them first (gguf-split --merge)");
+  }
+  for (const char* name : {"expert_count", "attention.sliding_window"}) {
+    if (metadata.integer(metadata.key(name)).value_or(0) != 0) {
+      metadata.fail(metadata.key(name), std::string("models with ") + name + " are not supported",
+                    "use a dense model with full attention");
+    }
+  }
+  for (const char* name : {"attention.scale", "logit_scale", "embedding_scale", "residual_scale"}) {
+    if (metadata.real(metadata.key(name)).value_or(0) != 0) {
+      metadata.fail(metadata.key(name), std::string("the multiplier ") + name + " is not supported",
+                    "use a model without it");
+    }
+  }
+  const auto scaling = metadata.text(metadata.key("rope.scaling.type"));
+  if (scaling && *scaling != "none") {
+    metadata.fail(metadata.key("rope.scaling.type"), "the rope scaling \"" + *scaling + "\" is not supported",
+                  "use the model without it; for short contexts it may be removed");
+  }
+  if (scaling) return;
+  for (const char* name :
+       {"rope.scaling.factor", "rope.scale_linear"}) {  // a factor alone means linear scaling
+    const double factor = metadata.real(metadata.key(name)).value_or(1);
+    if (factor != 0 && factor != 1) {
+      metadata.fail(metadata.key(name), "linear rope scaling is not supported", "use the model without it");
+    }
+  }
+}
+
+/// Llama 3 files store one divisor per frequency. They are accepted when they are those of "llama3" scaling
+/// with the numbers that all its models share.
+Json rope_scaling(const GgufFile& file, Architecture architecture) {
+  for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
+    if (file.tensor(name) != nullptr) {
+      throw_data(std::string("the rope scaling of tensor ") + name + " is not supported", file.path.string(),
+                 "use a model without long-context scaling");
+    }
+  }
+  const GgufTensor* tensor = file.tensor("rope_freqs.weight");
+  if (tensor == nullptr) return nullptr;
+  // The shape first: what is allocated below is bounded by the file.
+  const bool shaped = architecture.head_dim > 0 && type_of(file, *tensor) == GgufType::f32 &&
+                      tensor->shape == std::vector<std::int64_t>{architecture.head_dim / 2};
+  const std::vector<float> plain = shaped ? rope_frequencies(architecture) : std::vector<float>();
+  std::vector<float> divisors(plain.size());
+  if (shaped) dequantise_blocks(GgufType::f32, tensor->data, divisors);
+  const auto is_one = [](float divisor) { return divisor == 1.0F; };
+  if (shaped && std::all_of(divisors.begin(), divisors.end(), is_one)) return nullptr;
+
+  constexpr double kLow = 1, kHigh = 4, kTolerance = 1e-4;  // the files hold float32 quotients
+  constexpr std::int64_t kOriginal = 8192;
+  bool same = !divisors.empty() && std::isfinite(divisors.back()) && divisors.back() >= 1;
+  if (same) {
+    architecture.rope_scaling = RopeScaling{static_cast<double>(divisors.back()), kLow, kHigh, kOriginal};
+    const std::vector<float> scaled = rope_frequencies(architecture);
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      const double expected = static_cast<double>(plain[i]) / static_cast<double>(scaled[i]);
+      same = same && std::abs(static_cast<double>(divisors[i]) - expected) <= kTolerance * expected;
+    }
+  }
+  if (!same) {
+    throw_data("rope_freqs.weight is not the llama3 scaling that is known here", file.path.string(),
+               "use the model as a folder, where config.json says what its scaling is");
+  }
+  return {{"rope_type", "llama3"},
+          {"factor", static_cast<double>(divisors.back())},
+          {"low_freq_factor", kLow},
+          {"high_freq_factor", kHigh},
+          {"original_max_position_embeddings", kOriginal}};
+}
+
+/// Rows of the embedding: files may pad the list of tokens or leave it out.
+std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
+  constexpr const char* kTokens = "tokenizer.ggml.tokens";
+  const GgufTensor* embedding = file.tensor("token_embd.weight");
+  if (embedding == nullptr || embedding->shape.size() != 2) {
+    throw_data("tensor token_embd.weight is missing or not a matrix", file.path.string(),
+               "the file holds no complete model; convert the original again");
+  }
+  const std::int64_t rows = embedding->shape.front();
+  if (const GgufValue* value = file.find(kTokens)) {
+    const auto* tokens = std::get_if<std::vector<std::string>>(value);
+    if (tokens == nullptr || static_cast<std::int64_t>(tokens->size()) > rows) {
+      metadata.fail(kTokens, "not a list of texts with at most one entry a row of the embedding",
+                    "tokenizer and weights belong to different models; convert the original again");
+    }
+  }
+  return rows;
+}
+
+bool any_tensor(const GgufFile& file, std::initializer_list<std::string_view> names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&file](std::string_view name) { return file.tensor(name) != nullptr; });
+}
+
+}  // namespace
+
+std::string gguf_config_json(const GgufFile& file) {
+  Metadata metadata(file);
+  const Family& family = find_family(metadata);
+  metadata.set_family(family.name);
+  refuse_unsupported(metadata);
+  const auto required = [&](const char* name) { return metadata.required(metadata.key(name)); };
+
+  Architecture a;
+  a.vocab_size = vocabulary(file, metadata);
+  a.hidden_size = required("embedding_length");
+  a.heads = required("attention.head_count");
+  const auto key_length = metadata.integer(metadata.key("attention.key_length"));
+  if (a.heads == 0 || (!key_length && a.hidden_size % a.heads != 0)) {
+    metadata.fail(metadata.key("attention.head_count"), "embedding_length is not a multiple of it",
+                  "the file is damaged; convert the original model again");
+  }
+  a.head_dim = key_length.value_or(a.hidden_size / a.heads);
+  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
+    if (metadata.integer(metadata.key(name)).value_or(a.head_dim) != a.head_dim) {
+      metadata.fail(metadata.key(name), "differs from the head size " + std::to_string(a.head_dim),
+                    "use a model that rotates whole heads, with keys and values of one size");
+    }
+  }
+  a.rope_theta = metadata.real(metadata.key("rope.freq_base")).value_or(a.rope_theta);
+  const auto eps = metadata.real(metadata.key("attention.layer_norm_rms_epsilon"));
+  if (!eps) {
+    metadata.fail(metadata.key("attention.layer_norm_rms_epsilon"), "the key is missing",
+                  "the file is incomplete; convert the original model again");
+  }
+
+  Json config;
+  config["architectures"] = Json::array({family.class_name});
+  config["model_type"] = family.name;
+  config["vocab_size"] = a.vocab_size;
+  config["hidden_size"] = a.hidden_size;
+  config["intermediate_size"] = required("feed_forward_length");
+  config["num_hidden_layers"] = required("block_count");
+  config["num_attention_heads"] = a.heads;
+  config["num_key_value_heads"] = metadata.integer(metadata.key("attention.head_count_kv")).value_or(a.heads);
+  config["head_dim"] = a.head_dim;
+  config["hidden_act"] = "silu";
+  config["max_position_embeddings"] = required("context_length");
+  config["rms_norm_eps"] = *eps;
+  config["rope_theta"] = a.rope_theta;
+  config["rope_scaling"] = rope_scaling(file, a);
+  config["tie_word_embeddings"] = file.tensor("output.weight") == nullptr;
+  config["attention_bias"] = any_tensor(
+      file, {"blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_v.bias", "blk.0.attn_output.bias"});
+  if (family.mlp_bias_key) {
+    config["mlp_bias"] =
+        any_tensor(file, {"blk.0.ffn_gate.bias", "blk.0.ffn_up.bias", "blk.0.ffn_down.bias"});
+  }
+  for (const auto& [to, from] : {std::pair{"bos_token_id", "tokenizer.ggml.bos_token_id"},
+                                 std::pair{"eos_token_id", "tokenizer.ggml.eos_token_id"},
+                                 std::pair{"pad_token_id", "tokenizer.ggml.padding_token_id"}}) {
+    if (const auto id = metadata.integer(from)) config[to] = *id;
+  }
+  config["torch_dtype"] = "float16";
+  return config.dump(2);
+}
+
+}  // namespace anemll

@@ -1,0 +1,92 @@
+#include "src/teacher/assemble.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "src/data/shard_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+std::string source_json(const Plan& plan) {
+  return nlohmann::ordered_json({{"format", "anemll_precompute"}, {"fingerprint", plan.id()}}).dump();
+}
+
+void append_payload(ShardWriter& writer, const Plan& plan, const Unit& unit, const TeacherPayload& payload,
+                    std::span<const std::int32_t> tokens) {
+  const auto length = static_cast<std::size_t>(plan.shape.length);
+  const auto ids = tokens.subspan(static_cast<std::size_t>(unit.first) * length,
+                                  static_cast<std::size_t>(unit.rows) * length);
+  const std::vector<std::uint8_t> mask(ids.size(), 1);
+  for (std::size_t i = 0; i < writer.specs().size(); ++i) {
+    const std::string& name = writer.specs()[i].name;
+    const auto put = [&](const auto& values) { writer.append(i, std::as_bytes(std::span(values))); };
+    if (name == "input_ids") put(ids);
+    if (name == "attention_mask") put(mask);
+    if (name == "topk_idx") put(payload.topk_idx);
+    if (name == "topk_logits") put(payload.topk_logits);
+    if (name == "rand_idx") put(payload.rand_idx);
+    if (name == "rand_logits") put(payload.rand_logits);
+    if (name == "lse_t1") put(payload.lse_t1);
+    if (name == "lse_train") put(payload.lse_train);
+    if (name == "hidden") put(payload.hidden);
+  }
+}
+
+}  // namespace
+
+std::vector<Unit> assemble_shard(const Plan& plan, const ShardPlan& shard, const UnitStore& store,
+                                 std::span<const std::int32_t> tokens, const fs::path& cache) {
+  std::vector<Unit> damaged;
+  for (const Unit& unit : shard.units) {
+    if (!store.read(unit)) damaged.push_back(unit);
+  }
+  if (!damaged.empty()) return damaged;
+
+  std::uint64_t bytes = 0;
+  for (const DatasetSpec& spec : datasets_of(plan.shape)) bytes += spec.row_bytes();
+  require_space(cache, bytes * static_cast<std::uint64_t>(shard.rows));
+  // The temporary name is removed with the work folder when the process dies here.
+  fs::path temporary = cache / shard.file;
+  temporary += ".tmp";
+  {
+    ShardWriter writer(temporary, plan.shape, shard.rows, 0);
+    for (const Unit& unit : shard.units) append_payload(writer, plan, unit, *store.read(unit), tokens);
+    writer.finish(true, plan.meta_json, source_json(plan));
+  }
+  fs::rename(temporary, cache / shard.file);
+  sync_directory(cache);
+  for (const Unit& unit : shard.units) store.remove(unit);
+  return {};
+}
+
+bool shard_is_made(const Plan& plan, const ShardPlan& shard, const fs::path& cache) {
+  const fs::path path = cache / shard.file;
+  if (!fs::exists(path)) return false;
+  try {
+    const ShardReader reader(path);
+    return reader.shape() == plan.shape && reader.rows() == shard.rows &&
+           reader.source_json() == source_json(plan);
+  } catch (const Error& e) {
+    log_warning(path.string() + ": made again: " + e.what());
+    return false;
+  }
+}
+
+void write_cache_index(const Plan& plan, const fs::path& cache) {
+  CacheIndex index;
+  index.shape = plan.shape;
+  index.meta_json = plan.meta_json;
+  index.source_json = source_json(plan);
+  for (const ShardPlan& shard : plan.shards()) {
+    const ShardReader reader(cache / shard.file);
+    auto& list = shard.part == CachePart::training ? index.shards : index.holdout;
+    list.push_back({shard.file, reader.rows(), reader.sha256()});
+  }
+  write_file(cache / kIndexName, write_index(index));
+}
+
+}  // namespace anemll

@@ -1,0 +1,84 @@
+#include "src/teacher/pack.hpp"
+
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace anemll {
+namespace {
+
+/// In [0, 1), the same for equal documents.
+double place_of(const Document& document, std::uint64_t seed) {
+  Sha256 hash;
+  hash.update("holdout " + std::to_string(seed) + '\n');
+  for (const ChatMessage& message : document.messages)
+    hash.update(message.role + '\n' + message.content + '\n');
+  hash.update(document.text);
+  const Sha256::Digest digest = hash.finish();
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, digest.data(), sizeof bits);
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+/// Tokens of one part; whole blocks leave it at the front.
+struct Part {
+  std::vector<std::int32_t> pending;
+  std::int64_t blocks = 0;
+
+  /// Moves up to `limit` whole blocks of `length` tokens to `take`.
+  template <class Take>
+  void cut(std::int64_t length, std::int64_t limit, const Take& take) {
+    const auto whole = std::min(static_cast<std::int64_t>(pending.size()) / length, limit);
+    if (whole == 0) return;
+    take(std::span<const std::int32_t>(pending.data(), static_cast<std::size_t>(whole * length)));
+    pending.erase(pending.begin(), pending.begin() + whole * length);
+    blocks += whole;
+  }
+};
+
+}  // namespace
+
+PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
+                          const std::filesystem::path& path,
+                          const std::function<void(std::int64_t)>& progress) {
+  AtomicFile file(path);
+  Sha256 hash;
+  const auto write = [&](std::span<const std::int32_t> ids) {
+    file.write(std::as_bytes(ids));
+    hash.update(std::as_bytes(ids));
+  };
+  PackedText packed;
+  Part training, holdout;
+  std::vector<std::int32_t> held;
+  while (training.blocks < options.blocks) {
+    const std::optional<Document> document = dataset.next();
+    if (!document) break;
+    const bool hold = options.holdout > 0 && place_of(*document, options.seed) < options.holdout;
+    Part& part = hold ? holdout : training;
+    const std::size_t before = part.pending.size();
+    for (const std::string& variant : render_variants(*document, options.chat, options.thinking)) {
+      text.tokenizer.encode(variant, part.pending);
+      if (text.eos_id) part.pending.push_back(*text.eos_id);
+    }
+    ++packed.documents;
+    if (hold) ++packed.holdout_documents;
+    packed.tokens += static_cast<std::int64_t>(part.pending.size() - before);
+    training.cut(options.length, options.blocks - training.blocks, write);
+    holdout.cut(options.length, options.blocks,
+                [&](std::span<const std::int32_t> ids) { held.insert(held.end(), ids.begin(), ids.end()); });
+    if (progress) progress(training.blocks);
+  }
+  write(held);
+  packed.blocks = training.blocks;
+  packed.holdout_blocks = holdout.blocks;
+  packed.sha256 = hash.finish_hex();
+  file.commit();
+  return packed;
+}
+
+}  // namespace anemll

@@ -1,0 +1,118 @@
+// The table of anemll_precompute: the only place that spells its options.
+#include "anemll/datasets/dataset.hpp"
+#include "anemll/teacher/precompute.hpp"
+
+namespace anemll {
+
+OptionTable make_precompute_table(PrecomputeOptions& o) {
+  OptionTable table("anemll_precompute",
+                    "Runs a teacher over a text dataset and writes the KD cache that anemll_train streams.",
+                    "ANEMLL_PRECOMPUTE");  // ANEMLL_CACHE_DIR is the trainer's KD cache, not the hub cache
+  table.group("Teacher");
+  table.add("teacher_model_name_or_path", &o.teacher,
+            "folder of a Hugging Face model, a .gguf file, or org/name on the hub");
+  table.add("teacher_revision", &o.teacher_revision, "branch, tag or commit of the teacher on the hub");
+  table.add_choice("dtype", &o.dtype, "of the matrix products; auto: bf16 where the processor multiplies it",
+                   {"auto", "fp32", "bf16"});
+  table.add_choice("device", &o.device, "where to compute", {"auto", "cpu", "cuda"});
+  table.add("threads", &o.threads, "per rank; 0: the processors shared out over the ranks of this host", 0,
+            4096);
+
+  table.group("Text");
+  table.add("dataset_name", &o.dataset,
+            "file, folder, glob, or org/name on the hub: .json, .jsonl, .txt (.gz, .zst), .parquet");
+  table.require("dataset_name");
+  table.add("dataset_config_name", &o.dataset_config, "configuration of the dataset");
+  table.add("dataset_split", &o.dataset_split, "split of the dataset");
+  table.add("dataset_revision", &o.dataset_revision, "branch, tag or commit of the dataset on the hub");
+  table.add_choice("dataset_format", &o.dataset_format, "how records become documents", dataset_formats());
+  table.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
+  table.add_choice(
+      "enable_thinking", &o.enable_thinking,
+      "chat texts: without thinking blocks, with them, both (two texts), messages without a template, "
+      "or all three",
+      {"false", "true", "both", "none", "all"});
+  table.add("chat_template", &o.chat_template,
+            "use these rules instead of the model's: qwen3, chatml, smollm2");
+  table.add_flag("no_template", &o.no_template,
+                 "join the messages by blank lines instead of a chat template");
+  table.add_switch("shuffle", &o.shuffle, "shuffle the records (seeded) before they are packed");
+  table.add_flag("streaming", &o.streaming, "read records as they are needed; shuffles in a buffer only");
+  table.add("shuffle_buffer", &o.shuffle_buffer, "records of that buffer; 0 keeps the order", 0, 100000000);
+  table.add("seed", &o.seed, "of shuffle, hold-out and negatives", 0, INT64_MAX);
+
+  table.group("Hub");
+  table.add("cache_dir", &o.hub_cache, "hub cache (not the KD cache; default HF_HUB_CACHE, HF_HOME, ...)");
+  table.add("hf_token", &o.hub_token, "access token (default HF_TOKEN or the token file)");
+  table.add_flag("local_files_only", &o.local_files_only, "never use the network");
+  table.add_flag("resume_download", &o.resume_download, "no effect: downloads always resume");
+
+  table.group("Cache");
+  table.add("output_dir", &o.output_dir, "folder to make");
+  table.require("output_dir");
+  table.add("max_length", &o.max_length, "tokens per sequence (L)", 2, 1 << 20);
+  table.add("topk", &o.topk, "logits kept per position (K)", 1, 1 << 20);
+  table.add("rand_neg", &o.rand_neg, "random negatives per position (R)", 0, 1 << 20);
+  table.add(
+      "payload", &o.payload,
+      "topk, and with commas lse (logsumexp at T=1 and at the training temperature) and hidden (last hidden "
+      "states, for exact KL)");
+  table.add("train_temperature", &o.train_temperature, "temperature of the training that lse is for", 1e-3,
+            1e3);
+  table.add("holdout", &o.holdout, "share of the documents kept out of training, for evaluation", 0, 0.5);
+  table.add("num_sequences", &o.num_sequences, "sequences to make for training", 1, std::int64_t{1} << 40);
+  table.add("batch_size", &o.batch_size,
+            "sequences per forward pass of a rank: the unit of work and of resuming", 1, 1 << 16);
+  table.add("shard_size", &o.shard_size, "sequences per shard, rounded up to whole batches", 1, 1 << 24);
+  table.add_choice("format", &o.format, "HDF5 shards, or the reference's .pt shards", {"hdf5", "pt"});
+  table.add_choice(
+      "compat", &o.compat,
+      "reference: no hold-out, top-k payload, whole batches only, shards of 8 batches or a multiple",
+      {"none", "reference"});
+  table.add_flag("resume", &o.resume, "go on where an earlier run stopped; leaves a finished cache as it is");
+  table.add_flag("overwrite", &o.overwrite, "start anew and replace what is there");
+  for (const char* name : {"wandb_project", "wandb_run_name", "wandb_entity"}) {
+    table.add_refused(name, true, "this program does not log to W&B",
+                      "leave the option out; progress is on stderr");
+  }
+  return table;
+}
+
+void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
+  const bool plain_payload = o.compat == "reference" || o.format == "pt";
+  const std::string why = o.compat == "reference" ? "--compat reference" : "--format pt";
+  if (plain_payload) {
+    if (!given.given("payload")) o.payload = "topk";
+    if (!given.given("holdout")) o.holdout = 0;
+    if (o.payload != "topk" || o.holdout > 0) {
+      throw_usage("the reference's shards hold top-k logits and negatives only", why,
+                  "leave --payload and --holdout out, or write HDF5 shards without --compat");
+    }
+  }
+  if (o.resume && o.overwrite) {
+    throw_usage("--resume and --overwrite contradict each other", "command line", "give one of them");
+  }
+  if (o.no_template && o.chat_template) {
+    throw_usage("--no_template and --chat_template contradict each other", "command line",
+                "give one of them");
+  }
+  if (o.shuffle_buffer > 0 && !o.streaming) {
+    throw_usage("--shuffle_buffer is for --streaming", "--shuffle_buffer",
+                "leave it out: without --streaming all records are shuffled");
+  }
+  std::string_view rest = o.payload;
+  bool topk = false;
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    if (part != "topk" && part != "lse" && part != "hidden") {
+      throw_usage("unknown payload: " + std::string(part), "--payload",
+                  "topk, with ,lse and ,hidden as wanted");
+    }
+    topk |= part == "topk";
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  }
+  if (!topk) throw_usage("topk is always part of a cache", "--payload " + o.payload, "topk[,lse][,hidden]");
+}
+
+}  // namespace anemll

@@ -1,0 +1,263 @@
+#include "src/teacher/prepare.hpp"
+
+#include "anemll/core/build_info.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/datasets/dataset.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "src/teacher/pack.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+HubOptions hub_options(const PrecomputeOptions& o, const std::string& revision) {
+  HubOptions hub;
+  hub.revision = revision;
+  if (o.hub_cache) hub.cache_dir = *o.hub_cache;
+  hub.token = o.hub_token;
+  hub.local_files_only = o.local_files_only;
+  return hub;
+}
+
+bool has_payload(const PrecomputeOptions& o, const std::string& name) {
+  return (',' + o.payload + ',').find(',' + name + ',') != std::string::npos;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+/// The rules for chat texts; none for plain ones and where the user wants none.
+std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
+                                            const std::string& teacher) {
+  if (o.dataset_format == "plain" || o.no_template || o.enable_thinking == "none") return std::nullopt;
+  if (o.chat_template) return ChatTemplate::named(*o.chat_template);
+  ChatTemplate chat = ChatTemplate::recognise(text.chat_template, teacher);
+  if (!chat.has_thinking_switch() && (o.enable_thinking == "both" || o.enable_thinking == "all")) {
+    log_info("the chat template " + chat.name() +
+             " has no thinking switch: the texts with and without thinking are alike and packed once");
+  }
+  return chat;
+}
+
+/// What must be equal for a run to go on with the work of another.
+Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const ModelFiles& teacher,
+                 const TextModel& text, const std::optional<ChatTemplate>& chat) {
+  return {{"teacher_model", o.teacher},
+          {"teacher_fingerprint", teacher.fingerprint},
+          {"tokenizer_sha256", text.sha256},
+          {"chat_template", chat ? Json(chat->name()) : Json()},
+          {"dataset_name", o.dataset},
+          {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
+          {"dataset_split", o.dataset_split},
+          {"dataset_format", o.dataset_format},
+          {"dataset_text_field", o.text_field},
+          {"enable_thinking", o.enable_thinking},
+          {"shuffle", o.shuffle},
+          {"streaming", o.streaming},
+          {"shuffle_buffer", o.shuffle_buffer},
+          {"seed", o.seed},
+          {"max_length", o.max_length},
+          {"topk", o.topk},
+          {"rand_neg", o.rand_neg},
+          {"payload", o.payload},
+          {"train_temperature", has_payload(o, "lse") ? Json(o.train_temperature) : Json()},
+          {"holdout", o.holdout},
+          {"num_sequences", o.num_sequences},
+          {"batch_size", o.batch_size},
+          {"shard_size", o.shard_size},
+          {"dtype", dtype},
+          {"compat", o.compat}};
+}
+
+/// The reference's meta.json keys, and under "anemll" what it has no key for.
+Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const HubSnapshot& teacher,
+             const HubSnapshot& dataset, const PackedText& packed) {
+  const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  return {{"format", kTorchCacheFormat},
+          {"teacher_model", o.teacher},
+          {"tokenizer", o.teacher},
+          {"dataset_name", o.dataset},
+          {"dataset_config_name", identity["dataset_config_name"]},
+          {"dataset_split", o.dataset_split},
+          {"dataset_format", o.dataset_format},
+          {"dataset_text_field", o.text_field},
+          {"chat_thinking", o.enable_thinking},
+          {"max_length", o.max_length},
+          {"topk", o.topk},
+          {"top_k", o.topk},
+          {"rand_neg", o.rand_neg},
+          {"random_negatives", o.rand_neg},
+          {"num_sequences", plan.rows},
+          {"total_sequences", plan.rows},
+          {"vocab_size", plan.shape.vocab_size},
+          {"transformers_version", nullptr},
+          {"created_utc", utc_now()},
+          {"anemll",
+           {{"plan", plan.id()},
+            {"version", build_summary()},
+            {"dtype", identity["dtype"]},
+            {"shuffle", o.shuffle},
+            {"seed", o.seed},
+            {"payload", o.payload},
+            {"holdout", o.holdout},
+            {"holdout_sequences", plan.holdout_rows},
+            {"documents", packed.documents},
+            {"holdout_documents", packed.holdout_documents},
+            {"chat_template", identity["chat_template"]},
+            {"teacher_fingerprint", identity["teacher_fingerprint"]},
+            {"teacher_commit", or_null(teacher.commit)},
+            {"tokenizer_sha256", identity["tokenizer_sha256"]},
+            {"dataset_commit", or_null(dataset.commit)}}}};
+}
+
+CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
+  CacheShape shape;
+  shape.length = o.max_length;
+  shape.positions = o.max_length - 1;
+  shape.topk = o.topk;
+  shape.rand_neg = o.rand_neg;
+  shape.vocab_size = teacher.architecture.vocab_size;
+  if (has_payload(o, "lse")) {
+    shape.lse_t1 = shape.lse_train = true;
+    shape.lse_train_temperature = o.train_temperature;
+  }
+  if (has_payload(o, "hidden")) {
+    shape.hidden = teacher.architecture.hidden_size;
+    shape.head_sha256 = head_sha256(teacher);
+  }
+  return shape;
+}
+
+void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
+  const Architecture& a = teacher.architecture;
+  if (text.tokenizer.size() > a.vocab_size) {
+    throw_data("the tokenizer has ids up to " + std::to_string(text.tokenizer.size() - 1) +
+                   ", the teacher a vocabulary of " + std::to_string(a.vocab_size),
+               o.teacher, "tokenizer.json and the weights belong to different models; download both again");
+  }
+  if (o.topk + (o.rand_neg > 0 && o.compat == "none" ? 1 : 0) > a.vocab_size) {
+    throw_usage("more logits asked for than the vocabulary of " + std::to_string(a.vocab_size) + " has",
+                "--topk " + std::to_string(o.topk), "ask for fewer");
+  }
+  if (a.max_positions > 0 && o.max_length > a.max_positions) {
+    throw_usage("the teacher has " + std::to_string(a.max_positions) + " positions",
+                "--max_length " + std::to_string(o.max_length), "give a smaller one");
+  }
+  if (!text.eos_id) {
+    log_warning(o.teacher + ": no end-of-text token is known; documents are joined without one");
+  }
+}
+
+/// Training rows wanted: the reference counts whole batches.
+std::int64_t rows_wanted(const PrecomputeOptions& o) {
+  if (o.compat == "none") return o.num_sequences;
+  return (o.num_sequences + o.batch_size - 1) / o.batch_size * o.batch_size;
+}
+
+std::int64_t shard_rows(const PrecomputeOptions& o) {
+  const std::int64_t step = o.compat == "none" ? o.batch_size : 8 * o.batch_size;
+  return (o.shard_size + step - 1) / step * step;
+}
+
+PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const TextModel& text,
+                const std::optional<ChatTemplate>& chat, const fs::path& file) {
+  DatasetOptions reading;
+  reading.format = o.dataset_format;
+  reading.text_field = o.text_field;
+  reading.split = o.dataset_split;
+  reading.config = o.dataset_config;
+  reading.shuffle = o.shuffle;
+  reading.seed = static_cast<std::uint64_t>(o.seed);
+  reading.streaming = o.streaming;
+  reading.shuffle_buffer = o.shuffle_buffer;
+  const auto dataset = Dataset::open(source.path, reading);
+  PackOptions packing;
+  packing.length = o.max_length;
+  packing.blocks = rows_wanted(o);
+  packing.holdout = o.holdout;
+  packing.seed = reading.seed;
+  packing.chat = chat;
+  packing.thinking = thinking_named(o.enable_thinking);
+  require_space(file.parent_path(), static_cast<std::uint64_t>(packing.blocks * o.max_length) * 4);
+  Progress bar("tokenising", packing.blocks, "sequences");
+  const PackedText packed =
+      pack_documents(*dataset, text, packing, file, [&](std::int64_t blocks) { bar.update(blocks); });
+  bar.finish();
+  if (packed.blocks == 0) {
+    throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
+                    "needs %lld",
+                    static_cast<long long>(packed.documents), static_cast<long long>(dataset->skipped()),
+                    static_cast<long long>(packed.tokens), static_cast<long long>(o.max_length)),
+               o.dataset,
+               "use more text, a smaller --max_length, or check --dataset_format and --dataset_text_field");
+  }
+  return packed;
+}
+
+}  // namespace
+
+Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {
+  const HubSnapshot teacher_at = fetch_model(o.teacher, hub_options(o, o.teacher_revision));
+  const ModelFiles teacher = load_model_files(teacher_at.path);
+  const TextModel text = load_text_model(teacher_at.path);
+  check_teacher(o, teacher, text);
+  const std::optional<ChatTemplate> chat = choose_template(o, text, o.teacher);
+  const Json identity = identity_of(o, dtype, teacher, text, chat);
+
+  Prepared prepared{std::make_unique<Workspace>(o.output_dir, identity.dump(), o.resume, o.overwrite),
+                    teacher_at.path.string()};
+  Workspace& workspace = *prepared.workspace;
+  if (workspace.state() != Workspace::State::fresh) return prepared;
+
+  const HubSnapshot dataset_at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision));
+  const PackedText packed = pack(o, dataset_at, text, chat, Workspace::tokens_file(workspace.folder()));
+  Plan plan;
+  plan.identity_json = identity.dump();
+  plan.tokens_sha256 = packed.sha256;
+  plan.shape = shape_of(o, teacher);
+  plan.rows = o.compat == "none" ? packed.blocks : packed.blocks / o.batch_size * o.batch_size;
+  plan.holdout_rows = packed.holdout_blocks;
+  plan.batch_size = o.batch_size;
+  plan.shard_rows = shard_rows(o);
+  plan.threads = threads;
+  if (plan.rows == 0) {
+    throw_data("the text gives " + std::to_string(packed.blocks) + " sequences, not one whole batch of " +
+                   std::to_string(o.batch_size),
+               o.dataset, "use more text or a smaller --batch_size");
+  }
+  if (plan.rows < o.num_sequences) {
+    log_warning(strf("the text gives %lld sequences, %lld were asked for", static_cast<long long>(plan.rows),
+                     static_cast<long long>(o.num_sequences)));
+  }
+  if (o.holdout > 0 && plan.holdout_rows == 0) {
+    log_warning(
+        "the hold-out documents do not fill one sequence: the cache will have no hold-out part "
+        "(larger --holdout or more text)");
+  }
+  plan.meta_json = meta_of(o, plan, identity, teacher_at, dataset_at, packed).dump();
+  log_info(strf("%lld documents (%lld held out): %lld sequences of %lld tokens, %lld held out",
+                static_cast<long long>(packed.documents), static_cast<long long>(packed.holdout_documents),
+                static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),
+                static_cast<long long>(plan.holdout_rows)));
+  workspace.start(plan);
+  return prepared;
+}
+
+}  // namespace anemll

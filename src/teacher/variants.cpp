@@ -1,0 +1,49 @@
+#include "src/teacher/variants.hpp"
+
+#include "anemll/core/error.hpp"
+
+namespace anemll {
+namespace {
+
+std::string joined_contents(const std::vector<ChatMessage>& messages) {
+  std::string text;
+  for (const ChatMessage& message : messages) {
+    if (!text.empty()) text += "\n\n";
+    text += message.content;
+  }
+  return text;
+}
+
+}  // namespace
+
+Thinking thinking_named(const std::string& name) {
+  if (name == "false") return Thinking::off;
+  if (name == "true") return Thinking::on;
+  if (name == "both") return Thinking::both;
+  if (name == "none") return Thinking::none;
+  if (name == "all") return Thinking::all;
+  throw_usage("unknown thinking variant: " + name, "--enable_thinking",
+              "one of false, true, both, none, all");
+}
+
+std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
+                                         Thinking thinking) {
+  if (document.messages.empty()) return {document.text};
+  if (!chat || thinking == Thinking::none) return {joined_contents(document.messages)};
+  const auto on = [&] { return chat->render(document.messages, true, false); };
+  const auto off = [&] { return strip_thinking(chat->render(document.messages, false, false)); };
+  const bool once = !chat->has_thinking_switch();
+  switch (thinking) {
+    case Thinking::on:
+      return {on()};
+    case Thinking::both:
+      return once ? std::vector{off()} : std::vector{off(), on()};
+    case Thinking::all:
+      return once ? std::vector{off(), joined_contents(document.messages)}
+                  : std::vector{on(), off(), joined_contents(document.messages)};
+    default:
+      return {off()};
+  }
+}
+
+}  // namespace anemll

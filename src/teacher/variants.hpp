@@ -1,0 +1,24 @@
+// A document as the texts it contributes to a cache: chat template, thinking variants, stripping.
+#pragma once
+
+#include "anemll/datasets/dataset.hpp"
+#include "anemll/text/chat_template.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+/// --enable_thinking of the reference.
+enum class Thinking { off, on, both, none, all };
+Thinking thinking_named(const std::string& name);
+
+/// Texts in the order of the reference: `on` is the template with thinking enabled; `off` with thinking
+/// disabled and every think block removed; `both` is off, on; `none` joins the contents of the messages by a
+/// blank line; `all` is on, off, none. A template without a thinking switch renders both alike, so `both` and
+/// `all` hold that text once. Without a template every variant is `none`'s. Plain documents are their text.
+std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
+                                         Thinking thinking);
+
+}  // namespace anemll

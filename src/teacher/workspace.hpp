@@ -1,0 +1,66 @@
+// The folder beside the output in which an unfinished cache lies: OUT.precompute with plan, tokens, finished
+// micro-batches and shards. The output appears in one rename when all is there. Rank 0 owns it.
+#pragma once
+
+#include "src/teacher/plan.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+class Workspace {
+ public:
+  enum class State {
+    fresh,     ///< nothing made yet; `start` comes next
+    resumed,   ///< plan() holds what is going on
+    complete,  ///< the output is the finished cache of this very plan
+  };
+
+  /// Decides what there is to do for `output`. `identity_json` is what this run would make. Usage errors: the
+  /// output or an unfinished run is there and neither `resume` nor `overwrite` says what to do (both are
+  /// named), another process is at work, the run to resume was started otherwise.
+  Workspace(const std::filesystem::path& output, const std::string& identity_json, bool resume,
+            bool overwrite);
+
+  State state() const { return state_; }
+  const Plan& plan() const { return plan_; }
+  /// Whether the output that is there is to be replaced.
+  bool replaces() const { return replace_; }
+  /// Makes the plan durable, after the token file.
+  void start(const Plan& plan);
+  /// Gives `cache` (a folder in here) the output's name, then removes this folder.
+  void publish(const std::filesystem::path& cache);
+  /// Removes this folder; the output was put into place by other means.
+  void discard();
+
+  const std::filesystem::path& folder() const { return folder_; }
+  static std::filesystem::path folder_of(const std::filesystem::path& output);
+  static std::filesystem::path tokens_file(const std::filesystem::path& folder);
+  static std::filesystem::path plan_file(const std::filesystem::path& folder);
+  static std::filesystem::path units_folder(const std::filesystem::path& folder);
+  static std::filesystem::path cache_folder(const std::filesystem::path& folder);
+
+ private:
+  /// An exclusive lock on a file of the folder; ends with the object, and with the process however that ends.
+  class Lock {
+   public:
+    ~Lock() { release(); }
+    void take(const std::filesystem::path& folder);
+    void release();
+
+   private:
+    int fd_ = -1;
+  };
+  void look_at_folder(const std::string& identity_json, bool resume, bool overwrite);
+  void look_at_output(const std::string& identity_json, bool resume, bool overwrite);
+  std::filesystem::path output_;
+  std::filesystem::path folder_;
+  State state_ = State::fresh;
+  bool replace_ = false;
+  Plan plan_;
+  Lock lock_;
+};
+
+}  // namespace anemll

@@ -1,0 +1,192 @@
+#include "src/text/gguf_text.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/gguf.hpp"
+#include "src/text/utf8.hpp"
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+/// tokenizer.ggml.pre names the split pattern and, silently, the normalisation.
+struct PreTokenizer {
+  std::string_view name;
+  SplitPattern split;
+  bool nfc;
+};
+constexpr std::array kPreTokenizers{
+    PreTokenizer{"qwen2", SplitPattern::qwen2, true},
+    PreTokenizer{"smollm", SplitPattern::gpt2_digits, false},
+    PreTokenizer{"gpt-2", SplitPattern::gpt2, false},
+};
+
+constexpr const char* kModel = "tokenizer.ggml.model";
+constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kTokens = "tokenizer.ggml.tokens";
+constexpr const char* kTypes = "tokenizer.ggml.token_type";
+constexpr const char* kMerges = "tokenizer.ggml.merges";
+constexpr const char* kEos = "tokenizer.ggml.eos_token_id";
+constexpr const char* kTemplate = "tokenizer.chat_template";
+
+/// Kinds of tokens in tokenizer.ggml.token_type.
+constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;
+
+class Reader {
+ public:
+  explicit Reader(const GgufFile& file) : file_(file) {}
+
+  TokenizerSpec spec() const {
+    if (const std::string& model = required<std::string>(kModel, "a text"); model != "gpt2") {
+      fail(kModel, "the tokenizer \"" + model + "\" is not supported", "only byte-level BPE (\"gpt2\") is");
+    }
+    for (const char* key : {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token",
+                            "tokenizer.ggml.add_space_prefix"}) {
+      if (const bool* flag = find<bool>(key, "true or false"); flag != nullptr && *flag) {
+        fail(key, "a tokenizer that adds something to every text is not supported",
+             "use a model whose tokenizer adds nothing");
+      }
+    }
+    TokenizerSpec spec;
+    const PreTokenizer& pre = pre_tokenizer();
+    spec.split = pre.split;
+    spec.nfc = pre.nfc;
+    read_tokens(spec);
+    read_merges(spec);
+    return spec;
+  }
+
+  std::string chat_template() const {
+    const auto* text = find<std::string>(kTemplate, "a text");
+    if (text == nullptr) return {};
+    if (text::first_bad_utf8(*text) != std::string::npos) fail(kTemplate, "not UTF-8", kDamaged);
+    return *text;
+  }
+
+  std::optional<std::int32_t> eos_id(std::int64_t size) const {
+    const auto* id = find<std::uint64_t>(kEos, "a number");
+    if (id == nullptr) return std::nullopt;
+    if (*id >= static_cast<std::uint64_t>(size)) fail(kEos, "the id is outside the vocabulary", kDamaged);
+    return static_cast<std::int32_t>(*id);
+  }
+
+  std::string sha256() const {
+    Sha256 hash;
+    const auto number = [&hash](auto value) { hash.update(std::as_bytes(std::span(&value, 1))); };
+    const auto text = [&](std::string_view value) {
+      number(std::uint64_t{value.size()});
+      hash.update(value);
+    };
+    for (const auto& [key, value] : file_.metadata) {
+      if (!key.starts_with("tokenizer.")) continue;
+      text(key);
+      number(std::uint64_t{value.index()});
+      std::visit(
+          [&](const auto& content) {
+            using Content = std::decay_t<decltype(content)>;
+            if constexpr (std::is_arithmetic_v<Content>) {
+              number(content);
+            } else if constexpr (std::is_same_v<Content, std::string>) {
+              text(content);
+            } else if constexpr (std::is_same_v<Content, std::vector<std::string>>) {
+              number(std::uint64_t{content.size()});
+              for (const std::string& item : content) text(item);
+            } else {
+              number(std::uint64_t{content.size()});
+              hash.update(std::as_bytes(std::span(content)));
+            }
+          },
+          value);
+    }
+    return hash.finish_hex();
+  }
+
+ private:
+  static constexpr const char* kDamaged = "the file is damaged; convert the original model again";
+
+  [[noreturn]] void fail(const char* key, const std::string& what, const std::string& hint) const {
+    throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint);
+  }
+
+  template <typename T>
+  const T* find(const char* key, const char* kind) const {
+    const GgufValue* value = file_.find(key);
+    if (value == nullptr) return nullptr;
+    const T* content = std::get_if<T>(value);
+    if (content == nullptr) fail(key, std::string("not ") + kind, kDamaged);
+    return content;
+  }
+  template <typename T>
+  const T& required(const char* key, const char* kind) const {
+    const T* content = find<T>(key, kind);
+    if (content == nullptr) {
+      fail(key, "the key is missing",
+           "convert the model again with a current converter, or give it as a folder with tokenizer.json");
+    }
+    return *content;
+  }
+
+  const PreTokenizer& pre_tokenizer() const {
+    const auto& name = required<std::string>(kPre, "a text");
+    std::string known;
+    for (const PreTokenizer& pre : kPreTokenizers) {
+      if (pre.name == name) return pre;
+      known += (known.empty() ? "" : ", ") + std::string(pre.name);
+    }
+    fail(kPre, "the pre-tokenizer \"" + name + "\" is not supported", "known: " + known);
+  }
+
+  void read_tokens(TokenizerSpec& spec) const {
+    const auto& tokens = required<std::vector<std::string>>(kTokens, "a list of texts");
+    const auto& types = required<std::vector<std::int64_t>>(kTypes, "a list of numbers");
+    if (types.size() != tokens.size()) {
+      fail(kTypes, strf("%zu entries for %zu tokens", types.size(), tokens.size()), kDamaged);
+    }
+    spec.vocabulary.resize(tokens.size());
+    for (std::size_t id = 0; id < tokens.size(); ++id) {
+      if (types[id] == kUnused) continue;  // fills the embedding up to a round number
+      spec.vocabulary[id] = tokens[id];
+      if (types[id] == kNormal) continue;
+      if (types[id] != kControl && types[id] != kUserDefined && types[id] != kUnknown) {
+        fail(kTypes, strf("token %zu is of the unknown kind %lld", id, static_cast<long long>(types[id])),
+             "byte-level tokenizers have the kinds 1 to 5; convert the original model again");
+      }
+      spec.added.push_back(
+          {.id = static_cast<std::int32_t>(id), .content = tokens[id], .special = types[id] != kUserDefined});
+    }
+    // What follows the last token is no part of the tokenizer, as in the folder's tokenizer.json.
+    while (!spec.vocabulary.empty() && spec.vocabulary.back().empty()) spec.vocabulary.pop_back();
+  }
+
+  void read_merges(TokenizerSpec& spec) const {
+    const auto& merges = required<std::vector<std::string>>(kMerges, "a list of texts");
+    spec.merges.reserve(merges.size());
+    for (std::size_t rank = 0; rank < merges.size(); ++rank) {
+      const std::string& merge = merges[rank];
+      const std::size_t space = merge.find(' ');
+      if (space == std::string::npos || space == 0 || space + 1 == merge.size() ||
+          merge.find(' ', space + 1) != std::string::npos) {
+        fail(kMerges, strf("entry %zu is not a pair of tokens", rank), kDamaged);
+      }
+      spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    }
+  }
+
+  const GgufFile& file_;
+};
+
+}  // namespace
+
+TextModel text_model_from_gguf(const std::filesystem::path& path) {
+  const GgufFile file = read_gguf(path);
+  const Reader reader(file);
+  TextModel model{Tokenizer(reader.spec(), path.string()), reader.chat_template(), {}, reader.sha256()};
+  model.eos_id = reader.eos_id(model.tokenizer.size());
+  return model;
+}
+
+}  // namespace anemll

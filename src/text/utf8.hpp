@@ -1,0 +1,53 @@
+// UTF-8 in and out, and the character classes that the split patterns ask about. Pure functions, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace anemll::text {
+
+/// Offset of the first byte that is not part of well-formed UTF-8; npos when there is none.
+std::size_t first_bad_utf8(std::string_view bytes);
+
+/// `bytes` with every maximal ill-formed part replaced by U+FFFD, as Rust and the web do it.
+std::string lossy_utf8(std::string bytes);
+
+struct CodePoint {
+  char32_t value;
+  std::uint32_t bytes;
+};
+
+/// The code point at `at`, which begins one of well-formed text.
+inline CodePoint code_point_at(const char* at) {
+  const auto byte = [&](int i) { return static_cast<char32_t>(static_cast<unsigned char>(at[i])); };
+  const char32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  if (lead < 0xe0) return {(lead & 0x1f) << 6 | (byte(1) & 0x3f), 2};
+  if (lead < 0xf0) return {(lead & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f), 3};
+  return {(lead & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f), 4};
+}
+
+void append_code_point(std::string& out, char32_t value);
+
+enum class CharClass : std::uint8_t {
+  other,
+  letter,   ///< general category L*
+  number,   ///< general category N*
+  space,    ///< White_Space but for CR and LF
+  newline,  ///< CR, LF
+};
+
+CharClass class_above_ascii(char32_t value);
+
+inline CharClass class_of(char32_t value) {
+  if (value >= 0x80) return class_above_ascii(value);
+  if ((value >= 'a' && value <= 'z') || (value >= 'A' && value <= 'Z')) return CharClass::letter;
+  if (value >= '0' && value <= '9') return CharClass::number;
+  if (value == '\n' || value == '\r') return CharClass::newline;
+  if (value == ' ' || (value >= 0x09 && value <= 0x0d)) return CharClass::space;
+  return CharClass::other;
+}
+
+}  // namespace anemll::text

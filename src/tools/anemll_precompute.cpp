@@ -1,0 +1,27 @@
+// anemll_precompute: parse, start the ranks, run the teacher.
+#include "anemll/core/build_info.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
+#include "anemll/teacher/precompute.hpp"
+
+namespace {
+
+int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
+  anemll::PrecomputeOptions options;
+  anemll::OptionTable table = anemll::make_precompute_table(options);
+  if (table.parse(argc, argv) == anemll::OptionTable::Outcome::exit_ok) return 0;
+  anemll::settle_precompute_options(options, table);
+
+  const auto world = mpi.world();
+  anemll::set_log_rank(world->rank(), world->size());
+  anemll::log_info(anemll::build_summary());
+  return static_cast<int>(anemll::run_precompute(options, *world, mpi.local_rank(), mpi.local_size()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  anemll::install_signal_flag();  // before MPI_Init: the default action of SIGUSR1 is death
+  anemll::MpiRuntime mpi(&argc, &argv);
+  return mpi.run([&] { return precompute(argc, argv, mpi); });
+}

@@ -1,0 +1,86 @@
+#include "src/train/evaluator.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/core/log.hpp"
+#include "src/train/batch_tensors.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace anemll {
+
+Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
+                     Communicator& comm, at::Device device)
+    : options_(options), student_(student), sources_(std::move(sources)), comm_(comm), device_(device) {
+  if (sources_.teacher &&
+      sources_.teacher->architecture.vocab_size != student_.files().architecture.vocab_size) {
+    throw_data("the teacher's vocabulary has " + std::to_string(sources_.teacher->architecture.vocab_size) +
+                   " ids, the student's " + std::to_string(student_.files().architecture.vocab_size),
+               sources_.teacher->folder.string(), "give a teacher of the same family as --teacher-model");
+  }
+  if (sources_.text && sources_.teacher)
+    text_digest_ = sha256_hex(sources_.text->digest() + sources_.teacher->fingerprint);
+  KdPayloads payloads;
+  payloads.hidden = sources_.cache_shares_head;
+  train_.batch = data.read_rows(0, std::min(options.eval_samples, data.info().sequences), payloads);
+  const std::int64_t held = std::min(options.eval_samples, data.info().holdout_sequences);
+  if (held > 0) holdout_.batch = data.read_holdout(0, held, payloads);
+  for (Rows* rows : {&train_, &holdout_}) take_hidden(*rows);
+}
+
+Evaluator::~Evaluator() = default;
+
+void Evaluator::take_hidden(Rows& rows) {
+  if (rows.batch.hidden.empty()) return;
+  const at::Tensor view = hidden_of(rows.batch);
+  rows.teacher_hidden = device_.is_cpu() ? view : view.to(device_);
+}
+
+void Evaluator::run_teacher() {
+  if (!sources_.teacher) return;
+  log_info("running the teacher on the evaluation's rows and text");
+  Decoder teacher(*sources_.teacher, device_, true);
+  for (Rows* rows : {&train_, &holdout_}) {
+    if (rows->batch.rows > 0 && !rows->teacher_hidden.defined()) {
+      const at::Tensor hidden = teacher_states(teacher, rows->batch, comm_);
+      rows->teacher_hidden = hidden.to(device_);
+    }
+  }
+  if (sources_.text) sources_.text->run_teacher(teacher, comm_);
+  // Otherwise the student's head serves, which has an fp32 copy during evaluations anyway.
+  if (sources_.teacher->fingerprint != sources_.base_fingerprint || student_.has_own_head())
+    own_head_ = teacher.head_weight(at::kFloat);
+  sources_.teacher.reset();
+}
+
+at::Tensor Evaluator::teacher_head() const {
+  return own_head_.defined() ? own_head_ : student_.decoder().head_weight(at::kFloat);
+}
+
+EvaluationResult Evaluator::run(bool with_text) {
+  run_teacher();
+  Decoder& decoder = student_.decoder();
+  const auto score = [&](const Rows& rows) {
+    TeacherRows teacher;
+    if (rows.teacher_hidden.defined()) {
+      const bool from_cache = !rows.batch.hidden.empty();
+      teacher = {rows.teacher_hidden, from_cache ? decoder.head_weight(at::kFloat) : teacher_head()};
+    }
+    return evaluate_samples(decoder, rows.batch, teacher, options_.temperature, comm_);
+  };
+  EvaluationResult result;
+  const SampleScores train = score(train_);
+  result.loss = train.loss;
+  result.train = train.divergence;
+  if (holdout_.batch.rows > 0) {
+    const SampleScores held = score(holdout_);
+    result.holdout_loss = held.loss;
+    result.holdout = held.divergence;
+  }
+  if (with_text && sources_.text)
+    result.text = sources_.text->score(decoder, decoder.head_weight(at::kFloat), teacher_head(), comm_);
+  return result;
+}
+
+}  // namespace anemll

@@ -1,0 +1,58 @@
+// Everything a run evaluates on: its first training rows, its hold-out rows, a plain text; and what the
+// teacher says about them, out of the cache or from one pass of a teacher at hand. What nobody knows stays
+// absent.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/data/prefetcher.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/score/text_score.hpp"
+#include "src/train/evaluate.hpp"
+#include "src/train/student.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+class Evaluator {
+ public:
+  struct Sources {
+    bool cache_shares_head = false;     ///< the cache's hidden states belong to the student's head
+    std::string base_fingerprint;       ///< of the student's base model
+    std::optional<ModelFiles> teacher;  ///< a teacher to run, for texts and for caches without hidden states
+    std::optional<TextScorer> text;     ///< needs the teacher
+  };
+  /// Reads the rows; runs nothing yet. A data error for a teacher of another vocabulary.
+  Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
+            Communicator& comm, at::Device device);
+  ~Evaluator();
+
+  /// The student must be set to evaluation. Collective; all ranks get the same. The first call runs the
+  /// teacher.
+  EvaluationResult run(bool with_text);
+  /// Identifies what the text scores are about; empty without a text.
+  const std::string& text_digest() const { return text_digest_; }
+
+ private:
+  struct Rows {
+    KdBatch batch;
+    at::Tensor teacher_hidden;  // [rows, positions, H], undefined when nobody knows
+  };
+  void take_hidden(Rows& rows);
+  void run_teacher();
+  at::Tensor teacher_head() const;
+
+  const TrainOptions& options_;
+  Student& student_;
+  Sources sources_;
+  Communicator& comm_;
+  at::Device device_;
+  Rows train_, holdout_;
+  std::string text_digest_;
+  at::Tensor own_head_;  // of a teacher that is not the student's base model
+};
+
+}  // namespace anemll

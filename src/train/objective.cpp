@@ -1,0 +1,86 @@
+#include "src/train/objective.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+
+namespace anemll {
+namespace {
+
+std::string number(double value) {
+  return strf("%g", value);
+}
+
+[[noreturn]] void throw_no_lse(const TrainOptions& options, const KdCacheInfo& cache) {
+  std::string has;
+  if (cache.lse_t1) has = " 1";
+  if (cache.lse_train_temperature > 0)
+    has += (has.empty() ? " " : " and ") + number(cache.lse_train_temperature);
+  const std::string t = number(options.temperature);
+  throw_data("--kd-objective topk-tail at temperature " + t +
+                 " needs the teacher's log-sum-exp at that temperature; the cache has " +
+                 (has.empty() ? "none" : "it at" + has),
+             options.cache_dir,
+             "make a cache with anemll_precompute --payload topk,lse --train_temperature " + t +
+                 (has.empty() ? ", or train with --kd-objective topk" : ", or change --temperature"));
+}
+
+}  // namespace
+
+KdObjective objective_of(const TrainOptions& options) {
+  if (options.kd_objective == "topk-tail") return KdObjective::topk_tail;
+  if (options.kd_objective == "exact") return KdObjective::exact;
+  return KdObjective::topk;
+}
+
+KdPayloads training_payloads(const TrainOptions& options) {
+  KdPayloads payloads;
+  payloads.lse = objective_of(options) == KdObjective::topk_tail;
+  payloads.hidden = objective_of(options) == KdObjective::exact;
+  return payloads;
+}
+
+bool uses_lse_at_one(const TrainOptions& options, const KdCacheInfo& cache) {
+  return options.temperature == 1.0 && cache.lse_t1;
+}
+
+void add_payloads(BatchTensors& batch, const TrainOptions& options, const KdCacheInfo& cache) {
+  switch (objective_of(options)) {
+    case KdObjective::topk:
+      return;
+    case KdObjective::topk_tail:
+      batch.targets.teacher_lse = uses_lse_at_one(options, cache) ? batch.lse_t1 : batch.lse_train;
+      return;
+    case KdObjective::exact:
+      batch.targets.teacher_hidden = batch.teacher_hidden.flatten(0, 1);
+      return;
+  }
+}
+
+bool shares_head(const KdCacheInfo& cache, const StudentHead& head) {
+  return cache.hidden > 0 && cache.hidden == head.hidden_size && cache.head_sha256 == head.sha256;
+}
+
+void check_objective(const TrainOptions& options, const KdCacheInfo& cache, const StudentHead& head) {
+  const KdObjective objective = objective_of(options);
+  if (objective == KdObjective::topk_tail && !uses_lse_at_one(options, cache) &&
+      cache.lse_train_temperature != options.temperature) {
+    throw_no_lse(options, cache);
+  }
+  if (objective != KdObjective::exact) return;
+  if (cache.hidden == 0) {
+    throw_data(
+        "--kd-objective exact needs the teacher's hidden states; the cache has none", options.cache_dir,
+        "make a cache with anemll_precompute --payload topk,hidden, or train with --kd-objective topk");
+  }
+  if (shares_head(cache, head)) return;
+  throw_data(
+      "--kd-objective exact needs teacher and student to share the head: the cache's hidden states belong to "
+      "head " +
+          cache.head_sha256 + " of width " + std::to_string(cache.hidden) + ", the student has " +
+          (head.sha256.empty() ? "one of its own, out of its checkpoint"
+                               : head.sha256 + " of width " + std::to_string(head.hidden_size)),
+      options.cache_dir,
+      "give the model that made the cache as --model-id, or make a cache with this model as the teacher");
+}
+
+}  // namespace anemll

@@ -1,0 +1,111 @@
+// Parquet files: every codec and page kind in use, conversations, types of text, and damaged files.
+#include "tests/unit/datasets/support.hpp"
+
+using namespace anemll;
+using namespace anemll::test;
+
+namespace {
+
+std::filesystem::path parquet(const std::string& name) {
+  return golden("datasets/parquet/" + name + ".parquet");
+}
+DatasetOptions field(const std::string& name) {
+  DatasetOptions options = in_order();
+  options.text_field = name;
+  return options;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(datasets_parquet)
+
+BOOST_AUTO_TEST_CASE(codecs_and_pages) {
+  // The same records as JSON.
+  const auto expected = read_all(golden("datasets/alpaca_40.json"), in_order("alpaca"));
+  for (const auto& [name, rows] : std::vector<std::pair<std::string, std::size_t>>{
+           {"none_dict_v1", 2}, {"snappy_plain_v2", 6}, {"zstd_dict_v2", 6}, {"gzip_plain_v1", 6}}) {
+    const auto documents = read_all(parquet(name), in_order("alpaca"));
+    BOOST_REQUIRE_EQUAL(documents.size(), rows);
+    for (std::size_t i = 0; i < rows; ++i)
+      BOOST_TEST(flat(documents[i]) == flat(expected[i]), name << " " << i);
+    BOOST_TEST(documents[1].where == parquet(name).string() + ", row 2");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(conversations) {
+  auto dataset = Dataset::open(parquet("conversations"), in_order("openhermes"));
+  const auto documents = drain(*dataset);
+  BOOST_REQUIRE_EQUAL(documents.size(), 2U);
+  BOOST_TEST(flat(documents[0]) == "system=s|user=q|assistant=a");
+  BOOST_TEST(flat(documents[1]) == "user=q\xc3\xa9|assistant=b");
+  BOOST_TEST(dataset->records() == 5);
+  const auto large = read_all(parquet("messages_large"), in_order("sharegpt"));
+  BOOST_REQUIRE_EQUAL(large.size(), 1U);
+  BOOST_TEST(flat(large[0]) == "user=q|assistant=a");
+}
+
+BOOST_AUTO_TEST_CASE(types_of_text) {
+  for (const char* name : {"text", "large"}) {
+    auto dataset = Dataset::open(parquet("text_types"), field(name));
+    const auto read = texts(drain(*dataset));
+    BOOST_REQUIRE_EQUAL(read.size(), 11U);
+    BOOST_TEST(read[0] == "alpha");
+    BOOST_TEST(read[1] == "beta");
+    BOOST_TEST(read[10] == "gamma");
+    BOOST_TEST(dataset->records() == 21);
+  }
+  // What is not text is skipped by the plain format, as in JSON.
+  for (const char* name : {"binary", "number", "list"})
+    expect_data_error({"skips every one of the 21"}, [&] { read_all(parquet("text_types"), field(name)); });
+  expect_data_error({"row 21", "'bad'", "not UTF-8"}, [&] { read_all(parquet("text_types"), field("bad")); });
+}
+
+BOOST_AUTO_TEST_CASE(fields_that_are_not_there) {
+  expect_data_error({"conversations.parquet, row 1", "it has id, conversations", "openhermes, sharegpt"},
+                    [] { read_all(parquet("conversations"), in_order("alpaca")); });
+  expect_data_error({"text_types.parquet", "it has text, large, binary"},
+                    [] { read_all(parquet("text_types"), in_order("sharegpt")); });
+  expect_data_error({"there is no record"}, [] { read_all(parquet("empty"), in_order()); });
+}
+
+BOOST_AUTO_TEST_CASE(streamed) {
+  DatasetOptions options = in_order("alpaca");
+  options.streaming = true;
+  auto dataset = Dataset::open(parquet("zstd_dict_v2"), options);
+  BOOST_TEST(dataset->next()->where == parquet("zstd_dict_v2").string() + ", row 1");
+  BOOST_TEST(drain(*dataset).size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(damaged) {
+  const TempDir folder;
+  const auto path = folder / "a.parquet";
+  const std::string whole = read_text(parquet("zstd_dict_v2"));
+  for (std::size_t n = 0; n < whole.size(); n += 401) {
+    write(path, whole.substr(0, n));
+    expect_data_error({path.string(), "not a good Parquet file"},
+                      [&] { read_all(path, in_order("alpaca")); });
+  }
+  write(path, "PAR1 this is none PAR1");
+  expect_data_error({path.string()}, [&] { read_all(path, in_order("alpaca")); });
+  // A flipped byte gives an error or other text, never anything else.
+  for (const char* name : {"zstd_dict_v2", "conversations", "text_types"}) {
+    const std::string good = read_text(parquet(name));
+    const std::string format = std::string(name) == "conversations" ? "openhermes" : "alpaca";
+    std::size_t errors = 0;
+    for (std::size_t at = 0; at < good.size(); at += 53) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ 0x41);
+      write(path, bad);
+      try {
+        read_all(path, std::string(name) == "text_types" ? field("text") : in_order(format));
+      } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(ExitCode::data));
+        BOOST_TEST(!error.hint().empty());
+        ++errors;
+      }
+    }
+    BOOST_TEST(errors > 0U);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,251 @@
+// Without network: local paths, caches of the Python library under each variable, what is said when nothing
+// is found.
+#include "tests/unit/hub/hub_fixture.hpp"
+
+using namespace anemll;
+using namespace anemll::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A model as the Python library leaves it: links to blobs, a ref, a tag file, a lock.
+fs::path make_cached(const fs::path& root, const std::string& repository,
+                     const std::string& weights = "model.safetensors") {
+  const fs::path folder = root / repository;
+  const fs::path snapshot = folder / "snapshots" / FakeHub::kCommit;
+  for (const char* part : {"blobs", "refs"}) fs::create_directories(folder / part);
+  fs::create_directories(snapshot);
+  fs::create_directories(folder / ".no_exist" / FakeHub::kCommit);
+  fs::create_directories(root / ".locks" / repository);
+  const auto put = [&](const std::string& path, const std::string& content) {
+    const std::string name = FakeHub::etag(content, false);
+    write_file(folder / "blobs" / name, content);
+    fs::create_symlink(fs::path("../../blobs") / name, snapshot / path);
+  };
+  put("config.json", "{}");
+  put(weights, "weights");
+  write_file(folder / ".no_exist" / FakeHub::kCommit / "tokenizer.json", "");
+  write_file(folder / "refs/main", FakeHub::kCommit);
+  return snapshot;
+}
+
+/// An endpoint that nobody listens at: a test that reaches for the network fails at once.
+const std::string kNowhere = "http://127.0.0.1:9";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(hub)
+
+BOOST_AUTO_TEST_CASE(a_local_path_is_itself) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}});
+  BOOST_CHECK(fetch_model(golden("nano").string(), {}).path == golden("nano"));
+  BOOST_CHECK(fetch_model(golden("nano").string(), {}).repository.empty());
+  check_error([&] { fetch_model(root.path().string(), {}); }, {root.path().string(), "config.json"});
+  write_file(root / "a.GGUF", "GGUF");
+  write_file(root / "b.bin", "x");
+  BOOST_CHECK(fetch_model((root / "a.GGUF").string(), {}).path == root / "a.GGUF");
+  check_error([&] { fetch_model((root / "b.bin").string(), {}); }, {"b.bin", "not a model", ".gguf"});
+}
+
+BOOST_AUTO_TEST_CASE(local_datasets_and_patterns_pass_through) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}});
+  write_file(root / "a.jsonl", "{}");
+  write_file(root / "b[1].jsonl", "{}");
+  for (const std::string name : {"", "a.jsonl", "*.jsonl", "b[1].jsonl", "[ab]*"}) {
+    const std::string path = (root.path() / name).string();
+    BOOST_CHECK_MESSAGE(fetch_dataset(path, {}).path == path, path);
+  }
+  check_error([&] { fetch_dataset((root / "no/*.jsonl").string(), {}); }, {"no", "does not exist"});
+  check_error([&] { fetch_dataset((root / "c.jsonl").string(), {}); },
+              {"c.jsonl", "cannot find the dataset"});
+}
+
+BOOST_AUTO_TEST_CASE(every_variable_leads_to_the_cache) {
+  const std::pair<const char*, const char*> cases[] = {{"HF_HUB_CACHE", ""},
+                                                       {"HUGGINGFACE_HUB_CACHE", ""},
+                                                       {"HF_HOME", "hub"},
+                                                       {"XDG_CACHE_HOME", "huggingface/hub"},
+                                                       {"HOME", ".cache/huggingface/hub"}};
+  for (const auto& [variable, below] : cases) {
+    const TempDir root;
+    const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {variable, root.path().string()}});
+    const fs::path snapshot = make_cached(root.path() / below, "models--org--name");
+    const HubSnapshot found = fetch_model("org/name", {});
+    BOOST_CHECK_MESSAGE(fs::equivalent(found.path, snapshot), variable);
+    BOOST_CHECK_EQUAL(found.commit, FakeHub::kCommit);
+    BOOST_CHECK_EQUAL(found.repository, "org/name");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(variables_inside_variables_are_expanded) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HOME", root.path().string()}});
+  const fs::path snapshot = make_cached(root / "models", "models--plain");
+  for (const char* value : {"~/models", "$HOME/models", "${HOME}/models"}) {
+    ::setenv("HF_HUB_CACHE", value, 1);
+    BOOST_CHECK_MESSAGE(fs::equivalent(fetch_model("plain", {}).path, snapshot), value);
+  }
+  ::setenv("HF_HUB_CACHE", "${HOME/models", 1);
+  BOOST_CHECK_EQUAL(read_settings({}).cache_root, "${HOME/models");
+  HubOptions options;
+  options.cache_dir = "$HOME/models";
+  BOOST_CHECK(fs::equivalent(fetch_model("plain", options).path, snapshot));
+}
+
+BOOST_AUTO_TEST_CASE(revisions_are_refs_or_commits) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot = make_cached(root.path(), "models--org--name");
+  HubOptions options;
+  options.revision = FakeHub::kCommit;
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options).path, snapshot));
+  fs::create_directories(root / "models--org--name/refs/refs/pr");
+  write_file(root / "models--org--name/refs/refs/pr/1", std::string(FakeHub::kCommit) + "\n");
+  options.revision = "refs/pr/1";
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options).path, snapshot));
+  for (const char* bad : {"", "../main", "/etc/passwd", "a//b", "a\\b", "a\nb", "."}) {
+    options.revision = bad;
+    check_error([&] { fetch_model("org/name", options); }, {"not a revision"}, ExitCode::usage);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_lone_snapshot_needs_no_ref) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot = make_cached(root.path(), "models--org--name");
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  for (const char* ref : {"", "../../../etc", "c1899de"}) {
+    write_file(root / "models--org--name/refs/main", ref);
+    BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  }
+  fs::remove(root / "models--org--name/refs/main");
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  ::unsetenv("HF_HUB_OFFLINE");
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  fs::create_directories(root / "models--org--name/snapshots" / std::string(40, 'a'));
+  check_error([] { fetch_model("org/name", {}); }, {"models--org--name", "org/name"});
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_without_its_weights_is_not_complete) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot = make_cached(root.path(), "models--org--name", "model-00001-of-00002.safetensors");
+  ::setenv("HF_HUB_OFFLINE", "on", 1);
+  check_error([] { fetch_model("org/name", {}); }, {"no model.safetensors", "HF_HUB_OFFLINE=on forbids"});
+  const fs::path index = snapshot / "model.safetensors.index.json";
+  write_file(index, R"({"weight_map": {"a": "model-00001-of-00002.safetensors",
+                                       "b": "model-00002-of-00002.safetensors"}})");
+  check_error([] { fetch_model("org/name", {}); }, {"no model-00002-of-00002.safetensors"});
+  write_file(snapshot / "model-00002-of-00002.safetensors", "x");
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  for (const char* bad :
+       {"{", "[]", R"({"weight_map": {"a": "../config.json"}})", R"({"weight_map": {"a": 1}})"}) {
+    write_file(index, bad);
+    check_error([] { fetch_model("org/name", {}); }, {"readable model.safetensors.index.json"});
+  }
+  // A link whose blob somebody removed.
+  fs::remove(index);
+  fs::create_symlink("../../blobs/gone", snapshot / "model.safetensors");
+  check_error([] { fetch_model("org/name", {}); }, {"no model.safetensors"});
+}
+
+BOOST_AUTO_TEST_CASE(a_cached_dataset_needs_all_its_parts) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot =
+      make_cached(root.path(), "datasets--org--name", "train-00000-of-00002-abc.parquet");
+  check_error([] { fetch_dataset("org/name", {}); }, {"1 of 2 parts", "HF_HUB_OFFLINE"});
+  write_file(snapshot / "train-00001-of-00002-def.parquet", "x");
+  BOOST_CHECK(fs::equivalent(fetch_dataset("org/name", {}).path, snapshot));
+  for (const char* name : {"train-00000-of-00002-abc.parquet", "train-00001-of-00002-def.parquet"})
+    fs::remove(snapshot / name);
+  check_error([] { fetch_dataset("org/name", {}); }, {"no data files"});  // config.json is none
+}
+
+BOOST_AUTO_TEST_CASE(lookups_write_nothing) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
+  make_cached(root.path(), "models--org--name");
+  const auto listing = [&] {
+    std::map<std::string, fs::file_time_type> files;
+    for (const auto& entry : fs::recursive_directory_iterator(root.path())) {
+      if (!entry.is_symlink()) files[entry.path().string()] = entry.last_write_time();
+    }
+    return files;
+  };
+  for (const auto& entry : fs::recursive_directory_iterator(root.path())) {
+    if (entry.is_directory()) fs::permissions(entry.path(), fs::perms(0555));
+  }
+  const auto before = listing();
+  fetch_model("org/name", {});
+  BOOST_CHECK(listing() == before);
+  for (const auto& [path, time] : before) {
+    if (fs::is_directory(path)) fs::permissions(path, fs::perms(0755));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(unknown_names_say_where_was_looked) {
+  const TempDir root;
+  const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
+  check_error([] { fetch_model("org/name", {}); },
+              {(root / "models--org--name").string(), "org/name", kNowhere, "cannot be reached"});
+  for (const char* bad : {"../../no/such", "", "a/b/c", "a--b", "-a/b", "a/b.", "a/b.git", "a/.b", "o/n\\x"})
+    check_error([&] { fetch_model(bad, {}); }, {std::string("cannot find the model ") + bad});
+  for (const char* name : {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}) {
+    for (const char* value : {"1", "yes", "TRUE", "On"}) {
+      ::setenv(name, value, 1);
+      check_error([] { fetch_model("org/name", {}); },
+                  {(root / "models--org--name").string(), std::string(name) + "=" + value, kNowhere});
+    }
+    ::setenv(name, "0", 1);
+  }
+  HubOptions options;
+  options.local_files_only = true;
+  check_error([&] { fetch_model("org/name", options); }, {"--local_files_only"});
+  BOOST_CHECK(fs::is_empty(root.path()));
+}
+
+BOOST_AUTO_TEST_CASE(variables_that_make_no_sense_are_refused) {
+  const TempDir root;
+  const HubVariables variables({{"HOME", root.path().string()}});
+  const auto refused = [](const char* name, const std::string& value) {
+    ::setenv(name, value.c_str(), 1);
+    check_error([] { read_settings({}); }, {name}, ExitCode::usage);
+    ::unsetenv(name);
+  };
+  for (const char* value : {"huggingface.co", "ftp://x", "http://a b", "https://x/?q"})
+    refused("HF_ENDPOINT", value);
+  for (const char* value : {"soon", "-1", "0", "1e99", "nan", "5s"}) {
+    refused("HF_HUB_ETAG_TIMEOUT", value);
+    refused("HF_HUB_DOWNLOAD_TIMEOUT", value);
+  }
+  refused("HF_TOKEN", "hf_a\r\nX-Other: 1");
+  ::setenv("HF_ENDPOINT", "https://mirror.example//", 1);
+  ::setenv("HF_HUB_ETAG_TIMEOUT", "2.5", 1);
+  BOOST_CHECK_EQUAL(read_settings({}).endpoint, "https://mirror.example");
+  BOOST_CHECK_EQUAL(read_settings({}).etag_timeout_s, 2.5);
+  BOOST_CHECK_EQUAL(read_settings({}).download_timeout_s, 10);
+}
+
+BOOST_AUTO_TEST_CASE(the_token_comes_from_where_python_takes_it) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HOME", root.path().string()}});
+  BOOST_CHECK_EQUAL(read_settings({}).token, "");
+  write_file(root / "token", "hf_default\n");
+  BOOST_CHECK_EQUAL(read_settings({}).token, "hf_default");
+  write_file(root / "other", " hf_named ");
+  ::setenv("HF_TOKEN_PATH", (root / "other").c_str(), 1);
+  BOOST_CHECK_EQUAL(read_settings({}).token, "hf_named");
+  ::setenv("HF_TOKEN", "hf_variable", 1);
+  BOOST_CHECK_EQUAL(read_settings({}).token, "hf_variable");
+  ::setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1", 1);
+  BOOST_CHECK_EQUAL(read_settings({}).token, "");
+  HubOptions options;
+  options.token = "hf_given";
+  BOOST_CHECK_EQUAL(read_settings(options).token, "hf_given");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

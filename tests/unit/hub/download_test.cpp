@@ -1,0 +1,205 @@
+// Downloads from a hub that behaves: layout, redirects, tokens, revisions, what is wanted, what a second call
+// does.
+#include "tests/unit/hub/hub_fixture.hpp"
+
+#include <algorithm>
+
+using namespace anemll;
+using namespace anemll::test;
+namespace fs = std::filesystem;
+
+BOOST_FIXTURE_TEST_SUITE(hub, HubFixture)
+
+BOOST_AUTO_TEST_CASE(a_model_is_laid_out_as_python_does) {
+  add_model();
+  const HubSnapshot found = get();
+  BOOST_CHECK_EQUAL(found.path, snapshot);
+  BOOST_CHECK_EQUAL(found.repository, "org/name");
+  BOOST_CHECK_EQUAL(found.commit, FakeHub::kCommit);
+  BOOST_CHECK_EQUAL(read_text(folder / "refs/main"), FakeHub::kCommit);
+  BOOST_CHECK_EQUAL(read_text(snapshot / "config.json"), config);
+  BOOST_CHECK(read_text(snapshot / "model.safetensors") == weights);
+  BOOST_CHECK_EQUAL(fs::read_symlink(snapshot / "model.safetensors"),
+                    "../../blobs/" + FakeHub::etag(weights, true));
+  BOOST_CHECK_EQUAL(fs::read_symlink(snapshot / "config.json"),
+                    "../../blobs/" + FakeHub::etag(config, false));
+  BOOST_CHECK(read_text(cache / "CACHEDIR.TAG").starts_with("Signature: 8a477f597d28d172789f06886806bc55"));
+  BOOST_CHECK(fs::exists(cache / ".locks/models--org--name" / (FakeHub::etag(weights, true) + ".lock")));
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(snapshot)) files.push_back(entry.path().filename());
+  std::sort(files.begin(), files.end());
+  BOOST_CHECK((files == std::vector<std::string>{"config.json", "model.safetensors", "tokenizer.json"}));
+  std::vector<std::string> parts;
+  for (const auto& entry : fs::directory_iterator(folder)) parts.push_back(entry.path().filename());
+  std::sort(parts.begin(), parts.end());
+  BOOST_CHECK((parts == std::vector<std::string>{"blobs", "refs", "snapshots"}));
+  BOOST_CHECK(incomplete().empty());
+  BOOST_CHECK(waits.empty());
+  for (const FakeRequest& request : hub.seen()) BOOST_CHECK_EQUAL(request.encoding, "identity");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_cached_needs_no_request) {
+  add_model();
+  get();
+  const std::size_t before = hub.seen().size();
+  BOOST_CHECK_EQUAL(get().path, snapshot);
+  const HubSettings here = settings();
+  BOOST_CHECK_EQUAL(fetch(HubKind::model, "org/name", FakeHub::kCommit, here, model_demand()).path, snapshot);
+  BOOST_CHECK_EQUAL(hub.seen().size(), before);
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_writes_no_ref) {
+  add_model();
+  fetch(HubKind::model, "org/name", FakeHub::kCommit, settings(), model_demand());
+  BOOST_CHECK(fs::exists(snapshot / "config.json"));
+  BOOST_CHECK(fs::is_empty(folder / "refs"));
+}
+
+BOOST_AUTO_TEST_CASE(a_tokenizer_that_python_left_out_is_fetched_when_it_can_be) {
+  add_model();
+  get();
+  fs::remove(snapshot / "tokenizer.json");
+  hub.on_request([](const FakeRequest&, FakeReply& reply) { reply.status = 500; });
+  BOOST_CHECK_EQUAL(get().path, snapshot);  // used as it is
+  BOOST_CHECK(waits.empty());
+  hub.on_request({});
+  BOOST_CHECK_EQUAL(get().path, snapshot);
+  BOOST_CHECK_EQUAL(read_text(snapshot / "tokenizer.json"), "{}");
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_tokenizer_that_does_not_exist_is_asked_for_once) {
+  hub.add("org/name", "config.json", config);
+  hub.add("org/name", "model.safetensors", weights, true);
+  get();
+  BOOST_CHECK(fs::exists(folder / ".no_exist" / FakeHub::kCommit / "tokenizer.json"));
+  const std::size_t before = hub.seen().size();
+  get();
+  BOOST_CHECK_EQUAL(hub.seen().size(), before);
+}
+
+BOOST_AUTO_TEST_CASE(shards_that_are_missing_are_added) {
+  hub.add("org/name", "config.json", config);
+  hub.add("org/name", "tokenizer.json", "{}");
+  hub.add(
+      "org/name", "model.safetensors.index.json",
+      R"({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})");
+  hub.add("org/name", "model-00001-of-00002.safetensors", weights, true);
+  hub.add("org/name", "model-00002-of-00002.safetensors", make_weights(1000), true);
+  get();
+  fs::remove(snapshot / "model-00002-of-00002.safetensors");
+  BOOST_CHECK_EQUAL(get().path, snapshot);
+  BOOST_CHECK_EQUAL(fs::file_size(snapshot / "model-00002-of-00002.safetensors"), 1000U);
+  // Its blob was still there.
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(make_weights(1000), true)), 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_token_goes_to_the_hub_alone) {
+  add_model();
+  ::setenv("HF_TOKEN", "hf_secret", 1);
+  get();
+  int with = 0;
+  for (const FakeRequest& request : hub.seen()) {
+    BOOST_CHECK_EQUAL(request.authorization, request.store ? "" : "Bearer hf_secret");
+    with += request.store ? 0 : 1;
+  }
+  BOOST_CHECK_GT(with, 0);
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_hub_that_sends_us_elsewhere_for_its_list_gets_no_token_there) {
+  add_model();
+  ::setenv("HF_TOKEN", "hf_secret", 1);
+  hub.on_request([this](const FakeRequest& request, FakeReply& reply) {
+    if (request.store || !request.path.starts_with("/api/models")) return;
+    reply.status = 302;
+    reply.headers["Location"] = hub.store().substr(5) + "/list";  // "//127.0.0.1:port/list"
+  });
+  check_error([&] { get(); }, {"org/name"});
+  bool arrived = false;
+  for (const FakeRequest& request : hub.seen()) {
+    if (!request.store) continue;
+    arrived = true;
+    BOOST_CHECK_EQUAL(request.authorization, "");
+  }
+  BOOST_CHECK(arrived);
+}
+
+BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
+  const std::string name = "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet";
+  hub.add("datasets/tatsu-lab/alpaca", name, weights, true);
+  hub.add("datasets/tatsu-lab/alpaca", "README.md", "not wanted");
+  hub.add("datasets/tatsu-lab/alpaca", "dataset_infos.json", "not wanted");
+  hub.add("datasets/tatsu-lab/alpaca", "extra/rows.jsonl", "not wanted beside Parquet");
+  const HubSnapshot found = fetch(HubKind::dataset, "tatsu-lab/alpaca", "main", settings(), dataset_demand());
+  BOOST_CHECK_EQUAL(found.path, cache / "datasets--tatsu-lab--alpaca/snapshots" / FakeHub::kCommit);
+  BOOST_CHECK(read_text(found.path / name) == weights);
+  BOOST_CHECK_EQUAL(fs::read_symlink(found.path / name), "../../../blobs/" + FakeHub::etag(weights, true));
+  BOOST_CHECK(!fs::exists(found.path / "README.md"));
+  BOOST_CHECK(!fs::exists(found.path / "extra"));
+  BOOST_CHECK_EQUAL(hub.count("HEAD", "/datasets/tatsu-lab/alpaca/resolve/"), 1);
+}
+
+BOOST_AUTO_TEST_CASE(data_files_of_a_repository) {
+  const std::vector<std::string> all = {".gitattributes", "LICENSE.txt", "README.md",  "a.json",
+                                        "b/c.jsonl.gz",   "d.json.zst",  "e.csv",      ".hidden/f.json",
+                                        "g.JSONL",        "h.txt",       "state.json", "__pycache__/i.json"};
+  const std::vector<std::string> expected = {"a.json", "b/c.jsonl.gz", "d.json.zst", "g.JSONL"};
+  BOOST_CHECK(dataset_demand().choose(all) == expected);
+  BOOST_CHECK((dataset_demand().choose({"LICENSE.txt", "h.txt"}) == std::vector<std::string>{"h.txt"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_renamed_repository_is_followed) {
+  add_model();
+  hub.on_request([](const FakeRequest& request, FakeReply& reply) {
+    for (const std::string start : {"/api/models/", "/"}) {
+      const std::string old = start + "old/name/";
+      if (!request.path.starts_with(old)) continue;
+      reply = FakeReply();
+      reply.status = 307;
+      reply.headers["Location"] = start + "org/name/" + request.path.substr(old.size());
+    }
+  });
+  const HubSnapshot found = fetch(HubKind::model, "old/name", "main", settings(), model_demand());
+  BOOST_CHECK_EQUAL(found.path, cache / "models--old--name/snapshots" / FakeHub::kCommit);
+  BOOST_CHECK(read_text(found.path / "model.safetensors") == weights);
+}
+
+BOOST_AUTO_TEST_CASE(names_are_encoded) {
+  add_model();
+  hub.add("org/name", "a b+c%20#1?.safetensors", "odd");
+  get();
+  BOOST_CHECK_EQUAL(read_text(snapshot / "a b+c%20#1?.safetensors"), "odd");
+}
+
+BOOST_AUTO_TEST_CASE(copies_where_links_are_impossible) {
+  add_model();
+  HubSettings plain = settings();
+  plain.symlinks = false;
+  fetch(HubKind::model, "org/name", "main", plain, model_demand());
+  BOOST_CHECK(!fs::is_symlink(snapshot / "model.safetensors"));
+  BOOST_CHECK(read_text(snapshot / "model.safetensors") == weights);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_file_is_a_file) {
+  add_model();
+  hub.add("org/name", "special_tokens_map.json", "");
+  get();
+  BOOST_CHECK_EQUAL(read_text(snapshot / "special_tokens_map.json"), "");
+}
+
+BOOST_AUTO_TEST_CASE(callers_choose_files_and_judge_folders) {
+  add_model();
+  ::setenv("HF_HUB_CACHE", (root / "own").c_str(), 1);
+  HubOptions options;
+  options.cache_dir = root / "other";
+  const WantFile want = [](const std::string& path) { return path == "README.md"; };
+  const auto complete = [](const fs::path& at) { return fs::exists(at / "README.md"); };
+  const HubSnapshot found = fetch_repository(HubKind::model, "org/name", options, want, complete);
+  BOOST_CHECK_EQUAL(read_text(found.path / "README.md"), "not wanted");
+  BOOST_CHECK(found.path.string().starts_with((root / "other").string()));
+  const auto never = [](const fs::path&) { return false; };
+  check_error([&] { fetch_repository(HubKind::model, "org/name", options, want, never); }, {"org/name"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()

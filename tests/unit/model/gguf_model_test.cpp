@@ -1,0 +1,411 @@
+// GGUF files as models: the same architecture, weights and logits as the folder that they were made from, and
+// refusals of what would be computed otherwise.
+#include "tests/support/gguf_model.hpp"
+
+#include "anemll/core/half.hpp"
+#include "src/model/decoder.hpp"
+#include "src/model/rope.hpp"
+#include "src/model/torch_bridge.hpp"
+#include "tests/support/memory_file.hpp"
+#include "tests/unit/model/model_folder.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <boost/test/unit_test.hpp>
+
+using namespace anemll;
+using namespace anemll::test;
+
+namespace {
+
+/// Widths that blocks of 32 divide.
+const Keys kLlamaChanges{{"vocab_size", "50"},        {"hidden_size", "64"},
+                         {"intermediate_size", "96"}, {"max_position_embeddings", "128"},
+                         {"attention_bias", "true"},  {"mlp_bias", "true"}};
+
+HostTensor random_f32(const std::vector<std::int64_t>& shape, std::mt19937& engine) {
+  HostTensor out = HostTensor::zeros(DType::f32, shape);
+  std::normal_distribution<float> normal(0.0F, 0.3F);
+  for (std::int64_t i = 0; i < out.numel(); ++i) {
+    const float value = normal(engine);
+    std::memcpy(out.mutable_bytes() + i * 4, &value, sizeof(value));
+  }
+  return out;
+}
+
+/// A random llama folder, untied and with biases everywhere.
+ModelFiles llama_folder(const TempDir& folder, const Keys& more = {}) {
+  Keys changes = kLlamaChanges;
+  for (const auto& [key, value] : more) changes[key] = value;
+  write_config(folder.path(), llama_keys(), changes);
+  TensorMap tensors;
+  std::mt19937 engine(5);
+  for (const TensorSpec& spec : expected_tensors(read_architecture(folder.path()))) {
+    tensors.set(spec.name, random_f32(spec.shape, engine));
+  }
+  write_tensors(folder / "model.safetensors", tensors);
+  return load_model_files(folder.path());
+}
+
+at::Tensor logits(const ModelFiles& files) {
+  Decoder decoder(files, at::kCPU, /*dense=*/true);
+  std::vector<std::int64_t> ids(2 * 12);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(i * 7 % 50);
+  const at::Tensor input = at::empty({2, 12}, at::TensorOptions().dtype(at::kLong));
+  std::memcpy(input.data_ptr(), ids.data(), ids.size() * sizeof(ids[0]));
+  return decoder.logits(decoder.hidden(input, {}));
+}
+
+void check_same_architecture(const Architecture& a, const Architecture& b) {
+  BOOST_CHECK_EQUAL(a.family, b.family);
+  BOOST_CHECK_EQUAL(a.vocab_size, b.vocab_size);
+  BOOST_CHECK_EQUAL(a.hidden_size, b.hidden_size);
+  BOOST_CHECK_EQUAL(a.intermediate_size, b.intermediate_size);
+  BOOST_CHECK_EQUAL(a.layers, b.layers);
+  BOOST_CHECK_EQUAL(a.heads, b.heads);
+  BOOST_CHECK_EQUAL(a.kv_heads, b.kv_heads);
+  BOOST_CHECK_EQUAL(a.head_dim, b.head_dim);
+  BOOST_CHECK_EQUAL(a.max_positions, b.max_positions);
+  BOOST_CHECK_EQUAL(a.rms_norm_eps, b.rms_norm_eps);  // through float and back
+  BOOST_CHECK_EQUAL(a.rope_theta, b.rope_theta);
+  BOOST_CHECK_EQUAL(a.qk_norm, b.qk_norm);
+  BOOST_CHECK_EQUAL(a.attention_bias, b.attention_bias);
+  BOOST_CHECK_EQUAL(a.mlp_bias, b.mlp_bias);
+  BOOST_CHECK_EQUAL(a.tied_embeddings, b.tied_embeddings);
+}
+
+void check_same_model(const ModelFiles& folder, const ModelFiles& gguf) {
+  check_same_architecture(folder.architecture, gguf.architecture);
+  BOOST_REQUIRE_EQUAL(folder.tensors.size(), gguf.tensors.size());
+  for (const auto& [name, tensor] : folder.tensors) {
+    const HostTensor* other = gguf.tensors.find(name);
+    BOOST_REQUIRE_MESSAGE(other != nullptr && other->describe() == tensor.describe(), name);
+    BOOST_CHECK_MESSAGE(std::memcmp(other->data, tensor.data, tensor.bytes()) == 0, name);
+  }
+  BOOST_CHECK_EQUAL(head_sha256(folder), head_sha256(gguf));
+  BOOST_CHECK(at::equal(logits(folder), logits(gguf)));
+}
+
+/// The error of a llama file after a change of what is written.
+void refused(const std::function<void(GgufWriter&)>& more, const std::string& where, const std::string& what,
+             const std::string& left_out = "") {
+  const TempDir folder;
+  const ModelFiles files = llama_folder(folder);
+  GgufWriter writer;
+  put_architecture(writer, files.architecture);
+  more(writer);
+  for (const auto& [name, tensor] : files.tensors) {
+    const std::string renamed = gguf_tensor_name(name);
+    if (renamed != left_out) writer.plain(renamed, gguf_layout(files.architecture, name, tensor));
+  }
+  writer.write(folder / "m.gguf");
+  BOOST_TEST_CONTEXT(what) {
+    check_data_error([&] { load_model_files(folder / "m.gguf"); }, where, what);
+  }
+}
+
+HostTensor ones(std::int64_t count) {
+  HostTensor out = HostTensor::zeros(DType::f32, {count});
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float one = 1;
+    std::memcpy(out.mutable_bytes() + i * 4, &one, sizeof(one));
+  }
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(model)
+
+BOOST_AUTO_TEST_CASE(a_qwen3_gguf_is_its_folder) {
+  const TempDir folder;
+  const ModelFiles nano = load_model_files(golden("nano"));
+  GgufWriter writer;
+  put_tensors(put_architecture(writer, nano.architecture), nano.architecture, nano.tensors);
+  writer.write(folder / "nano.gguf");
+  const ModelFiles gguf = load_model_files(folder / "nano.gguf");
+  BOOST_CHECK(gguf.folder == folder / "nano.gguf");
+  check_same_model(nano, gguf);
+  // The tied head is the embedding itself, and both are views of the file.
+  BOOST_CHECK_EQUAL(gguf.tensors.find("lm_head.weight")->data,
+                    gguf.tensors.find("model.embed_tokens.weight")->data);
+  BOOST_CHECK_EQUAL(gguf.maps.size(), 1U);
+  gguf.release_pages();
+  BOOST_CHECK_EQUAL(head_sha256(nano), head_sha256(gguf));
+}
+
+BOOST_AUTO_TEST_CASE(a_llama_gguf_is_its_folder) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(folder);
+  GgufWriter writer;
+  put_tensors(put_architecture(writer, llama.architecture), llama.architecture, llama.tensors);
+  writer.write(folder / "llama.gguf");
+  check_same_model(llama, load_model_files(folder / "llama.gguf"));
+
+  // The order of rows matters to the test: without the permutation the model is another one.
+  GgufWriter unpermuted;
+  put_architecture(unpermuted, llama.architecture);
+  for (const auto& [name, tensor] : llama.tensors) unpermuted.plain(gguf_tensor_name(name), tensor);
+  unpermuted.write(folder / "wrong.gguf");
+  BOOST_CHECK(!at::equal(logits(llama), logits(load_model_files(folder / "wrong.gguf"))));
+}
+
+BOOST_AUTO_TEST_CASE(quantised_tensors_become_halves) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(folder);
+  GgufWriter writer;
+  put_architecture(writer, llama.architecture);
+  TensorMap expected;
+  for (const auto& [name, tensor] : llama.tensors) {
+    if (tensor.shape.size() < 2) {
+      writer.plain(gguf_tensor_name(name), gguf_layout(llama.architecture, name, tensor));
+      continue;
+    }
+    const auto quantise = [](const HostTensor& t) {
+      return as_q8_0(reinterpret_cast<const float*>(t.data), static_cast<std::size_t>(t.numel()));
+    };
+    writer.tensor(gguf_tensor_name(name), static_cast<std::uint32_t>(GgufType::q8_0), tensor.shape,
+                  quantise(gguf_layout(llama.architecture, name, tensor)));
+    // Rows are quantised one by one, so their order does not matter to their values.
+    const std::string blocks = quantise(tensor);
+    std::vector<float> values(static_cast<std::size_t>(tensor.numel()));
+    dequantise_blocks(GgufType::q8_0, std::as_bytes(std::span(blocks)), values);
+    HostTensor half = HostTensor::zeros(DType::f16, tensor.shape);
+    float_to_half(values, {reinterpret_cast<std::uint16_t*>(half.mutable_bytes()), values.size()});
+    expected.set(name, std::move(half));
+  }
+  writer.write(folder / "q8.gguf");
+  const ModelFiles gguf = load_model_files(folder / "q8.gguf");
+  for (const auto& [name, tensor] : expected) {
+    const HostTensor* got = gguf.tensors.find(name);
+    BOOST_REQUIRE_MESSAGE(got != nullptr && got->describe() == tensor.describe(), name);
+    BOOST_CHECK_MESSAGE(std::memcmp(got->data, tensor.data, tensor.bytes()) == 0, name);
+  }
+  BOOST_CHECK_EQUAL(gguf.tensors.find("model.norm.weight")->describe(), "float32[64]");
+  BOOST_CHECK(gguf.fingerprint != llama.fingerprint);
+  BOOST_CHECK_EQUAL(gguf.fingerprint, load_model_files(folder / "q8.gguf").fingerprint);
+}
+
+BOOST_AUTO_TEST_CASE(values_beyond_the_half_range_stay_floats) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(folder);
+  for (const bool finite : {true, false}) {
+    GgufWriter writer;
+    put_architecture(writer, llama.architecture);
+    for (const auto& [name, tensor] : llama.tensors) {
+      const HostTensor stored = gguf_layout(llama.architecture, name, tensor);
+      if (name != "model.layers.1.self_attn.q_proj.weight") {
+        writer.plain(gguf_tensor_name(name), stored);
+        continue;
+      }
+      std::string blocks =
+          as_q8_0(reinterpret_cast<const float*>(stored.data), static_cast<std::size_t>(stored.numel()));
+      // Row 2 of the file is row 1 of the folder (heads of 16): scale 1000 times 100, or an infinite scale.
+      const std::uint16_t scale = float_to_half(finite ? 1000.0F : std::numeric_limits<float>::infinity());
+      std::memcpy(blocks.data() + 2 * 2 * 34, &scale, sizeof(scale));
+      blocks[2 * 2 * 34 + 2] = 100;
+      writer.tensor(gguf_tensor_name(name), static_cast<std::uint32_t>(GgufType::q8_0), stored.shape, blocks);
+    }
+    writer.write(folder / "large.gguf");
+    if (!finite) {
+      check_data_error([&] { load_model_files(folder / "large.gguf"); }, "large.gguf", "blk.1.attn_q.weight");
+      continue;
+    }
+    const ModelFiles gguf = load_model_files(folder / "large.gguf");
+    const HostTensor* tensor = gguf.tensors.find("model.layers.1.self_attn.q_proj.weight");
+    BOOST_CHECK_EQUAL(tensor->describe(), "float32[64, 64]");
+    BOOST_CHECK_EQUAL(reinterpret_cast<const float*>(tensor->data)[64], 100000.0F);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gguf_rope_scaling_of_llama3_is_recognised) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(
+      folder, {{"rope_theta", "500000.0"},
+               {"rope_scaling", R"({"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0,
+                 "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})"}});
+  Architecture plain = llama.architecture;
+  plain.rope_scaling.reset();
+  const std::vector<float> scaled = rope_frequencies(llama.architecture), unscaled = rope_frequencies(plain);
+  for (const double error : {1.0, 1.01}) {
+    HostTensor divisors = ones(8);
+    for (std::size_t i = 0; i < 8; ++i) {
+      const auto d = static_cast<float>(static_cast<double>(unscaled[i]) / static_cast<double>(scaled[i]) *
+                                        (i == 5 ? error : 1.0));
+      std::memcpy(divisors.mutable_bytes() + i * 4, &d, sizeof(d));
+    }
+    GgufWriter writer;
+    put_tensors(put_architecture(writer, llama.architecture), llama.architecture, llama.tensors);
+    writer.plain("rope_freqs.weight", divisors).write(folder / "m.gguf");
+    if (error != 1.0) {
+      check_data_error([&] { load_model_files(folder / "m.gguf"); }, "m.gguf", "rope_freqs.weight");
+      continue;
+    }
+    const ModelFiles gguf = load_model_files(folder / "m.gguf");
+    check_same_model(llama, gguf);
+    BOOST_REQUIRE(gguf.architecture.rope_scaling.has_value());
+    BOOST_CHECK_EQUAL(gguf.architecture.rope_scaling->factor, 32.0);
+  }
+  // Divisors of one scale nothing.
+  GgufWriter writer;
+  put_tensors(put_architecture(writer, plain), plain, llama.tensors);
+  writer.plain("rope_freqs.weight", ones(8)).write(folder / "one.gguf");
+  BOOST_CHECK(!read_architecture(folder / "one.gguf").rope_scaling.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_rendered_config_reads_as_a_folder) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(folder);
+  GgufWriter writer;
+  put_architecture(writer, llama.architecture).u32("tokenizer.ggml.eos_token_id", 2);
+  put_tensors(writer, llama.architecture, llama.tensors).write(folder / "m.gguf");
+  const TempDir copy;
+  const std::string text = model_config_json(folder / "m.gguf");
+  BOOST_CHECK(text.find("\"eos_token_id\": 2") != std::string::npos);
+  write_file(copy / "config.json", text);
+  check_same_architecture(read_architecture(copy.path()), llama.architecture);
+  BOOST_CHECK_EQUAL(model_config_json(copy.path()), text);
+}
+
+BOOST_AUTO_TEST_CASE(gguf_models_that_compute_something_else_are_refused) {
+  refused([](GgufWriter& w) { w.u32("llama.expert_count", 8); }, "llama.expert_count", "expert_count");
+  refused([](GgufWriter& w) { w.u32("llama.attention.sliding_window", 4096); }, "sliding_window",
+          "not supported");
+  refused([](GgufWriter& w) { w.f32("llama.logit_scale", 0.5F); }, "logit_scale", "not supported");
+  refused([](GgufWriter& w) { w.text("llama.rope.scaling.type", "yarn"); }, "rope.scaling.type", "yarn");
+  refused([](GgufWriter& w) { w.f32("llama.rope.scaling.factor", 4); }, "rope.scaling.factor", "linear");
+  refused([](GgufWriter& w) { w.u32("split.count", 3); }, "split.count", "split over several");
+  refused([](GgufWriter& w) { w.text("general.type", "adapter"); }, "general.type", "adapter");
+  refused([](GgufWriter& w) { w.u32("llama.rope.dimension_count", 8); }, "dimension_count", "head size");
+  refused([](GgufWriter& w) { w.u32("llama.attention.value_length", 8); }, "value_length", "head size");
+  refused([](GgufWriter& w) { w.plain("blk.0.attn_q_norm.weight", ones(16)); }, "m.gguf", "has no place");
+  refused([](GgufWriter& w) { w.plain("blk.2.ffn_norm.weight", ones(64)); }, "m.gguf", "has no place");
+  refused([](GgufWriter& w) { w.plain("rope_factors_long.weight", ones(8)); }, "m.gguf", "rope_factors_long");
+  refused([](GgufWriter& w) { w.plain("rope_freqs.weight", ones(7)); }, "m.gguf", "rope_freqs");
+  refused([](GgufWriter& w) { w.texts("tokenizer.ggml.tokens", std::vector<std::string>(51)); },
+          "tokenizer.ggml.tokens", "at most one entry");
+}
+
+BOOST_AUTO_TEST_CASE(incomplete_gguf_models_are_refused) {
+  refused([](GgufWriter&) {}, "m.gguf", "blk.1.ffn_up.weight is missing", "blk.1.ffn_up.weight");
+  refused([](GgufWriter&) {}, "m.gguf", "token_embd.weight is missing", "token_embd.weight");
+  refused([](GgufWriter&) {}, "m.gguf", "output_norm.weight is missing", "output_norm.weight");
+  refused([](GgufWriter& w) { w.plain("output_norm.weight", ones(63)); }, "m.gguf", "the metadata says [64]",
+          "output_norm.weight");
+  refused(
+      [](GgufWriter& w) {
+        w.tensor("output.weight", 20, {50, 64}, std::string(1800, '\0'));
+      },
+      "m.gguf", "IQ4_NL", "output.weight");
+  // A head left out is a tied one; a bias left out of one projection is a fault.
+  refused([](GgufWriter&) {}, "m.gguf", "blk.1.attn_k.bias is missing", "blk.1.attn_k.bias");
+}
+
+BOOST_AUTO_TEST_CASE(gguf_metadata_is_checked) {
+  const TempDir folder;
+  const auto error = [&](const GgufWriter& writer, const std::string& where, const std::string& what) {
+    writer.write(folder / "m.gguf");
+    BOOST_TEST_CONTEXT(what) {
+      check_data_error([&] { read_architecture(folder / "m.gguf"); }, where, what);
+    }
+  };
+  HostTensor embedding = HostTensor::zeros(DType::f32, {50, 64});
+  const auto start = [&](const std::string& family) {
+    GgufWriter writer;
+    writer.text("general.architecture", family).plain("token_embd.weight", embedding);
+    return writer;
+  };
+  error(GgufWriter(), "general.architecture", "missing");
+  error(start("gemma3"), "general.architecture", "gemma3");
+  error(GgufWriter().u32("general.architecture", 1), "general.architecture", "not a text");
+  error(start("llama"), "llama.embedding_length", "missing");
+  error(start("llama").text("llama.embedding_length", "64"), "llama.embedding_length", "not a number");
+  error(start("llama").scalar<std::int64_t>("llama.embedding_length", 11, -64), "llama.embedding_length",
+        "not a number");
+  error(start("llama").scalar<std::uint64_t>("llama.embedding_length", 10, ~std::uint64_t{0}),
+        "llama.embedding_length", "not a number");
+  error(start("llama").u32("llama.embedding_length", 64).u32("llama.attention.head_count", 0), "head_count",
+        "multiple");
+  error(start("llama").u32("llama.embedding_length", 64).i32s("llama.attention.head_count", {4, 8}),
+        "head_count", "per layer");
+  GgufWriter whole = start("llama");
+  whole.u32("llama.embedding_length", 64).u32("llama.attention.head_count", 4);
+  error(whole, "layer_norm_rms_epsilon", "missing");
+  whole.f32("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  error(whole, "llama.feed_forward_length", "missing");
+  whole.u32("llama.feed_forward_length", 96).u32("llama.block_count", 0).u32("llama.context_length", 128);
+  error(whole, "num_hidden_layers", "out of range");
+  GgufWriter odd = start("llama");
+  odd.u32("llama.embedding_length", 64)
+      .u32("llama.attention.head_count", 4)
+      .u32("llama.attention.key_length", 0);
+  odd.f32("llama.attention.layer_norm_rms_epsilon", 1e-5F).u32("llama.feed_forward_length", 96);
+  odd.u32("llama.block_count", 2).u32("llama.context_length", 128).plain("rope_freqs.weight", ones(0));
+  error(odd, "m.gguf", "rope_freqs");
+}
+
+BOOST_AUTO_TEST_CASE(gguf_models_survive_flipped_bytes) {
+  // Whatever a damaged byte makes of metadata and directory: a model or a data error.
+  const TempDir folder;
+  const ModelFiles files = llama_folder(folder, {{"vocab_size", "8"},
+                                                 {"hidden_size", "8"},
+                                                 {"intermediate_size", "8"},
+                                                 {"num_hidden_layers", "1"},
+                                                 {"attention_bias", "false"},
+                                                 {"mlp_bias", "false"}});
+  GgufWriter writer;
+  put_architecture(writer, files.architecture).f32("llama.rope.scaling.factor", 1);
+  writer.texts("tokenizer.ggml.tokens", {"a", "b"}).plain("rope_freqs.weight", ones(1));
+  const std::string whole = put_tensors(writer, files.architecture, files.tensors).bytes();
+  std::size_t header = whole.size();
+  for (const auto& entry : files.tensors) header -= entry.second.bytes();
+  int loaded = 0, refusals = 0;
+  for (std::size_t i = 0; i < header; ++i) {
+    for (const unsigned flip : {0x01U, 0x80U}) {
+      std::string bytes = whole;
+      bytes[i] = static_cast<char>(static_cast<unsigned char>(bytes[i]) ^ flip);
+      const MemoryFile file(bytes);
+      try {
+        // A damaged magic makes it a folder without config.json, which is an error too.
+        BOOST_CHECK(load_model_files(file.path()).tensors.size() >= files.tensors.size());
+        ++loaded;
+      } catch (const Error& error) {
+        BOOST_CHECK(error.code() == ExitCode::data && !error.hint().empty());
+        ++refusals;
+      }
+    }
+  }
+  BOOST_CHECK(loaded > 0 && refusals > loaded);
+}
+
+// With the real file beside the other test models: see tests/README.md.
+BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_its_folder) {
+  const char* root = std::getenv("ANEMLL_TEST_MODELS");
+  const std::filesystem::path models = root != nullptr ? root : "";
+  if (!std::filesystem::exists(models / "smollm2.gguf") || !std::filesystem::exists(models / "smollm2")) {
+    BOOST_TEST_MESSAGE("skipped: ANEMLL_TEST_MODELS holds no smollm2.gguf and smollm2");
+    return;
+  }
+  const ModelFiles gguf = load_model_files(models / "smollm2.gguf");
+  const ModelFiles folder = load_model_files(models / "smollm2");
+  check_same_architecture(gguf.architecture, folder.architecture);
+  for (const auto& [name, tensor] : folder.tensors) {
+    const HostTensor* other = gguf.tensors.find(name);
+    BOOST_REQUIRE_MESSAGE(other != nullptr && other->shape == tensor.shape, name);
+    HostTensor half = *other;
+    if (other->dtype == DType::f32) {  // norms; the folder has all in F16
+      const std::span<const float> values(reinterpret_cast<const float*>(other->data),
+                                          static_cast<std::size_t>(other->numel()));
+      half = HostTensor::zeros(DType::f16, other->shape);
+      float_to_half(values, {reinterpret_cast<std::uint16_t*>(half.mutable_bytes()), values.size()});
+    }
+    BOOST_CHECK_MESSAGE(std::memcmp(half.data, tensor.data, tensor.bytes()) == 0, name);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

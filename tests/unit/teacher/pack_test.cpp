@@ -1,0 +1,166 @@
+// Documents to blocks: variants, end-of-text, the cut, the hold-out choice.
+#include "src/teacher/pack.hpp"
+
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ListedDocuments final : public Dataset {
+ public:
+  explicit ListedDocuments(std::vector<Document> documents) : documents_(std::move(documents)) {}
+  std::optional<Document> next() override {
+    if (at_ == documents_.size()) return std::nullopt;
+    return documents_[at_++];
+  }
+  std::int64_t records() const override { return static_cast<std::int64_t>(at_); }
+  std::int64_t skipped() const override { return 0; }
+  const std::vector<fs::path>& files() const override { return files_; }
+
+ private:
+  std::vector<Document> documents_;
+  std::vector<fs::path> files_;
+  std::size_t at_ = 0;
+};
+
+/// One id a byte, end-of-text 256.
+TextModel byte_text() {
+  TokenizerSpec spec;
+  const auto utf8 = [](unsigned code) {
+    return code < 128
+               ? std::string(1, static_cast<char>(code))
+               : std::string{static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 63))};
+  };
+  unsigned spare = 256;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const bool visible = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
+    spec.vocabulary.push_back(utf8(visible ? byte : spare++));
+  }
+  spec.added.push_back({256, "<eos>", true});
+  return {Tokenizer(std::move(spec), "test"), "", 256, "sha"};
+}
+
+Document plain(std::string text) {
+  Document document;
+  document.text = std::move(text);
+  return document;
+}
+
+Document chat(std::string question, std::string answer) {
+  Document document;
+  document.messages = {{"user", std::move(question), ""}, {"assistant", std::move(answer), ""}};
+  return document;
+}
+
+std::vector<std::int32_t> ids_of(const fs::path& file) {
+  const auto map = MappedFile::open(file);
+  std::vector<std::int32_t> ids(map->bytes().size() / 4);
+  std::memcpy(ids.data(), map->bytes().data(), map->bytes().size());
+  return ids;
+}
+
+PackedText pack(std::vector<Document> documents, const PackOptions& options, const fs::path& file) {
+  ListedDocuments dataset(std::move(documents));
+  return pack_documents(dataset, byte_text(), options, file, nullptr);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(teacher_pack)
+
+BOOST_AUTO_TEST_CASE(texts_are_ended_joined_and_cut) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 4;
+  options.blocks = 100;
+  const PackedText packed = pack({plain("abc"), plain("defg"), plain("h")}, options, temp / "t");
+  BOOST_TEST(packed.blocks == 2);
+  BOOST_TEST(packed.tokens == 11);
+  BOOST_TEST(packed.documents == 3);
+  BOOST_TEST(ids_of(temp / "t") == (std::vector<std::int32_t>{'a', 'b', 'c', 256, 'd', 'e', 'f', 'g'}));
+  BOOST_TEST(packed.sha256 == sha256_file(temp / "t"));
+}
+
+BOOST_AUTO_TEST_CASE(reading_stops_when_there_is_enough) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 4;
+  options.blocks = 2;
+  const PackedText packed = pack({plain("abcdefgh"), plain("never"), plain("read")}, options, temp / "t");
+  BOOST_TEST(packed.blocks == 2);
+  BOOST_TEST(packed.documents == 1);
+}
+
+BOOST_AUTO_TEST_CASE(whole_documents_are_held_out) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 4;
+  options.blocks = 1000000;
+  options.holdout = 0.25;
+  std::vector<Document> documents;
+  constexpr int kDocuments = 2000;
+  for (int i = 0; i < kDocuments; ++i) {
+    // Each document fills whole blocks of one letter pair, and comes twice.
+    std::string text(7, static_cast<char>('A' + i % 26));
+    text[0] = static_cast<char>('a' + i / 26 % 26);
+    text[1] = static_cast<char>('0' + i / 676);
+    documents.push_back(plain(text));
+    documents.push_back(plain(text));
+  }
+  const PackedText packed = pack(documents, options, temp / "t");
+  // 2000 independent choices at 1/4: standard deviation 19 pairs, six of them.
+  BOOST_TEST(std::abs(packed.holdout_documents / 2 - 500) < 117);
+  BOOST_TEST(packed.holdout_documents % 2 == 0);  // copies go together
+  BOOST_TEST(packed.blocks + packed.holdout_blocks == 4 * kDocuments);
+  const std::vector<std::int32_t> ids = ids_of(temp / "t");
+  std::set<std::vector<std::int32_t>> training, holdout;
+  const auto boundary = static_cast<std::size_t>(packed.blocks * 4);
+  for (std::size_t at = 0; at < ids.size(); at += 8) {
+    (at < boundary ? training : holdout)
+        .insert(std::vector<std::int32_t>(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                                          ids.begin() + static_cast<std::ptrdiff_t>(at + 8)));
+  }
+  for (const auto& document : holdout) BOOST_TEST(training.count(document) == 0U);
+  BOOST_TEST(training.size() + holdout.size() == static_cast<std::size_t>(kDocuments));
+
+  options.seed = 9;
+  BOOST_TEST(pack(documents, options, temp / "u").sha256 != packed.sha256);
+}
+
+BOOST_AUTO_TEST_CASE(thinking_variants) {
+  const ChatTemplate qwen(ChatFormat::qwen3);
+  const Document document = chat("Q", "A");
+  const std::string with =
+      "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nA<|im_end|>\n";
+  const std::string without = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n";
+  using Texts = std::vector<std::string>;
+  BOOST_TEST(render_variants(document, qwen, Thinking::on) == Texts{with});
+  BOOST_TEST(render_variants(document, qwen, Thinking::off) == Texts{without});
+  BOOST_TEST(render_variants(document, qwen, Thinking::both) == (Texts{without, with}));
+  BOOST_TEST(render_variants(document, qwen, Thinking::none) == Texts{"Q\n\nA"});
+  BOOST_TEST(render_variants(document, qwen, Thinking::all) == (Texts{with, without, "Q\n\nA"}));
+  BOOST_TEST(render_variants(document, std::nullopt, Thinking::both) == Texts{"Q\n\nA"});
+  BOOST_TEST(render_variants(plain("text"), std::nullopt, Thinking::all) == Texts{"text"});
+
+  const ChatTemplate chatml(ChatFormat::chatml);
+  BOOST_TEST(render_variants(document, chatml, Thinking::on) == Texts{without});
+  BOOST_TEST(render_variants(document, chatml, Thinking::both) == Texts{without});
+  BOOST_TEST(render_variants(document, chatml, Thinking::all) == (Texts{without, "Q\n\nA"}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll

@@ -1,0 +1,137 @@
+// The cut of rows into shards and micro-batches, the plan's file, and the files of finished micro-batches.
+#include "src/teacher/plan.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/teacher/unit_store.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <fstream>
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+
+Plan small_plan() {
+  Plan plan;
+  plan.identity_json = R"({"seed":1,"topk":2})";
+  plan.tokens_sha256 = std::string(64, 'b');
+  plan.shape.length = 4;
+  plan.shape.positions = 3;
+  plan.shape.topk = 2;
+  plan.shape.vocab_size = 100;
+  plan.shape.lse_t1 = plan.shape.lse_train = true;
+  plan.shape.lse_train_temperature = 2.0;
+  plan.rows = 23;
+  plan.holdout_rows = 5;
+  plan.batch_size = 4;
+  plan.shard_rows = 12;
+  return plan;
+}
+
+TeacherPayload payload_of(const Plan& plan, const Unit& unit) {
+  TeacherPayload payload;
+  payload.rows = unit.rows;
+  const auto n = static_cast<std::size_t>(unit.rows * plan.shape.positions);
+  payload.topk_idx.assign(n * 2, static_cast<std::int32_t>(unit.first));
+  payload.topk_logits.assign(n * 2, 0x3C00);
+  payload.lse_t1.assign(n, 1.5F);
+  payload.lse_train.assign(n, 2.5F);
+  return payload;
+}
+
+std::string error_of(const auto& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    return std::string(e.what()) + " | " + e.where() + " | " + e.hint();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(teacher_plan)
+
+BOOST_AUTO_TEST_CASE(rows_are_cut_into_shards_and_units) {
+  const std::vector<ShardPlan> shards = small_plan().shards();
+  BOOST_REQUIRE_EQUAL(shards.size(), 3U);
+  BOOST_TEST(shards[0].file == "shard_00000.h5");
+  BOOST_TEST(shards[1].rows == 11);
+  BOOST_TEST(shards[1].units.back().first == 20);
+  BOOST_TEST(shards[1].units.back().rows == 3);
+  BOOST_TEST(shards[2].file == "holdout_00000.h5");
+  BOOST_TEST((shards[2].part == CachePart::holdout));
+  BOOST_TEST(shards[2].units.front().first == 23);  // after the training rows of the token file
+  std::int64_t rows = 0;
+  for (const ShardPlan& shard : shards) {
+    for (const Unit& unit : shard.units) {
+      BOOST_TEST(unit.first == rows);
+      rows += unit.rows;
+    }
+  }
+  BOOST_TEST(rows == 28);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_survives_its_file) {
+  const Plan plan = small_plan();
+  const Plan back = parse_plan(write_plan(plan), "plan.json");
+  BOOST_TEST(write_plan(back) == write_plan(plan));
+  BOOST_TEST((back.shape == plan.shape));
+  BOOST_TEST(back.id() == plan.id());
+  std::string text = write_plan(plan);
+  BOOST_TEST(error_of([&] { parse_plan(text.substr(0, 100), "plan.json"); }).find("--overwrite") !=
+             std::string::npos);
+  text.replace(text.find("\"shard_rows\": 12"), 16, "\"shard_rows\": 13");
+  BOOST_TEST(error_of([&] { parse_plan(text, "plan.json"); }).find("make no sense") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(another_identity_names_the_difference) {
+  require_same_identity(R"({"seed":1})", R"({"seed":1})", "x");
+  const std::string error =
+      error_of([] { require_same_identity(R"({"seed":1,"topk":2})", R"({"seed":3,"topk":2})", "out"); });
+  BOOST_TEST(error.find("seed was 1, is 3") != std::string::npos, error);
+  BOOST_TEST(error.find("topk") == std::string::npos, error);
+}
+
+BOOST_AUTO_TEST_CASE(a_unit_is_whole_or_does_not_count) {
+  const test::TempDir temp;
+  const Plan plan = small_plan();
+  const UnitStore store(temp.path(), plan);
+  const Unit unit{8, 4};
+  BOOST_TEST(!store.has(unit));
+  store.write(unit, payload_of(plan, unit));
+  BOOST_TEST(store.has(unit));
+  const auto back = store.read(unit);
+  BOOST_REQUIRE(back.has_value());
+  BOOST_TEST(back->topk_idx == payload_of(plan, unit).topk_idx);
+  BOOST_TEST(back->lse_train == payload_of(plan, unit).lse_train);
+
+  fs::path file;
+  for (const auto& entry : fs::directory_iterator(temp.path())) file = entry.path();
+  const std::string good = test::read_all(file);
+  const auto put = [&](std::string text) { std::ofstream(file, std::ios::binary) << text; };
+  for (const std::size_t at : {std::size_t{3}, good.size() / 2, good.size() - 1}) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    put(bad);
+    BOOST_TEST(!store.read(unit).has_value(), "changed byte " << at);
+  }
+  put(good.substr(0, good.size() - 1));
+  BOOST_TEST(!store.has(unit));
+  put(good);
+  BOOST_TEST(store.read(unit).has_value());
+  Plan other = plan;
+  other.identity_json = R"({"seed":2,"topk":2})";
+  BOOST_TEST(!UnitStore(temp.path(), other).read(unit).has_value());
+  store.remove(unit);
+  BOOST_TEST(!store.has(unit));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll

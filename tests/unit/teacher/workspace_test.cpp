@@ -1,0 +1,133 @@
+// What there is to do for an output folder, in every state that earlier runs can leave.
+#include "src/teacher/workspace.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+using State = Workspace::State;
+constexpr const char* kIdentity = R"({"seed":1})";
+
+std::string error_of(const auto& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    BOOST_TEST(static_cast<int>(e.code()) == static_cast<int>(ExitCode::usage));
+    return std::string(e.what()) + " | " + e.where() + " | " + e.hint();
+  }
+  return "no error";
+}
+
+bool names_both(const std::string& error) {
+  return error.find("--resume") != std::string::npos && error.find("--overwrite") != std::string::npos;
+}
+
+void plan_work(const fs::path& out) {
+  Workspace work(out, kIdentity, false, false);
+  BOOST_REQUIRE(work.state() == State::fresh);
+  Plan plan;
+  plan.identity_json = kIdentity;
+  plan.shape.length = 4;
+  plan.shape.positions = 3;
+  plan.shape.topk = 1;
+  plan.rows = plan.shard_rows = 2;
+  write_file(Workspace::tokens_file(work.folder()), "tokens");
+  plan.tokens_sha256 = sha256_hex(std::string_view("tokens"));
+  work.start(plan);
+}
+
+void finish_work(const fs::path& out, bool resume) {
+  Workspace work(out, kIdentity, resume, false);
+  BOOST_REQUIRE(work.state() == State::resumed);
+  const fs::path cache = Workspace::cache_folder(work.folder());
+  write_file(cache / "index.json",
+             nlohmann::json({{"meta", {{"anemll", {{"plan", work.plan().id()}}}}}}).dump());
+  work.publish(cache);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(teacher_workspace)
+
+BOOST_AUTO_TEST_CASE(from_nothing_to_complete) {
+  const test::TempDir temp;
+  const fs::path out = temp / "cache";
+  plan_work(out);
+  BOOST_TEST(!fs::exists(out));
+  BOOST_TEST(names_both(error_of([&] { Workspace(out, kIdentity, false, false); })));
+  finish_work(out, true);
+  BOOST_TEST(fs::exists(out / "index.json"));
+  BOOST_TEST(!fs::exists(Workspace::folder_of(out)));
+  BOOST_TEST((Workspace(out, kIdentity, true, false).state() == State::complete));
+  BOOST_TEST(names_both(error_of([&] { Workspace(out, kIdentity, false, false); })));
+  const std::string other = error_of([&] { Workspace(out, R"({"seed":2})", true, false); });
+  BOOST_TEST(other.find("nothing to resume") != std::string::npos, other);
+}
+
+BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
+  const test::TempDir temp;
+  write_file(temp / "notes.txt", "mine");
+  BOOST_TEST(names_both(error_of([&] { Workspace(temp.path(), kIdentity, false, false); })));
+  const std::string error = error_of([&] { Workspace(temp.path(), kIdentity, false, true); });
+  BOOST_TEST(error.find("notes.txt") != std::string::npos, error);
+  BOOST_TEST(read_text(temp / "notes.txt") == "mine");
+  fs::create_directories(temp / "empty");
+  BOOST_TEST((Workspace(temp / "empty", kIdentity, false, false).state() == State::fresh));
+}
+
+BOOST_AUTO_TEST_CASE(other_options_are_not_resumed) {
+  const test::TempDir temp;
+  plan_work(temp / "c");
+  const std::string error = error_of([&] { Workspace(temp / "c", R"({"seed":2})", true, false); });
+  BOOST_TEST(error.find("seed was 1, is 2") != std::string::npos, error);
+  BOOST_TEST((Workspace(temp / "c", R"({"seed":2})", false, true).state() == State::fresh));
+}
+
+BOOST_AUTO_TEST_CASE(stopped_before_the_plan_starts_anew) {
+  const test::TempDir temp;
+  { const Workspace killed(temp / "c", kIdentity, false, false); }
+  BOOST_TEST((Workspace(temp / "c", kIdentity, true, false).state() == State::fresh));
+}
+
+BOOST_AUTO_TEST_CASE(killed_after_the_rename_is_complete) {
+  const test::TempDir temp;
+  plan_work(temp / "c");
+  fs::copy(Workspace::folder_of(temp / "c"), temp / "kept", fs::copy_options::recursive);
+  finish_work(temp / "c", true);
+  fs::rename(temp / "kept", Workspace::folder_of(temp / "c"));
+  BOOST_TEST((Workspace(temp / "c", kIdentity, true, false).state() == State::complete));
+  BOOST_TEST(!fs::exists(Workspace::folder_of(temp / "c")));
+}
+
+BOOST_AUTO_TEST_CASE(damaged_tokens_are_not_resumed) {
+  const test::TempDir temp;
+  plan_work(temp / "c");
+  write_file(Workspace::tokens_file(Workspace::folder_of(temp / "c")), "Tokens");
+  try {
+    Workspace(temp / "c", kIdentity, true, false);
+    BOOST_ERROR("no error");
+  } catch (const Error& e) {
+    BOOST_TEST(std::string(e.what()).find("damaged") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_process_at_a_time) {
+  const test::TempDir temp;
+  const Workspace first(temp / "c", kIdentity, false, false);
+  const std::string error = error_of([&] { Workspace(temp / "c", kIdentity, true, false); });
+  BOOST_TEST(error.find("another process") != std::string::npos, error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll

@@ -1,0 +1,161 @@
+// Rendering against the published templates under the Python library, and which templates are recognised.
+#include "anemll/text/chat_template.hpp"
+
+#include "tests/unit/text/text_fixture.hpp"
+
+#include <regex>
+
+namespace anemll::test {
+namespace {
+
+std::vector<ChatMessage> messages_of(const Json& list) {
+  std::vector<ChatMessage> out;
+  for (const Json& item : list)
+    out.push_back({item["role"], item["content"], item.value("reasoning_content", std::string())});
+  return out;
+}
+
+constexpr const char* kSmol =
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ "
+    "'<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' "
+    "}}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% "
+    "endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+constexpr const char* kChatml =
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+    "'<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif "
+    "%}";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+void expect_refused(const std::string& jinja, const std::string& part = "not one of the known ones") {
+  expect_data_error([&] { ChatTemplate::recognise(jinja, "the file"); },
+                    {part, "the file", "--chat-template", "qwen3, chatml, smollm2", "--no-template"});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(text_chat_template)
+
+BOOST_AUTO_TEST_CASE(qwen3_equals_the_published_template) {
+  const ChatTemplate qwen3 = ChatTemplate::recognise(read_text(golden("nano/chat_template.jinja")), "nano");
+  BOOST_TEST(qwen3.name() == "qwen3");
+  BOOST_TEST(qwen3.has_thinking_switch());
+  const Json cases = golden_json("text/chat_cases.json");
+  BOOST_TEST(cases.size() == 78U);
+  for (const Json& item : cases) {
+    const bool thinking = item["enable_thinking"].is_null() || item["enable_thinking"].get<bool>();
+    BOOST_TEST(qwen3.render(messages_of(item["messages"]), thinking, item["add_generation_prompt"]) ==
+               item["text"].get<std::string>());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(qwen3_tools_and_history) {
+  const ChatTemplate qwen3(ChatFormat::qwen3);
+  const std::vector<ChatMessage> messages = {
+      {"system", "s", ""},
+      {"user", "q", ""},
+      {"assistant", "<think>\nwhy\n</think>\n\ncall", ""},
+      {"tool", "r1", ""},
+      {"tool", "r2", ""},
+      {"assistant", "plain", ""},
+      {"user", "<tool_response>r3</tool_response>", ""},
+      {"assistant", "end", ""},
+  };
+  // A user message that is wholly a tool response is no query, so that every answer is after the last one.
+  BOOST_TEST(qwen3.render(messages, true, false) ==
+             "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nq<|im_end|>\n"
+             "<|im_start|>assistant\n<think>\nwhy\n</think>\n\ncall<|im_end|>\n"
+             "<|im_start|>user\n<tool_response>\nr1\n</tool_response>\n<tool_response>\nr2\n</"
+             "tool_response><|im_end|>\n"
+             "<|im_start|>assistant\nplain<|im_end|>\n"
+             "<|im_start|>user\n<tool_response>r3</tool_response><|im_end|>\n"
+             "<|im_start|>assistant\n<think>\n\n</think>\n\nend<|im_end|>\n");
+  BOOST_TEST(qwen3.render({{"narrator", "x", ""}}, true, false) == "");
+  BOOST_TEST(qwen3.render({}, false, true) == "<|im_start|>assistant\n<think>\n\n</think>\n\n");
+}
+
+BOOST_AUTO_TEST_CASE(chatml_and_its_default_system_line) {
+  const std::vector<ChatMessage> question = {{"user", "q", ""}};
+  const std::vector<ChatMessage> with_system = {
+      {"system", "s", ""}, {"user", "q", ""}, {"assistant", "a", ""}};
+  const std::string turn = "<|im_start|>user\nq<|im_end|>\n";
+  const ChatTemplate chatml = ChatTemplate::recognise(kChatml, "t");
+  BOOST_TEST(chatml.name() == "chatml");
+  BOOST_TEST(!chatml.has_thinking_switch());
+  BOOST_TEST(chatml.render(question, true, false) == turn);
+  BOOST_TEST(chatml.render(question, false, true) == turn + "<|im_start|>assistant\n");
+  const ChatTemplate smol = ChatTemplate::recognise(kSmol, "t");
+  BOOST_TEST(smol.name() == "smollm2");
+  BOOST_TEST(
+      smol.render(question, false, false) ==
+      "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n" +
+          turn);
+  const std::string full =
+      "<|im_start|>system\ns<|im_end|>\n" + turn + "<|im_start|>assistant\na<|im_end|>\n";
+  BOOST_TEST(smol.render(with_system, true, false) == full);
+  BOOST_TEST(chatml.render(with_system, true, false) == full);
+}
+
+BOOST_AUTO_TEST_CASE(layout_does_not_matter) {
+  const std::string qwen3 = read_text(golden("nano/chat_template.jinja"));
+  const auto name = [](const std::string& jinja) { return ChatTemplate::recognise(jinja, "t").name(); };
+  BOOST_TEST(name(replaced(replaced(qwen3, "{%- ", "{%-"), " %}", "%}")) == "qwen3");
+  BOOST_TEST(name("{# made by hand #}\n" + std::regex_replace(qwen3, std::regex("\n +"), "\n\t")) == "qwen3");
+  BOOST_TEST(name(replaced(qwen3, "message.role", "message['role']")) == "qwen3");
+  BOOST_TEST(name(replaced(kChatml, "'", "\"")) == "chatml");
+  BOOST_TEST(name(replaced(kChatml, "\n", "\\n")) == "chatml");
+  BOOST_TEST(name(replaced(kSmol, "['role']", ".role") + "\n") == "smollm2");
+  // As raw text instead of sums, over several lines.
+  BOOST_TEST(
+      name("{%- for message in messages %}\n<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+           "{% endfor %}\n{% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}\n") == "chatml");
+  BOOST_TEST(
+      name("{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}" +
+           std::string(kChatml)) == "chatml");
+}
+
+BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
+  expect_refused("", "the model has no chat template");
+  expect_refused(
+      "{{ bos_token }}{% for message in messages %}[INST] {{ message.content }} [/INST]{% endfor %}");
+  expect_refused(replaced(kSmol, "SmolLM", "Qwen"));
+  expect_refused(replaced(kChatml, "message['content']", "message['content'] | trim"));
+  expect_refused(replaced(kChatml, "'<|im_end|>' + '\n'", "'<|im_end|>'"));
+  expect_refused(replaced(kChatml, "in messages %}", "in messages %}{% if message['role'] != 'tool' %}"));
+  const std::string qwen3 = read_text(golden("nano/chat_template.jinja"));
+  // The thinking-only members always open a thought; the later ones have other rules for it.
+  expect_refused(replaced(qwen3, "enable_thinking is false", "enable_thinking is true"));
+  expect_refused(replaced(qwen3, "'<think>\\n\\n</think>\\n\\n'", "'<think>\\n'"));
+  expect_refused(replaced(qwen3, "ns.last_query_index", "ns.last"));
+  expect_refused("{%- macro render_content(x) %}{%- endmacro %}" + qwen3);
+  // No Jinja at all, or torn.
+  for (const char* jinja : {"{", "{{", "{%", "{#", "{{ '", "{% '\\", "}}", "{{ [ }}", "plain"})
+    expect_refused(jinja);
+}
+
+BOOST_AUTO_TEST_CASE(templates_by_name) {
+  for (const char* name : {"qwen3", "chatml", "smollm2"})
+    BOOST_TEST(ChatTemplate::named(name).name() == name);
+  BOOST_CHECK_EXCEPTION(ChatTemplate::named("llama"), Error, [](const Error& error) {
+    return error.code() == ExitCode::usage &&
+           error.hint().find("qwen3, chatml, smollm2") != std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(thinking_is_stripped_with_the_space_after_it) {
+  BOOST_TEST(strip_thinking("a<think>\n\n</think>\n\nb") == "ab");
+  BOOST_TEST(strip_thinking("<think>x</think> \t\u3000<think>y</think>\x1c\u00a0z") == "z");
+  BOOST_TEST(strip_thinking("<think>open") == "<think>open");
+  BOOST_TEST(strip_thinking("a</think> b") == "a</think> b");
+  BOOST_TEST(strip_thinking("<think>a<think>b</think>c</think>") == "c</think>");
+  BOOST_TEST(strip_thinking("") == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll::test

@@ -1,0 +1,92 @@
+// Model folders: which files are read, and what each lack or fault gives.
+#include "anemll/core/hash.hpp"
+#include "tests/unit/text/text_fixture.hpp"
+
+namespace anemll::test {
+namespace {
+
+struct Folder {
+  Folder() { write_file(dir / "tokenizer.json", small_tokenizer_json().dump()); }
+  void config(const Json& json) const { write_file(dir / "tokenizer_config.json", json.dump()); }
+  TextModel load() const { return load_text_model(dir.path()); }
+  TempDir dir;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(text_model)
+
+BOOST_AUTO_TEST_CASE(nano) {
+  const TextModel model = load_text_model(golden("nano"));
+  BOOST_TEST((model.eos_id == std::optional(4089)));
+  BOOST_TEST(model.chat_template == read_text(golden("nano/chat_template.jinja")));
+  BOOST_TEST(model.sha256 == sha256_file(golden("nano/tokenizer.json")));
+}
+
+BOOST_AUTO_TEST_CASE(a_tokenizer_alone) {
+  const Folder folder;
+  const TextModel model = folder.load();
+  BOOST_TEST(!model.eos_id.has_value());
+  BOOST_TEST(model.chat_template.empty());
+}
+
+BOOST_AUTO_TEST_CASE(eos_as_string_and_object) {
+  const Folder folder;
+  folder.config({{"eos_token", "<end>"}});
+  BOOST_TEST((folder.load().eos_id == std::optional(258)));
+  folder.config({{"eos_token", {{"content", "<end>"}, {"special", true}}}});
+  BOOST_TEST((folder.load().eos_id == std::optional(258)));
+  folder.config({{"eos_token", nullptr}});
+  BOOST_TEST(!folder.load().eos_id.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(where_the_template_comes_from) {
+  const Folder folder;
+  folder.config({{"chat_template", "one"}});
+  BOOST_TEST(folder.load().chat_template == "one");
+  folder.config(
+      {{"chat_template",
+        {{{"name", "tool_use"}, {"template", "two"}}, {{"name", "default"}, {"template", "three"}}}}});
+  BOOST_TEST(folder.load().chat_template == "three");
+  folder.config({{"chat_template", Json::array({{{"name", "tool_use"}, {"template", "two"}}})}});
+  BOOST_TEST(folder.load().chat_template == "");
+  write_file(folder.dir / "chat_template.jinja", "file");
+  BOOST_TEST(folder.load().chat_template == "file");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_no_fault) {
+  const Folder folder;
+  write_file(folder.dir / "tokenizer_config.json",
+             "{\"eos_token\": \"<end>\", \"model_max_length\": 1000000000000000019884624838656}");
+  BOOST_TEST((folder.load().eos_id == std::optional(258)));
+}
+
+BOOST_AUTO_TEST_CASE(faults_name_the_file) {
+  const TempDir empty;
+  expect_data_error([&] { load_text_model(empty.path()); }, {"no tokenizer.json", empty.path().string()});
+  expect_data_error([&] { load_text_model(empty / "nothing"); }, {"no such model"});
+  write_file(empty / "notes.txt", "text");
+  expect_data_error([&] { load_text_model(empty / "notes.txt"); },
+                    {"neither a model folder nor a GGUF file"});
+  const Folder folder;
+  const auto refuses = [&](const Json& json, const std::string& part) {
+    folder.config(json);
+    expect_data_error([&] { folder.load(); }, {part, "tokenizer_config.json"});
+  };
+  refuses({{"eos_token", "<other>"}}, "eos_token '<other>' is not a token");
+  refuses({{"eos_token", 7}}, "eos_token is not a string");
+  refuses({{"chat_template", 7}}, "chat_template is not a string");
+  refuses({{"chat_template", {{{"name", "default"}}}}}, "lacks name or template");
+  refuses(Json::array(), "not a JSON object");
+  write_file(folder.dir / "tokenizer_config.json", "{");
+  expect_data_error([&] { folder.load(); }, {"not valid JSON", "tokenizer_config.json"});
+  folder.config(Json::object());
+  write_file(folder.dir / "chat_template.jinja", "\xff");
+  expect_data_error([&] { folder.load(); }, {"not UTF-8", "chat_template.jinja"});
+  write_file(folder.dir / "tokenizer.json", "{}");
+  expect_data_error([&] { folder.load(); }, {"tokenizer.json"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll::test
