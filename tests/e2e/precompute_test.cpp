@@ -5,9 +5,7 @@
 #include "tests/support/tool_run.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -29,10 +27,10 @@ std::string alpaca() {
          " --dataset_format alpaca_chat ";
 }
 
-/// A run with every payload and a hold-out part: 11 micro-batches of 3 and a part of one.
+/// A run with every payload and a hold-out part; the last micro-batch is not full.
 std::string full_flags() {
   return alpaca() +
-         "--max_length 32 --topk 16 --rand_neg 8 --payload topk,lse,hidden --holdout 0.1 "
+         "--max_length 32 --topk 16 --rand_neg 8 --payload topk,lse,hidden --holdout 0.25 "
          "--num_sequences 40 --batch_size 3 --shard_size 10 --dtype fp32 --enable_thinking both ";
 }
 
@@ -158,70 +156,66 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_makes_the_same_cache) {
 
 BOOST_AUTO_TEST_CASE(killed_again_and_again_ends_with_the_same_bytes) {
   const test::TempDir temp;
-  // Enough micro-batches to be interrupted in the middle.
-  const std::string flags = full_flags() + "--num_sequences 100 --enable_thinking all ";
-  const std::string many = [&] {
-    std::string text = flags;
-    const std::string old = "--num_sequences 40 ", thinking = "--enable_thinking both ";
-    text.erase(text.find(old), old.size());
-    text.erase(text.find(thinking), thinking.size());
-    return text;
-  }();
-  const auto first = test::run(nano_command(temp / "broken", many) +
-                               " & child=$!; sleep 0.25; kill -9 $child; "
-                               "wait $child");
-  BOOST_TEST(first.code != 0);
-  BOOST_REQUIRE_MESSAGE(fs::exists(temp / "broken.precompute/plan.json"), first.output);
-  const auto refused = test::run(nano_command(temp / "broken", many));
+  // One shard of many micro-batches, so that they lie there until the end.
+  const std::string flags = alpaca() +
+                            "--max_length 32 --topk 16 --rand_neg 8 --payload topk,lse,hidden --holdout 0.25 "
+                            "--num_sequences 600 --batch_size 2 --shard_size 1000 --dtype fp32 "
+                            "--enable_thinking all ";
+  const fs::path work = temp / "broken.precompute";
+  // Kills with SIGKILL as soon as `unit` is there (or the process has ended).
+  const auto kill_at = [&](const std::string& command, const std::string& unit) {
+    return test::run("{ " + command + " & child=$!; while kill -0 $child 2>/dev/null && [ ! -e " +
+                     (work / "units" / unit).string() + " ]; do :; done; kill -9 $child; wait $child; }");
+  };
+  const auto first = kill_at(nano_command(temp / "broken", flags), "rows_000000000020.unit");
+  BOOST_TEST(first.code == 137, first.output);
+  BOOST_REQUIRE_MESSAGE(fs::exists(work / "plan.json"), first.output);
+  const auto refused = test::run(nano_command(temp / "broken", flags));
   BOOST_TEST(refused.code == 2);
   BOOST_TEST(mentions(refused, {"--resume", "--overwrite"}), refused.output);
-  fs::copy(temp / "broken.precompute", temp / "whole.precompute", fs::copy_options::recursive);
+  fs::copy(work, temp / "whole.precompute", fs::copy_options::recursive);
 
-  int kills = 0;
-  for (int delay = 200; delay < 420; delay += 37) {
-    kills +=
-        test::start_and_kill(test::mpirun(delay % 2 + 1, nano_command(temp / "broken", many + "--resume")),
-                             std::chrono::milliseconds(delay));
-  }
-  BOOST_TEST(kills > 0);
-  const auto last = test::run(test::mpirun(2, nano_command(temp / "broken", many + "--resume")));
+  const auto second = kill_at(nano_command(temp / "broken", flags + "--resume"), "rows_000000000400.unit");
+  BOOST_TEST(second.code == 137, second.output);
+  BOOST_TEST(mentions(second, {"sequences were there"}), second.output);
+  // Every second micro-batch that is left, and one of them damaged.
+  std::vector<fs::path> units;
+  for (const auto& entry : fs::directory_iterator(work / "units")) units.push_back(entry.path());
+  BOOST_REQUIRE(units.size() > 10U);
+  for (std::size_t i = 0; i + 1 < units.size(); i += 2) fs::remove(units[i]);
+  std::string bytes = test::read_all(units.back());
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+  std::ofstream(units.back(), std::ios::binary) << bytes;
+  const auto last = test::run(test::mpirun(2, nano_command(temp / "broken", flags + "--resume")));
   BOOST_REQUIRE_MESSAGE(last.code == 0, last.output);
+  BOOST_TEST(mentions(last, {"damaged"}), last.output);
+
   // The same plan, and so the same created_utc, without its micro-batches: made in one go.
   fs::remove_all(temp / "whole.precompute/units");
   fs::remove_all(temp / "whole.precompute/cache");
-  const auto whole = test::run(nano_command(temp / "whole", many + "--resume"));
+  const auto whole = test::run(nano_command(temp / "whole", flags + "--resume"));
   BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.output);
   const auto a = content(temp / "broken"), b = content(temp / "whole");
   BOOST_REQUIRE(a.size() == b.size());
-  for (const auto& [name, bytes] : a) BOOST_TEST(b.at(name) == bytes, name);
+  for (const auto& [name, text] : a) BOOST_TEST((b.at(name) == text), name);
 
-  const auto again = test::run(nano_command(temp / "whole", many + "--resume"));
+  const auto again = test::run(nano_command(temp / "whole", flags + "--resume"));
   BOOST_TEST(again.code == 0, again.output);
   BOOST_TEST(mentions(again, {"nothing to do"}), again.output);
-  BOOST_TEST(content(temp / "whole") == b);
+  BOOST_TEST((content(temp / "whole") == b));
 }
 
-BOOST_AUTO_TEST_CASE(damaged_work_is_done_again) {
+BOOST_AUTO_TEST_CASE(a_signal_stops_all_ranks_with_75) {
   const test::TempDir temp;
-  const auto whole = test::run(nano_command(temp / "whole", full_flags()));
-  BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.output);
-  const auto stopped = test::run(nano_command(temp / "c", full_flags()) +
-                                 " & child=$!; sleep 0.3; kill -TERM $child; wait $child");
-  if (stopped.code == 75) {
-    std::size_t damaged = 0;
-    for (const auto& entry : fs::directory_iterator(temp / "c.precompute/units")) {
-      std::string bytes = test::read_all(entry.path());
-      bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
-      std::ofstream(entry.path(), std::ios::binary) << bytes;
-      ++damaged;
-    }
-    const auto rest = test::run(nano_command(temp / "c", full_flags() + "--resume"));
-    BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.output);
-    if (damaged > 0) BOOST_TEST(mentions(rest, {"damaged"}), rest.output);
-    same_but_for_times(temp / "whole", temp / "c");
-  } else {
-    BOOST_TEST(stopped.code == 0, stopped.output);  // it was done before the signal came
-  }
+  const std::string flags = full_flags() + "--overwrite ";
+  const std::string unit = (temp / "c.precompute/units/rows_000000000000.unit").string();
+  const auto stopped = test::run("{ " + test::mpirun(2, nano_command(temp / "c", flags)) +
+                                 " & child=$!; while kill -0 $child 2>/dev/null && [ ! -e " + unit +
+                                 " ]; do :; done; kill -TERM $child; wait $child; }");
+  if (stopped.code == 0) return;  // it was done before the signal came
+  BOOST_TEST(stopped.code == 75, stopped.output);
+  const auto rest = test::run(nano_command(temp / "c", full_flags() + "--resume"));
+  BOOST_TEST(rest.code == 0, rest.output);
 }
 
 BOOST_AUTO_TEST_CASE(a_cache_can_be_trained_on_exactly) {
@@ -284,18 +278,6 @@ BOOST_AUTO_TEST_CASE(bad_input_says_what_to_do) {
                                " --dataset_name " + good);
   BOOST_TEST(mixed.code == 3, mixed.output);
   BOOST_TEST(mentions(mixed, {"4096"}), mixed.output);
-}
-
-BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing) {
-  const test::TempDir temp;
-  // Files may not grow beyond 8 KiB: no micro-batch of this size can be written.
-  const auto full = test::run("ulimit -f 16; " + nano_command(temp / "c", full_flags() + "--topk 16"));
-  BOOST_TEST(full.code == 2);  // --topk twice is a usage error before anything is made
-  const auto limited = test::run("ulimit -f 40; trap '' XFSZ; " + nano_command(temp / "c", full_flags()));
-  BOOST_TEST(limited.code == 3, limited.output);
-  BOOST_TEST(mentions(limited, {"hint:"}), limited.output);
-  const auto rest = test::run(nano_command(temp / "c", full_flags() + "--resume"));
-  BOOST_TEST(rest.code == 0, rest.output);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -363,7 +363,9 @@ BOOST_AUTO_TEST_CASE(a_second_declaration_is_our_own_mistake) {
   Sample s;
   BOOST_CHECK_THROW(s.table.add("lr", &s.cache_dir, ""), std::logic_error);
   BOOST_CHECK_THROW(s.table.add("no-mixed-precision", &s.cache_dir, ""), std::logic_error);
-  BOOST_CHECK_THROW(s.table.add("under_score", &s.cache_dir, ""), std::logic_error);
+  BOOST_CHECK_THROW(s.table.add("two words", &s.cache_dir, ""), std::logic_error);
+  BOOST_CHECK_THROW(s.table.add("cache_dir", &s.cache_dir, ""), std::logic_error);  // cache-dir's variable
+  s.table.add("under_score", &s.cache_dir, "");
   BOOST_CHECK_THROW(s.table.require("nothing"), std::logic_error);
 }
 

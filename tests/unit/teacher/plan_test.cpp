@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/teacher/unit_store.hpp"
+#include "tests/support/file_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 
@@ -130,6 +131,21 @@ BOOST_AUTO_TEST_CASE(a_unit_is_whole_or_does_not_count) {
   BOOST_TEST(!UnitStore(temp.path(), other).read(unit).has_value());
   store.remove(unit);
   BOOST_TEST(!store.has(unit));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_unit) {
+  const test::TempDir temp;
+  const Plan plan = small_plan();
+  const UnitStore store(temp.path(), plan);
+  const Unit unit{0, 4};
+  {
+    const test::FileLimit full(100);
+    const std::string error = error_of([&] { store.write(unit, payload_of(plan, unit)); });
+    BOOST_TEST(error.find("--resume") != std::string::npos, error);
+  }
+  BOOST_TEST(fs::is_empty(temp.path()));
+  store.write(unit, payload_of(plan, unit));
+  BOOST_TEST(store.read(unit).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
