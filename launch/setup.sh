@@ -16,7 +16,7 @@ readonly packages=(g++ cmake ninja-build ccache git libopenmpi-dev openmpi-bin l
   libboost-program-options-dev libboost-test-dev nlohmann-json3-dev libssl-dev zlib1g-dev
   libcurl4-openssl-dev libutf8proc-dev libzstd-dev libsimdjson-dev libcpp-httplib-dev pkg-config)
 # Wanted by .ci/run only: the build goes on without them.
-readonly check_packages=(clang-format-14)
+readonly check_packages=(clang-format-14 clang-14 libclang-rt-14-dev)
 
 say() { echo "setup: $*" >&2; }
 fail() { say "$1"; [ $# -lt 2 ] || say "hint: $2"; exit 2; }
@@ -51,7 +51,7 @@ install_packages() {
   mapfile -t optional < <(missing_packages "${check_packages[@]}")
   for package in "${optional[@]}"; do
     # In a subshell: a release without this version of the tool must not stop the build.
-    (apt_install "$package") || say "no $package here: .ci/run cannot check the format"
+    (apt_install "$package") || say "no $package here: .ci/run checks less (format, fuzzing)"
   done
 }
 

@@ -67,7 +67,8 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add_choice("format", &o.format, "HDF5 shards, or the reference's .pt shards", {"hdf5", "pt"});
   table.add_choice(
       "compat", &o.compat,
-      "reference: no hold-out, top-k payload, whole batches only, shards of 8 batches or a multiple",
+      "reference: no hold-out, top-k payload, whole batches only, shards of 8 batches or a multiple, "
+      "GPT-2 tokenizers without their digit rule",
       {"none", "reference"});
   table.add_flag("resume", &o.resume, "go on where an earlier run stopped; leaves a finished cache as it is");
   table.add_flag("overwrite", &o.overwrite, "start anew and replace what is there");

@@ -216,7 +216,8 @@ PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const Tex
 Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {
   const HubSnapshot teacher_at = fetch_model(o.teacher, hub_options(o, o.teacher_revision));
   const ModelFiles teacher = load_model_files(teacher_at.path);
-  const TextModel text = load_text_model(teacher_at.path);
+  const TextModel text = load_text_model(
+      teacher_at.path, o.compat == "reference" ? TokenizerRules::transformers : TokenizerRules::as_written);
   check_teacher(o, teacher, text);
   const std::optional<ChatTemplate> chat = choose_template(o, text, o.teacher);
   const Json identity = identity_of(o, dtype, teacher, text, chat);

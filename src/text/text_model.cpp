@@ -22,6 +22,7 @@ std::string_view view(std::span<const std::byte> bytes) {
 struct TextConfig {
   std::string chat_template;
   std::optional<std::string> eos_token;
+  std::string tokenizer_class;
 };
 
 [[noreturn]] void bad_config(const std::string& what, const fs::path& path) {
@@ -58,24 +59,29 @@ TextConfig read_config(const fs::path& path) {
     const bool is_object = eos->is_object() && eos->contains("content");
     config.eos_token = text_of(is_object ? (*eos)["content"] : *eos, "eos_token", path);
   }
+  if (const auto name = root.find("tokenizer_class"); name != root.end() && name->is_string())
+    config.tokenizer_class = name->get<std::string>();
   if (const auto jinja = root.find("chat_template"); jinja != root.end() && !jinja->is_null())
     config.chat_template = template_of(*jinja, path);
   return config;
 }
 
-TextModel load_folder(const fs::path& folder) {
+TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   const fs::path tokenizer_path = folder / "tokenizer.json";
   if (!fs::is_regular_file(tokenizer_path))
     throw_data("the model folder has no tokenizer.json", folder.string(),
                "copy tokenizer.json and tokenizer_config.json of the model into it");
   const auto file = MappedFile::open(tokenizer_path);
   const std::string where = tokenizer_path.string();
-  TextModel model{Tokenizer(parse_tokenizer_json(view(file->bytes()), where), where), {}, {}, {}};
-  model.sha256 = sha256_hex(file->bytes());
-
   const fs::path config_path = folder / "tokenizer_config.json";
   TextConfig config;
   if (fs::exists(config_path)) config = read_config(config_path);
+  TokenizerSpec spec = parse_tokenizer_json(view(file->bytes()), where);
+  const bool gpt2 =
+      config.tokenizer_class == "GPT2Tokenizer" || config.tokenizer_class == "GPT2TokenizerFast";
+  if (rules == TokenizerRules::transformers && gpt2) spec.split = SplitPattern::gpt2;
+  TextModel model{Tokenizer(std::move(spec), where), {}, {}, {}};
+  model.sha256 = sha256_hex(file->bytes());
   if (config.eos_token) {
     model.eos_id = model.tokenizer.find(*config.eos_token);
     if (!model.eos_id)
@@ -94,9 +100,9 @@ TextModel load_folder(const fs::path& folder) {
 
 }  // namespace
 
-TextModel load_text_model(const fs::path& model) {
+TextModel load_text_model(const fs::path& model, TokenizerRules rules) {
   std::error_code ignored;
-  if (fs::is_directory(model, ignored)) return load_folder(model);
+  if (fs::is_directory(model, ignored)) return load_folder(model, rules);
   if (!fs::exists(model, ignored))
     throw_data("no such model", model.string(), "give a folder with tokenizer.json, or a .gguf file");
   if (model.extension() == ".gguf" || is_gguf(model)) return text_model_from_gguf(model);

@@ -75,8 +75,17 @@ struct TextModel {
   std::string sha256;                  ///< of tokenizer.json, or of the GGUF's tokenizer metadata
 };
 
+/// How a tokenizer.json is taken.
+enum class TokenizerRules {
+  as_written,
+  /// As version 5 of the Python transformers library builds a GPT2Tokenizer: with the plain GPT-2 pattern,
+  /// whatever digit rule the file has ("\n\n1" then splits between the line ends).
+  transformers,
+};
+
 /// `model`: a model folder (tokenizer.json, tokenizer_config.json, chat_template.jinja) or a .gguf file. Data
 /// errors name the file and the remedy.
-TextModel load_text_model(const std::filesystem::path& model);
+TextModel load_text_model(const std::filesystem::path& model,
+                          TokenizerRules rules = TokenizerRules::as_written);
 
 }  // namespace anemll

@@ -40,6 +40,29 @@ BOOST_AUTO_TEST_CASE(eos_as_string_and_object) {
   BOOST_TEST(!folder.load().eos_id.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(transformers_drops_the_digit_rule_of_gpt2_tokenizers) {
+  Json tokenizer = small_tokenizer_json();
+  tokenizer["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Digits"}, {"individual_digits", true}},
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}}}}};
+  // Two line ends are one token where they are one piece: before a digit by the file's rule, not by GPT-2's.
+  tokenizer["model"]["vocab"]["\u010a\u010a"] = 258;
+  tokenizer["added_tokens"][0]["id"] = 259;
+  tokenizer["model"]["merges"].push_back("\u010a \u010a");
+  const Folder folder;
+  write_file(folder.dir / "tokenizer.json", tokenizer.dump());
+  const auto ids = [&](TokenizerRules rules) {
+    return load_text_model(folder.dir.path(), rules).tokenizer.encode("\n\n1").size();
+  };
+  folder.config({{"tokenizer_class", "GPT2Tokenizer"}});
+  BOOST_TEST(ids(TokenizerRules::as_written) == 2U);
+  BOOST_TEST(ids(TokenizerRules::transformers) == 3U);
+  folder.config({{"tokenizer_class", "PreTrainedTokenizerFast"}});
+  BOOST_TEST(ids(TokenizerRules::transformers) == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(where_the_template_comes_from) {
   const Folder folder;
   folder.config({{"chat_template", "one"}});

