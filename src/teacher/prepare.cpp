@@ -65,6 +65,7 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
           {"chat_template", chat ? Json(chat->name()) : Json()},
           {"dataset_name", o.dataset},
           {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
+          {"dataset_revision", o.dataset_revision},
           {"dataset_split", o.dataset_split},
           {"dataset_format", o.dataset_format},
           {"dataset_text_field", o.text_field},
