@@ -5,6 +5,8 @@
 #include "anemll/core/log.hpp"
 #include "src/data/shard_file.hpp"
 
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 namespace anemll {
@@ -40,22 +42,25 @@ void append_payload(ShardWriter& writer, const Plan& plan, const Unit& unit, con
 
 std::vector<Unit> assemble_shard(const Plan& plan, const ShardPlan& shard, const UnitStore& store,
                                  std::span<const std::int32_t> tokens, const fs::path& cache) {
-  std::vector<Unit> damaged;
-  for (const Unit& unit : shard.units) {
-    if (!store.read(unit)) damaged.push_back(unit);
-  }
-  if (!damaged.empty()) return damaged;
-
   std::uint64_t bytes = 0;
   for (const DatasetSpec& spec : datasets_of(plan.shape)) bytes += spec.row_bytes();
   require_space(cache, bytes * static_cast<std::uint64_t>(shard.rows));
   // The temporary name is removed with the work folder when the process dies here.
   fs::path temporary = cache / shard.file;
   temporary += ".tmp";
+  std::vector<Unit> damaged;
   {
     ShardWriter writer(temporary, plan.shape, shard.rows, 0);
-    for (const Unit& unit : shard.units) append_payload(writer, plan, unit, *store.read(unit), tokens);
-    writer.finish(true, plan.meta_json, source_json(plan));
+    for (const Unit& unit : shard.units) {
+      const std::optional<TeacherPayload> payload = store.read(unit);
+      if (!payload) damaged.push_back(unit);
+      if (damaged.empty()) append_payload(writer, plan, unit, *payload, tokens);
+    }
+    if (damaged.empty()) writer.finish(true, plan.meta_json, source_json(plan));
+  }
+  if (!damaged.empty()) {
+    fs::remove(temporary);
+    return damaged;
   }
   fs::rename(temporary, cache / shard.file);
   sync_directory(cache);

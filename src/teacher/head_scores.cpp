@@ -91,15 +91,19 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
   kernels::largest(logits, std::min(k + (kRounded ? kSpare : 0), in.vocab), best);
   if (best.size() < k || !std::isfinite(best.front().value)) return false;
 
-  kernels::TwoSums sums;
-  if (options.lse) sums = kernels::exp_sums(logits, inverse);
+  kernels::SoftmaxStats sums;  // at temperature 1
+  double tempered_sum = 0;
+  if (options.lse) {
+    sums = kernels::softmax_stats(logits);
+    tempered_sum = kernels::exp_sum(logits, sums.max, inverse);
+  }
   if constexpr (kRounded) {
     for (kernels::ScoredId& entry : best) {
       const float exact = in.exact_logit(token, entry.id);
       if (options.lse) {
         const double was = double{entry.value} - double{sums.max}, is = double{exact} - double{sums.max};
-        sums.plain += std::exp(is) - std::exp(was);
-        sums.tempered += std::exp(is * double{inverse}) - std::exp(was * double{inverse});
+        sums.sum += std::exp(is) - std::exp(was);
+        tempered_sum += std::exp(is * double{inverse}) - std::exp(was * double{inverse});
       }
       entry.value = exact;
     }
@@ -114,9 +118,8 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
     values[i] = half_of(best[i].value);
   }
   if (options.lse) {
-    const double plain = double{sums.max} + std::log(sums.plain);
-    const double tempered =
-        inverse == 1.0F ? plain : double{sums.max} * double{inverse} + std::log(sums.tempered);
+    const double plain = double{sums.max} + std::log(sums.sum);
+    const double tempered = double{sums.max} * double{inverse} + std::log(tempered_sum);
     if (!std::isfinite(plain) || !std::isfinite(tempered)) return false;
     in.to.lse_t1[token] = static_cast<float>(plain);
     in.to.lse_train[token] = static_cast<float>(tempered);
