@@ -1,9 +1,7 @@
 # anemll_add_test(name SOURCES ... LIBS ... [RANKS 1 2 4] [LABELS ...] [TIMEOUT s])
 # One Boost.Test program; without RANKS it runs as one plain process, with RANKS under mpirun once per count.
 set(ANEMLL_TEST_ENV
-  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-  OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMP_NUM_THREADS=1
-  HF_HUB_OFFLINE=1
+  OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
   ANEMLL_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/golden ANEMLL_BIN=${PROJECT_BINARY_DIR}/bin
   ANEMLL_LAUNCH=${PROJECT_SOURCE_DIR}/launch)
 
@@ -26,7 +24,7 @@ function(anemll_add_test name)
   target_link_libraries(${name} PRIVATE MPI::MPI_CXX)
   foreach(ranks IN LISTS ARG_RANKS)
     add_test(NAME ${name}.np${ranks}
-             COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> --log_level=error)
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/support/with_launch_env.sh ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> --log_level=error)
     set_tests_properties(${name}.np${ranks} PROPERTIES PROCESSORS ${ranks} TIMEOUT ${ARG_TIMEOUT}
       LABELS "mpi;${ARG_LABELS}" ENVIRONMENT "${ANEMLL_TEST_ENV}")
   endforeach()

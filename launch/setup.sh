@@ -101,12 +101,12 @@ case $(uname -s) in
   Darwin)
     for tool in cmake ninja ccache mpirun; do
       command -v "$tool" >/dev/null || fail "$tool is missing" \
-        "brew install cmake ninja ccache open-mpi hdf5 boost nlohmann-json openssl@3 clang-format@14"
+        "brew install cmake ninja ccache pkg-config open-mpi hdf5 boost nlohmann-json openssl@3 simdjson utf8proc zstd cpp-httplib"
     done
     ;;
   *)
     command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04 only" \
-      "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib"
+      "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib, zstd, libcurl, simdjson, utf8proc, cpp-httplib"
     install_packages
     ;;
 esac

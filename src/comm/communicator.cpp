@@ -19,13 +19,6 @@ std::span<std::byte> bytes_of(std::string& text) {
 }
 
 /// The `what` an Error was made with: its text without the place in front and the hint behind.
-std::string problem_of(const Error& error) {
-  std::string text = error.what();
-  if (!error.where().empty()) text.erase(0, error.where().size() + 2);
-  if (!error.hint().empty()) text.erase(text.size() - std::string("\n  hint: ").size() - error.hint().size());
-  return text;
-}
-
 std::optional<Error> run_and_catch(const std::function<void()>& work) {
   try {
     work();
@@ -75,7 +68,7 @@ void on_root(Communicator& comm, const std::function<void()>& work) {
   if (code == 0) return;
 
   std::array<std::string, 3> texts;
-  if (failure) texts = {problem_of(*failure), failure->where(), failure->hint()};
+  if (failure) texts = {failure->problem(), failure->where(), failure->hint()};
   for (std::string& text : texts) broadcast_string(comm, text, 0);
   throw Error(static_cast<ExitCode>(code), texts[0], texts[1], texts[2]);
 }

@@ -13,7 +13,11 @@ std::string compose(const std::string& what, const std::string& where, const std
 }  // namespace
 
 Error::Error(ExitCode code, const std::string& what, const std::string& where, const std::string& hint)
-    : std::runtime_error(compose(what, where, hint)), code_(code), where_(where), hint_(hint) {}
+    : std::runtime_error(compose(what, where, hint)),
+      code_(code),
+      problem_(what),
+      where_(where),
+      hint_(hint) {}
 
 void throw_usage(const std::string& what, const std::string& where, const std::string& hint) {
   throw Error(ExitCode::usage, what, where, hint);

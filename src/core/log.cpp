@@ -28,13 +28,15 @@ void log(LogLevel level, std::string_view text) {
   Logger::instance().line(level, text);
 }
 
-Progress::Progress(std::string title, std::int64_t total, std::string unit)
+Progress::Progress(std::string title, std::int64_t total, std::string unit, std::int64_t done)
     : title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
+      before_(done),
+      done_(done),
       started_s_(Logger::instance().seconds()) {
   if (!Logger::instance().shows_progress() || Logger::is_terminal()) return;
-  log_info(title_ + ": " + count_text(0, total_, unit_));
+  log_info(title_ + ": " + count_text(done_, total_, unit_));
   drawn_s_ = started_s_;
 }
 
@@ -60,7 +62,7 @@ void Progress::draw(std::string_view detail) {
   const double elapsed = logger.seconds() - started_s_;
   const double share =
       total_ > 0 ? std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0) : 0;
-  const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
+  const double rate = elapsed > 0 ? static_cast<double>(done_ - before_) / elapsed : 0;
   std::string numbers = count_text(done_, total_, unit_);
   if (rate > 0) {
     numbers += strf(rate < 10 ? ", %.2f %s/s" : ", %.0f %s/s", rate, unit_.c_str());

@@ -14,16 +14,6 @@
 namespace anemll {
 namespace {
 
-/// Error's own text has where, what and hint run together for logs; a person reads them apart.
-std::string bare_text(const Error& e) {
-  std::string text = e.what();
-  const std::string tail = e.hint().empty() ? "" : "\n  hint: " + e.hint();
-  if (!tail.empty() && text.ends_with(tail)) text.resize(text.size() - tail.size());
-  const std::string head = e.where().empty() ? "" : e.where() + ": ";
-  if (!head.empty() && text.starts_with(head)) text.erase(0, head.size());
-  return text;
-}
-
 Error out_of_memory() {
   return Error(ExitCode::data, "out of memory", "",
                "use a smaller batch, fewer ranks on this machine, or more memory");
@@ -65,12 +55,32 @@ int run_tool(const std::function<int()>& body) {
     return body();
   } catch (...) {
     const Error e = current_error();
-    std::string text = bare_text(e);
+    std::string text = e.problem();
     if (!e.where().empty()) text += "\n  where: " + e.where();
     if (!e.hint().empty()) text += "\n  hint: " + e.hint();
     Logger::instance().plain("error: " + text);
     return static_cast<int>(e.code());
   }
+}
+
+int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
+                int argc, char** argv) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  std::string names;
+  for (const Command& command : commands) {
+    if (name == command.name) return command.run(argc - 1, argv + 1);
+    names += (names.empty() ? "" : ", ") + command.name;
+  }
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::fputs(usage.c_str(), stdout);
+    return 0;
+  }
+  if (name == "--version") {
+    std::printf("%s\n", build_summary().c_str());
+    return 0;
+  }
+  throw_usage(name.empty() ? "no command given" : "unknown command '" + name + "'", program,
+              "give one of: " + names + "; " + program + " --help explains them");
 }
 
 }  // namespace anemll

@@ -2,154 +2,18 @@
 #include "src/data/h5.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/data/h5_calls.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <string_view>
 #include <system_error>
 
-#include <hdf5.h>
-
 namespace anemll::h5 {
 namespace {
 
-static_assert(sizeof(hid_t) == sizeof(Handle::Id), "handles are kept as 64-bit integers");
 constexpr int kMaxRank = 8;
 constexpr std::size_t kMaxTextBytes = std::size_t{1} << 24;
-
-// The report of one failed call: the deepest record has the cause, the outermost the intent.
-struct Report {
-  std::string cause;
-  std::string intent;
-};
-
-herr_t collect(unsigned /*depth*/, const H5E_error2_t* record, void* data) {
-  auto* report = static_cast<Report*>(data);
-  const std::string text = record->desc != nullptr ? record->desc : "";
-  if (report->cause.empty()) report->cause = text;
-  report->intent = text;
-  return 0;
-}
-
-// What the operating system said, where HDF5 wraps it in offsets and addresses.
-std::string plain(const std::string& cause) {
-  constexpr std::string_view kMark = "error message = '";
-  const std::size_t mark = cause.find(kMark);
-  if (mark == std::string::npos) return cause;
-  const std::size_t start = mark + kMark.size();
-  return cause.substr(start, cause.find('\'', start) - start);
-}
-
-std::string hint_for(const std::string& cause) {
-  for (const char* full : {"No space left", "quota", "File too large"}) {
-    if (cause.find(full) != std::string::npos) return "free disk space or choose another output folder";
-  }
-  if (cause.find("Permission denied") != std::string::npos) return "check the permissions of the path";
-  if (cause.find("bad version number") != std::string::npos) {
-    return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
-           "to v110";
-  }
-  return "the file is damaged, incomplete or not an HDF5 file; restore it or import the cache again";
-}
-
-[[noreturn]] void fail(const std::string& action, const std::string& where) {
-  Report report;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, collect, &report);
-  H5Eclear2(H5E_DEFAULT);
-  const std::string cause = report.cause.empty() ? "no reason given" : plain(report.cause);
-  std::string what = action + " (HDF5: " + cause;
-  if (report.intent != report.cause) what += "; " + report.intent;
-  throw_data(what + ")", where, hint_for(cause));
-}
-
-// HDF5 prints errors to stderr by itself unless told otherwise, per thread in a thread-safe build.
-// Its own clean-up at exit is turned off: a file that could not be closed because the disk is full would be
-// closed again there, which ends in a crash instead of the exit code. Every file is closed by its owner.
-void quiet() {
-  [[maybe_unused]] static const herr_t before_first_use = H5dont_atexit();
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-}
-
-int close_file(hid_t id) {
-  return H5Fclose(id);
-}
-int close_dataset(hid_t id) {
-  return H5Dclose(id);
-}
-int close_space(hid_t id) {
-  return H5Sclose(id);
-}
-int close_type(hid_t id) {
-  return H5Tclose(id);
-}
-int close_list(hid_t id) {
-  return H5Pclose(id);
-}
-int close_attribute(hid_t id) {
-  return H5Aclose(id);
-}
-
-Handle own(hid_t id, Handle::Close close, const std::string& action, const std::string& where) {
-  if (id < 0) fail(action, where);
-  return Handle(id, close);
-}
-
-void check(herr_t status, const std::string& action, const std::string& where) {
-  if (status < 0) fail(action, where);
-}
-
-// IEEE binary16, which HDF5 1.10 has no name for. h5py shows it as float16.
-Handle make_f16(hid_t base, const std::string& where) {
-  Handle type = own(H5Tcopy(base), close_type, "cannot build the float16 type", where);
-  // Fields first: the size may only shrink to what they need.
-  check(H5Tset_fields(type.get(), 15, 10, 5, 0, 10), "cannot build the float16 type", where);
-  check(H5Tset_size(type.get(), 2), "cannot build the float16 type", where);
-  check(H5Tset_ebias(type.get(), 15), "cannot build the float16 type", where);
-  return type;
-}
-
-bool is_f16(hid_t type) {
-  std::size_t sign = 0, exponent = 0, exponent_size = 0, mantissa = 0, mantissa_size = 0;
-  if (H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) < 0) return false;
-  return H5Tget_size(type) == 2 && sign == 15 && exponent == 10 && exponent_size == 5 && mantissa == 0 &&
-         mantissa_size == 10 && H5Tget_ebias(type) == 15 && H5Tget_norm(type) == H5T_NORM_IMPLIED;
-}
-
-// Byte order does not matter here: HDF5 converts it on the way, and not at all when it is ours.
-Type classify(hid_t type) {
-  switch (H5Tget_class(type)) {
-    case H5T_INTEGER:
-      if (H5Tget_size(type) == 4 && H5Tget_sign(type) == H5T_SGN_2) return Type::i32;
-      if (H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE) return Type::u8;
-      return Type::other;
-    case H5T_FLOAT:
-      if (is_f16(type)) return Type::f16;
-      if (H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0) return Type::f32;
-      return Type::other;
-    default:
-      return Type::other;
-  }
-}
-
-Handle make_type(Type type, bool in_memory, const std::string& where) {
-  hid_t base = -1;
-  switch (type) {
-    case Type::i32:
-      base = in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
-      break;
-    case Type::u8:
-      base = in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
-      break;
-    case Type::f16:
-      return make_f16(in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE, where);
-    case Type::f32:
-      base = in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
-      break;
-    case Type::other:
-      throw_data("unsupported element type", where, "the schema knows int32, uint8, float16 and float32");
-  }
-  return own(H5Tcopy(base), close_type, "cannot copy a type", where);
-}
 
 // Selects rows [first, first + count) of a dataset of this shape; returns file space and memory space.
 std::pair<Handle, Handle> select_rows(hid_t dataset, const std::vector<std::int64_t>& shape,
@@ -164,16 +28,16 @@ std::pair<Handle, Handle> select_rows(hid_t dataset, const std::vector<std::int6
   start[0] = static_cast<hsize_t>(first);
   extent[0] = static_cast<hsize_t>(count);
   for (std::size_t i = 1; i < shape.size(); ++i) extent[i] = static_cast<hsize_t>(shape[i]);
-  Handle file = own(H5Dget_space(dataset), close_space, "cannot get the data space", where);
+  Handle file = own(H5Dget_space(dataset), H5Sclose, "cannot get the data space", where);
   check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start, nullptr, extent, nullptr),
         "cannot select rows", where);
-  Handle memory = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), close_space,
+  Handle memory = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), H5Sclose,
                       "cannot make a data space", where);
   return {std::move(file), std::move(memory)};
 }
 
 Handle text_type(const std::string& where) {
-  Handle type = own(H5Tcopy(H5T_C_S1), close_type, "cannot make a text type", where);
+  Handle type = own(H5Tcopy(H5T_C_S1), H5Tclose, "cannot make a text type", where);
   check(H5Tset_size(type.get(), H5T_VARIABLE), "cannot make a text type", where);
   check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "cannot make a text type", where);
   return type;
@@ -182,9 +46,9 @@ Handle text_type(const std::string& where) {
 void write_attribute(hid_t object, const std::string& name, hid_t file_type, hid_t memory_type,
                      const void* value, const std::string& where) {
   const std::string action = "cannot write attribute " + name;
-  const Handle space = own(H5Screate(H5S_SCALAR), close_space, action, where);
+  const Handle space = own(H5Screate(H5S_SCALAR), H5Sclose, action, where);
   const Handle attribute =
-      own(H5Acreate2(object, name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), close_attribute,
+      own(H5Acreate2(object, name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
           action, where);
   check(H5Awrite(attribute.get(), memory_type, value), action, where);
 }
@@ -198,9 +62,9 @@ void write_text(hid_t object, const std::string& name, std::string_view text, co
 
 std::string read_text(hid_t object, const std::string& name, const std::string& where) {
   const std::string action = "cannot read attribute " + name;
-  const Handle attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), close_attribute, action, where);
-  const Handle type = own(H5Aget_type(attribute.get()), close_type, action, where);
-  const Handle space = own(H5Aget_space(attribute.get()), close_space, action, where);
+  const Handle attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, action, where);
+  const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, action, where);
+  const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, action, where);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
     throw_data("attribute " + name + " is not one text", where, "write it as one UTF-8 string");
   }
@@ -226,37 +90,6 @@ bool attribute_exists(hid_t object, const std::string& name, const std::string& 
 }
 
 }  // namespace
-
-std::size_t size_of(Type type) {
-  switch (type) {
-    case Type::i32:
-    case Type::f32:
-      return 4;
-    case Type::f16:
-      return 2;
-    case Type::u8:
-      return 1;
-    case Type::other:
-      break;
-  }
-  return 0;
-}
-
-std::string_view name_of(Type type) {
-  switch (type) {
-    case Type::i32:
-      return "int32";
-    case Type::u8:
-      return "uint8";
-    case Type::f16:
-      return "float16";
-    case Type::f32:
-      return "float32";
-    case Type::other:
-      break;
-  }
-  return "another type";
-}
 
 std::string Dataset::describe() const {
   std::string text(name_of(type_));
@@ -300,27 +133,27 @@ File File::open(const std::filesystem::path& path) {
     throw_data(error ? "cannot be reached: " + error.message() : "does not exist", where,
                "restore the file or import the cache again");
   }
-  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), close_list, "cannot prepare", where);
+  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
   check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "cannot prepare", where);
   File file;
   file.path_ = path;
-  file.handle_ = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), close_file, "cannot open", where);
+  file.handle_ = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "cannot open", where);
   return file;
 }
 
 File File::create(const std::filesystem::path& path) {
   quiet();
   const std::string where = path.string();
-  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), close_list, "cannot prepare", where);
+  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
   check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "cannot prepare", where);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), "cannot prepare", where);
-  const Handle creation = own(H5Pcreate(H5P_FILE_CREATE), close_list, "cannot prepare", where);
+  const Handle creation = own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "cannot prepare", where);
   check(H5Pset_obj_track_times(creation.get(), false), "cannot turn object times off", where);
   File file;
   file.path_ = path;
-  file.handle_ = own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), close_file,
+  file.handle_ = own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose,
                      "cannot create", where);
   return file;
 }
@@ -340,12 +173,11 @@ Dataset File::dataset(const std::string& name) const {
   const std::string& where = result.where_;
   if (!contains(name))
     throw_data("the dataset is missing", where, "the file is not a KD cache, or it is incomplete");
-  result.handle_ =
-      own(H5Dopen2(handle_.get(), name.c_str(), H5P_DEFAULT), close_dataset, "cannot open", where);
+  result.handle_ = own(H5Dopen2(handle_.get(), name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open", where);
   const hid_t id = result.handle_.get();
-  const Handle type = own(H5Dget_type(id), close_type, "cannot get the type", where);
+  const Handle type = own(H5Dget_type(id), H5Tclose, "cannot get the type", where);
   result.type_ = classify(type.get());
-  const Handle space = own(H5Dget_space(id), close_space, "cannot get the shape", where);
+  const Handle space = own(H5Dget_space(id), H5Sclose, "cannot get the shape", where);
   const int rank = H5Sget_simple_extent_ndims(space.get());
   if (rank < 1 || rank > kMaxRank) {
     throw_data("has " + std::to_string(rank) + " dimensions", where, "the file is not a KD cache");
@@ -362,7 +194,7 @@ Dataset File::dataset(const std::string& name) const {
     result.shape_.push_back(static_cast<std::int64_t>(extent[i]));
   }
   result.row_bytes_ = extent[0] > 0 ? bytes / extent[0] : bytes;
-  const Handle list = own(H5Dget_create_plist(id), close_list, "cannot get the layout", where);
+  const Handle list = own(H5Dget_create_plist(id), H5Pclose, "cannot get the layout", where);
   if (H5Pget_layout(list.get()) == H5D_CHUNKED) {
     hsize_t chunk[kMaxRank] = {};
     if (H5Pget_chunk(list.get(), kMaxRank, chunk) < 0) fail("cannot get the chunk shape", where);
@@ -377,7 +209,7 @@ Dataset File::create_dataset(const std::string& name, Type type, const std::vect
   const std::string where = path_.string() + ", dataset " + name;
   hsize_t extent[kMaxRank] = {};
   for (std::size_t i = 0; i < shape.size(); ++i) extent[i] = static_cast<hsize_t>(shape[i]);
-  const Handle list = own(H5Pcreate(H5P_DATASET_CREATE), close_list, "cannot prepare", where);
+  const Handle list = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "cannot prepare", where);
   check(H5Pset_obj_track_times(list.get(), false), "cannot turn object times off", where);
   if (compress > 0) {
     hsize_t chunk[kMaxRank];
@@ -390,12 +222,12 @@ Dataset File::create_dataset(const std::string& name, Type type, const std::vect
           where);
   }
   const Handle file_type = make_type(type, false, where);
-  const Handle space = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), close_space,
+  const Handle space = own(H5Screate_simple(static_cast<int>(shape.size()), extent, nullptr), H5Sclose,
                            "cannot make a data space", where);
   // The returned object holds the handle opened by name, so that both paths share one description.
   own(H5Dcreate2(handle_.get(), name.c_str(), file_type.get(), space.get(), H5P_DEFAULT, list.get(),
                  H5P_DEFAULT),
-      close_dataset, "cannot create", where);
+      H5Dclose, "cannot create", where);
   return dataset(name);
 }
 
@@ -413,9 +245,9 @@ std::int64_t File::integer(const std::string& name) const {
   quiet();
   const std::string action = "cannot read attribute " + name;
   const Handle attribute =
-      own(H5Aopen(handle_.get(), name.c_str(), H5P_DEFAULT), close_attribute, action, path_.string());
-  const Handle type = own(H5Aget_type(attribute.get()), close_type, action, path_.string());
-  const Handle space = own(H5Aget_space(attribute.get()), close_space, action, path_.string());
+      own(H5Aopen(handle_.get(), name.c_str(), H5P_DEFAULT), H5Aclose, action, path_.string());
+  const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, action, path_.string());
+  const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, action, path_.string());
   if (H5Tget_class(type.get()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.get()) != 1) {
     throw_data("attribute " + name + " is not one integer", path_.string(), "write it as a 64-bit integer");
   }

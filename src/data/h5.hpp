@@ -1,6 +1,6 @@
 // The part of HDF5 that a KD cache needs: files, fixed-size datasets read and written by rows, string and
 // integer attributes. Owns every HDF5 handle and turns HDF5's error stack into one data error.
-// Knows nothing of caches. No HDF5 type leaves h5.cpp. One thread at a time per file; several files in
+// Knows nothing of caches. No HDF5 type leaves h5*.cpp. One thread at a time per file; several files in
 // several threads need a thread-safe HDF5 library (Debian's is).
 #pragma once
 

@@ -46,6 +46,8 @@ class TeacherPass {
       : decoder_(files, device, /*dense=*/true), shape_(shape), payload_(payload) {
     decoder_.set_compute(dtype);
     head_ = decoder_.head_weight(dtype);
+    // What other devices than the CPU compute the logits with; widened once, not per micro-batch.
+    if (!device.is_cpu()) head_ = head_.to(at::kFloat);
   }
 
   TeacherPayload run(const Unit& unit, std::span<const std::int32_t> tokens) {

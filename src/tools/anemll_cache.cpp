@@ -161,27 +161,10 @@ int verify(int argc, const char* const* argv) {
   return 0;
 }
 
-int run(int argc, char** argv) {
-  const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "import") return import(argc - 1, argv + 1);
-  if (command == "export") return export_cache(argc - 1, argv + 1);
-  if (command == "info") return info(argc - 1, argv + 1);
-  if (command == "verify") return verify(argc - 1, argv + 1);
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  if (command == "--version") {
-    std::printf("%s\n", anemll::build_summary().c_str());
-    return 0;
-  }
-  anemll::throw_usage(command.empty() ? "no command given" : "unknown command '" + command + "'",
-                      "anemll_cache",
-                      "give one of: import, export, info, verify; anemll_cache --help explains them");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  return anemll::run_tool([&] { return run(argc, argv); });
+  const anemll::Command commands[] = {
+      {"import", import}, {"export", export_cache}, {"info", info}, {"verify", verify}};
+  return anemll::run_tool([&] { return anemll::run_command("anemll_cache", kUsage, commands, argc, argv); });
 }

@@ -188,7 +188,7 @@ std::filesystem::path find_model(const Settings& settings) {
   return anemll::fetch_repository(anemll::HubKind::model, settings.model, options, want, complete).path;
 }
 
-int run_command(bool encode, int argc, const char* const* argv) {
+int run(bool encode, int argc, const char* const* argv) {
   Settings settings;
   OptionTable table(encode ? "anemll_tokenize encode" : "anemll_tokenize decode",
                     encode ? "Token ids of a text, without tokens that the text does not hold."
@@ -211,23 +211,11 @@ int run_command(bool encode, int argc, const char* const* argv) {
   return 0;
 }
 
-int run(int argc, char** argv) {
-  const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "encode" || command == "decode") return run_command(command == "encode", argc - 1, argv + 1);
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  if (command == "--version") {
-    std::printf("%s\n", anemll::build_summary().c_str());
-    return 0;
-  }
-  anemll::throw_usage(command.empty() ? "no command given" : "unknown command '" + command + "'",
-                      "anemll_tokenize", "give one of: encode, decode; anemll_tokenize --help explains them");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  return anemll::run_tool([&] { return run(argc, argv); });
+  const anemll::Command commands[] = {{"encode", [](int n, char** args) { return run(true, n, args); }},
+                                      {"decode", [](int n, char** args) { return run(false, n, args); }}};
+  return anemll::run_tool(
+      [&] { return anemll::run_command("anemll_tokenize", kUsage, commands, argc, argv); });
 }

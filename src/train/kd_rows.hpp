@@ -120,6 +120,23 @@ void for_chunks(const CpuInputs& in, const KdLossOptions& options, const ChunkBo
     chunk_body(begin, std::min(chunk, tokens - begin));
 }
 
+/// The loop of objectives that look at every logit of the student: row_body(logits [V], row, values, scratch)
+/// makes the row's terms of the logits and, in place, their gradient.
+template <class T, class RowBody>
+KdLossSums over_all_logits(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient,
+                           const RowBody& row_body) {
+  TokenValues values(in.tokens);
+  HeadProduct product(in, std::min(options.chunk_tokens, in.hidden.size(0)), gradient.defined());
+  for_chunks(in, options, [&](std::int64_t begin, std::int64_t count) {
+    const at::Tensor logits = product.logits(in.hidden.narrow(0, begin, count));
+    for_rows(static_cast<std::size_t>(count), in, gradient.defined(), [&](std::size_t r, Scratch& scratch) {
+      row_body(row_of<T>(logits, r), static_cast<std::size_t>(begin) + r, values, scratch);
+    });
+    if (gradient.defined()) product.backward(logits, gradient.narrow(0, begin, count));
+  });
+  return values.sum(in, options);
+}
+
 // The objectives. The head is fp32 or bf16 and there is at least one token.
 KdLossSums topk(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient);
 KdLossSums topk_tail(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient);

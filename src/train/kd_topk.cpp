@@ -41,21 +41,6 @@ void full_row(std::span<T> logits, const CpuInputs& in, std::size_t row, const K
   for (const auto& [id, value] : scratch.entries) kernels::store(logits[id], value);
 }
 
-template <class T>
-KdLossSums full_logits(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  TokenValues values(in.tokens);
-  HeadProduct product(in, std::min(options.chunk_tokens, in.hidden.size(0)), gradient.defined());
-  for_chunks(in, options, [&](std::int64_t begin, std::int64_t count) {
-    const at::Tensor logits = product.logits(in.hidden.narrow(0, begin, count));
-    for_rows(static_cast<std::size_t>(count), in, gradient.defined(), [&](std::size_t r, Scratch& scratch) {
-      full_row<T>(row_of<T>(logits, r), in, static_cast<std::size_t>(begin) + r, options, gradient.defined(),
-                  values, scratch);
-    });
-    if (gradient.defined()) product.backward(logits, gradient.narrow(0, begin, count));
-  });
-  return values.sum(in, options);
-}
-
 /// Without hard weights: dot products with the candidates' head rows, and their weighted sum as the gradient.
 template <class T>
 KdLossSums candidate_logits(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
@@ -86,8 +71,11 @@ KdLossSums candidate_logits(const CpuInputs& in, const KdLossOptions& options, c
 
 template <class T>
 KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  return options.hard_top1 + options.hard_full > 0 ? full_logits<T>(in, options, gradient)
-                                                   : candidate_logits<T>(in, options, gradient);
+  if (options.hard_top1 + options.hard_full <= 0) return candidate_logits<T>(in, options, gradient);
+  return over_all_logits<T>(in, options, gradient,
+                            [&](std::span<T> logits, std::size_t row, TokenValues& values, Scratch& scratch) {
+                              full_row<T>(logits, in, row, options, gradient.defined(), values, scratch);
+                            });
 }
 
 }  // namespace

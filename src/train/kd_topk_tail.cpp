@@ -84,17 +84,10 @@ void tail_row(std::span<T> logits, const CpuInputs& in, std::size_t row, const K
 
 template <class T>
 KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  TokenValues values(in.tokens);
-  HeadProduct product(in, std::min(options.chunk_tokens, in.hidden.size(0)), gradient.defined());
-  for_chunks(in, options, [&](std::int64_t begin, std::int64_t count) {
-    const at::Tensor logits = product.logits(in.hidden.narrow(0, begin, count));
-    for_rows(static_cast<std::size_t>(count), in, gradient.defined(), [&](std::size_t r, Scratch& scratch) {
-      tail_row<T>(row_of<T>(logits, r), in, static_cast<std::size_t>(begin) + r, options, gradient.defined(),
-                  values, scratch);
-    });
-    if (gradient.defined()) product.backward(logits, gradient.narrow(0, begin, count));
-  });
-  return values.sum(in, options);
+  return over_all_logits<T>(in, options, gradient,
+                            [&](std::span<T> logits, std::size_t row, TokenValues& values, Scratch& scratch) {
+                              tail_row<T>(logits, in, row, options, gradient.defined(), values, scratch);
+                            });
 }
 
 }  // namespace

@@ -47,11 +47,12 @@ void add_divergence(JsonLine& line, const std::string& name, const std::optional
 
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t max_steps)
+RunLog::RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t step,
+               std::int64_t max_steps)
     : lines_(prepare(folder, keep)),
       csv_(folder / "training_log.csv", start_of(keep)),
       metrics_(folder / "metrics.jsonl", start_of(keep)),
-      progress_("training", max_steps, "steps"),
+      progress_("training", max_steps, "steps", step),
       max_steps_(max_steps) {}
 
 void RunLog::write(const CsvRow& row) {

@@ -20,7 +20,8 @@ class RunLog {
     std::int64_t csv = 0, metrics = 0;
   };
   /// `keep`: go on behind that many lines of an earlier run's files; absent: start anew.
-  RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t max_steps);
+  RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t step,
+         std::int64_t max_steps);
 
   struct Train {
     std::int64_t step = 0;

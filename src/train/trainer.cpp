@@ -178,7 +178,7 @@ void Trainer::begin() {
   on_root(comm_, [&] {
     store_->abandon_after(-1);
     store_->save_frozen(student_->frozen_tensors());
-    log_ = std::make_unique<RunLog>(options_.output_dir, std::nullopt, options_.max_steps);
+    log_ = std::make_unique<RunLog>(options_.output_dir, std::nullopt, 0, options_.max_steps);
     if (options_.eval_samples > 0) {
       log_->evaluation({0, first, state_.best_loss, options_.lr, 0, false});
     }

@@ -200,7 +200,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       files_->write_config(*student_, std::nullopt);
     }
     log_ = std::make_unique<RunLog>(options_.output_dir, RunLog::Lines{state_.csv_lines, state_.metric_lines},
-                                    options_.max_steps);
+                                    state_.step, options_.max_steps);
   });
 }
 

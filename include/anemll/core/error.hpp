@@ -23,12 +23,15 @@ class Error : public std::runtime_error {
   /// `what`: the problem. `where`: file, key or flag (may be empty). `hint`: the remedy (may be empty).
   Error(ExitCode code, const std::string& what, const std::string& where = {}, const std::string& hint = {});
 
-  ExitCode code() const noexcept { return code_; }
+  /// what() is all three in one text for logs; these are its parts.
+  const std::string& problem() const noexcept { return problem_; }
   const std::string& where() const noexcept { return where_; }
   const std::string& hint() const noexcept { return hint_; }
+  ExitCode code() const noexcept { return code_; }
 
  private:
   ExitCode code_;
+  std::string problem_;
   std::string where_;
   std::string hint_;
 };

@@ -24,7 +24,8 @@ inline void log_warning(std::string_view text) {
 /// time taken. Silent on other ranks than 0. Log lines printed meanwhile do not break the bar.
 class Progress {
  public:
-  Progress(std::string title, std::int64_t total, std::string unit);
+  /// `done`: how much of the total was there before; it counts for the bar, not for rate and ETA.
+  Progress(std::string title, std::int64_t total, std::string unit, std::int64_t done = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -35,7 +36,8 @@ class Progress {
   std::string title_;
   std::string unit_;
   std::int64_t total_;
-  std::int64_t done_ = 0;
+  std::int64_t before_;
+  std::int64_t done_;
   double started_s_ = 0;
   double drawn_s_ = -1e9;
   bool finished_ = false;

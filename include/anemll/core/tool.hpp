@@ -5,6 +5,8 @@
 #include "anemll/core/error.hpp"
 
 #include <functional>
+#include <span>
+#include <string>
 
 namespace anemll {
 
@@ -20,5 +22,16 @@ Error current_error();
 ///   anything else       1, with a request for a report
 /// Call it inside MPI's lifetime, or let `body` own that, so that no destructor runs after the finalisation.
 int run_tool(const std::function<int()>& body);
+
+/// One command of a program like `anemll_cache import ...`. `run` gets the arguments from its name on.
+struct Command {
+  std::string name;
+  std::function<int(int argc, char** argv)> run;
+};
+
+/// Runs the command that argv[1] names, or prints `usage` (--help) or the build (--version). A usage error
+/// for anything else.
+int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
+                int argc, char** argv);
 
 }  // namespace anemll

@@ -114,6 +114,23 @@ BOOST_AUTO_TEST_CASE(progress_cut_short_says_how_far_it_came) {
   BOOST_TEST(lines[1].find("Save: stopped at 4/10 tensors") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_there_before_is_not_in_the_rate) {
+  ::setenv("TERM", "xterm", 1);
+  Capture err(STDERR_FILENO, Capture::To::terminal);
+  {
+    Progress progress("Train", 1000, "steps", 900);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    progress.update(901);
+    progress.finish();
+  }
+  const std::string text = err.text();
+  BOOST_TEST(text.find("901/1000 steps") != std::string::npos);
+  const std::size_t end = text.find(" steps/s");
+  BOOST_REQUIRE(end != std::string::npos);
+  const std::size_t begin = text.rfind(' ', end - 1) + 1;
+  BOOST_TEST(std::stod(text.substr(begin, end - begin)) <= 50);  // one step in at least 20 ms
+}
+
 BOOST_AUTO_TEST_CASE(a_terminal_gets_a_bar_that_log_lines_do_not_break) {
   ::setenv("TERM", "xterm", 1);
   Capture err(STDERR_FILENO, Capture::To::terminal);

@@ -73,9 +73,39 @@ BOOST_AUTO_TEST_CASE(foreign_exceptions_have_codes_too) {
 BOOST_AUTO_TEST_CASE(errors_carry_their_parts) {
   const anemll::Error e(anemll::ExitCode::data, "what", "where", "hint");
   BOOST_TEST(e.what() == std::string("where: what\n  hint: hint"));
+  BOOST_TEST(e.problem() == "what");
   BOOST_TEST(e.where() == "where");
   BOOST_TEST(e.hint() == "hint");
   BOOST_TEST(anemll::Error(anemll::ExitCode::data, "what").what() == std::string("what"));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_gets_the_arguments_from_its_name_on) {
+  std::vector<std::string> seen;
+  const anemll::Command commands[] = {{"first", [](int, char**) { return 7; }},
+                                      {"second", [&](int argc, char** argv) {
+                                         seen.assign(argv, argv + argc);
+                                         return 0;
+                                       }}};
+  const auto call = [&](std::vector<std::string> words) {
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    return anemll::run_command("tool", "usage", commands, static_cast<int>(argv.size()), argv.data());
+  };
+  BOOST_TEST(call({"tool", "first", "second"}) == 7);
+  BOOST_TEST(seen.empty());
+  BOOST_TEST(call({"tool", "second", "--help"}) == 0);
+  BOOST_TEST(seen == (std::vector<std::string>{"second", "--help"}), boost::test_tools::per_element());
+  for (const auto& [words, problem] : {std::pair{std::vector<std::string>{"tool"}, "no command given"},
+                                       {{"tool", "third"}, "unknown command 'third'"}}) {
+    try {
+      call(words);
+      BOOST_ERROR("no error");
+    } catch (const anemll::Error& e) {
+      BOOST_TEST((e.code() == anemll::ExitCode::usage));
+      BOOST_TEST(e.problem() == problem);
+      BOOST_TEST(e.hint() == "give one of: first, second; tool --help explains them");
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(build_facts_are_all_there) {

@@ -10,6 +10,7 @@
 #include <random>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -20,10 +21,14 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/kl_div.h>
+#include <ATen/ops/log.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/scatter.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 namespace anemll::test {
@@ -74,6 +79,57 @@ inline KdCase make_kd_case(const KdShape& shape, unsigned seed = 7) {
   return made;
 }
 
+/// Every combination of terms that an objective can have.
+inline std::vector<KdLossOptions> all_terms(KdObjective objective) {
+  std::vector<KdLossOptions> out;
+  const auto add = [&](double top1, double full, double sampled, double temperature) {
+    KdLossOptions options;
+    options.objective = objective;
+    options.temperature = temperature;
+    options.hard_top1 = top1;
+    options.hard_full = full;
+    options.sampled_ce_weight = sampled;
+    options.chunk_tokens = 5;
+    out.push_back(options);
+  };
+  add(0, 0, 0, 2);
+  add(0, 0, 0, 1);
+  add(0.2, 5e-5, 0, 2);
+  add(0, 5e-4, 0, 1);
+  add(0, 0, 0.3, 2);
+  add(0.2, 5e-5, 0.3, 3);
+  return out;
+}
+
+/// Sum over ids of p (log p - log q) [N], 0 where p is 0.
+inline at::Tensor divergence(const at::Tensor& p, const at::Tensor& log_q) {
+  const at::Tensor terms = p * (p.log() - log_q);
+  return at::where(p > 0, terms, at::zeros({}, p.options())).sum(1);
+}
+
+/// The divergence of the objective per token [N] double, without T^2, from the student's logits [N, V].
+inline at::Tensor expected_divergence(const KdCase& kd, const KdLossOptions& options,
+                                      const at::Tensor& logits) {
+  const double t = options.temperature;
+  const at::Tensor idx = kd.targets.topk_idx.to(at::kLong);
+  if (options.objective == KdObjective::topk) {
+    const at::Tensor p = at::softmax(kd.targets.topk_logits.to(at::kDouble) / t, 1);
+    return at::kl_div(at::log_softmax(logits.gather(1, idx) / t, 1), p, at::Reduction::None).sum(1);
+  }
+  const at::Tensor log_q = at::log_softmax(logits / t, 1);
+  if (options.objective == KdObjective::exact) {
+    const at::Tensor teacher = kd.targets.teacher_hidden.to(at::kDouble).mm(kd.head.to(at::kDouble).t());
+    return divergence(at::softmax(teacher / t, 1), log_q);
+  }
+  const at::Tensor lse = kd.targets.teacher_lse.to(at::kDouble).unsqueeze(1);
+  const at::Tensor p = (kd.targets.topk_logits.to(at::kDouble) / t - lse).exp();
+  const at::Tensor p_tail = (1 - p.sum(1, true)).clamp_min(0);
+  const at::Tensor outside = at::ones_like(logits.detach()).scatter(1, idx, 0.0);
+  const at::Tensor q_tail = (log_q.exp() * outside).sum(1, true);
+  return divergence(at::cat({p / (p.sum(1, true) + p_tail), p_tail}, 1),
+                    at::cat({log_q.gather(1, idx), at::log(q_tail)}, 1));
+}
+
 struct KdExpected {
   KdLossSums sums;
   at::Tensor gradient;  ///< [N, H] double
@@ -86,11 +142,8 @@ inline KdExpected expected_kd_loss(const KdCase& kd, const KdLossOptions& option
   const at::Tensor weight = kd.targets.weight.to(at::kDouble);
   const at::Tensor idx = kd.targets.topk_idx.to(at::kLong);
   const at::Tensor logits = hidden.mm(kd.head.to(at::kDouble).t());
-  const double temperature = options.temperature;
-  const at::Tensor p = at::softmax(kd.targets.topk_logits.to(at::kDouble) / temperature, 1);
-  const at::Tensor log_q = at::log_softmax(logits.gather(1, idx) / temperature, 1);
   const at::Tensor kl =
-      (at::kl_div(log_q, p, at::Reduction::None).sum(1) * weight).sum() * (temperature * temperature);
+      (expected_divergence(kd, options, logits) * weight).sum() * (options.temperature * options.temperature);
   at::Tensor ce = at::zeros({}, at::kDouble);
   at::Tensor sampled = ce;
   const double hard = options.hard_top1 + options.hard_full;

@@ -1,7 +1,7 @@
 // The fused loss against autograd over plain operations in double, in every combination of terms and paths.
 #include "src/train/kd_loss.hpp"
 
-#include "tests/unit/train_math/kd_case.hpp"
+#include "tests/unit/train_math/kd_checks.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -20,62 +20,18 @@ using anemll::kd_loss;
 using anemll::kd_loss_generic;
 using anemll::KdLossOptions;
 using anemll::KdLossSums;
+using anemll::KdObjective;
+using anemll::test::all_terms;
+using anemll::test::check_case;
 using anemll::test::expected_kd_loss;
+using anemll::test::kBf16Gradient;
+using anemll::test::kBf16Sums;
 using anemll::test::KdCase;
 using anemll::test::KdExpected;
+using anemll::test::kFp32;
+using anemll::test::LossFunction;
 using anemll::test::make_kd_case;
 using anemll::test::relative_difference;
-
-namespace {
-
-/// fp32 logits of size 10 carry errors of 1e-6; sums and gradients are of order 1 to 100.
-constexpr double kFp32 = 5e-6;
-/// bfloat16 logits of size 10 carry errors of 2e-2 each, which average out in sums; gradients see them
-/// directly.
-constexpr double kBf16Sums = 1e-2;
-constexpr double kBf16Gradient = 4e-2;
-
-std::vector<KdLossOptions> all_terms() {
-  std::vector<KdLossOptions> out;
-  const auto add = [&](double top1, double full, double sampled, double temperature) {
-    KdLossOptions options;
-    options.temperature = temperature;
-    options.hard_top1 = top1;
-    options.hard_full = full;
-    options.sampled_ce_weight = sampled;
-    options.chunk_tokens = 5;
-    out.push_back(options);
-  };
-  add(0, 0, 0, 2);
-  add(0.2, 5e-5, 0, 2);
-  add(0, 5e-4, 0, 1);
-  add(0, 0, 0.3, 2);
-  add(0.2, 5e-5, 0.3, 3);
-  return out;
-}
-
-void check_sums(const KdLossSums& got, const KdLossSums& expected, double tolerance) {
-  const auto close = [&](double a, double b) { return std::abs(a - b) <= tolerance * std::abs(b); };
-  BOOST_TEST(close(got.kl, expected.kl), "kl " << got.kl << " expected " << expected.kl);
-  BOOST_TEST(close(got.ce, expected.ce), "ce " << got.ce << " expected " << expected.ce);
-  BOOST_TEST(close(got.sampled_ce, expected.sampled_ce),
-             "sampled " << got.sampled_ce << " expected " << expected.sampled_ce);
-  BOOST_TEST(close(got.total, expected.total), "total " << got.total << " expected " << expected.total);
-  BOOST_TEST(got.tokens == expected.tokens);
-}
-
-using LossFunction = KdLossSums (*)(const at::Tensor&, const at::Tensor&, const anemll::KdTargets&,
-                                    const KdLossOptions&, const at::Tensor&);
-
-void check_case(LossFunction loss, const KdCase& kd, const KdExpected& expected, const KdLossOptions& options,
-                double sums_tolerance, double gradient_tolerance) {
-  const at::Tensor gradient = at::full_like(kd.hidden, 1e9);  // must be overwritten
-  check_sums(loss(kd.hidden, kd.head, kd.targets, options, gradient), expected.sums, sums_tolerance);
-  BOOST_TEST(relative_difference(gradient, expected.gradient) <= gradient_tolerance);
-  check_sums(loss(kd.hidden, kd.head, kd.targets, options, {}), expected.sums, sums_tolerance);
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(reference_values) {
   KdCase kd = make_kd_case({.tokens = 1, .vocab = 4, .hidden = 4, .cached = 4});
@@ -99,7 +55,7 @@ BOOST_AUTO_TEST_CASE(reference_values) {
 
 BOOST_AUTO_TEST_CASE(every_term_agrees_with_autograd) {
   const KdCase kd = make_kd_case({});
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);
     check_case(&kd_loss_generic, kd, expected, options, kFp32, kFp32);
@@ -108,14 +64,14 @@ BOOST_AUTO_TEST_CASE(every_term_agrees_with_autograd) {
 
 BOOST_AUTO_TEST_CASE(vocabulary_beyond_one_block) {
   const KdCase kd = make_kd_case({.tokens = 9, .vocab = 9001, .hidden = 40, .cached = 64, .negatives = 100});
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, kFp32, kFp32);
   }
 }
 
 BOOST_AUTO_TEST_CASE(large_logits_do_not_overflow) {
   const KdCase kd = make_kd_case({.logit_scale = 120});
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     // Logits of several hundred carry absolute errors of 1e-4, which is what a softmax sees.
     check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, 1e-5, 2e-4);
   }
@@ -128,7 +84,7 @@ BOOST_AUTO_TEST_CASE(row_weights_scale_values_and_gradients) {
   weight[3] = 0.5F;
   weight[7] = 2;
   weight[12] = 0;
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);
     check_case(&kd_loss_generic, kd, expected, options, kFp32, kFp32);
@@ -156,7 +112,7 @@ BOOST_AUTO_TEST_CASE(both_paths_give_the_same_kl) {
 
 BOOST_AUTO_TEST_CASE(chunk_size_does_not_matter) {
   const KdCase kd = make_kd_case({.tokens = 70, .vocab = 300});
-  KdLossOptions options = all_terms().back();
+  KdLossOptions options = all_terms(KdObjective::topk).back();
   const KdExpected expected = expected_kd_loss(kd, options);
   for (const std::int64_t chunk : {1, 3, 32, 64, 70, 1000}) {
     options.chunk_tokens = chunk;
@@ -169,7 +125,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_double) {
   KdCase kd = make_kd_case({.tokens = 4, .vocab = 50, .hidden = 6});
   kd.head = kd.head.to(at::kDouble);
   kd.hidden = kd.hidden.to(at::kDouble);
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     const at::Tensor gradient = at::empty_like(kd.hidden);
     kd_loss(kd.hidden, kd.head, kd.targets, options, gradient);
     const double step = 1e-5;
@@ -189,7 +145,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_double) {
 
 BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_fp32) {
   const KdCase kd = make_kd_case({.tokens = 3, .vocab = 50, .hidden = 6});
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     const at::Tensor gradient = at::empty_like(kd.hidden);
     kd_loss(kd.hidden, kd.head, kd.targets, options, gradient);
     const float step = 0.0078125F;
@@ -211,7 +167,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_fp32) {
 BOOST_AUTO_TEST_CASE(bfloat16_head_with_full_logits) {
   KdCase kd = make_kd_case({.tokens = 200, .vocab = 1000, .hidden = 64, .cached = 32});
   kd.head = kd.head.to(at::kBFloat16);
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     if (options.hard_top1 + options.hard_full == 0) continue;
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kBf16Sums, kBf16Gradient);
@@ -222,7 +178,7 @@ BOOST_AUTO_TEST_CASE(bfloat16_head_with_full_logits) {
 BOOST_AUTO_TEST_CASE(bfloat16_head_without_hard_weights_keeps_fp32_sums) {
   KdCase kd = make_kd_case({.tokens = 20, .vocab = 1000, .hidden = 64, .cached = 32});
   kd.head = kd.head.to(at::kBFloat16);
-  for (const KdLossOptions& options : all_terms()) {
+  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
     if (options.hard_top1 + options.hard_full > 0) continue;
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);

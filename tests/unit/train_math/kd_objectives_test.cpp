@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "src/train/kd_loss.hpp"
 #include "src/train/kd_token.hpp"
-#include "tests/unit/train_math/kd_case.hpp"
+#include "tests/unit/train_math/kd_checks.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -26,19 +26,18 @@ using anemll::kd_loss_generic;
 using anemll::KdLossOptions;
 using anemll::KdLossSums;
 using anemll::KdObjective;
+using anemll::test::check_case;
+using anemll::test::expected_kd_loss;
+using anemll::test::kBf16Gradient;
+using anemll::test::kBf16Sums;
 using anemll::test::KdCase;
 using anemll::test::KdExpected;
 using anemll::test::KdShape;
+using anemll::test::kFp32;
+using anemll::test::LossFunction;
 using anemll::test::relative_difference;
 
 namespace {
-
-/// fp32 logits of size 10 carry errors of 1e-6; sums and gradients are of order 1 to 100.
-constexpr double kFp32 = 5e-6;
-/// bfloat16 logits of size 10 carry errors of 2e-2 each, which average out in sums; gradients see them
-/// directly.
-constexpr double kBf16Sums = 1e-2;
-constexpr double kBf16Gradient = 4e-2;
 
 /// As make_kd_case, with a teacher of its own hidden states whose top-k and log-sum-exp are the targets.
 /// `distance`: deviation of the student's hidden states from the teacher's.
@@ -56,95 +55,12 @@ KdCase teacher_case(const KdShape& shape, double temperature, double distance = 
   return kd;
 }
 
-/// Sum over ids of p (log p - log q), 0 where p is 0.
-at::Tensor divergence(const at::Tensor& p, const at::Tensor& log_q) {
-  const at::Tensor terms = p * (p.log() - log_q);
-  return at::where(p > 0, terms, at::zeros({}, p.options())).sum(1);
-}
-
-KdExpected expected(const KdCase& kd, const KdLossOptions& options) {
-  const at::AutoGradMode enabled(true);
-  const double t = options.temperature;
-  const at::Tensor hidden = kd.hidden.to(at::kDouble).clone().requires_grad_(true);
-  const at::Tensor head = kd.head.to(at::kDouble);
-  const at::Tensor weight = kd.targets.weight.to(at::kDouble);
-  const at::Tensor idx = kd.targets.topk_idx.to(at::kLong);
-  const at::Tensor logits = hidden.mm(head.t());
-  const at::Tensor log_q = at::log_softmax(logits / t, 1);
-  at::Tensor kl;
-  if (options.objective == KdObjective::exact) {
-    kl = divergence(at::softmax(kd.targets.teacher_hidden.to(at::kDouble).mm(head.t()) / t, 1), log_q);
-  } else {
-    const at::Tensor p =
-        (kd.targets.topk_logits.to(at::kDouble) / t - kd.targets.teacher_lse.to(at::kDouble).unsqueeze(1))
-            .exp();
-    const at::Tensor p_tail = (1 - p.sum(1, true)).clamp_min(0);
-    const at::Tensor outside = at::ones_like(logits.detach()).scatter(1, idx, 0.0);
-    const at::Tensor q_tail = (log_q.exp() * outside).sum(1, true);
-    kl = divergence(at::cat({p / (p.sum(1, true) + p_tail), p_tail}, 1),
-                    at::cat({log_q.gather(1, idx), at::log(q_tail)}, 1));
-  }
-  kl = (kl * weight).sum() * (t * t);
-  at::Tensor ce = at::zeros({}, at::kDouble);
-  at::Tensor sampled = ce;
-  const double hard = options.hard_top1 + options.hard_full;
-  if (hard > 0)
-    ce = (at::cross_entropy_loss(logits, idx.select(1, 0), {}, at::Reduction::None) * weight).sum();
-  if (options.sampled_ce_weight > 0) {
-    const at::Tensor candidates = logits.gather(1, at::cat({idx, kd.targets.negatives.to(at::kLong)}, 1));
-    const at::Tensor first = at::zeros({candidates.size(0)}, at::kLong);
-    sampled = (at::cross_entropy_loss(candidates, first, {}, at::Reduction::None) * weight).sum();
-  }
-  const at::Tensor total = kl + ce * hard + sampled * options.sampled_ce_weight;
-  total.backward();
-  KdExpected result;
-  result.sums = {total.item<double>(), kl.item<double>(), ce.item<double>(), sampled.item<double>(),
-                 weight.sum().item<double>()};
-  result.gradient = hidden.grad();
-  return result;
-}
-
+/// Of both objectives that look at the whole vocabulary.
 std::vector<KdLossOptions> all_terms() {
-  std::vector<KdLossOptions> out;
-  for (const KdObjective objective : {KdObjective::topk_tail, KdObjective::exact}) {
-    const auto add = [&](double top1, double full, double sampled, double temperature) {
-      KdLossOptions options;
-      options.objective = objective;
-      options.temperature = temperature;
-      options.hard_top1 = top1;
-      options.hard_full = full;
-      options.sampled_ce_weight = sampled;
-      options.chunk_tokens = 5;
-      out.push_back(options);
-    };
-    add(0, 0, 0, 2);
-    add(0, 0, 0, 1);
-    add(0.2, 5e-5, 0, 2);
-    add(0, 5e-4, 0, 1);
-    add(0, 0, 0.3, 2);
-    add(0.2, 5e-5, 0.3, 3);
-  }
+  std::vector<KdLossOptions> out = anemll::test::all_terms(KdObjective::topk_tail);
+  const std::vector<KdLossOptions> exact = anemll::test::all_terms(KdObjective::exact);
+  out.insert(out.end(), exact.begin(), exact.end());
   return out;
-}
-
-using LossFunction = KdLossSums (*)(const at::Tensor&, const at::Tensor&, const anemll::KdTargets&,
-                                    const KdLossOptions&, const at::Tensor&);
-
-void check(LossFunction loss, const KdCase& kd, const KdExpected& want, const KdLossOptions& options,
-           double sums_tolerance, double gradient_tolerance) {
-  const at::Tensor gradient = at::full_like(kd.hidden, 1e9);  // must be overwritten
-  for (const bool with_gradient : {true, false}) {
-    const KdLossSums got =
-        loss(kd.hidden, kd.head, kd.targets, options, with_gradient ? gradient : at::Tensor());
-    const auto close = [&](double a, double b) { return std::abs(a - b) <= sums_tolerance * std::abs(b); };
-    BOOST_TEST(close(got.kl, want.sums.kl), "kl " << got.kl << " expected " << want.sums.kl);
-    BOOST_TEST(close(got.ce, want.sums.ce), "ce " << got.ce << " expected " << want.sums.ce);
-    BOOST_TEST(close(got.sampled_ce, want.sums.sampled_ce));
-    BOOST_TEST(close(got.total, want.sums.total));
-    BOOST_TEST(got.tokens == want.sums.tokens);
-  }
-  const double difference = relative_difference(gradient, want.gradient);
-  BOOST_TEST(difference <= gradient_tolerance, "gradient off by " << difference);
 }
 
 /// The mean divergence per token.
@@ -174,9 +90,9 @@ BOOST_AUTO_TEST_CASE(every_term_agrees_with_autograd) {
     weight[0] = 0;
     weight[3] = 0.5F;
     weight[12] = 0;
-    const KdExpected want = expected(kd, options);
-    check(&kd_loss, kd, want, options, kFp32, kFp32);
-    check(&kd_loss_generic, kd, want, options, kFp32, kFp32);
+    const KdExpected want = expected_kd_loss(kd, options);
+    check_case(&kd_loss, kd, want, options, kFp32, kFp32);
+    check_case(&kd_loss_generic, kd, want, options, kFp32, kFp32);
   }
 }
 
@@ -184,11 +100,11 @@ BOOST_AUTO_TEST_CASE(vocabulary_beyond_one_block_and_large_logits) {
   for (const KdLossOptions& options : all_terms()) {
     const KdCase kd = teacher_case({.tokens = 9, .vocab = 9001, .hidden = 40, .cached = 64, .negatives = 100},
                                    options.temperature);
-    check(&kd_loss, kd, expected(kd, options), options, kFp32, kFp32);
+    check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, kFp32, kFp32);
     const KdCase large = teacher_case({.logit_scale = 40}, options.temperature);
     // Logits of a hundred carry absolute errors of 1e-5, which is what a softmax sees.
-    check(&kd_loss, large, expected(large, options), options, 1e-5, 1e-4);
-    check(&kd_loss_generic, large, expected(large, options), options, 1e-5, 1e-4);
+    check_case(&kd_loss, large, expected_kd_loss(large, options), options, 1e-5, 1e-4);
+    check_case(&kd_loss_generic, large, expected_kd_loss(large, options), options, 1e-5, 1e-4);
   }
 }
 
@@ -197,18 +113,18 @@ BOOST_AUTO_TEST_CASE(gradient_in_double) {
     KdCase kd = teacher_case({.tokens = 4, .vocab = 50, .hidden = 6}, options.temperature);
     kd.head = kd.head.to(at::kDouble);
     kd.hidden = kd.hidden.to(at::kDouble);
-    check(&kd_loss, kd, expected(kd, options), options, 1e-12, 1e-11);
+    check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, 1e-12, 1e-11);
   }
 }
 
 BOOST_AUTO_TEST_CASE(chunk_size_does_not_matter) {
   for (KdLossOptions options : all_terms()) {
     const KdCase kd = teacher_case({.tokens = 40, .vocab = 300}, options.temperature);
-    const KdExpected want = expected(kd, options);
+    const KdExpected want = expected_kd_loss(kd, options);
     for (const std::int64_t chunk : {1, 39, 1000}) {
       options.chunk_tokens = chunk;
-      check(&kd_loss, kd, want, options, kFp32, kFp32);
-      check(&kd_loss_generic, kd, want, options, kFp32, kFp32);
+      check_case(&kd_loss, kd, want, options, kFp32, kFp32);
+      check_case(&kd_loss_generic, kd, want, options, kFp32, kFp32);
     }
   }
 }
@@ -217,9 +133,9 @@ BOOST_AUTO_TEST_CASE(bfloat16_head) {
   for (const KdLossOptions& options : all_terms()) {
     KdCase kd = teacher_case({.tokens = 200, .vocab = 1000, .hidden = 64, .cached = 32}, options.temperature);
     kd.head = kd.head.to(at::kBFloat16);
-    const KdExpected want = expected(kd, options);
-    check(&kd_loss, kd, want, options, kBf16Sums, kBf16Gradient);
-    check(&kd_loss_generic, kd, want, options, kBf16Sums, kBf16Gradient);
+    const KdExpected want = expected_kd_loss(kd, options);
+    check_case(&kd_loss, kd, want, options, kBf16Sums, kBf16Gradient);
+    check_case(&kd_loss_generic, kd, want, options, kBf16Sums, kBf16Gradient);
   }
 }
 
@@ -231,10 +147,10 @@ BOOST_AUTO_TEST_CASE(exact_keeps_small_divergences_in_bfloat16) {
   options.temperature = 1;
   KdCase kd = teacher_case({.tokens = 200, .vocab = 1000, .hidden = 64}, 1, 0.003);
   kd.head = kd.head.to(at::kBFloat16);
-  const KdExpected want = expected(kd, options);
+  const KdExpected want = expected_kd_loss(kd, options);
   BOOST_TEST(want.sums.kl / want.sums.tokens < 1e-4);
-  check(&kd_loss, kd, want, options, 5e-2, 0.2);
-  check(&kd_loss_generic, kd, want, options, 5e-2, 0.2);
+  check_case(&kd_loss, kd, want, options, 5e-2, 0.2);
+  check_case(&kd_loss_generic, kd, want, options, 5e-2, 0.2);
   kd.hidden = kd.targets.teacher_hidden.to(at::kFloat);
   BOOST_TEST(std::abs(kl_of(kd, KdObjective::exact, 1)) < 1e-9);
 }
@@ -263,10 +179,10 @@ BOOST_AUTO_TEST_CASE(with_the_whole_vocabulary_cached_both_are_one) {
     options.hard_top1 = hard;
     const KdCase kd = teacher_case({.cached = 101}, 2, 1, false);
     options.objective = KdObjective::exact;
-    const KdExpected want = expected(kd, options);
+    const KdExpected want = expected_kd_loss(kd, options);
     options.objective = KdObjective::topk_tail;
-    check(&kd_loss, kd, want, options, kFp32, kFp32);
-    check(&kd_loss_generic, kd, want, options, kFp32, kFp32);
+    check_case(&kd_loss, kd, want, options, kFp32, kFp32);
+    check_case(&kd_loss_generic, kd, want, options, kFp32, kFp32);
   }
 }
 
