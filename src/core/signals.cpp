@@ -39,6 +39,12 @@ int pending_signal() {
   return last_signal.load(std::memory_order_relaxed);
 }
 
+void leave_on_signal(const std::string& during, const std::string& hint) {
+  const int signal = pending_signal();
+  if (signal == 0) return;
+  throw Error(ExitCode::save_and_requeue, "signal " + std::to_string(signal) + " while " + during, {}, hint);
+}
+
 void clear_pending_signal() {
   last_signal.store(0, std::memory_order_relaxed);
 }

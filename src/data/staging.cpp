@@ -7,14 +7,7 @@
 #include "anemll/core/log.hpp"
 #include "src/data/schema.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <string>
-#include <utility>
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -103,7 +96,6 @@ Staging::Staging(const fs::path& source, const fs::path& destination, bool overw
     lock();  // throws while its writer lives
     log_warning(partial_.string() + ": left by a writer that was killed; removed");
     remove_tree(partial_);
-    unlock();
   }
   fs::create_directory(partial_, error);
   if (error) throw_data("cannot create: " + error.message(), partial_.string(), "check the permissions");
@@ -111,40 +103,28 @@ Staging::Staging(const fs::path& source, const fs::path& destination, bool overw
 }
 
 Staging::~Staging() {
-  if (lock_ < 0) return;
+  if (done_) return;
   std::error_code ignored;
   fs::remove_all(partial_, ignored);
-  unlock();
 }
 
 void Staging::lock() {
-  const std::string path = (partial_ / kLockName).string();
-  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0)
-    throw_data(std::string("cannot create: ") + std::strerror(errno), path, "check the permissions");
-  // A file system without locks (ENOLCK, EOPNOTSUPP) must not stop anyone; it only loses the protection.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    unlock();
-    throw_data("another process is writing it", destination_.string(),
-               "wait for it, or choose another destination");
-  }
-}
-
-void Staging::unlock() {
-  ::close(std::exchange(lock_, -1));
+  if (lock_.take(partial_ / kLockName)) return;
+  throw_data("another process is writing it", destination_.string(),
+             "wait for it, or choose another destination");
 }
 
 void Staging::commit() {
   fs::remove(partial_ / kLockName);
   sync_directory(partial_);
   put_in_place(partial_, destination_, overwrite_);
-  unlock();
+  done_ = true;
 }
 
 void Staging::commit_file(const fs::path& file) {
   put_in_place(file, destination_, overwrite_);
   remove_tree(partial_);
-  unlock();
+  done_ = true;
 }
 
 }  // namespace anemll

@@ -3,6 +3,8 @@
 // removal of what a killed writer left.
 #pragma once
 
+#include "anemll/core/file_lock.hpp"
+
 #include <filesystem>
 
 namespace anemll {
@@ -33,11 +35,11 @@ class Staging {
 
  private:
   void lock();
-  void unlock();
   std::filesystem::path destination_;
   std::filesystem::path partial_;
   bool overwrite_;
-  int lock_ = -1;
+  FileLock lock_;
+  bool done_ = false;
 };
 
 }  // namespace anemll

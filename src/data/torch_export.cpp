@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -113,16 +114,25 @@ std::vector<LazyTensor> lazy_shard(const std::shared_ptr<ShardReader>& reader, s
   return tensors;
 }
 
+void warn_of_losses(const fs::path& source, const CacheIndex& index) {
+  std::string lost;
+  const auto add = [&](bool there, const std::string& what) {
+    if (there) lost += (lost.empty() ? "" : ", ") + what;
+  };
+  add(index.shape.lse_t1 || index.shape.lse_train, "logsumexp");
+  add(index.shape.hidden > 0, "hidden states");
+  const std::int64_t held = index.holdout_sequences();
+  add(held > 0, std::to_string(held) + " hold-out sequences");
+  if (!lost.empty()) log_warning(source.string() + ": left out, the .pt format has no place for it: " + lost);
+}
+
 }  // namespace
 
 void export_torch_cache(const fs::path& source, const fs::path& destination, bool overwrite,
                         const ImportProgress& progress) {
   const Source from = read_source(source);
   const CacheShape& shape = from.index.shape;
-  if (shape.lse_t1 || shape.lse_train || shape.hidden > 0) {
-    log_warning(source.string() +
-                ": logsumexp and hidden states are left out; the .pt format has no place for them");
-  }
+  warn_of_losses(source, from.index);
   CacheShape exported = shape;
   exported.lse_t1 = exported.lse_train = false;
   exported.hidden = 0;

@@ -1,6 +1,5 @@
 #include "src/train/evaluator.hpp"
 
-#include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "src/train/batch_tensors.hpp"
@@ -13,16 +12,10 @@ namespace anemll {
 Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
                      Communicator& comm, at::Device device)
     : options_(options), student_(student), sources_(std::move(sources)), comm_(comm), device_(device) {
-  if (sources_.teacher &&
-      sources_.teacher->architecture.vocab_size != student_.files().architecture.vocab_size) {
-    throw_data("the teacher's vocabulary has " + std::to_string(sources_.teacher->architecture.vocab_size) +
-                   " ids, the student's " + std::to_string(student_.files().architecture.vocab_size),
-               sources_.teacher->folder.string(), "give a teacher of the same family as --teacher-model");
-  }
   if (sources_.text && sources_.teacher)
     text_digest_ = sha256_hex(sources_.text->digest() + sources_.teacher->fingerprint);
   KdPayloads payloads;
-  payloads.hidden = sources_.cache_shares_head;
+  payloads.hidden = sources_.cache_hidden;
   train_.batch = data.read_rows(0, std::min(options.eval_samples, data.info().sequences), payloads);
   const std::int64_t held = std::min(options.eval_samples, data.info().holdout_sequences);
   if (held > 0) holdout_.batch = data.read_holdout(0, held, payloads);
@@ -42,7 +35,7 @@ void Evaluator::run_teacher() {
   log_info("running the teacher on the evaluation's rows and text");
   Decoder teacher(*sources_.teacher, device_, true);
   for (Rows* rows : {&train_, &holdout_}) {
-    if (rows->batch.rows > 0 && !rows->teacher_hidden.defined()) {
+    if (sources_.teacher_rows && rows->batch.rows > 0 && !rows->teacher_hidden.defined()) {
       const at::Tensor hidden = teacher_states(teacher, rows->batch, comm_);
       rows->teacher_hidden = hidden.to(device_);
     }

@@ -20,12 +20,13 @@ namespace anemll {
 class Evaluator {
  public:
   struct Sources {
-    bool cache_shares_head = false;     ///< the cache's hidden states belong to the student's head
+    bool cache_hidden = false;          ///< rows: by the cache's hidden states, which are the student head's
+    bool teacher_rows = false;          ///< rows: by `teacher` where the former do not apply
     std::string base_fingerprint;       ///< of the student's base model
-    std::optional<ModelFiles> teacher;  ///< a teacher to run, for texts and for caches without hidden states
+    std::optional<ModelFiles> teacher;  ///< to run; of the student's vocabulary
     std::optional<TextScorer> text;     ///< needs the teacher
   };
-  /// Reads the rows; runs nothing yet. A data error for a teacher of another vocabulary.
+  /// Reads the rows; runs nothing yet.
   Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
             Communicator& comm, at::Device device);
   ~Evaluator();

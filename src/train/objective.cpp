@@ -13,7 +13,7 @@ std::string number(double value) {
 [[noreturn]] void throw_no_lse(const TrainOptions& options, const KdCacheInfo& cache) {
   std::string has;
   if (cache.lse_t1) has = " 1";
-  if (cache.lse_train_temperature > 0)
+  if (cache.lse_train_temperature > 0 && !(cache.lse_t1 && cache.lse_train_temperature == 1))
     has += (has.empty() ? " " : " and ") + number(cache.lse_train_temperature);
   const std::string t = number(options.temperature);
   throw_data("--kd-objective topk-tail at temperature " + t +

@@ -1,9 +1,9 @@
 #include "src/train/run_setup.hpp"
 
-#include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
+#include "anemll/hub/hub.hpp"
 #include "src/model/compute.hpp"
 #include "src/train/objective.hpp"
 
@@ -44,6 +44,13 @@ int set_threads(const TrainOptions& options, int local_ranks) {
 
 ScheduleOptions schedule_of(const TrainOptions& o) {
   return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio};
+}
+
+std::string find_model(const std::string& id, Communicator& comm) {
+  std::string path;
+  on_root(comm, [&] { path = fetch_model(id, {}).path.string(); });
+  broadcast_string(comm, path, 0);
+  return path;
 }
 
 std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache,

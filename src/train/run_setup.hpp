@@ -1,6 +1,7 @@
-// What options mean on this machine: device, precision, threads, schedule; and the run's identity.
+// What options mean on this machine: device, precision, threads, schedule, models; and the run's identity.
 #pragma once
 
+#include "anemll/comm/communicator.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/quant/presets.hpp"
@@ -26,6 +27,9 @@ ForwardMode choose_forward(const TrainOptions& options);
 /// Sets LibTorch's thread count for this rank and returns it.
 int set_threads(const TrainOptions& options, int local_ranks);
 ScheduleOptions schedule_of(const TrainOptions& options);
+
+/// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. Collective.
+std::string find_model(const std::string& id, Communicator& comm);
 
 /// What a resumed run must share with the one that saved: model, data, batch, order, what is trained (JSON
 /// object).

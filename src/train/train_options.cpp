@@ -121,7 +121,10 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);
   t.add("eval-chunks", &o.eval_chunks, "chunks of --eval-text, from its start; 0: all", 0, 1 << 20);
   t.add_flag("eval-text-always", &o.eval_text_always, "score --eval-text at every evaluation");
-  t.add("teacher-model", &o.teacher_model, "teacher to run for evaluations (default: --model-id)");
+  t.add("teacher-model", &o.teacher_model,
+        "teacher to run for evaluations, also in place of the cache's hidden states (default: none without "
+        "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
+        "cache does not name another teacher)");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
   t.add("save-steps", &o.save_steps, "steps between checkpoints; 0: only at the end and on a signal", 0,
         kMany);

@@ -5,6 +5,7 @@
 #include "anemll/comm/bucket_reducer.hpp"
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/file_lock.hpp"
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
@@ -64,6 +65,7 @@ class Trainer {
   Communicator& device_comm_;  ///< gradient reduction; the same object on CPUs
   at::Device device_;
   at::ScalarType compute_;
+  FileLock output_lock_;  ///< rank 0
 
   std::unique_ptr<Student> student_;
   std::unique_ptr<Prefetcher> data_;

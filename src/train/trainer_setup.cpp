@@ -1,23 +1,34 @@
 // How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/hub/hub.hpp"
-#include "anemll/text/tokenizer.hpp"
 #include "anemll/train/train.hpp"
+#include "src/train/evaluation_sources.hpp"
 #include "src/train/objective.hpp"
 #include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/trainer.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
+
+/// From here on the folder is this run's: its state is read, its files are written.
+void take_output(const TrainOptions& options, FileLock& lock, Communicator& comm) {
+  on_root(comm, [&] {
+    std::error_code error;
+    fs::create_directories(options.output_dir, error);
+    if (error)
+      throw_data("cannot create: " + error.message(), options.output_dir, "check path and permissions");
+    if (lock.take(fs::path(options.output_dir) / ".lock")) return;
+    throw_usage("another process is training into this folder", options.output_dir,
+                "wait for it, or choose another --output-dir");
+  });
+}
 
 /// The state to go on from, the same choice on every rank.
 std::optional<StateStore::Loaded> find_state(const TrainOptions& options, Communicator& comm) {
@@ -35,34 +46,9 @@ std::optional<StateStore::Loaded> find_state(const TrainOptions& options, Commun
   return StateStore::load(folder);
 }
 
-/// The model's folder; rank 0 downloads it when it has to.
-std::string find_model(const std::string& id, Communicator& comm) {
-  std::string path;
-  on_root(comm, [&] { path = fetch_model(id, {}).path.string(); });
-  broadcast_string(comm, path, 0);
-  return path;
-}
-
-/// Token ids of --eval-text by the model's tokenizer; rank 0 reads and all get them.
-std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const std::string& model_path,
-                                        Communicator& comm) {
-  std::string bytes;
-  on_root(comm, [&] {
-    std::vector<std::int32_t> ids;
-    load_text_model(model_path).tokenizer.encode(read_text(*options.eval_text), ids);
-    bytes.resize(ids.size() * sizeof(std::int32_t));
-    std::memcpy(bytes.data(), ids.data(), bytes.size());
-  });
-  broadcast_string(comm, bytes, 0);
-  std::vector<std::int32_t> ids(bytes.size() / sizeof(std::int32_t));
-  std::memcpy(ids.data(), bytes.data(), bytes.size());
-  return ids;
-}
-
 std::string open_cache(const TrainOptions& options, Communicator& comm) {
   std::string path;
   on_root(comm, [&] {
-    fs::create_directories(options.output_dir);
     std::unique_ptr<Progress> bar;
     path =
         ensure_hdf5_cache(options.cache_dir, options.output_dir, [&](std::int64_t done, std::int64_t total) {
@@ -80,30 +66,6 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
   throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " +
                  std::to_string(model.max_positions) + " positions",
              options.cache_dir, "make a cache with a smaller --max_length");
-}
-
-/// What evaluations look at beside the cache's rows.
-Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFiles& base,
-                                      const std::string& model_path, bool cache_shares_head,
-                                      Communicator& comm) {
-  Evaluator::Sources sources;
-  sources.cache_shares_head = cache_shares_head;
-  sources.base_fingerprint = base.fingerprint;
-  if (options.eval_text) {
-    const TextProtocol protocol{options.eval_ctx, options.eval_chunks};
-    sources.text.emplace(read_text_ids(options, model_path, comm), protocol, *options.eval_text);
-    if (base.architecture.max_positions > 0 && options.eval_ctx > base.architecture.max_positions) {
-      throw_usage("chunks of " + std::to_string(options.eval_ctx) + " tokens exceed the model's " +
-                      std::to_string(base.architecture.max_positions) + " positions",
-                  "--eval-ctx", "choose fewer");
-    }
-  }
-  if (options.teacher_model) {
-    sources.teacher = load_model_files(find_model(*options.teacher_model, comm));
-  } else if (options.eval_text) {
-    sources.teacher = base;
-  }
-  return sources;
 }
 
 std::unique_ptr<Student> make_student(const TrainOptions& options, const ModelFiles& files,
@@ -125,6 +87,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       device_comm_(device_comm),
       device_(device),
       compute_(choose_compute(options, device)) {
+  take_output(options_, output_lock_, comm_);
   const std::optional<StateStore::Loaded> state = find_state(options_, comm_);
   if (!state && !options_.from_scratch && !options_.v2_checkpoint) {
     throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
@@ -150,11 +113,11 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   check_objective(options_, data_->info(), head);  // before minutes of scale init
   Evaluator::Sources sources;
   if (options_.eval_samples > 0)
-    sources = evaluation_sources(options_, base, model_path, shares_head(data_->info(), head), comm_);
+    sources = evaluation_sources(options_, base, data_->info(), shares_head(data_->info(), head), comm_);
   student_ = make_student(options_, base, state, device_, comm_);
   if (student_->has_own_head()) {
     head.sha256.clear();
-    sources.cache_shares_head = false;
+    sources.cache_hidden = false;
     check_objective(options_, data_->info(), head);
   }
   FlatParameters& trainable = student_->make_trainable(options_);

@@ -3,6 +3,8 @@
 // further signals changes nothing, so a second SIGTERM does not kill a run that is saving.
 #pragma once
 
+#include <string>
+
 namespace anemll {
 
 /// Installs the handler for SIGUSR1 and SIGTERM. Call it first in main(), before MPI_Init: the default
@@ -11,6 +13,10 @@ void install_signal_flag();
 
 /// The last of the two signals that came, 0 when none did. Any thread.
 int pending_signal();
+
+/// For work that has nothing to save: throws the error with exit code 75 when a signal has come. `during`:
+/// "tokenising", `hint`: what a second start does.
+void leave_on_signal(const std::string& during, const std::string& hint);
 
 /// Forgets what came.
 void clear_pending_signal();

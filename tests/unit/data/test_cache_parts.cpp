@@ -2,6 +2,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/data/prefetcher.hpp"
+#include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/data/expect_error.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
+#include <unistd.h>
 
 namespace anemll {
 namespace {
@@ -87,6 +89,39 @@ BOOST_AUTO_TEST_CASE(the_holdout_part_is_apart_from_training) {
   expect_row(batch, 3);
   batch = prefetcher.read_rows(2, 1);
   expect_row(batch, 2);
+}
+
+BOOST_AUTO_TEST_CASE(export_says_what_stays_behind) {
+  const TempDir temp;
+  const auto exported = [&](const std::string& name) {
+    test::Capture log(STDERR_FILENO);
+    export_torch_cache(temp / name, temp / (name + "-pt"), false, {});
+    return log.text();
+  };
+  const auto said = [](const std::string& log, const std::string& words) {
+    return log.find(words) != std::string::npos;
+  };
+  write_cache(temp / "plain", small_shape(), {3});
+  BOOST_TEST(!said(exported("plain"), "left out"));
+
+  CacheIndex index = write_cache(temp / "held", small_shape(), {3, 4});
+  fs::rename(temp / "held" / "shard_00001.h5", temp / "held" / "holdout_00000.h5");
+  index.holdout = {index.shards.back()};
+  index.holdout[0].file = "holdout_00000.h5";
+  index.shards.pop_back();
+  write_file(temp / "held" / kIndexName, write_index(index));
+  std::string log = exported("held");
+  BOOST_TEST(said(log, "4 hold-out sequences"), log);
+  BOOST_TEST(!said(log, "logsumexp"), log);
+
+  CacheShape shape = small_shape();
+  shape.lse_t1 = true;
+  shape.hidden = 6;
+  shape.head_sha256 = std::string(64, 'a');
+  write_cache(temp / "more", shape, {3});
+  log = exported("more");
+  BOOST_TEST(said(log, "logsumexp, hidden states"), log);
+  BOOST_TEST(!said(log, "hold-out"), log);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,7 +52,8 @@ EvaluationResult evaluate(const std::filesystem::path& cache, bool teacher, Comm
   student.make_trainable(options);
   student.set_evaluation();
   Evaluator::Sources sources;
-  sources.cache_shares_head = data.info().hidden > 0;
+  sources.cache_hidden = data.info().hidden > 0;
+  sources.teacher_rows = teacher;
   sources.base_fingerprint = test::nano_files().fingerprint;
   if (teacher) sources.teacher = test::nano_files();
   return Evaluator(options, data, student, std::move(sources), comm, at::kCPU).run(true);

@@ -35,7 +35,8 @@ struct PayloadCache {
   double temperature = 2;  ///< of lse_train; 0: no log-sum-exp at all
   bool lse_t1 = true;
   bool hidden = true;
-  std::string head = {};  ///< instead of the nano model's
+  std::string head = {};     ///< instead of the nano model's
+  std::string teacher = {};  ///< fingerprint of the model that is said to have made it; empty: not said
 };
 
 /// The first rows of the golden cache: ids and what the teacher says about them.
@@ -101,6 +102,11 @@ inline void write_payload_cache(const std::filesystem::path& folder, const Paylo
   if (made.hidden) {
     index.shape.hidden = teacher.hidden.size(2);
     index.shape.head_sha256 = made.head.empty() ? head_sha256(nano_files()) : made.head;
+  }
+  if (!made.teacher.empty()) {
+    index.meta_json =
+        nlohmann::json{{"teacher_model", "its/teacher"}, {"anemll", {{"teacher_fingerprint", made.teacher}}}}
+            .dump();
   }
   std::filesystem::create_directories(folder);
   const auto write = [&](const std::string& stem, std::int64_t first, std::int64_t count) {

@@ -1,0 +1,32 @@
+// flock, which belongs to the open file: it also keeps two objects of one process apart.
+#include "anemll/core/file_lock.hpp"
+
+#include "anemll/core/error.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace anemll {
+
+bool FileLock::take(const std::filesystem::path& file) {
+  release();
+  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) {
+    throw_data(std::string("cannot create the lock: ") + std::strerror(errno), file.string(),
+               "check that the folder exists and its permissions");
+  }
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return true;
+  release();
+  return false;
+}
+
+void FileLock::release() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+}  // namespace anemll

@@ -1,0 +1,18 @@
+// What a run's evaluations look at beside the cache's rows: the text and the teacher, loaded and checked
+// before the student is made, which takes minutes.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/train/evaluator.hpp"
+
+namespace anemll {
+
+/// `base`: the student's model. `cache_shares_head`: the cache has hidden states of its head. Collective;
+/// rank 0 downloads and warns. Data and usage errors name what does not fit.
+Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFiles& base,
+                                      const KdCacheInfo& cache, bool cache_shares_head, Communicator& comm);
+
+}  // namespace anemll
