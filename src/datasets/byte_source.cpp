@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/datasets/data_files.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -106,6 +107,11 @@ class GzipBytes final : public ByteSource {
         if (inside_ || input_.nothing_yet()) input_.fail("the gzip data end too early");
         return 0;
       }
+      // Tar and tapes fill the last block up.
+      if (!inside_ && !input_.nothing_yet() && input_.rest().front() == '\0') {
+        input_.consume(1);
+        continue;
+      }
       if (!inside_ && ::inflateReset(&state_) != Z_OK) input_.fail("zlib cannot start");
       inside_ = true;
       const std::span<char> rest = input_.rest();
@@ -169,9 +175,9 @@ class ZstdBytes final : public ByteSource {
 }  // namespace
 
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  if (extension == ".gz") return std::make_unique<GzipBytes>(path);
-  if (extension == ".zst") return std::make_unique<ZstdBytes>(path);
+  const std::string extension = extension_of(path);
+  if (extension == "gz") return std::make_unique<GzipBytes>(path);
+  if (extension == "zst") return std::make_unique<ZstdBytes>(path);
   return std::make_unique<PlainBytes>(path);
 }
 

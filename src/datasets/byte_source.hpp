@@ -1,4 +1,5 @@
-// The bytes of a text file, whatever its compression: plain, gzip (any number of members) or zstd (any number
+// The bytes of a text file, whatever its compression: plain, gzip (any number of members, and zeros after
+// them) or zstd (any number
 // of frames), read forward without holding the whole. One thread.
 #pragma once
 
@@ -16,7 +17,7 @@ class ByteSource {
   virtual std::size_t read(std::span<char> out) = 0;
 };
 
-/// Chosen by the last extension: .gz, .zst or neither.
+/// Chosen by the last extension: .gz, .zst or neither, in any case.
 std::unique_ptr<ByteSource> open_bytes(const std::filesystem::path& path);
 
 }  // namespace anemll::datasets

@@ -3,6 +3,8 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/rng.hpp"
+#include "anemll/core/signals.hpp"
+#include "src/datasets/data_files.hpp"
 #include "src/datasets/dataset_files.hpp"
 #include "src/datasets/dataset_format.hpp"
 
@@ -47,6 +49,10 @@ class EntryReader {
         if (!checked_) datasets::require_fit(*format_, options_, record_.names, place);
         checked_ = true;
         out.document = format_->document(record_, place);
+        if (!out.document && skipped_at_.empty()) {
+          skipped_at_ = place;
+          why_skipped_ = format_->why_skipped(record_);
+        }
         return out;
       }
       source_.reset();
@@ -67,12 +73,16 @@ class EntryReader {
                "check that the files were written whole");
   }
   [[noreturn]] void fail_all_skipped(std::int64_t records) const {
-    throw_data(
-        "format " + options_.format + " skips every one of the " + std::to_string(records) + " records",
-        files_.front().string(),
-        format_->plain()
-            ? "name a field that holds text with --dataset_text_field"
-            : "conversations need two turns that are not empty; choose the --dataset_format that fits");
+    if (datasets::file_kind(files_.front()) == datasets::FileKind::text) {
+      throw_data(
+          "is empty: there is no text in it" + (records > 1 ? ", nor in the other files" : std::string()),
+          skipped_at_, "check that it was written whole");
+    }
+    throw_data("format " + options_.format + " skips every one of the " + std::to_string(records) +
+                   " records; of this one " + why_skipped_,
+               skipped_at_,
+               format_->plain() ? "name a field that holds text with --dataset_text_field"
+                                : "choose the --dataset_format that fits");
   }
 
  private:
@@ -83,6 +93,8 @@ class EntryReader {
   std::size_t file_ = 0;
   Record record_;
   bool checked_ = false;
+  std::string skipped_at_;  ///< the first record that the format skips
+  std::string why_skipped_;
 };
 
 class EntryDataset : public Dataset {
@@ -121,6 +133,7 @@ class KeptDataset final : public EntryDataset {
   KeptDataset(EntryReader reader, const DatasetOptions& options) : EntryDataset(std::move(reader)) {
     bool any = false;
     while (std::optional<Entry> entry = reader_.next()) {
+      leave_on_signal("reading the data set", "run the same command again");
       any = any || entry->document;
       entries_.push_back(std::move(*entry));
     }

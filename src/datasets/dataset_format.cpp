@@ -25,8 +25,19 @@ std::string join(const Names& names) {
 }
 
 std::string describe(const Field& field) {
-  if (field.kind == Field::Kind::text) return "a string";
-  return field.kind == Field::Kind::turns ? "a list" : field.type;
+  switch (field.kind) {
+    case Field::Kind::missing:
+      return "not there";
+    case Field::Kind::null:
+      return "null";
+    case Field::Kind::text:
+      return "a string";
+    case Field::Kind::turns:
+      return "a list";
+    case Field::Kind::other:
+      break;
+  }
+  return field.type;
 }
 
 [[noreturn]] void wrong_type(const std::string& name, const Field& field, const std::string& expected,
@@ -68,6 +79,10 @@ class Plain final : public DatasetFormat {
     Document out;
     out.text = text;
     return out;
+  }
+  std::string why_skipped(const Record& record) const override {
+    const Field& field = record.fields.front();
+    return "'" + field_ + "' is " + (field.kind == Field::Kind::text ? "blank" : describe(field));
   }
 
  private:

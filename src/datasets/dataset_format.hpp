@@ -20,6 +20,8 @@ class DatasetFormat {
   virtual bool fits(const std::vector<std::string>& names) const = 0;
   /// The document without its `where`; nothing when the format skips the record. Data errors name `where`.
   virtual std::optional<Document> document(Record& record, const std::string& where) const = 0;
+  /// Of a record that `document` skipped.
+  virtual std::string why_skipped(const Record&) const { return "fewer than two turns are not empty"; }
 };
 
 /// A usage error lists the names.

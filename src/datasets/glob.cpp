@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 
 namespace anemll::datasets {
 namespace {
@@ -55,7 +56,7 @@ class Walk {
     if (!is_glob(pattern)) {
       std::error_code ignored;
       const fs::path entry = folder / pattern;
-      if (last && fs::is_regular_file(entry, ignored)) found_.insert(entry);
+      if (last && (fs::is_regular_file(entry, ignored) || leads_nowhere(entry))) found_.insert(entry);
       if (!last && fs::is_directory(entry, ignored)) descend(entry, part + 1, depth + 1);
       return;
     }
@@ -77,7 +78,7 @@ class Walk {
       std::error_code gone;
       if (fs::is_directory(entry, gone)) {
         visit(entry, true);
-      } else if (fs::is_regular_file(entry, gone)) {
+      } else if (fs::is_regular_file(entry, gone) || leads_nowhere(entry)) {
         visit(entry, false);
       }
     }
@@ -91,6 +92,13 @@ class Walk {
 
 bool is_glob(std::string_view text) {
   return text.find_first_of("*?[") != std::string_view::npos;
+}
+
+bool leads_nowhere(const fs::path& path) {
+  std::error_code why;
+  // A target that cannot be looked at for lack of rights may well be there.
+  return fs::is_symlink(path, why) && !fs::exists(path, why) &&
+         (!why || why == std::errc::too_many_symbolic_link_levels);
 }
 
 bool matches(std::string_view pattern, std::string_view name) {

@@ -114,6 +114,11 @@ class ParquetRecords final : public RecordSource {
     for (int i = 0; i < root.field_count(); ++i) {
       const std::string& name = root.field(i)->name();
       if (!formats::is_utf8(name)) fail("not a good Parquet file: a column's name is not UTF-8");
+      if (std::find(names_.begin(), names_.end(), name) != names_.end() &&
+          std::find(wanted_.begin(), wanted_.end(), name) != wanted_.end()) {
+        throw_data("there are two columns '" + name + "'", path_.string(),
+                   "rename one of them: which holds the text cannot be told");
+      }
       names_.push_back(name);
     }
     std::vector<int> leaves;
@@ -159,7 +164,7 @@ class ParquetRecords final : public RecordSource {
       default:
         if (std::optional<std::string_view> view = text(column, row_)) {
           out.kind = Field::Kind::text;
-          out.text = checked(*view, name);
+          out.text = checked(*view, name, *column.type());
         } else if (is_text(*column.type())) {
           return out;  // a dictionary may hold a null
         } else {
@@ -175,6 +180,8 @@ class ParquetRecords final : public RecordSource {
       case arrow::Type::STRING:
       case arrow::Type::LARGE_STRING:
       case arrow::Type::STRING_VIEW:
+      case arrow::Type::BINARY:  // older writers leave the annotation of a string out
+      case arrow::Type::LARGE_BINARY:
         return true;
       case arrow::Type::DICTIONARY:
         return is_text(*static_cast<const arrow::DictionaryType&>(type).value_type());
@@ -188,9 +195,11 @@ class ParquetRecords final : public RecordSource {
     if (array.IsNull(row)) return std::nullopt;
     switch (array.type_id()) {
       case arrow::Type::STRING:
-        return static_cast<const arrow::StringArray&>(array).GetView(row);
+      case arrow::Type::BINARY:
+        return static_cast<const arrow::BinaryArray&>(array).GetView(row);
       case arrow::Type::LARGE_STRING:
-        return static_cast<const arrow::LargeStringArray&>(array).GetView(row);
+      case arrow::Type::LARGE_BINARY:
+        return static_cast<const arrow::LargeBinaryArray&>(array).GetView(row);
       case arrow::Type::STRING_VIEW:
         return static_cast<const arrow::StringViewArray&>(array).GetView(row);
       case arrow::Type::DICTIONARY: {
@@ -205,8 +214,9 @@ class ParquetRecords final : public RecordSource {
     }
   }
 
-  std::string checked(std::string_view view, const std::string& name) const {
-    if (!formats::is_utf8(view)) fail("the text of '" + name + "' is not UTF-8");
+  std::string checked(std::string_view view, const std::string& name, const arrow::DataType& type) const {
+    if (!formats::is_utf8(view))
+      fail("the text of '" + name + "', of the type " + type.ToString() + ", is not UTF-8");
     return std::string(view);
   }
 
@@ -238,7 +248,7 @@ class ParquetRecords final : public RecordSource {
       for (std::int64_t i = 0; i < count; ++i) {
         if (structs.IsNull(first + i)) continue;
         if (const auto view = text(*values, first + i))
-          out.turns[static_cast<std::size_t>(i)].*to = checked(*view, name);
+          out.turns[static_cast<std::size_t>(i)].*to = checked(*view, name, *values->type());
       }
     }
   }

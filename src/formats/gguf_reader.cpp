@@ -252,6 +252,20 @@ class HeaderReader {
   std::uint64_t elements_ = 0;
 };
 
+/// A model may be split over files, of which only the first has its metadata.
+void refuse_part(const GgufFile& file) {
+  const auto number = [&](const char* key) -> std::uint64_t {
+    const GgufValue* value = file.find(key);
+    const auto* natural = value != nullptr ? std::get_if<std::uint64_t>(value) : nullptr;
+    return natural != nullptr ? *natural : 0;
+  };
+  const std::uint64_t parts = number("split.count");
+  if (parts <= 1) return;
+  throw_data("the file is part " + std::to_string(number("split.no") + 1) + " of " + std::to_string(parts) +
+                 " of a model, only whole files are read",
+             file.path.string() + ", key \"split.count\"", "merge the parts first: gguf-split --merge");
+}
+
 std::uint64_t alignment_of(const GgufFile& file, const Complaint& complain) {
   const GgufValue* value = file.find("general.alignment");
   if (value == nullptr) return kDefaultAlignment;
@@ -363,6 +377,7 @@ GgufFile read_gguf(const std::filesystem::path& path) {
   HeaderReader header(file.map->bytes(), complain);
   std::vector<std::uint64_t> offsets;
   header.read(file, offsets);
+  refuse_part(file);
   place_tensors(file, offsets, header.position(), complain);
   return file;
 }

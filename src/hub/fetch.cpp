@@ -28,10 +28,7 @@ void sleep_for(double seconds) {
   using Seconds = std::chrono::duration<double>;
   const auto end = std::chrono::steady_clock::now() + Seconds(seconds);
   while (std::chrono::steady_clock::now() < end) {
-    if (pending_signal() != 0) {
-      throw Error(ExitCode::save_and_requeue, "asked to stop while waiting for the hub", {},
-                  "start again: the download goes on where it was");
-    }
+    leave_on_signal("waiting for the hub", "start again: the download goes on where it was");
     std::this_thread::sleep_for(
         std::min<std::chrono::duration<double>>(Seconds(0.1), end - std::chrono::steady_clock::now()));
   }
@@ -44,6 +41,13 @@ void require_room(const fs::path& folder, std::uint64_t bytes) {
   throw_data(
       "the download needs " + format_bytes(bytes) + ", only " + format_bytes(space.available) + " are free",
       folder.string(), "free disk space, or choose another cache with HF_HUB_CACHE or HF_HOME");
+}
+
+/// The hint of a repository without the files that are needed.
+std::string other_format(const std::vector<std::string>& files, const std::string& otherwise) {
+  const bool gguf = std::any_of(files.begin(), files.end(),
+                                [](const std::string& path) { return path.ends_with(".gguf"); });
+  return gguf ? "it has .gguf files: download one of them and give its path" : otherwise;
 }
 
 /// One name being looked up.
@@ -130,7 +134,7 @@ class Lookup {
       throw_data(
           "the " + std::string(kind_word(kind_)) + " " + id_ + " has none of the files that are needed",
           client.page() + " at " + listing.commit,
-          "look at its list of files; other formats than ours are not read");
+          other_format(listing.files, "look at its list of files; other formats than ours are not read"));
     }
     cache_.prepare();
     const fs::path folder = cache_.snapshot(listing.commit);
@@ -150,7 +154,8 @@ class Lookup {
     cache_.write_ref(revision_, listing.commit);
     if (const std::string lacking = demand_.missing(folder); !lacking.empty()) {
       throw_data("the " + std::string(kind_word(kind_)) + " " + id_ + " has no " + lacking,
-                 client.page() + " at " + listing.commit, "use another repository or revision");
+                 client.page() + " at " + listing.commit,
+                 other_format(listing.files, "use another repository or revision"));
     }
     return {folder, id_, listing.commit};
   }

@@ -15,7 +15,7 @@ namespace anemll {
 /// What is wanted of a repository.
 struct HubDemand {
   /// The files to download, out of all there are.
-  std::function<std::vector<std::string>(const std::vector<std::string>& all)> choose;
+  ChooseFiles choose;
   /// What the folder lacks, in words; empty when it has what is needed.
   std::function<std::string(const std::filesystem::path& folder)> missing;
   /// Files whose absence sends a snapshot that lacks nothing to the network once, unless the repository is
@@ -28,6 +28,6 @@ HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revisi
 
 /// What fetch_model and fetch_dataset ask for.
 HubDemand model_demand();
-HubDemand dataset_demand();
+HubDemand dataset_demand(const ChooseFiles& choose);
 
 }  // namespace anemll

@@ -26,17 +26,8 @@ constexpr const char* kConfig = "config.json";
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-constexpr std::array<std::string_view, 6> kModelFiles = {kConfig,
-                                                         "generation_config.json",
-                                                         "tokenizer.json",
-                                                         "tokenizer_config.json",
-                                                         "chat_template.jinja",
-                                                         "special_tokens_map.json"};
-
-/// Files that lie beside the data without being data.
-constexpr std::array<std::string_view, 9> kNotData = {
-    "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json",      "config.json",
-    "croissant.json",    "license.txt",        "readme.txt",        "requirements.txt"};
+constexpr std::array<std::string_view, 4> kModelFiles = {kConfig, "tokenizer.json", "tokenizer_config.json",
+                                                         "chat_template.jinja"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -75,36 +66,6 @@ std::string missing_of_model(const fs::path& folder) {
   return {};
 }
 
-/// The kind of a data file ("parquet", "json", "txt"), empty for other files.
-std::string data_kind(const std::string& path) {
-  for (std::size_t begin = 0; begin < path.size();) {
-    // Hidden and private folders and files belong to tools.
-    if (path[begin] == '.' || path.compare(begin, 2, "__") == 0) return {};
-    const std::size_t slash = path.find('/', begin);
-    if (slash == std::string::npos) break;
-    begin = slash + 1;
-  }
-  std::string name = lower(fs::path(path).filename().string());
-  if (std::find(kNotData.begin(), kNotData.end(), name) != kNotData.end()) return {};
-  if (name.ends_with(".parquet")) return "parquet";
-  for (const std::string_view packed : {".gz", ".zst"}) {
-    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
-  }
-  if (name.ends_with(".json") || name.ends_with(".jsonl")) return "json";
-  return name.ends_with(".txt") ? "txt" : "";
-}
-
-/// One kind of files: repositories often carry the same rows in several.
-Paths choose_data_files(const Paths& all) {
-  for (const std::string_view kind : {"parquet", "json", "txt"}) {
-    Paths chosen;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(chosen),
-                 [&](const std::string& path) { return data_kind(path) == kind; });
-    if (!chosen.empty()) return chosen;
-  }
-  return {};
-}
-
 /// For ".../train-00000-of-00003-abc.parquet" the names of the same part, up to the number, and the count.
 struct Part {
   std::string stem;  // with the count, without the number and what follows
@@ -125,23 +86,37 @@ std::optional<Part> part_of(const std::string& path) {
   return Part{path.substr(0, begin) + count, std::stoul(number), std::stoul(count)};
 }
 
-/// A cached dataset is taken when it has data, and of numbered parts all.
-std::string missing_of_dataset(const fs::path& folder) {
-  std::map<std::string, std::pair<std::size_t, std::set<std::size_t>>> parts;
-  bool any = false;
+/// What is in a snapshot, by name, links included whose blobs are gone.
+Paths names_in(const fs::path& folder) {
+  Paths names;
   std::error_code code;
   for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
-    const std::string path = it->path().lexically_relative(folder).string();
     std::error_code ignored;
-    if (data_kind(path).empty() || !it->is_regular_file(ignored)) continue;
-    any = true;
+    if (!it->is_directory(ignored)) names.push_back(it->path().lexically_relative(folder).generic_string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// A cached dataset is taken when all that is chosen of it is there, and of numbered parts each.
+std::string missing_of_dataset(const fs::path& folder, const ChooseFiles& choose) {
+  Paths chosen;
+  try {
+    chosen = choose(names_in(folder));
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
+    return "file that is wanted: " + error.problem();
+  }
+  if (chosen.empty()) return "file that is wanted";
+  std::map<std::string, std::pair<std::size_t, std::set<std::size_t>>> parts;
+  for (const std::string& path : chosen) {
+    if (!is_there(folder / path)) return path;
     if (const auto part = part_of(path)) {
       auto& [count, numbers] = parts[part->stem];
       count = part->count;
       numbers.insert(part->number);
     }
   }
-  if (!any) return "data files (.parquet, .json, .jsonl, .txt)";
   for (const auto& [stem, found] : parts) {
     if (found.second.size() < found.first)
       return "more than " + std::to_string(found.second.size()) + " of " + std::to_string(found.first) +
@@ -165,8 +140,8 @@ HubDemand model_demand() {
   return {choose_model_files, missing_of_model, {"tokenizer.json"}};
 }
 
-HubDemand dataset_demand() {
-  return {choose_data_files, missing_of_dataset, {}};
+HubDemand dataset_demand(const ChooseFiles& choose) {
+  return {choose, [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); }, {}};
 }
 
 HubSnapshot fetch_model(const std::string& id, const HubOptions& options) {
@@ -185,7 +160,7 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options) {
   return found;
 }
 
-HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options) {
+HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options, const ChooseFiles& choose) {
   const std::string expanded = expand_path(id);
   if (const auto folder = folder_of_glob(expanded); folder && !is_there(expanded)) {
     std::error_code ignored;
@@ -193,7 +168,7 @@ HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options) {
     throw_data("cannot find the dataset " + id, "looked in: " + folder->string(),
                "the folder of the pattern does not exist");
   }
-  return fetch(HubKind::dataset, id, options.revision, read_settings(options), dataset_demand());
+  return fetch(HubKind::dataset, id, options.revision, read_settings(options), dataset_demand(choose));
 }
 
 }  // namespace anemll

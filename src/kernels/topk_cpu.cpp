@@ -40,7 +40,29 @@ void find_largest(const T* row, std::size_t size, std::size_t count, std::vector
   std::sort_heap(out.begin(), out.end(), heap_order);
 }
 
+/// Zero times a finite number is zero; times infinity or NaN it is NaN.
+template <class T>
+ANEMLL_INLINE bool finite(const T* row, std::size_t size) {
+  constexpr std::size_t kLanes = 32;
+  float lanes[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += 0.0F * load(row[i + l]);
+  }
+  for (; i < size; ++i) lanes[0] += 0.0F * load(row[i]);
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum == 0.0F;
+}
+
 }  // namespace
+
+ANEMLL_SIMD bool all_finite(std::span<const float> row) {
+  return finite(row.data(), row.size());
+}
+ANEMLL_SIMD bool all_finite(std::span<const Bf16> row) {
+  return finite(row.data(), row.size());
+}
 
 void largest(std::span<const float> row, std::size_t count, std::vector<ScoredId>& out) {
   find_largest(row.data(), row.size(), count, out);

@@ -1,4 +1,4 @@
-// The largest entries of one row of teacher logits, in order. No threads, no tensors.
+// One row of teacher logits: whether it is sound, and its largest entries in order. No threads, no tensors.
 #pragma once
 
 #include "src/kernels/simd.hpp"
@@ -18,7 +18,11 @@ struct ScoredId {
   }
 };
 
-/// The `count` largest entries of `row` in the order of `before`; fewer when the row is shorter or holds NaN.
+bool all_finite(std::span<const float> row);
+bool all_finite(std::span<const Bf16> row);
+
+/// The `count` largest entries of `row` in the order of `before`; fewer when the row is shorter. The row must
+/// not hold NaN.
 void largest(std::span<const float> row, std::size_t count, std::vector<ScoredId>& out);
 void largest(std::span<const Bf16> row, std::size_t count, std::vector<ScoredId>& out);
 

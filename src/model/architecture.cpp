@@ -5,17 +5,13 @@
 #include "anemll/core/file.hpp"
 #include "src/model/gguf_config.hpp"
 #include "src/model/json_reader.hpp"
+#include "src/model/limits.hpp"
 
 #include <array>
 #include <string_view>
 
 namespace anemll {
 namespace {
-
-constexpr std::int64_t kMaxWidth = std::int64_t{1} << 22;
-constexpr std::int64_t kMaxVocab = std::int64_t{1} << 26;
-constexpr std::int64_t kMaxLayers = 4096;
-constexpr std::int64_t kMaxPositions = std::int64_t{1} << 32;
 
 /// One row per family: what its implementation fixes and config.json does not say.
 struct Family {
@@ -75,7 +71,7 @@ RopeScaling read_llama3_scaling(const JsonReader& rope) {
     return *value;
   };
   RopeScaling scaling;
-  scaling.factor = required("factor", 1, 1e6);
+  scaling.factor = required("factor", 1, kMaxRopeFactor);
   scaling.low_freq_factor = required("low_freq_factor", 1e-6, 1e6);
   scaling.high_freq_factor = required("high_freq_factor", 1e-6, 1e6);
   scaling.original_max_position = rope.required_integer("original_max_position_embeddings", 1, kMaxPositions);
@@ -88,7 +84,6 @@ RopeScaling read_llama3_scaling(const JsonReader& rope) {
 /// Old files: rope_theta and rope_scaling {type | rope_type}. New ones: rope_parameters {rope_theta,
 /// rope_type}.
 void read_rope(const JsonReader& config, Architecture& out) {
-  constexpr double kMaxTheta = 1e12;
   out.rope_theta = config.number("rope_theta", 1, kMaxTheta).value_or(out.rope_theta);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     const auto rope = config.object(key);

@@ -1,7 +1,9 @@
 #include "src/model/gguf_config.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
+#include "src/model/limits.hpp"
 #include "src/model/rope.hpp"
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -32,8 +35,11 @@ constexpr std::array kFamilies{
     Family{"qwen3", "Qwen3ForCausalLM", false},
 };
 
-/// Larger numbers are faults; every range proper is checked by the reader of the rendered text.
+/// Larger numbers are faults.
 constexpr std::int64_t kMaxNumber = std::int64_t{1} << 40;
+
+constexpr const char* kDamaged = "the file is damaged; convert the original model again";
+constexpr const char* kIncomplete = "the file is incomplete; convert the original model again";
 
 /// Typed access to the metadata of one family.
 class Metadata {
@@ -47,35 +53,43 @@ class Metadata {
     throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint);
   }
 
-  std::optional<std::int64_t> integer(const std::string& key) const {
+  std::optional<std::int64_t> integer(const std::string& key, std::int64_t min = 0,
+                                      std::int64_t max = kMaxNumber) const {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return std::nullopt;
-    std::int64_t number = -1;
+    std::string found;
     if (const auto* u = std::get_if<std::uint64_t>(value)) {
-      number = *u <= static_cast<std::uint64_t>(kMaxNumber) ? static_cast<std::int64_t>(*u) : -1;
+      if (*u <= static_cast<std::uint64_t>(max) && static_cast<std::int64_t>(*u) >= min)
+        return static_cast<std::int64_t>(*u);
+      found = std::to_string(*u) + ": ";
     } else if (const auto* i = std::get_if<std::int64_t>(value)) {
-      number = *i <= kMaxNumber ? *i : -1;
+      if (*i >= min && *i <= max) return *i;
+      found = std::to_string(*i) + ": ";
     } else if (std::holds_alternative<std::vector<std::int64_t>>(*value)) {
       fail(key, "a number per layer is not supported", "use a model whose layers are all alike");
     }
-    if (number < 0) fail(key, "not a number from 0 to 2^40", "the file is damaged; download it again");
-    return number;
+    fail(key, found + "not a number from " + std::to_string(min) + " to " + std::to_string(max), kDamaged);
   }
-  std::int64_t required(const std::string& key) const {
-    if (const auto value = integer(key)) return *value;
-    fail(key, "the key is missing", "the file is incomplete; convert the original model again");
+  std::int64_t required(const std::string& key, std::int64_t min, std::int64_t max) const {
+    if (const auto value = integer(key, min, max)) return *value;
+    fail(key, "the key is missing", kIncomplete);
   }
-  std::optional<double> real(const std::string& key) const {
+  std::optional<double> real(const std::string& key, double min = std::numeric_limits<double>::lowest(),
+                             double max = std::numeric_limits<double>::max()) const {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return std::nullopt;
-    if (const auto* d = std::get_if<double>(value)) return shortest(*d);
-    return static_cast<double>(integer(key).value_or(0));
+    const auto* stored = std::get_if<double>(value);
+    const double number = stored != nullptr ? shortest(*stored) : static_cast<double>(*integer(key));
+    if (!std::isfinite(number)) fail(key, strf("%g: not a finite number", number), kDamaged);
+    if (number < min || number > max)
+      fail(key, strf("%g: not a number from %g to %g", number, min, max), kDamaged);
+    return number;
   }
   std::optional<std::string> text(const std::string& key) const {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return std::nullopt;
     if (const auto* s = std::get_if<std::string>(value)) return *s;
-    fail(key, "not a text", "the file is damaged; download it again");
+    fail(key, "not a text", kDamaged);
   }
 
  private:
@@ -109,10 +123,6 @@ void refuse_unsupported(const Metadata& metadata) {
   if (const auto type = metadata.text("general.type"); type && *type != "model") {
     metadata.fail("general.type", "the file holds a \"" + *type + "\", not a model",
                   "give the file with the model's weights");
-  }
-  if (metadata.integer("split.count").value_or(1) > 1) {
-    metadata.fail("split.count", "the model is split over several files",
-                  "merge them first (gguf-split --merge)");
   }
   for (const char* name : {"expert_count", "attention.sliding_window"}) {
     if (metadata.integer(metadata.key(name)).value_or(0) != 0) {
@@ -153,7 +163,7 @@ Json rope_scaling(const GgufFile& file, Architecture architecture) {
   const GgufTensor* tensor = file.tensor("rope_freqs.weight");
   if (tensor == nullptr) return nullptr;
   // The shape first: what is allocated below is bounded by the file.
-  const bool shaped = architecture.head_dim > 0 && type_of(file, *tensor) == GgufType::f32 &&
+  const bool shaped = type_of(file, *tensor) == GgufType::f32 &&
                       tensor->shape == std::vector<std::int64_t>{architecture.head_dim / 2};
   const std::vector<float> plain = shaped ? rope_frequencies(architecture) : std::vector<float>();
   std::vector<float> divisors(plain.size());
@@ -163,7 +173,7 @@ Json rope_scaling(const GgufFile& file, Architecture architecture) {
 
   constexpr double kLow = 1, kHigh = 4, kTolerance = 1e-4;  // the files hold float32 quotients
   constexpr std::int64_t kOriginal = 8192;
-  bool same = !divisors.empty() && std::isfinite(divisors.back()) && divisors.back() >= 1;
+  bool same = !divisors.empty() && divisors.back() >= 1 && divisors.back() <= kMaxRopeFactor;
   if (same) {
     architecture.rope_scaling = RopeScaling{static_cast<double>(divisors.back()), kLow, kHigh, kOriginal};
     const std::vector<float> scaled = rope_frequencies(architecture);
@@ -192,6 +202,10 @@ std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
                "the file holds no complete model; convert the original again");
   }
   const std::int64_t rows = embedding->shape.front();
+  if (rows < 1 || rows > kMaxVocab) {
+    throw_data("tensor token_embd.weight has " + std::to_string(rows) + " rows", file.path.string(),
+               kDamaged);
+  }
   if (const GgufValue* value = file.find(kTokens)) {
     const auto* tokens = std::get_if<std::vector<std::string>>(value);
     if (tokens == nullptr || static_cast<std::int64_t>(tokens->size()) > rows) {
@@ -200,6 +214,28 @@ std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
     }
   }
   return rows;
+}
+
+void read_head_size(const Metadata& metadata, Architecture& a) {
+  const std::string key = metadata.key("attention.key_length");
+  const auto key_length = metadata.integer(key, 1, kMaxWidth);
+  if (!key_length && a.hidden_size % a.heads != 0) {
+    metadata.fail(metadata.key("attention.head_count"), "embedding_length is not a multiple of it", kDamaged);
+  }
+  a.head_dim = key_length.value_or(a.hidden_size / a.heads);
+  if (a.head_dim % 2 != 0 || a.heads * a.head_dim > kMaxWidth) {
+    metadata.fail(key_length ? key : metadata.key("attention.head_count"),
+                  strf("%lld heads of %lld values are not supported", static_cast<long long>(a.heads),
+                       static_cast<long long>(a.head_dim)),
+                  strf("heads must have an even size, at most %lld values together",
+                       static_cast<long long>(kMaxWidth)));
+  }
+  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
+    if (metadata.integer(metadata.key(name)).value_or(a.head_dim) != a.head_dim) {
+      metadata.fail(metadata.key(name), "differs from the head size " + std::to_string(a.head_dim),
+                    "use a model that rotates whole heads, with keys and values of one size");
+    }
+  }
 }
 
 bool any_tensor(const GgufFile& file, std::initializer_list<std::string_view> names) {
@@ -214,43 +250,38 @@ std::string gguf_config_json(const GgufFile& file) {
   const Family& family = find_family(metadata);
   metadata.set_family(family.name);
   refuse_unsupported(metadata);
-  const auto required = [&](const char* name) { return metadata.required(metadata.key(name)); };
+  const auto size = [&](const char* name) { return metadata.required(metadata.key(name), 1, kMaxWidth); };
 
   Architecture a;
   a.vocab_size = vocabulary(file, metadata);
-  a.hidden_size = required("embedding_length");
-  a.heads = required("attention.head_count");
-  const auto key_length = metadata.integer(metadata.key("attention.key_length"));
-  if (a.heads == 0 || (!key_length && a.hidden_size % a.heads != 0)) {
-    metadata.fail(metadata.key("attention.head_count"), "embedding_length is not a multiple of it",
-                  "the file is damaged; convert the original model again");
+  a.hidden_size = size("embedding_length");
+  a.heads = size("attention.head_count");
+  const std::string kv_heads = metadata.key("attention.head_count_kv");
+  a.kv_heads = metadata.integer(kv_heads, 1, kMaxWidth).value_or(a.heads);
+  if (a.heads % a.kv_heads != 0) {
+    metadata.fail(kv_heads,
+                  strf("%lld heads cannot share %lld of keys and values", static_cast<long long>(a.heads),
+                       static_cast<long long>(a.kv_heads)),
+                  kDamaged);
   }
-  a.head_dim = key_length.value_or(a.hidden_size / a.heads);
-  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
-    if (metadata.integer(metadata.key(name)).value_or(a.head_dim) != a.head_dim) {
-      metadata.fail(metadata.key(name), "differs from the head size " + std::to_string(a.head_dim),
-                    "use a model that rotates whole heads, with keys and values of one size");
-    }
-  }
-  a.rope_theta = metadata.real(metadata.key("rope.freq_base")).value_or(a.rope_theta);
-  const auto eps = metadata.real(metadata.key("attention.layer_norm_rms_epsilon"));
-  if (!eps) {
-    metadata.fail(metadata.key("attention.layer_norm_rms_epsilon"), "the key is missing",
-                  "the file is incomplete; convert the original model again");
-  }
+  read_head_size(metadata, a);
+  a.rope_theta = metadata.real(metadata.key("rope.freq_base"), 1, kMaxTheta).value_or(a.rope_theta);
+  const std::string eps_key = metadata.key("attention.layer_norm_rms_epsilon");
+  const auto eps = metadata.real(eps_key, 0, 1);
+  if (!eps) metadata.fail(eps_key, "the key is missing", kIncomplete);
 
   Json config;
   config["architectures"] = Json::array({family.class_name});
   config["model_type"] = family.name;
   config["vocab_size"] = a.vocab_size;
   config["hidden_size"] = a.hidden_size;
-  config["intermediate_size"] = required("feed_forward_length");
-  config["num_hidden_layers"] = required("block_count");
+  config["intermediate_size"] = size("feed_forward_length");
+  config["num_hidden_layers"] = metadata.required(metadata.key("block_count"), 1, kMaxLayers);
   config["num_attention_heads"] = a.heads;
-  config["num_key_value_heads"] = metadata.integer(metadata.key("attention.head_count_kv")).value_or(a.heads);
+  config["num_key_value_heads"] = a.kv_heads;
   config["head_dim"] = a.head_dim;
   config["hidden_act"] = "silu";
-  config["max_position_embeddings"] = required("context_length");
+  config["max_position_embeddings"] = metadata.required(metadata.key("context_length"), 1, kMaxPositions);
   config["rms_norm_eps"] = *eps;
   config["rope_theta"] = a.rope_theta;
   config["rope_scaling"] = rope_scaling(file, a);

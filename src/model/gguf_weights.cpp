@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -53,6 +54,15 @@ std::string gguf_name(std::string_view name) {
   const std::string_view rest = name.substr(kLayers.size());
   const std::size_t dot = rest.find('.');
   return "blk." + std::string(rest.substr(0, dot)) + "." + swap(rest.substr(dot + 1), kInside);
+}
+
+/// 3 of "blk.3.ffn_up.weight", -1 of names outside the layers.
+std::int64_t layer_of(std::string_view name) {
+  constexpr std::string_view kBlock = "blk.";
+  std::int64_t layer = -1;
+  if (name.starts_with(kBlock))
+    std::from_chars(name.data() + kBlock.size(), name.data() + name.size(), layer);
+  return layer;
 }
 
 /// Where a row of the file goes. GGUF stores Llama's q and k with the two rows that rotate together side by
@@ -158,6 +168,12 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture) {
   }
   if (!stored.empty()) {
     const std::string name(stored.begin()->first);
+    if (layer_of(name) >= architecture.layers) {
+      throw_data("tensor " + name + " is beyond the last layer",
+                 file.path.string() + ", key \"" + architecture.family + ".block_count\"",
+                 "the key counts " + std::to_string(architecture.layers) +
+                     " layers; convert the original model again");
+    }
     throw_data("tensor " + name + " has no place in a model of the family " + architecture.family,
                file.path.string(), "the model computes something that is not supported; use another one");
   }

@@ -6,6 +6,8 @@
 #include "src/data/shard_file.hpp"
 
 #include <optional>
+#include <set>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -73,8 +75,11 @@ bool shard_is_made(const Plan& plan, const ShardPlan& shard, const fs::path& cac
   if (!fs::exists(path)) return false;
   try {
     const ShardReader reader(path);
-    return reader.shape() == plan.shape && reader.rows() == shard.rows &&
-           reader.source_json() == source_json(plan);
+    if (reader.shape() != plan.shape || reader.rows() != shard.rows ||
+        reader.source_json() != source_json(plan))
+      return false;
+    KdCache::open(path)->verify(nullptr);
+    return true;
   } catch (const Error& e) {
     log_warning(path.string() + ": made again: " + e.what());
     return false;
@@ -82,6 +87,12 @@ bool shard_is_made(const Plan& plan, const ShardPlan& shard, const fs::path& cac
 }
 
 void write_cache_index(const Plan& plan, const fs::path& cache) {
+  std::set<std::string> planned;
+  for (const ShardPlan& shard : plan.shards()) planned.insert(shard.file);
+  // Temporary files of a killed run would be published with the cache.
+  for (const fs::directory_entry& entry : fs::directory_iterator(cache)) {
+    if (planned.count(entry.path().filename().string()) == 0) fs::remove_all(entry.path());
+  }
   CacheIndex index;
   index.shape = plan.shape;
   index.meta_json = plan.meta_json;

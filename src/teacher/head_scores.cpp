@@ -24,8 +24,8 @@ namespace {
 
 /// Rows of the one [chunk, V] buffer; GEMMs reach their rate from about 128 rows on.
 constexpr std::int64_t kChunkTokens = 256;
-/// Candidates beyond K that bf16 logits must offer, so that none of the true K is rounded out of the list.
-constexpr std::size_t kSpare = 16;
+/// Rounding both factors and the product to bf16 moves a logit by a few 2^-9 of the row's largest.
+constexpr float kRounding = 0x1p-7F;
 
 /// Where the payload of the tokens of this call begins in the arrays of `out`.
 struct Target {
@@ -80,6 +80,22 @@ struct RowInputs {
   }
 };
 
+/// The K best, and of rounded logits all that rounding may have put below them.
+template <class T>
+void find_candidates(std::span<const T> logits, std::size_t k, std::vector<kernels::ScoredId>& best) {
+  if constexpr (std::is_same_v<T, float>) return kernels::largest(logits, k, best);
+  for (std::size_t count = k + k / 4 + 16;; count *= 2) {
+    kernels::largest(logits, std::min(count, logits.size()), best);
+    const float kth = best[k - 1].value;
+    const float least = kth - kRounding * std::max(std::abs(best.front().value), std::abs(kth));
+    const auto end =
+        std::find_if(best.begin(), best.end(), [&](const auto& entry) { return entry.value < least; });
+    if (end == best.end() && best.size() < logits.size()) continue;
+    best.erase(end, best.end());
+    return;
+  }
+}
+
 /// Returns false when the row holds values that are not finite.
 template <class T>
 bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>& in,
@@ -88,8 +104,8 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
   const PayloadOptions& options = in.options;
   const auto k = static_cast<std::size_t>(options.topk);
   const float inverse = static_cast<float>(1.0 / options.train_temperature);
-  kernels::largest(logits, std::min(k + (kRounded ? kSpare : 0), in.vocab), best);
-  if (best.size() < k || !std::isfinite(best.front().value)) return false;
+  if (!kernels::all_finite(logits)) return false;
+  find_candidates(logits, k, best);
 
   kernels::SoftmaxStats sums;  // at temperature 1
   double tempered_sum = 0;
@@ -109,7 +125,6 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
     }
     std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.before(b); });
   }
-  if (!std::isfinite(best.front().value)) return false;
 
   std::int32_t* idx = in.to.topk_idx + token * options.topk;
   std::uint16_t* values = in.to.topk_logits + token * options.topk;

@@ -62,8 +62,9 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
     Part& part = hold ? holdout : training;
     const std::size_t before = part.pending.size();
     for (const std::string& variant : render_variants(*document, options.chat, options.thinking)) {
+      const std::size_t start = part.pending.size();
       text.tokenizer.encode(variant, part.pending);
-      if (text.eos_id) part.pending.push_back(*text.eos_id);
+      if (text.eos_id && part.pending.size() > start) part.pending.push_back(*text.eos_id);
     }
     ++packed.documents;
     if (hold) ++packed.holdout_documents;

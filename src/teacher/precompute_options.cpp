@@ -32,9 +32,9 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
       "chat texts: without thinking blocks, with them, both (two texts), messages without a template, "
       "or all three",
       {"false", "true", "both", "none", "all"});
-  table.add("chat_template", &o.chat_template,
+  table.add("chat-template", &o.chat_template,
             "use these rules instead of the model's: qwen3, chatml, smollm2");
-  table.add_flag("no_template", &o.no_template,
+  table.add_flag("no-template", &o.no_template,
                  "join the messages by blank lines instead of a chat template");
   table.add_switch("shuffle", &o.shuffle, "shuffle the records (seeded) before they are packed");
   table.add_flag("streaming", &o.streaming, "read records as they are needed; shuffles in a buffer only");
@@ -94,7 +94,7 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
     throw_usage("--resume and --overwrite contradict each other", "command line", "give one of them");
   }
   if (o.no_template && o.chat_template) {
-    throw_usage("--no_template and --chat_template contradict each other", "command line",
+    throw_usage("--no-template and --chat-template contradict each other", "command line",
                 "give one of them");
   }
   if (o.shuffle_buffer > 0 && !o.streaming) {

@@ -5,6 +5,8 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
+#include "anemll/datasets/data_files.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/teacher/pack.hpp"
@@ -34,6 +36,12 @@ bool has_payload(const PrecomputeOptions& o, const std::string& name) {
   return (',' + o.payload + ',').find(',' + name + ',') != std::string::npos;
 }
 
+/// In one order, whatever order they were given in.
+std::string payload_of(const PrecomputeOptions& o) {
+  return std::string("topk") + (has_payload(o, "lse") ? ",lse" : "") +
+         (has_payload(o, "hidden") ? ",hidden" : "");
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -47,12 +55,10 @@ std::string utc_now() {
 std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
                                             const std::string& teacher) {
   if (o.dataset_format == "plain" || o.no_template || o.enable_thinking == "none") return std::nullopt;
-  if (o.chat_template) return ChatTemplate::named(*o.chat_template);
-  ChatTemplate chat = ChatTemplate::recognise(text.chat_template, teacher);
-  if (!chat.has_thinking_switch() && (o.enable_thinking == "both" || o.enable_thinking == "all")) {
-    log_info("the chat template " + chat.name() +
-             " has no thinking switch: the texts with and without thinking are alike and packed once");
-  }
+  const ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
+                                            : ChatTemplate::recognise(text.chat_template, teacher);
+  const std::string notice = thinking_notice(chat, thinking_named(o.enable_thinking));
+  if (!notice.empty()) log_info(notice);
   return chat;
 }
 
@@ -77,13 +83,14 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
           {"max_length", o.max_length},
           {"topk", o.topk},
           {"rand_neg", o.rand_neg},
-          {"payload", o.payload},
+          {"payload", payload_of(o)},
           {"train_temperature", has_payload(o, "lse") ? Json(o.train_temperature) : Json()},
           {"holdout", o.holdout},
           {"num_sequences", o.num_sequences},
           {"batch_size", o.batch_size},
           {"shard_size", o.shard_size},
           {"dtype", dtype},
+          {"format", o.format},
           {"compat", o.compat}};
 }
 
@@ -112,11 +119,12 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
           {"created_utc", utc_now()},
           {"anemll",
            {{"plan", plan.id()},
+            {"tokens_sha256", plan.tokens_sha256},
             {"version", build_summary()},
             {"dtype", identity["dtype"]},
             {"shuffle", o.shuffle},
             {"seed", o.seed},
-            {"payload", o.payload},
+            {"payload", identity["payload"]},
             {"holdout", o.holdout},
             {"holdout_sequences", plan.holdout_rows},
             {"documents", packed.documents},
@@ -154,7 +162,8 @@ void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const 
                o.teacher, "tokenizer.json and the weights belong to different models; download both again");
   }
   if (o.topk + (o.rand_neg > 0 && o.compat == "none" ? 1 : 0) > a.vocab_size) {
-    throw_usage("more logits asked for than the vocabulary of " + std::to_string(a.vocab_size) + " has",
+    throw_usage("the vocabulary of " + std::to_string(a.vocab_size) + " is too small" +
+                    (o.topk <= a.vocab_size ? ": the top-k leaves no id for the negatives" : ""),
                 "--topk " + std::to_string(o.topk), "ask for fewer");
   }
   if (a.max_positions > 0 && o.max_length > a.max_positions) {
@@ -177,8 +186,7 @@ std::int64_t shard_rows(const PrecomputeOptions& o) {
   return (o.shard_size + step - 1) / step * step;
 }
 
-PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const TextModel& text,
-                const std::optional<ChatTemplate>& chat, const fs::path& file) {
+DatasetOptions dataset_options(const PrecomputeOptions& o) {
   DatasetOptions reading;
   reading.format = o.dataset_format;
   reading.text_field = o.text_field;
@@ -188,6 +196,12 @@ PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const Tex
   reading.seed = static_cast<std::uint64_t>(o.seed);
   reading.streaming = o.streaming;
   reading.shuffle_buffer = o.shuffle_buffer;
+  return reading;
+}
+
+PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const TextModel& text,
+                const std::optional<ChatTemplate>& chat, const fs::path& file) {
+  const DatasetOptions reading = dataset_options(o);
   const auto dataset = Dataset::open(source.path, reading);
   PackOptions packing;
   packing.length = o.max_length;
@@ -196,10 +210,11 @@ PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const Tex
   packing.seed = reading.seed;
   packing.chat = chat;
   packing.thinking = thinking_named(o.enable_thinking);
-  require_space(file.parent_path(), static_cast<std::uint64_t>(packing.blocks * o.max_length) * 4);
   Progress bar("tokenising", packing.blocks, "sequences");
-  const PackedText packed =
-      pack_documents(*dataset, text, packing, file, [&](std::int64_t blocks) { bar.update(blocks); });
+  const PackedText packed = pack_documents(*dataset, text, packing, file, [&](std::int64_t blocks) {
+    leave_on_signal("tokenising", "nothing was made yet: run the same command again");
+    bar.update(blocks);
+  });
   bar.finish();
   if (packed.blocks == 0) {
     throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
@@ -228,7 +243,10 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
   Workspace& workspace = *prepared.workspace;
   if (workspace.state() != Workspace::State::fresh) return prepared;
 
-  const HubSnapshot dataset_at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision));
+  const auto choose = [&](const std::vector<std::string>& names) {
+    return choose_data_files(names, dataset_options(o), o.dataset);
+  };
+  const HubSnapshot dataset_at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision), choose);
   const PackedText packed = pack(o, dataset_at, text, chat, Workspace::tokens_file(workspace.folder()));
   Plan plan;
   plan.identity_json = identity.dump();

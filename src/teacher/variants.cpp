@@ -2,15 +2,14 @@
 
 #include "anemll/core/error.hpp"
 
+#include <cstddef>
+
 namespace anemll {
 namespace {
 
 std::string joined_contents(const std::vector<ChatMessage>& messages) {
   std::string text;
-  for (const ChatMessage& message : messages) {
-    if (!text.empty()) text += "\n\n";
-    text += message.content;
-  }
+  for (std::size_t i = 0; i < messages.size(); ++i) text += (i == 0 ? "" : "\n\n") + messages[i].content;
   return text;
 }
 
@@ -30,9 +29,9 @@ std::vector<std::string> render_variants(const Document& document, const std::op
                                          Thinking thinking) {
   if (document.messages.empty()) return {document.text};
   if (!chat || thinking == Thinking::none) return {joined_contents(document.messages)};
-  const auto on = [&] { return chat->render(document.messages, true, false); };
-  const auto off = [&] { return strip_thinking(chat->render(document.messages, false, false)); };
   const bool once = !chat->has_thinking_switch();
+  const auto off = [&] { return strip_thinking(chat->render(document.messages, false, false)); };
+  const auto on = [&] { return once ? off() : chat->render(document.messages, true, false); };
   switch (thinking) {
     case Thinking::on:
       return {on()};
@@ -44,6 +43,13 @@ std::vector<std::string> render_variants(const Document& document, const std::op
     default:
       return {off()};
   }
+}
+
+std::string thinking_notice(const ChatTemplate& chat, Thinking thinking) {
+  if (chat.has_thinking_switch() || thinking == Thinking::off || thinking == Thinking::none) return {};
+  return "the chat template " + chat.name() +
+         " has no thinking switch: texts with and without thinking are alike (no <think> blocks) and packed "
+         "once";
 }
 
 }  // namespace anemll

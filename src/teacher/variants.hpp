@@ -16,9 +16,12 @@ Thinking thinking_named(const std::string& name);
 
 /// Texts in the order of the reference: `on` is the template with thinking enabled; `off` with thinking
 /// disabled and every think block removed; `both` is off, on; `none` joins the contents of the messages by a
-/// blank line; `all` is on, off, none. A template without a thinking switch renders both alike, so `both` and
-/// `all` hold that text once. Without a template every variant is `none`'s. Plain documents are their text.
+/// blank line; `all` is on, off, none. A template without a thinking switch has no `on`: it gives `off` for
+/// it, and `both` and `all` hold that text once. Without a template every variant is `none`'s. Plain
+/// documents are their text.
 std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
                                          Thinking thinking);
+/// What to tell who asks for texts that this template does not make; empty when there is nothing to tell.
+std::string thinking_notice(const ChatTemplate& chat, Thinking thinking);
 
 }  // namespace anemll

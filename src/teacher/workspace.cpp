@@ -4,43 +4,84 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "src/data/schema.hpp"
 #include "src/data/staging.hpp"
+#include "src/data/torch_shards.hpp"
 
-#include <cerrno>
-#include <utility>
+#include <string_view>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/file.h>
-#include <unistd.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kLockName = ".lock";
 constexpr const char* kChoices =
     "add --resume to go on where it stopped, or --overwrite to start anew and replace it";
 
 fs::path normalised(const fs::path& path) {
   fs::path absolute = fs::absolute(path).lexically_normal();
-  return absolute.has_filename() ? absolute : absolute.parent_path();  // "dir/" names dir
+  if (!absolute.has_filename()) absolute = absolute.parent_path();  // "dir/" names dir
+  // A link stays a link: what it points to is made or replaced.
+  return fs::is_symlink(absolute) ? fs::weakly_canonical(absolute) : absolute;
 }
 
 bool is_empty_folder(const fs::path& path) {
   return fs::is_directory(path) && fs::is_empty(path);
 }
 
-/// The plan's id that a finished cache carries, in index.json or in the reference's meta.json.
-std::optional<std::string> plan_id_of(const fs::path& cache) {
-  for (const char* name : {"index.json", "meta.json"}) {
+/// Which start of which run made a cache, as its provenance tells.
+struct Origin {
+  std::string plan, tokens_sha256, created_utc;
+  bool operator==(const Origin&) const = default;
+};
+
+std::optional<Origin> origin_in(const nlohmann::json& meta) {
+  if (!meta.is_object() || !meta.contains("anemll") || !meta["anemll"].is_object()) return std::nullopt;
+  const nlohmann::json& ours = meta["anemll"];
+  return Origin{ours.value("plan", ""), ours.value("tokens_sha256", ""), meta.value("created_utc", "")};
+}
+
+/// From index.json or the reference's meta.json of a finished cache.
+std::optional<Origin> origin_of(const fs::path& cache) {
+  for (const std::string_view name : {kIndexName, std::string_view("meta.json")}) {
     if (!fs::is_regular_file(cache / name)) continue;
     const auto json = nlohmann::json::parse(read_text(cache / name), nullptr, false);
     if (!json.is_object()) return std::nullopt;
-    const auto& meta = name[0] == 'i' ? json.value("meta", nlohmann::json::object()) : json;
-    if (!meta.is_object() || !meta.contains("anemll") || !meta["anemll"].is_object()) return std::nullopt;
-    return meta["anemll"].value("plan", std::string());
+    return origin_in(name == kIndexName ? json.value("meta", nlohmann::json::object()) : json);
   }
   return std::nullopt;
+}
+
+/// A data error when a finished cache does not hold what it lists.
+void require_whole(const fs::path& cache) {
+  try {
+    if (identify_cache(cache) != CacheKind::torch_folder) {
+      if (KdCache::open(cache)->info().holdout_sequences > 0) (void)KdCache::open(cache, CachePart::holdout);
+      return;
+    }
+    std::int64_t rows = 0;
+    for (const fs::path& shard : list_torch_shards(cache).shards) rows += read_torch_shard(shard, false).rows;
+    const auto meta = nlohmann::json::parse(read_text(cache / "meta.json"), nullptr, false);
+    const std::int64_t listed = meta.value("num_sequences", std::int64_t{0});
+    if (rows != listed) {
+      throw_data(
+          strf("has %lld sequences of %lld", static_cast<long long>(rows), static_cast<long long>(listed)),
+          cache.string(), "");
+    }
+  } catch (const Error& error) {
+    throw_data("the finished cache is damaged: " + error.problem(), error.where(),
+               "add --overwrite to make it again");
+  }
+}
+
+/// Everything in `folder` but the lock, which stays held.
+void clear(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename() != kLockName) fs::remove_all(entry.path());
+  }
 }
 
 }  // namespace
@@ -65,7 +106,8 @@ fs::path Workspace::cache_folder(const fs::path& folder) {
 
 Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite)
     : output_(normalised(output)), folder_(folder_of(output)) {
-  if (fs::exists(folder_)) {
+  const bool there = fs::exists(folder_);
+  if (there) {
     look_at_folder(identity_json, resume, overwrite);
   } else {
     look_at_output(identity_json, resume, overwrite);
@@ -76,25 +118,27 @@ Workspace::Workspace(const fs::path& output, const std::string& identity_json, b
     fs::create_directories(folder, error);
     if (error) throw_data("cannot create: " + error.message(), folder.string(), "check path and permissions");
   }
-  lock_.take(folder_);
+  if (!there) lock();
 }
 
 void Workspace::look_at_folder(const std::string& identity_json, bool resume, bool overwrite) {
-  lock_.take(folder_);
+  lock();
   if (overwrite) {
-    lock_.release();
-    fs::remove_all(folder_);
+    clear(folder_);
     return look_at_output(identity_json, false, true);
   }
-  if (!resume) throw_usage("an unfinished run is there", folder_.string(), kChoices);
   if (!fs::exists(plan_file(folder_))) {
+    look_at_output(identity_json, resume, false);
+    if (state_ == State::complete) return discard();
     log_info(folder_.string() + ": the earlier run was stopped before its work was planned; starting anew");
-    return look_at_output(identity_json, false, false);
+    return;
   }
+  if (!resume) throw_usage("an unfinished run is there", folder_.string(), kChoices);
   plan_ = parse_plan(read_text(plan_file(folder_)), plan_file(folder_));
   require_same_identity(plan_.identity_json, identity_json, folder_);
-  if (plan_id_of(output_) == plan_.id()) {  // killed between the rename and the clearing up
-    discard();
+  const std::optional<Origin> there = origin_of(output_);
+  if (there && there == origin_in(nlohmann::json::parse(plan_.meta_json))) {
+    discard();  // killed between the rename and the clearing up
     state_ = State::complete;
     return;
   }
@@ -117,20 +161,23 @@ void Workspace::look_at_output(const std::string& identity_json, bool resume, bo
     replace_ = true;
     return;
   }
-  const std::optional<std::string> made = plan_id_of(output_);
+  const std::optional<Origin> made = origin_of(output_);
+  if (!made) {
+    throw_usage("already exists and is no cache of this program", output_.string(),
+                "choose another --output_dir (--overwrite replaces KD caches and nothing else)");
+  }
   if (!resume) {
-    throw_usage(
-        made ? "a finished cache is there" : "already exists", output_.string(),
-        made ? "choose another --output_dir, or add --overwrite to replace it (--resume leaves a finished "
-               "cache as it is)"
-             : kChoices);
+    throw_usage("a finished cache is there", output_.string(),
+                "choose another --output_dir, or add --overwrite to replace it (--resume leaves a finished "
+                "cache as it is)");
   }
   Plan wanted;
   wanted.identity_json = identity_json;
-  if (made != wanted.id()) {
+  if (made->plan != wanted.id()) {
     throw_usage("there is nothing to resume: this is not a cache of these options", output_.string(),
                 "choose another --output_dir, or add --overwrite to replace it");
   }
+  require_whole(output_);
   state_ = State::complete;
 }
 
@@ -155,20 +202,10 @@ void Workspace::discard() {
   if (error) log_warning(folder_.string() + ": cannot remove: " + error.message());
 }
 
-// A file system without locks must not stop anyone.
-void Workspace::Lock::take(const fs::path& folder) {
-  if (fd_ >= 0) return;
-  const std::string path = (folder / ".lock").string();
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw_data("cannot create the lock", path, "check the permissions");
-  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  release();
-  throw_usage("another process is making this cache", folder.string(),
+void Workspace::lock() {
+  if (lock_.take(folder_ / kLockName)) return;
+  throw_usage("another process is making this cache", folder_.string(),
               "wait for it, or choose another --output_dir");
-}
-
-void Workspace::Lock::release() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
 }  // namespace anemll

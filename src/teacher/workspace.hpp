@@ -2,6 +2,7 @@
 // micro-batches and shards. The output appears in one rename when all is there. Rank 0 owns it.
 #pragma once
 
+#include "anemll/core/file_lock.hpp"
 #include "src/teacher/plan.hpp"
 
 #include <filesystem>
@@ -43,16 +44,7 @@ class Workspace {
   static std::filesystem::path cache_folder(const std::filesystem::path& folder);
 
  private:
-  /// An exclusive lock on a file of the folder; ends with the object, and with the process however that ends.
-  class Lock {
-   public:
-    ~Lock() { release(); }
-    void take(const std::filesystem::path& folder);
-    void release();
-
-   private:
-    int fd_ = -1;
-  };
+  void lock();
   void look_at_folder(const std::string& identity_json, bool resume, bool overwrite);
   void look_at_output(const std::string& identity_json, bool resume, bool overwrite);
   std::filesystem::path output_;
@@ -60,7 +52,7 @@ class Workspace {
   State state_ = State::fresh;
   bool replace_ = false;
   Plan plan_;
-  Lock lock_;
+  FileLock lock_;
 };
 
 }  // namespace anemll

@@ -33,13 +33,6 @@ text <|im_start|>assistant\n
 do endif
 )";
 
-bool has_all(const std::string& outline, std::initializer_list<std::string_view> parts) {
-  for (const std::string_view part : parts) {
-    if (outline.find(part) == std::string::npos) return false;
-  }
-  return true;
-}
-
 bool is_chatml(std::string outline) {
   // Some files set the default of the generation prompt first.
   for (const std::string_view prefix :
@@ -55,19 +48,6 @@ bool is_smollm2(const std::string& outline) {
          "do for message in messages\ndo if loop.first and messages[0].role!=\"system\"\ntext "
          "<|im_start|>system\\n" +
              std::string(kSmolSystem) + "<|im_end|>\\n\ndo endif\ntext <|im_start|>\n" + std::string(kTurns);
-}
-
-// The hybrid template is long and comes in several versions that render plain messages alike. These are the
-// lines that decide; the other members of the family lack one or have one of those below.
-bool is_qwen3(const std::string& outline) {
-  return has_all(outline, {"ns.last_query_index", "ns.multi_step_tool", "message.reasoning_content",
-                           "</think>", "loop.index0>ns.last_query_index", "loop.last or", "<tool_response>",
-                           "\ndo if add_generation_prompt\ntext <|im_start|>assistant\\n\n"
-                           "do if enable_thinking is defined and enable_thinking is false\n"
-                           "text <think>\\n\\n</think>\\n\\n\ndo endif\ndo endif\n"}) &&
-         outline.find("do macro") == std::string::npos && outline.find("<function=") == std::string::npos &&
-         outline.find("vision_start") == std::string::npos &&
-         outline.find("default_system") == std::string::npos;
 }
 
 void render_turn(std::string& out, std::string_view role, std::string_view content) {
@@ -102,7 +82,7 @@ ChatTemplate ChatTemplate::named(std::string_view name) {
 
 ChatTemplate ChatTemplate::recognise(std::string_view jinja, const std::string& where) {
   const std::string outline = text::jinja_outline(jinja);
-  if (is_qwen3(outline)) return ChatTemplate(ChatFormat::qwen3);
+  if (text::is_qwen3_outline(outline)) return ChatTemplate(ChatFormat::qwen3);
   if (is_smollm2(outline)) return ChatTemplate(ChatFormat::smollm2);
   if (is_chatml(outline)) return ChatTemplate(ChatFormat::chatml);
   throw_data(

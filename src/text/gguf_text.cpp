@@ -68,10 +68,14 @@ class Reader {
   }
 
   std::optional<std::int32_t> eos_id(std::int64_t size) const {
-    const auto* id = find<std::uint64_t>(kEos, "a number");
-    if (id == nullptr) return std::nullopt;
-    if (*id >= static_cast<std::uint64_t>(size)) fail(kEos, "the id is outside the vocabulary", kDamaged);
-    return static_cast<std::int32_t>(*id);
+    const GgufValue* value = file_.find(kEos);
+    if (value == nullptr) return std::nullopt;
+    const auto* natural = std::get_if<std::uint64_t>(value);  // converters write u32, some i32
+    const auto* integer = std::get_if<std::int64_t>(value);
+    if (natural == nullptr && integer == nullptr) fail(kEos, "not a number", kDamaged);
+    const std::uint64_t id = natural != nullptr ? *natural : static_cast<std::uint64_t>(*integer);
+    if (id >= static_cast<std::uint64_t>(size)) fail(kEos, "the id is outside the vocabulary", kDamaged);
+    return static_cast<std::int32_t>(id);
   }
 
   std::string sha256() const {

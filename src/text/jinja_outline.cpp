@@ -175,6 +175,7 @@ std::string Outliner::take(std::string_view jinja) {
   if (jinja.ends_with('\n')) jinja.remove_suffix(1);
   bool strip_next = false;       // the last tag ended in -
   bool after_statement = false;  // ... was a statement or a comment
+  bool line_start = true;        // nothing but the line's end, which the last tag took, is before `at`
   std::size_t at = 0;
   while (at < jinja.size()) {
     std::size_t open = jinja.find('{', at);
@@ -188,6 +189,7 @@ std::string Outliner::take(std::string_view jinja) {
       while (!raw.empty() && is_blank(raw.front())) raw.remove_prefix(1);
     } else if (after_statement && raw.starts_with('\n')) {
       raw.remove_prefix(1);
+      line_start = true;
     }
     if (last) {
       text(raw);
@@ -202,8 +204,8 @@ std::string Outliner::take(std::string_view jinja) {
       ++begin;
     } else if (kind != '{') {
       const std::size_t line = raw.find_last_not_of(" \t");
-      if (line == std::string_view::npos || raw[line] == '\n')
-        raw = raw.substr(0, line == std::string_view::npos ? 0 : line + 1);
+      const bool blank = line == std::string_view::npos;
+      if (blank ? line_start : raw[line] == '\n') raw = raw.substr(0, blank ? 0 : line + 1);
     }
     text(raw);
     // The end of the tag, strings left out.
@@ -225,6 +227,7 @@ std::string Outliner::take(std::string_view jinja) {
     strip_next = code.ends_with('-');
     if (strip_next) code.remove_suffix(1);
     after_statement = kind != '{';
+    line_start = false;
     if (kind == '{') print(tokens_of(code));
     if (kind == '%') {
       std::vector<Token> tokens = tokens_of(code);

@@ -1,9 +1,57 @@
 #include "src/text/qwen3_template.hpp"
 
-#include <string_view>
+#include "anemll/core/hash.hpp"
+
+#include <algorithm>
+#include <array>
 
 namespace anemll::text {
 namespace {
+
+/// SHA-256 of the outlines without tools of the published versions: any other template may render otherwise.
+constexpr std::array<std::string_view, 2> kVersions{
+    // The first, of April 2025.
+    "de0f50886e6f083e4136b5a60b8fc54e90ca65d5d86ab41282cac5e607dda9d4",
+    // The later one, which guards against contents that are no text.
+    "543ee9ed33cabe464c250e876ad558f3b8bfbb11119dd966f7eac1ce010dc75c",
+};
+
+/// "if" of "do if(a or b)"; empty for other lines.
+std::string_view keyword(std::string_view line) {
+  constexpr std::string_view kStatement = "do ";
+  if (!line.starts_with(kStatement)) return {};
+  line.remove_prefix(kStatement.size());
+  return line.substr(0, line.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
+}
+
+/// The outline without the branches that only tools and their responses take.
+std::string without_tools(std::string_view outline) {
+  struct Choice {
+    bool tools;    ///< its first branch goes, with its first and last line
+    bool dropped;  ///< lines of the present branch are left out
+  };
+  std::vector<Choice> open;
+  std::string out;
+  while (!outline.empty()) {
+    const std::string_view line = outline.substr(0, std::min(outline.find('\n'), outline.size() - 1) + 1);
+    outline.remove_prefix(line.size());
+    const std::string_view word = keyword(line);
+    bool own = false;  // of a choice whose first branch goes
+    if (word == "if") {
+      own = line == "do if tools\n" || line == "do if message.tool_calls\n";
+      open.push_back({own, own});
+    } else if (!open.empty() && (word == "elif" || word == "else")) {
+      own = open.back().tools && word == "else";
+      open.back().dropped = line == "do elif message.role==\"tool\"\n";
+    } else if (!open.empty() && word == "endif") {
+      own = open.back().tools;
+      open.pop_back();
+    }
+    const auto dropped = [](const Choice& choice) { return choice.dropped; };
+    if (!own && std::none_of(open.begin(), open.end(), dropped)) out += line;
+  }
+  return out;
+}
 
 constexpr std::string_view kOpen = "<think>";
 constexpr std::string_view kClose = "</think>";
@@ -49,6 +97,11 @@ std::size_t last_query(const std::vector<ChatMessage>& messages) {
 }
 
 }  // namespace
+
+bool is_qwen3_outline(std::string_view outline) {
+  if (outline.find("do raw") != std::string_view::npos) return false;  // what follows may be no statements
+  return std::find(kVersions.begin(), kVersions.end(), sha256_hex(without_tools(outline))) != kVersions.end();
+}
 
 std::string render_qwen3(const std::vector<ChatMessage>& messages) {
   if (messages.empty()) return {};

@@ -1,12 +1,17 @@
-// The turns of the Qwen3 hybrid-thinking template. Pure, any thread.
+// The Qwen3 hybrid-thinking template: its versions, and its turns. Pure, any thread.
 #pragma once
 
 #include "anemll/text/chat_template.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anemll::text {
+
+/// Whether the template of this outline renders system, user and assistant messages and the generation prompt
+/// as here; what it does with tools and their responses does not matter.
+bool is_qwen3_outline(std::string_view outline);
 
 /// All turns, without the generation prompt. Roles that the template does not know print nothing.
 std::string render_qwen3(const std::vector<ChatMessage>& messages);

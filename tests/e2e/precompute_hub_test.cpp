@@ -17,6 +17,7 @@ namespace test = anemll::test;
 namespace {
 
 constexpr const char* kParquet = "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet";
+constexpr const char* kTestParquet = "data/test-00000-of-00001-1b2c3d4e5f607182.parquet";
 
 /// The program that serves one repository, for as long as this object lives: a shell between the two ends it
 /// when its input closes, which happens however the test ends.
@@ -88,6 +89,7 @@ fs::path alpaca_repository(const test::TempDir& temp) {
   const fs::path file = temp / "alpaca" / kParquet;
   fs::create_directories(file.parent_path());
   fs::copy_file(local_parquet(), file);
+  fs::copy_file(test::golden("datasets/parquet/none_dict_v1.parquet"), temp / "alpaca" / kTestParquet);
   return temp / "alpaca";
 }
 
@@ -115,6 +117,7 @@ BOOST_AUTO_TEST_CASE(a_dataset_by_name_is_downloaded_once) {
   const std::string commit = test::read_all(repository / "refs/main");
   BOOST_TEST(
       (test::read_all(repository / "snapshots" / commit / kParquet) == test::read_all(local_parquet())));
+  BOOST_TEST(!fs::exists(repository / "snapshots" / commit / kTestParquet));
   const auto verified = test::run(test::bin("anemll_cache") + " verify " + (temp / "first").string());
   BOOST_TEST(verified.code == 0, verified.output);
 
@@ -133,6 +136,26 @@ BOOST_AUTO_TEST_CASE(a_dataset_by_name_is_downloaded_once) {
   for (const char* part : {"tatsu-lab/alpaca", "HF_HUB_OFFLINE", "hint:"})
     BOOST_TEST(absent.output.find(part) != std::string::npos, absent.output);
   BOOST_TEST(!fs::exists(temp / "third"));
+}
+
+BOOST_AUTO_TEST_CASE(a_cached_split_is_not_taken_for_another) {
+  const test::TempDir temp;
+  const HubProgram hub("datasets", "tatsu-lab/alpaca", alpaca_repository(temp));
+  const auto made = precompute(temp, hub.online(), nano(), "tatsu-lab/alpaca", temp / "first");
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
+  // As Python leaves it that was asked for one file.
+  const fs::path repository = temp / "hub/datasets--tatsu-lab--alpaca";
+  const fs::path snapshot = repository / "snapshots" / test::read_all(repository / "refs/main");
+  fs::remove(snapshot / kParquet);
+  fs::copy_file(temp / "alpaca" / kTestParquet, snapshot / kTestParquet);
+
+  const auto offline = precompute(temp, kOffline, nano(), "tatsu-lab/alpaca", temp / "second");
+  BOOST_TEST(offline.code == 3, offline.output);
+  for (const char* part : {"split 'train'", kTestParquet, "HF_HUB_OFFLINE", "hint:"})
+    BOOST_TEST(offline.output.find(part) != std::string::npos, offline.output);
+  const auto online = precompute(temp, hub.online(), nano(), "tatsu-lab/alpaca", temp / "second");
+  BOOST_REQUIRE_MESSAGE(online.code == 0, online.output);
+  BOOST_TEST(index_of(temp / "second")["shards"] == index_of(temp / "first")["shards"]);
 }
 
 BOOST_AUTO_TEST_CASE(cache_dir_is_the_hub_cache_of_dataset_and_teacher) {

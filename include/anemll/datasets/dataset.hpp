@@ -27,7 +27,7 @@ const std::vector<std::string>& dataset_formats();
 struct DatasetOptions {
   std::string format = "plain";
   std::string text_field = "text";
-  std::string split = "train";        ///< chooses files named after it in a folder that has such files
+  std::string split = "train";        ///< of a folder's files, by their names: see choose_data_files
   std::optional<std::string> config;  ///< a sub-folder, or the file name's first part
   bool shuffle = true;                ///< all records, seeded; with `streaming` a buffer of shuffle_buffer
   std::uint64_t seed = 0;

@@ -39,8 +39,12 @@ HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptio
 
 /// A folder with config.json, safetensors and tokenizer files, or a .gguf file.
 HubSnapshot fetch_model(const std::string& id, const HubOptions& options);
-/// A file, a folder, a glob, or a dataset repository's data files (.parquet, .json, .jsonl, .txt, and their
-/// .gz and .zst).
-HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options);
+/// The files that are wanted, out of the names of all that a repository or a cached snapshot has. A data
+/// error says that none is.
+using ChooseFiles = std::function<std::vector<std::string>(const std::vector<std::string>& names)>;
+
+/// A file, a folder, a glob, or the chosen files of a dataset repository. A cached snapshot is used when
+/// `choose` finds what it wants there and all of it is whole.
+HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options, const ChooseFiles& choose);
 
 }  // namespace anemll

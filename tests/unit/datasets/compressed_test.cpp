@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_text) {
     write(folder / ("c.txt" + extension), pack("c", extension));
     BOOST_TEST(read_all(folder / ("c.txt" + extension), in_order()).at(0).text == "c");
     write(folder / ("d.txt" + extension), pack("", extension));
-    expect_data_error({"skips every one"}, [&] { read_all(folder / ("d.txt" + extension), in_order()); });
+    expect_data_error({"no text in it"}, [&] { read_all(folder / ("d.txt" + extension), in_order()); });
   }
 }
 
@@ -79,6 +79,18 @@ BOOST_AUTO_TEST_CASE(members_one_after_the_other) {
     write(path, pack("{\"text\": \"a", extension) + pack("", extension) + pack("b\"}\n", extension));
     BOOST_TEST(read_all(path, in_order()).at(0).text == "ab");
   }
+}
+
+BOOST_AUTO_TEST_CASE(zeros_after_a_gzip_member) {
+  const TempDir folder;
+  const auto path = folder / "a.jsonl.GZ";
+  const std::string zeros(300'000, '\0');  // more than one block of input
+  write(path, gzip("{\"text\": \"a") + zeros + gzip("b\"}\n") + zeros);
+  BOOST_TEST(read_all(path, in_order()).at(0).text == "ab");
+  write(path, gzip("{\"text\": \"a\"}\n") + zeros + "x");
+  expect_data_error({"too early"}, [&] { read_all(path, in_order()); });
+  write(path, std::string(1, '\0') + gzip("{\"text\": \"a\"}\n"));
+  expect_data_error({"not good gzip data"}, [&] { read_all(path, in_order()); });
 }
 
 BOOST_AUTO_TEST_CASE(one_byte_at_a_time) {

@@ -1,6 +1,8 @@
 // What a path means: files, folders, patterns, splits and configurations.
+#include "anemll/datasets/data_files.hpp"
 #include "src/datasets/dataset_files.hpp"
 #include "src/datasets/glob.hpp"
+#include "tests/support/capture.hpp"
 #include "tests/unit/datasets/support.hpp"
 
 using namespace anemll;
@@ -39,12 +41,33 @@ BOOST_AUTO_TEST_SUITE(datasets_files)
 
 BOOST_AUTO_TEST_CASE(folders) {
   const Tree tree({"b.jsonl", "a.json", "sub/c.jsonl.gz", "sub/.hidden.jsonl", ".git/d.json", "README.md",
-                   "notes.txt", "dataset_infos.json", "picture.png"});
-  BOOST_TEST(tree.files() == "a.json b.jsonl sub/c.jsonl.gz");
-  const Tree prose({"two/b.md", "one.txt", "three.txt.zst", "x.csv"});
+                   "notes.txt", "dataset_infos.json", "dataset_info.json", "state.json", "picture.png",
+                   "__pycache__/e.json", "Z.JSONL.GZ"});
+  BOOST_TEST(tree.files() == "Z.JSONL.GZ a.json b.jsonl sub/c.jsonl.gz");
+  const Tree prose({"two/b.md", "one.txt", "three.txt.zst", "x.csv", "LICENSE.txt", "readme.md"});
   BOOST_TEST(prose.files() == "one.txt three.txt.zst two/b.md");
-  const Tree mixed({"a.parquet", "a.jsonl"});
-  expect_data_error({"both .parquet and JSON", "a.jsonl, a.parquet"}, [&] { (void)mixed.files(); });
+}
+
+BOOST_AUTO_TEST_CASE(one_kind_of_files) {
+  const Tree mixed({"data/b.parquet", "data/a.parquet", "all.jsonl", "notes.md"});
+  Capture err(STDERR_FILENO);
+  BOOST_TEST(mixed.files() == "data/a.parquet data/b.parquet");
+  const std::string text = err.text();
+  BOOST_TEST(text.find("left out, of another type: all.jsonl, notes.md\n") != std::string::npos, text);
+}
+
+BOOST_AUTO_TEST_CASE(links_that_lead_nowhere) {
+  const Tree tree({"train-0.jsonl", "test-0.jsonl"});
+  std::filesystem::create_symlink("../blobs/gone", tree.folder / "train-1.jsonl");
+  const std::string link = (tree.folder / "train-1.jsonl").string();
+  expect_data_error({link, "../blobs/gone"}, [&] { (void)tree.files(); });
+  expect_data_error({link}, [&] { (void)tree.files("*.jsonl"); });
+  expect_data_error({link}, [&] { (void)tree.files("**"); });
+  expect_data_error({link}, [&] { (void)tree.files("train-1.jsonl"); });
+  BOOST_TEST(tree.files("", with("test")) == "test-0.jsonl");
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(link, link);  // round and round
+  expect_data_error({link}, [&] { (void)tree.files(); });
 }
 
 BOOST_AUTO_TEST_CASE(linked_folders_are_followed_once) {
@@ -63,20 +86,65 @@ BOOST_AUTO_TEST_CASE(splits) {
   BOOST_TEST(hub.files() ==
              "data/train-00000-of-00002-a09b74b3ef9c3b56.parquet data/train-00001-of-00002-b.parquet");
   BOOST_TEST(hub.files("", with("test")) == "data/test-00000-of-00001.parquet");
-  expect_data_error({"split 'validation'", "data/train-0000"},
+  expect_data_error({"split 'validation'", "data/train-0000", "--dataset_split train or test"},
                     [&] { (void)hub.files("", with("validation")); });
-  expect_error(ExitCode::usage, {"train[:10%]"}, [&] { (void)hub.files("", with("train[:10%]")); });
+  for (const char* path : {"", "data/constrained.parquet"})
+    expect_error(ExitCode::usage, {"train[:10%]"}, [&] { (void)hub.files(path, with("train[:10%]")); });
   const Tree none({"a.json", "restrained.json"});
   BOOST_TEST(none.files() == "a.json restrained.json");
-  const Tree folders({"train/a.json", "test/a.json"});
-  BOOST_TEST(folders.files() == "train/a.json");
+  expect_data_error({"split 'test'", "a.json, restrained.json"}, [&] { (void)none.files("", with("test")); });
   // One file is what was asked for, whatever its name.
   BOOST_TEST(hub.files("data/test-00000-of-00001.parquet") == "data/test-00000-of-00001.parquet");
-  for (const char* name :
-       {"train", "train.json", "my_train.json", "train0.json", "a/train/0.json", "strain/train.x"})
-    BOOST_TEST(datasets::has_word(name, "train"), name);
-  for (const char* name : {"trainer.json", "strain.json", "tra/in", "", "trai"})
-    BOOST_TEST(!datasets::has_word(name, "train"), name);
+}
+
+BOOST_AUTO_TEST_CASE(words_of_splits) {
+  const auto chosen = [](std::vector<std::string> names, const std::string& split = "train") {
+    std::string out;
+    for (const std::string& name : choose_data_files(names, with(split), "here"))
+      out += (out.empty() ? "" : " ") + name;
+    return out;
+  };
+  BOOST_TEST(chosen({"training.jsonl", "testing.jsonl"}) == "training.jsonl");
+  BOOST_TEST(chosen({"Train.jsonl", "Test.jsonl"}) == "Train.jsonl");
+  BOOST_TEST(chosen({"Train.jsonl", "Test.jsonl"}, "TEST") == "Test.jsonl");
+  for (const char* name : {"train.json", "my_train.json", "train0.json", "a/train/0.json",
+                           "strain/train.json", "TRAINING.json", "test/train.json", "train_test.json"})
+    BOOST_TEST(chosen({name, "other.json"}) == name);
+  for (const char* name : {"trainer.json", "strain.json", "tra/in.json", "contest.json", "value.json"})
+    BOOST_TEST(chosen({name, "other.json"}) == std::string(name) + " other.json");
+  for (const char* name : {"validation.json", "valid.json", "val.json", "dev/0.json"})
+    BOOST_TEST(chosen({name, "train.json"}, "validation") == name);
+  for (const char* name : {"test.json", "testing.json", "eval.json", "evaluation.json"})
+    BOOST_TEST(chosen({name, "train.json"}, "test") == name);
+  // The name nearest to the file tells.
+  BOOST_TEST(chosen({"train_test_split/test.json", "train_test_split/train.json"}) ==
+             "train_test_split/train.json");
+  BOOST_TEST(chosen({"train/a.json", "test/a.json"}) == "train/a.json");
+  // Other names are words.
+  BOOST_TEST(chosen({"train_sft-0.json", "train_gen-0.json"}, "train_sft") == "train_sft-0.json");
+  BOOST_TEST(chosen({"Unsupervised/0.json", "train/0.json"}, "unsupervised") == "Unsupervised/0.json");
+  // What is named after other splits is never read for training.
+  for (const char* name : {"test.jsonl", "x/Validation/0.jsonl", "dev.jsonl", "eval-0.jsonl"})
+    expect_data_error({"here", name, "split 'train'", "--dataset_split"}, [&] { chosen({name}); });
+  expect_data_error({"test.jsonl, validation.jsonl", "--dataset_split validation or test"}, [&] {
+    chosen({"test.jsonl", "validation.jsonl"});
+  });
+}
+
+BOOST_AUTO_TEST_CASE(names_are_told_without_control_characters) {
+  expect_data_error({"a?[2J.csv"}, [] { choose_data_files({"a\x1b[2J.csv"}, with("train"), "here"); });
+}
+
+BOOST_AUTO_TEST_CASE(the_files_that_are_read_are_told) {
+  const Tree tree({"src_train_notes.md", "a.md", "b.md"});
+  Capture err(STDERR_FILENO);
+  (void)tree.files();
+  (void)tree.files("*.md");
+  const std::string text = err.text();
+  BOOST_TEST(text.find("data set: 1 file of the 3 in " + tree.folder.path().string() +
+                       ": src_train_notes.md\n") != std::string::npos,
+             text);
+  BOOST_TEST(text.find("data set: 3 files of the pattern ") != std::string::npos, text);
 }
 
 BOOST_AUTO_TEST_CASE(configurations) {
@@ -130,7 +198,7 @@ BOOST_AUTO_TEST_CASE(names_against_patterns) {
 
 BOOST_AUTO_TEST_CASE(nothing_to_read) {
   const Tree tree({"x.csv"});
-  expect_data_error({"has no data file", ".jsonl", ".parquet"}, [&] { (void)tree.files(); });
+  expect_data_error({"no data file among x.csv", ".jsonl", ".parquet"}, [&] { (void)tree.files(); });
   expect_data_error({"x.csv", "no file type", ".jsonl"}, [&] { (void)tree.files("x.csv"); });
   expect_data_error({"nothing of this name"}, [&] { (void)tree.files("missing.json"); });
   expect_data_error({"no file type"}, [&] {

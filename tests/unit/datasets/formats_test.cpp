@@ -158,7 +158,10 @@ BOOST_AUTO_TEST_CASE(names_of_formats) {
 
 BOOST_AUTO_TEST_CASE(nothing_but_skipped_records) {
   const std::string lines = "{\"text\": 1}\n{\"text\": \" \"}\n";
-  expect_data_error({"skips every one of the 2 records"}, [&] { of_lines(lines, in_order()); });
+  expect_data_error({"skips every one of the 2 records", ":1: ", "'text' is a number"},
+                    [&] { of_lines(lines, in_order()); });
+  expect_data_error({"'text' is blank"}, [&] { of_lines("{\"text\": \" \"}\n", in_order()); });
+  expect_data_error({"'text' is null"}, [&] { of_lines("{\"text\": null}\n", in_order()); });
   DatasetOptions streaming = in_order();
   streaming.streaming = true;
   expect_data_error({"skips every one of the 2 records"}, [&] { of_lines(lines, streaming); });

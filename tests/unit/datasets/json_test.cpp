@@ -154,7 +154,12 @@ BOOST_AUTO_TEST_CASE(text_files) {
   expect_data_error({"a.txt", "format alpaca", "plain"},
                     [&] { read_all(folder / "a.txt", in_order("alpaca")); });
   write(folder / "d.txt", " \n");
-  expect_data_error({"skips every one"}, [&] { read_all(folder / "d.txt", in_order()); });
+  for (const bool streaming : {false, true}) {
+    DatasetOptions options = in_order();
+    options.streaming = streaming;
+    expect_data_error({"d.txt: is empty: there is no text in it", "whole"},
+                      [&] { read_all(folder / "d.txt", options); });
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -183,6 +183,14 @@ BOOST_AUTO_TEST_CASE(gguf_refuses_other_files) {
   refused(version(0), "version 0");
   refused(version(0x03000000), "big-endian");
   refused(version(0x02000000), "big-endian");
+  // One part of several, the second without a word on the model.
+  const auto part = [](GgufWriter writer, std::uint16_t index, std::uint16_t count) {
+    constexpr std::uint32_t kU16 = 2;
+    return writer.scalar("split.no", kU16, index).scalar("split.count", kU16, count).bytes();
+  };
+  refused(part(GgufWriter(), 1, 3), "part 2 of 3");
+  refused(part(rich(), 0, 3), "part 1 of 3");
+  BOOST_TEST(read(part(rich(), 0, 1)).tensors.size() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(gguf_refuses_every_truncation) {

@@ -53,12 +53,13 @@ BOOST_AUTO_TEST_CASE(local_datasets_and_patterns_pass_through) {
   const HubVariables variables({{"HF_ENDPOINT", kNowhere}});
   write_file(root / "a.jsonl", "{}");
   write_file(root / "b[1].jsonl", "{}");
+  const ChooseFiles none = named("nothing");  // of local paths nothing is chosen here
   for (const std::string name : {"", "a.jsonl", "*.jsonl", "b[1].jsonl", "[ab]*"}) {
     const std::string path = (root.path() / name).string();
-    BOOST_CHECK_MESSAGE(fetch_dataset(path, {}).path == path, path);
+    BOOST_CHECK_MESSAGE(fetch_dataset(path, {}, none).path == path, path);
   }
-  check_error([&] { fetch_dataset((root / "no/*.jsonl").string(), {}); }, {"no", "does not exist"});
-  check_error([&] { fetch_dataset((root / "c.jsonl").string(), {}); },
+  check_error([&] { fetch_dataset((root / "no/*.jsonl").string(), {}, none); }, {"no", "does not exist"});
+  check_error([&] { fetch_dataset((root / "c.jsonl").string(), {}, none); },
               {"c.jsonl", "cannot find the dataset"});
 }
 
@@ -157,12 +158,37 @@ BOOST_AUTO_TEST_CASE(a_cached_dataset_needs_all_its_parts) {
   const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
   const fs::path snapshot =
       make_cached(root.path(), "datasets--org--name", "train-00000-of-00002-abc.parquet");
-  check_error([] { fetch_dataset("org/name", {}); }, {"1 of 2 parts", "HF_HUB_OFFLINE"});
+  const auto get = [] { return fetch_dataset("org/name", {}, named("train")).path; };
+  check_error(get, {"1 of 2 parts", "HF_HUB_OFFLINE"});
   write_file(snapshot / "train-00001-of-00002-def.parquet", "x");
-  BOOST_CHECK(fs::equivalent(fetch_dataset("org/name", {}).path, snapshot));
+  write_file(snapshot / "test-00000-of-00002-ghi.parquet", "x");  // not chosen, so nobody misses its parts
+  BOOST_CHECK(fs::equivalent(get(), snapshot));
   for (const char* name : {"train-00000-of-00002-abc.parquet", "train-00001-of-00002-def.parquet"})
     fs::remove(snapshot / name);
-  check_error([] { fetch_dataset("org/name", {}); }, {"no data files"});  // config.json is none
+  check_error(get, {"no file named train", "HF_HUB_OFFLINE"});
+  BOOST_CHECK(fs::equivalent(fetch_dataset("org/name", {}, named("config.json")).path, snapshot));
+  check_error([] { fetch_dataset("org/name", {}, [](const auto&) { return std::vector<std::string>(); }); },
+              {"no file that is wanted"});
+}
+
+BOOST_AUTO_TEST_CASE(a_cached_dataset_whose_blob_is_gone_is_not_complete) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot = make_cached(root.path(), "datasets--org--name", "train.jsonl");
+  fs::create_directories(snapshot / "data");
+  fs::create_symlink("../../../blobs/gone", snapshot / "data/train.jsonl");
+  check_error([] { fetch_dataset("org/name", {}, named("train")); },
+              {"no data/train.jsonl", "HF_HUB_OFFLINE"});
+}
+
+BOOST_AUTO_TEST_CASE(usage_errors_of_the_chooser_are_the_users) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  make_cached(root.path(), "datasets--org--name");
+  const ChooseFiles refuses = [](const std::vector<std::string>&) -> std::vector<std::string> {
+    throw_usage("no split", "--dataset_split", "give one");
+  };
+  check_error([&] { fetch_dataset("org/name", {}, refuses); }, {"--dataset_split"}, ExitCode::usage);
 }
 
 BOOST_AUTO_TEST_CASE(lookups_write_nothing) {

@@ -130,8 +130,9 @@ BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
   hub.add("datasets/tatsu-lab/alpaca", name, weights, true);
   hub.add("datasets/tatsu-lab/alpaca", "README.md", "not wanted");
   hub.add("datasets/tatsu-lab/alpaca", "dataset_infos.json", "not wanted");
-  hub.add("datasets/tatsu-lab/alpaca", "extra/rows.jsonl", "not wanted beside Parquet");
-  const HubSnapshot found = fetch(HubKind::dataset, "tatsu-lab/alpaca", "main", settings(), dataset_demand());
+  hub.add("datasets/tatsu-lab/alpaca", "extra/rows.jsonl", "not wanted");
+  const HubSnapshot found =
+      fetch(HubKind::dataset, "tatsu-lab/alpaca", "main", settings(), dataset_demand(named(".parquet")));
   BOOST_CHECK_EQUAL(found.path, cache / "datasets--tatsu-lab--alpaca/snapshots" / FakeHub::kCommit);
   BOOST_CHECK(read_text(found.path / name) == weights);
   BOOST_CHECK_EQUAL(fs::read_symlink(found.path / name), "../../../blobs/" + FakeHub::etag(weights, true));
@@ -140,13 +141,26 @@ BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
   BOOST_CHECK_EQUAL(hub.count("HEAD", "/datasets/tatsu-lab/alpaca/resolve/"), 1);
 }
 
-BOOST_AUTO_TEST_CASE(data_files_of_a_repository) {
-  const std::vector<std::string> all = {".gitattributes", "LICENSE.txt", "README.md",  "a.json",
-                                        "b/c.jsonl.gz",   "d.json.zst",  "e.csv",      ".hidden/f.json",
-                                        "g.JSONL",        "h.txt",       "state.json", "__pycache__/i.json"};
-  const std::vector<std::string> expected = {"a.json", "b/c.jsonl.gz", "d.json.zst", "g.JSONL"};
-  BOOST_CHECK(dataset_demand().choose(all) == expected);
-  BOOST_CHECK((dataset_demand().choose({"LICENSE.txt", "h.txt"}) == std::vector<std::string>{"h.txt"}));
+BOOST_AUTO_TEST_CASE(what_is_chosen_of_a_dataset_is_added_to_what_is_cached) {
+  const std::string train = "data/train-00000-of-00001.parquet";
+  const std::string test = "data/test-00000-of-00001.parquet";
+  hub.add("datasets/org/name", train, weights, true);
+  hub.add("datasets/org/name", test, "test", true);
+  const auto get_split = [&](const std::string& split) {
+    return fetch(HubKind::dataset, "org/name", "main", settings(), dataset_demand(named(split))).path;
+  };
+  const fs::path at = get_split("test");
+  BOOST_CHECK(!fs::exists(at / train));
+  BOOST_CHECK_EQUAL(get_split("train"), at);
+  BOOST_CHECK(read_text(at / train) == weights);
+  BOOST_CHECK_EQUAL(read_text(at / test), "test");
+  // A blob that somebody removed.
+  fs::remove(fs::canonical(at / train));
+  BOOST_CHECK_EQUAL(get_split("train"), at);
+  BOOST_CHECK(read_text(at / train) == weights);
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 2);
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag("test", true)), 1);
+  check_error([&] { get_split("validation"); }, {"no file named validation"});
 }
 
 BOOST_AUTO_TEST_CASE(a_renamed_repository_is_followed) {
@@ -183,9 +197,18 @@ BOOST_AUTO_TEST_CASE(copies_where_links_are_impossible) {
 
 BOOST_AUTO_TEST_CASE(an_empty_file_is_a_file) {
   add_model();
-  hub.add("org/name", "special_tokens_map.json", "");
+  hub.add("org/name", "chat_template.jinja", "");
   get();
-  BOOST_CHECK_EQUAL(read_text(snapshot / "special_tokens_map.json"), "");
+  BOOST_CHECK_EQUAL(read_text(snapshot / "chat_template.jinja"), "");
+}
+
+BOOST_AUTO_TEST_CASE(files_that_nothing_reads_are_left_out) {
+  add_model();
+  for (const char* name : {"generation_config.json", "special_tokens_map.json", "vocab.json"})
+    hub.add("org/name", name, "not wanted");
+  get();
+  for (const char* name : {"generation_config.json", "special_tokens_map.json", "vocab.json"})
+    BOOST_CHECK_MESSAGE(!fs::exists(snapshot / name), name);
 }
 
 BOOST_AUTO_TEST_CASE(callers_choose_files_and_judge_folders) {

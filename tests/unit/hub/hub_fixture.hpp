@@ -114,6 +114,17 @@ struct HubFixture {
   }
 };
 
+/// Chooses the files whose names hold `part`; a data error when there are none.
+inline ChooseFiles named(const std::string& part) {
+  return [part](const std::vector<std::string>& names) {
+    std::vector<std::string> chosen;
+    for (const std::string& name : names)
+      if (name.find(part) != std::string::npos) chosen.push_back(name);
+    if (chosen.empty()) throw_data("no file named " + part, "here", "choose another");
+    return chosen;
+  };
+}
+
 /// `work` must throw a data (or other) error whose text has all of `parts`.
 inline void check_error(const std::function<void()>& work, const std::vector<std::string>& parts,
                         ExitCode code = ExitCode::data) {

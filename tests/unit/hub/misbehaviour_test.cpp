@@ -368,6 +368,11 @@ BOOST_AUTO_TEST_CASE(a_model_without_weights_we_read_is_told) {
   hub.add("org/bin", "pytorch_model.bin", weights, true);
   check_error([&] { fetch(HubKind::model, "org/bin", "main", settings(), model_demand()); },
               {"org/bin has no model.safetensors"});
+  hub.add("org/gguf", "q4.gguf", weights, true);
+  const auto get_gguf = [&] { fetch(HubKind::model, "org/gguf", "main", settings(), model_demand()); };
+  check_error(get_gguf, {"none of the files that are needed", "download one", ".gguf"});
+  hub.add("org/gguf", "config.json", config);
+  check_error(get_gguf, {"org/gguf has no model.safetensors", "download one", ".gguf"});
   BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 0);
 }
 

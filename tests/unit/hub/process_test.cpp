@@ -30,8 +30,8 @@ class Child {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0644);
     ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    std::string arguments[] = {HUB_FETCH, "models", "org/name"};
-    char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), nullptr};
+    std::string arguments[] = {HUB_FETCH, "org/name"};
+    char* argv[] = {arguments[0].data(), arguments[1].data(), nullptr};
     const int code = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv, environ);
     ::posix_spawn_file_actions_destroy(&actions);
     if (code != 0) throw std::runtime_error(std::string("cannot start hub_fetch: ") + std::strerror(code));

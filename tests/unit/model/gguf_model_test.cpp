@@ -7,6 +7,7 @@
 #include "src/model/rope.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "tests/support/memory_file.hpp"
+#include "tests/support/real_models.hpp"
 #include "tests/unit/model/model_folder.hpp"
 
 #include <cmath>
@@ -279,12 +280,13 @@ BOOST_AUTO_TEST_CASE(gguf_models_that_compute_something_else_are_refused) {
   refused([](GgufWriter& w) { w.f32("llama.logit_scale", 0.5F); }, "logit_scale", "not supported");
   refused([](GgufWriter& w) { w.text("llama.rope.scaling.type", "yarn"); }, "rope.scaling.type", "yarn");
   refused([](GgufWriter& w) { w.f32("llama.rope.scaling.factor", 4); }, "rope.scaling.factor", "linear");
-  refused([](GgufWriter& w) { w.u32("split.count", 3); }, "split.count", "split over several");
+  refused([](GgufWriter& w) { w.u32("split.count", 3); }, "split.count", "part 1 of 3");
   refused([](GgufWriter& w) { w.text("general.type", "adapter"); }, "general.type", "adapter");
   refused([](GgufWriter& w) { w.u32("llama.rope.dimension_count", 8); }, "dimension_count", "head size");
   refused([](GgufWriter& w) { w.u32("llama.attention.value_length", 8); }, "value_length", "head size");
   refused([](GgufWriter& w) { w.plain("blk.0.attn_q_norm.weight", ones(16)); }, "m.gguf", "has no place");
-  refused([](GgufWriter& w) { w.plain("blk.2.ffn_norm.weight", ones(64)); }, "m.gguf", "has no place");
+  refused([](GgufWriter& w) { w.plain("blk.2.ffn_norm.weight", ones(64)); }, "llama.block_count",
+          "beyond the last layer");
   refused([](GgufWriter& w) { w.plain("rope_factors_long.weight", ones(8)); }, "m.gguf", "rope_factors_long");
   refused([](GgufWriter& w) { w.plain("rope_freqs.weight", ones(7)); }, "m.gguf", "rope_freqs");
   refused([](GgufWriter& w) { w.texts("tokenizer.ggml.tokens", std::vector<std::string>(51)); },
@@ -304,49 +306,6 @@ BOOST_AUTO_TEST_CASE(incomplete_gguf_models_are_refused) {
       "m.gguf", "IQ4_NL", "output.weight");
   // A head left out is a tied one; a bias left out of one projection is a fault.
   refused([](GgufWriter&) {}, "m.gguf", "blk.1.attn_k.bias is missing", "blk.1.attn_k.bias");
-}
-
-BOOST_AUTO_TEST_CASE(gguf_metadata_is_checked) {
-  const TempDir folder;
-  const auto error = [&](const GgufWriter& writer, const std::string& where, const std::string& what) {
-    writer.write(folder / "m.gguf");
-    BOOST_TEST_CONTEXT(what) {
-      check_data_error([&] { read_architecture(folder / "m.gguf"); }, where, what);
-    }
-  };
-  HostTensor embedding = HostTensor::zeros(DType::f32, {50, 64});
-  const auto start = [&](const std::string& family) {
-    GgufWriter writer;
-    writer.text("general.architecture", family).plain("token_embd.weight", embedding);
-    return writer;
-  };
-  error(GgufWriter(), "general.architecture", "missing");
-  error(start("gemma3"), "general.architecture", "gemma3");
-  error(GgufWriter().u32("general.architecture", 1), "general.architecture", "not a text");
-  error(start("llama"), "llama.embedding_length", "missing");
-  error(start("llama").text("llama.embedding_length", "64"), "llama.embedding_length", "not a number");
-  error(start("llama").scalar<std::int64_t>("llama.embedding_length", 11, -64), "llama.embedding_length",
-        "not a number");
-  error(start("llama").scalar<std::uint64_t>("llama.embedding_length", 10, ~std::uint64_t{0}),
-        "llama.embedding_length", "not a number");
-  error(start("llama").u32("llama.embedding_length", 64).u32("llama.attention.head_count", 0), "head_count",
-        "multiple");
-  error(start("llama").u32("llama.embedding_length", 64).i32s("llama.attention.head_count", {4, 8}),
-        "head_count", "per layer");
-  GgufWriter whole = start("llama");
-  whole.u32("llama.embedding_length", 64).u32("llama.attention.head_count", 4);
-  error(whole, "layer_norm_rms_epsilon", "missing");
-  whole.f32("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-  error(whole, "llama.feed_forward_length", "missing");
-  whole.u32("llama.feed_forward_length", 96).u32("llama.block_count", 0).u32("llama.context_length", 128);
-  error(whole, "num_hidden_layers", "out of range");
-  GgufWriter odd = start("llama");
-  odd.u32("llama.embedding_length", 64)
-      .u32("llama.attention.head_count", 4)
-      .u32("llama.attention.key_length", 0);
-  odd.f32("llama.attention.layer_norm_rms_epsilon", 1e-5F).u32("llama.feed_forward_length", 96);
-  odd.u32("llama.block_count", 2).u32("llama.context_length", 128).plain("rope_freqs.weight", ones(0));
-  error(odd, "m.gguf", "rope_freqs");
 }
 
 BOOST_AUTO_TEST_CASE(gguf_models_survive_flipped_bytes) {
@@ -383,14 +342,8 @@ BOOST_AUTO_TEST_CASE(gguf_models_survive_flipped_bytes) {
   BOOST_CHECK(loaded > 0 && refusals > loaded);
 }
 
-// With the real file beside the other test models: see tests/README.md.
-BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_its_folder) {
-  const char* root = std::getenv("ANEMLL_TEST_MODELS");
-  const std::filesystem::path models = root != nullptr ? root : "";
-  if (!std::filesystem::exists(models / "smollm2.gguf") || !std::filesystem::exists(models / "smollm2")) {
-    BOOST_TEST_MESSAGE("skipped: ANEMLL_TEST_MODELS holds no smollm2.gguf and smollm2");
-    return;
-  }
+BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_its_folder, *needs_models({"smollm2.gguf", "smollm2"})) {
+  const std::filesystem::path models = test_models();
   const ModelFiles gguf = load_model_files(models / "smollm2.gguf");
   const ModelFiles folder = load_model_files(models / "smollm2");
   check_same_architecture(gguf.architecture, folder.architecture);

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -106,6 +107,17 @@ BOOST_AUTO_TEST_CASE(bf16_ranks_by_fp32_logits) {
   check_against(got, c.hidden.to(at::kDouble).matmul(head.to(at::kDouble).t()), options, kBf16LseTolerance);
 }
 
+// With many candidates the K-th best has close neighbours, which bf16 puts in another order.
+BOOST_AUTO_TEST_CASE(bf16_loses_no_candidate_of_a_large_k) {
+  const Case c;
+  PayloadOptions options = all_payloads();
+  options.topk = 512;
+  const at::Tensor head = c.head.to(at::kBFloat16);
+  TeacherPayload got;
+  score_head(c.hidden, head, 11, kPositions, options, got);
+  check_against(got, c.hidden.to(at::kDouble).matmul(head.to(at::kDouble).t()), options, kBf16LseTolerance);
+}
+
 BOOST_AUTO_TEST_CASE(generic_agrees) {
   const Case c;
   const PayloadOptions options = all_payloads();
@@ -146,18 +158,36 @@ BOOST_AUTO_TEST_CASE(what_is_not_asked_for_is_empty) {
   BOOST_TEST((got.rand_idx.empty() && got.lse_t1.empty() && got.lse_train.empty() && got.hidden.empty()));
 }
 
+// Whatever the payload asks for: a value that is never among the best must not go unseen either.
 BOOST_AUTO_TEST_CASE(values_that_are_not_finite_name_the_sequence) {
-  Case c;
-  c.hidden[2 * kPositions + 3].fill_(std::numeric_limits<float>::quiet_NaN());
-  const PayloadOptions options = all_payloads();
-  for (const auto score : {&score_head, &score_head_generic}) {
-    TeacherPayload got;
-    try {
-      score(c.hidden, c.head, 40, kPositions, options, got);
-      BOOST_ERROR("no error");
-    } catch (const Error& e) {
-      BOOST_TEST(static_cast<int>(e.code()) == static_cast<int>(ExitCode::numerics));
-      BOOST_TEST(e.where() == "sequence 42");
+  PayloadOptions only_topk;
+  only_topk.topk = 24;
+  const auto expect = [](const Case& c, at::ScalarType dtype, const PayloadOptions& options,
+                         const std::string& where) {
+    for (const auto score : {&score_head, &score_head_generic}) {
+      TeacherPayload got;
+      try {
+        score(c.hidden, c.head.to(dtype), 40, kPositions, options, got);
+        BOOST_ERROR("no error");
+      } catch (const Error& e) {
+        BOOST_TEST(static_cast<int>(e.code()) == static_cast<int>(ExitCode::numerics));
+        BOOST_TEST(e.where().starts_with(where), e.where());
+      }
+    }
+  };
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    for (const PayloadOptions& options : {only_topk, all_payloads()}) {
+      Case hidden;
+      hidden.hidden[2 * kPositions + 3].fill_(std::numeric_limits<float>::quiet_NaN());
+      expect(hidden, dtype, options, "sequence 42");
+      Case head;
+      head.head[2900].fill_(std::numeric_limits<float>::quiet_NaN());
+      expect(head, dtype, options, "sequence ");
+      Case low;  // minus infinity
+      low.hidden.select(1, 0).fill_(1.0);
+      low.head[2900].fill_(0);
+      low.head[2900][0] = -std::numeric_limits<float>::infinity();
+      expect(low, dtype, options, "sequence ");
     }
   }
 }

@@ -155,10 +155,36 @@ BOOST_AUTO_TEST_CASE(thinking_variants) {
   BOOST_TEST(render_variants(document, std::nullopt, Thinking::both) == Texts{"Q\n\nA"});
   BOOST_TEST(render_variants(plain("text"), std::nullopt, Thinking::all) == Texts{"text"});
 
+  // Nothing is left out of a join.
+  BOOST_TEST(render_variants(chat("", "A"), qwen, Thinking::none) == Texts{"\n\nA"});
+  BOOST_TEST(render_variants(chat("Q", ""), qwen, Thinking::none) == Texts{"Q\n\n"});
+}
+
+BOOST_AUTO_TEST_CASE(a_template_without_a_switch_has_one_text) {
+  using Texts = std::vector<std::string>;
+  const Document document = chat("Q", "<think>\nwhy\n</think>\n\nA");
+  const Texts text{"<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"};
+  const std::string plain_join = "Q\n\n<think>\nwhy\n</think>\n\nA";
   const ChatTemplate chatml(ChatFormat::chatml);
-  BOOST_TEST(render_variants(document, chatml, Thinking::on) == Texts{without});
-  BOOST_TEST(render_variants(document, chatml, Thinking::both) == Texts{without});
-  BOOST_TEST(render_variants(document, chatml, Thinking::all) == (Texts{without, "Q\n\nA"}));
+  for (const Thinking thinking : {Thinking::off, Thinking::on, Thinking::both})
+    BOOST_TEST(render_variants(document, chatml, thinking) == text);
+  BOOST_TEST(render_variants(document, chatml, Thinking::all) == (Texts{text[0], plain_join}));
+  BOOST_TEST(render_variants(document, chatml, Thinking::none) == Texts{plain_join});
+  // Who asks for nothing but the default is told nothing.
+  for (const Thinking thinking : {Thinking::on, Thinking::both, Thinking::all})
+    BOOST_TEST(thinking_notice(chatml, thinking).find("chatml has no thinking switch") != std::string::npos);
+  BOOST_TEST(thinking_notice(chatml, Thinking::off) == "");
+  BOOST_TEST(thinking_notice(ChatTemplate(ChatFormat::qwen3), Thinking::both) == "");
+}
+
+BOOST_AUTO_TEST_CASE(texts_without_tokens_are_left_out) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 2;
+  options.blocks = 100;
+  const PackedText packed = pack({plain(""), plain("a"), plain(""), plain("b")}, options, temp / "t");
+  BOOST_TEST(packed.tokens == 4);
+  BOOST_TEST(ids_of(temp / "t") == (std::vector<std::int32_t>{'a', 256, 'b', 256}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

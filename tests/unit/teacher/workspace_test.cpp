@@ -5,6 +5,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/data/synthetic_cache.hpp"
 
 #include <string>
 
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using State = Workspace::State;
+using Json = nlohmann::json;
 constexpr const char* kIdentity = R"({"seed":1})";
 
 std::string error_of(const auto& body) {
@@ -32,8 +34,9 @@ bool names_both(const std::string& error) {
   return error.find("--resume") != std::string::npos && error.find("--overwrite") != std::string::npos;
 }
 
-void plan_work(const fs::path& out) {
-  Workspace work(out, kIdentity, false, false);
+/// `created`: the time of the start, which tells two starts of equal options apart.
+void plan_work(const fs::path& out, bool overwrite = false, const std::string& created = "first") {
+  Workspace work(out, kIdentity, false, overwrite);
   BOOST_REQUIRE(work.state() == State::fresh);
   Plan plan;
   plan.identity_json = kIdentity;
@@ -43,6 +46,9 @@ void plan_work(const fs::path& out) {
   plan.rows = plan.shard_rows = 2;
   write_file(Workspace::tokens_file(work.folder()), "tokens");
   plan.tokens_sha256 = sha256_hex(std::string_view("tokens"));
+  plan.meta_json = Json({{"created_utc", created},
+                         {"anemll", {{"plan", plan.id()}, {"tokens_sha256", plan.tokens_sha256}}}})
+                       .dump();
   work.start(plan);
 }
 
@@ -50,8 +56,9 @@ void finish_work(const fs::path& out, bool resume) {
   Workspace work(out, kIdentity, resume, false);
   BOOST_REQUIRE(work.state() == State::resumed);
   const fs::path cache = Workspace::cache_folder(work.folder());
-  write_file(cache / "index.json",
-             nlohmann::json({{"meta", {{"anemll", {{"plan", work.plan().id()}}}}}}).dump());
+  CacheIndex index = test::write_cache(cache, test::small_shape(), {2});
+  index.meta_json = work.plan().meta_json;
+  write_file(cache / kIndexName, write_index(index));
   work.publish(cache);
 }
 
@@ -77,7 +84,9 @@ BOOST_AUTO_TEST_CASE(from_nothing_to_complete) {
 BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
   const test::TempDir temp;
   write_file(temp / "notes.txt", "mine");
-  BOOST_TEST(names_both(error_of([&] { Workspace(temp.path(), kIdentity, false, false); })));
+  const std::string foreign = error_of([&] { Workspace(temp.path(), kIdentity, false, false); });
+  BOOST_TEST(foreign.find("choose another --output_dir") != std::string::npos, foreign);
+  BOOST_TEST(foreign.find("--resume") == std::string::npos, foreign);
   const std::string error = error_of([&] { Workspace(temp.path(), kIdentity, false, true); });
   BOOST_TEST(error.find("notes.txt") != std::string::npos, error);
   BOOST_TEST(read_text(temp / "notes.txt") == "mine");
@@ -97,6 +106,8 @@ BOOST_AUTO_TEST_CASE(stopped_before_the_plan_starts_anew) {
   const test::TempDir temp;
   { const Workspace killed(temp / "c", kIdentity, false, false); }
   BOOST_TEST((Workspace(temp / "c", kIdentity, true, false).state() == State::fresh));
+  // Nothing was made that could be lost: a run that failed over its dataset is simply started again.
+  BOOST_TEST((Workspace(temp / "c", R"({"seed":2})", false, false).state() == State::fresh));
 }
 
 BOOST_AUTO_TEST_CASE(killed_after_the_rename_is_complete) {
@@ -107,6 +118,54 @@ BOOST_AUTO_TEST_CASE(killed_after_the_rename_is_complete) {
   fs::rename(temp / "kept", Workspace::folder_of(temp / "c"));
   BOOST_TEST((Workspace(temp / "c", kIdentity, true, false).state() == State::complete));
   BOOST_TEST(!fs::exists(Workspace::folder_of(temp / "c")));
+}
+
+// The cache that is being replaced has the same options: only its start tells it from the new one.
+BOOST_AUTO_TEST_CASE(an_overwriting_run_goes_on_and_replaces) {
+  const test::TempDir temp;
+  const fs::path out = temp / "c";
+  plan_work(out);
+  finish_work(out, true);
+  plan_work(out, /*overwrite=*/true, "second");
+  finish_work(out, true);
+  const auto index = Json::parse(read_text(out / kIndexName));
+  BOOST_TEST(index["meta"]["created_utc"] == "second");
+}
+
+BOOST_AUTO_TEST_CASE(stopped_before_the_plan_of_a_finished_cache) {
+  const test::TempDir temp;
+  const fs::path out = temp / "c";
+  plan_work(out);
+  finish_work(out, true);
+  { const Workspace killed(out, kIdentity, false, true); }
+  BOOST_TEST(fs::exists(Workspace::folder_of(out)));
+  BOOST_TEST((Workspace(out, kIdentity, true, false).state() == State::complete));
+  BOOST_TEST(!fs::exists(Workspace::folder_of(out)));
+}
+
+BOOST_AUTO_TEST_CASE(a_finished_cache_that_lost_a_shard_is_not_complete) {
+  const test::TempDir temp;
+  plan_work(temp / "c");
+  finish_work(temp / "c", true);
+  fs::remove(temp / "c" / shard_name(0, ".h5"));
+  try {
+    Workspace(temp / "c", kIdentity, true, false);
+    BOOST_ERROR("no error");
+  } catch (const Error& e) {
+    BOOST_TEST(static_cast<int>(e.code()) == static_cast<int>(ExitCode::data));
+    BOOST_TEST(e.problem().find("damaged") != std::string::npos, e.problem());
+    BOOST_TEST(e.hint().find("--overwrite") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_link_stays_a_link) {
+  const test::TempDir temp;
+  fs::create_directories(temp / "disk/real");
+  fs::create_directory_symlink(temp / "disk/real", temp / "c");
+  plan_work(temp / "c");
+  finish_work(temp / "c", true);
+  BOOST_TEST(fs::is_symlink(temp / "c"));
+  BOOST_TEST(fs::exists(temp / "disk/real" / kIndexName));
 }
 
 BOOST_AUTO_TEST_CASE(damaged_tokens_are_not_resumed) {

@@ -1,6 +1,7 @@
 // Rendering against the published templates under the Python library, and which templates are recognised.
 #include "anemll/text/chat_template.hpp"
 
+#include "anemll/core/hash.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
 #include <regex>
@@ -32,6 +33,40 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
+/// `text` with one thing changed; what is replaced must be there.
+std::string changed(const std::string& text, const std::string& from, const std::string& to) {
+  BOOST_REQUIRE_MESSAGE(text.find(from) != std::string::npos, from);
+  return replaced(text, from, to);
+}
+
+std::string published_qwen3() {
+  return read_text(golden("nano/chat_template.jinja"));
+}
+
+/// The published template of July 2025, which guards against contents that are no string.
+std::string later_qwen3() {
+  std::string text = published_qwen3();
+  const auto change = [&](const std::string& from, const std::string& to) { text = changed(text, from, to); };
+  const std::string split = ".split('</think>')";
+  const std::string thought = "reasoning_content = message.content" + split +
+                              "[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}\n";
+  const std::string rest =
+      "{%- set content = message.content" + split + "[-1].lstrip('\\n') %}\n" + std::string(16, ' ');
+  change("and not(message", "and message.content is string and not(message");
+  change(rest + "{%- set " + thought,
+         "{%- set " + thought + std::string(16, ' ') + rest.substr(0, rest.find('\n') + 1));
+  change("reasoning_content is defined and message.reasoning_content is not none",
+         "reasoning_content is string");
+  change("        {%- set content = message.content %}\n", "");
+  change("in messages %}\n    {%- if (",
+         "in messages %}\n    {%- if message.content is string %}\n        {%- set content = message.content "
+         "%}\n    {%- else %}\n        {%- set content = '' %}\n    {%- endif %}\n    {%- if (");
+  for (const std::string use : {"+ message.content + '<|im_end|>'", "in message.content %}",
+                                "{{- message.content", "= message.content.split"})
+    change(use, replaced(use, "message.content", "content"));
+  return text;
+}
+
 void expect_refused(const std::string& jinja, const std::string& part = "not one of the known ones") {
   expect_data_error([&] { ChatTemplate::recognise(jinja, "the file"); },
                     {part, "the file", "--chat-template", "qwen3, chatml, smollm2", "--no-template"});
@@ -42,7 +77,7 @@ void expect_refused(const std::string& jinja, const std::string& part = "not one
 BOOST_AUTO_TEST_SUITE(text_chat_template)
 
 BOOST_AUTO_TEST_CASE(qwen3_equals_the_published_template) {
-  const ChatTemplate qwen3 = ChatTemplate::recognise(read_text(golden("nano/chat_template.jinja")), "nano");
+  const ChatTemplate qwen3 = ChatTemplate::recognise(published_qwen3(), "nano");
   BOOST_TEST(qwen3.name() == "qwen3");
   BOOST_TEST(qwen3.has_thinking_switch());
   const Json cases = golden_json("text/chat_cases.json");
@@ -102,7 +137,7 @@ BOOST_AUTO_TEST_CASE(chatml_and_its_default_system_line) {
 }
 
 BOOST_AUTO_TEST_CASE(layout_does_not_matter) {
-  const std::string qwen3 = read_text(golden("nano/chat_template.jinja"));
+  const std::string qwen3 = published_qwen3();
   const auto name = [](const std::string& jinja) { return ChatTemplate::recognise(jinja, "t").name(); };
   BOOST_TEST(name(replaced(replaced(qwen3, "{%- ", "{%-"), " %}", "%}")) == "qwen3");
   BOOST_TEST(name("{# made by hand #}\n" + std::regex_replace(qwen3, std::regex("\n +"), "\n\t")) == "qwen3");
@@ -126,8 +161,10 @@ BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
   expect_refused(replaced(kSmol, "SmolLM", "Qwen"));
   expect_refused(replaced(kChatml, "message['content']", "message['content'] | trim"));
   expect_refused(replaced(kChatml, "'<|im_end|>' + '\n'", "'<|im_end|>'"));
+  expect_refused(replaced(kChatml, "{% endfor %}", " {% endfor %}"));
+  expect_refused(replaced(kChatml, "{% if add", " {% if add"));
   expect_refused(replaced(kChatml, "in messages %}", "in messages %}{% if message['role'] != 'tool' %}"));
-  const std::string qwen3 = read_text(golden("nano/chat_template.jinja"));
+  const std::string qwen3 = published_qwen3();
   // The thinking-only members always open a thought; the later ones have other rules for it.
   expect_refused(replaced(qwen3, "enable_thinking is false", "enable_thinking is true"));
   expect_refused(replaced(qwen3, "'<think>\\n\\n</think>\\n\\n'", "'<think>\\n'"));
@@ -136,6 +173,62 @@ BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
   // No Jinja at all, or torn.
   for (const char* jinja : {"{", "{{", "{%", "{#", "{{ '", "{% '\\", "}}", "{{ [ }}", "plain"})
     expect_refused(jinja);
+}
+
+BOOST_AUTO_TEST_CASE(both_published_versions_of_qwen3) {
+  // Of the files in the models' repositories.
+  BOOST_TEST(sha256_hex(published_qwen3()) ==
+             "87a2728cb8dc9fe424d624542f6060ec05a1d285ebbec578bb078900e33396b5");
+  BOOST_TEST(sha256_hex(later_qwen3()) == "a55ee1b1660128b7098723e0abcd92caa0788061051c62d51cbe87d9cf1974d8");
+  for (const std::string& version : {published_qwen3(), later_qwen3()}) {
+    const auto name = [&](const std::string& from, const std::string& to) {
+      return ChatTemplate::recognise(changed(version, from, to), "t").name();
+    };
+    BOOST_TEST(ChatTemplate::recognise(version, "t").name() == "qwen3");
+    BOOST_TEST(name("# Tools", "## Tools") == "qwen3");
+    BOOST_TEST(name("tool | tojson }}", "tool | tojson(indent=2) }}{% if a %}b{% endif %}") == "qwen3");
+    BOOST_TEST(name("'<tool_call>\\n{", "'<tool_call>{") == "qwen3");
+    BOOST_TEST(name("'\\n</tool_response>'", "'</tool_response>'") == "qwen3");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(qwen3_that_renders_otherwise_is_refused) {
+  const std::string turn = "+ '<|im_end|>' + '\\n' }}";
+  const std::string system = "+ messages[0].content + '<|im_end|>\\n' }}\n    {%- endif %}";
+  for (const std::string& version : {published_qwen3(), later_qwen3()}) {
+    const auto refuse = [&](const std::string& from, const std::string& to) {
+      expect_refused(changed(version, from, to));
+    };
+    expect_refused("{{- '<|endoftext|>' }}" + version);
+    expect_refused("{{ bos_token }}" + version);
+    expect_refused("{% set tools = true %}" + version);
+    expect_refused(version + "\n\n\n");
+    refuse(system, replaced(system, "{%- endif",
+                            "{%- else %}{{- '<|im_start|>system\\nHi.<|im_end|>\\n' }}{%- endif"));
+    refuse(system, replaced(system, ".content +", ".content | trim +"));
+    refuse("'\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n'",
+           "'\\n<think>' + reasoning_content.strip('\\n') + '</think>'");
+    refuse("<|im_end|>\\n", "<|im_end|>");
+    refuse("{{- '<|im_end|>\\n' }}\n    {%- elif", "{{- '<|im_end|>' }}\n    {%- elif");
+    refuse("loop.index0 > ns.last_query_index", "loop.index0 > ns.last_query_index or true");
+    refuse("loop.last or (not loop.last and reasoning_content)", "reasoning_content");
+    refuse(turn, "+ ' /think' " + turn);
+    refuse("message.role == \"user\"", "message.role == \"human\"");
+    refuse("system\" and not loop.first", "system\"");
+    refuse("startswith('<tool_response>')", "startswith('<tool>')");
+    refuse("multi_step_tool=true", "multi_step_tool=false");
+    refuse(".rstrip('\\n')", ".strip()");
+    refuse(".lstrip('\\n') }}", " }}");
+    // After the branches that no message here takes.
+    refuse("    {%- endif %}\n{%- endfor %}\n{%- if add",
+           "    {%- else %}\n        x{%- endif %}\n{%- endfor %}\n{%- if add");
+    refuse("        {%- endif %}\n        {{- '<|im_end|>",
+           "        {%- else %}x{%- endif %}\n        {{- '<|im_end|>");
+    refuse("{%- if tools %}", "{%- if not tools %}");
+    refuse("{%- if message.tool_calls %}", "{%- if message.content %}");
+    refuse("role == \"tool\" %}", "role != \"assistant\" %}");
+    refuse("{{- tool | tojson }}", "{% raw %}{% endfor %}{% endraw %}");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(templates_by_name) {

@@ -4,9 +4,9 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/text/byte_alphabet.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/real_models.hpp"
 #include "tests/support/temp_dir.hpp"
 
-#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,12 +18,15 @@ using namespace anemll::test;
 
 namespace {
 
+constexpr std::uint32_t kI32 = 5;  // a value type of the format
+
 /// All bytes, some merges, and one token of every other kind.
 struct Parts {
-  std::string model = "gpt2", pre = "smollm", eos_key = "tokenizer.ggml.eos_token_id", more;
+  std::string model = "gpt2", pre = "smollm", eos_key = "tokenizer.ggml.eos_token_id";
   std::vector<std::string> tokens, merges{"1 2", "a b", "ab c", "\u00c3 \u00a9"};
   std::vector<std::int32_t> types;
   std::uint32_t eos = 0;
+  bool signed_eos = false;
 
   Parts() {
     for (unsigned byte = 0; byte < 256; ++byte) add(text::spell_byte(static_cast<unsigned char>(byte)), 1);
@@ -42,8 +45,9 @@ struct Parts {
     out.text("general.architecture", "llama").text("tokenizer.ggml.model", model);
     if (!pre.empty()) out.text("tokenizer.ggml.pre", pre);
     out.texts("tokenizer.ggml.tokens", tokens).i32s("tokenizer.ggml.token_type", types);
-    out.texts("tokenizer.ggml.merges", merges).u32("tokenizer.ggml.eos_token_id", eos);
-    return out;
+    out.texts("tokenizer.ggml.merges", merges);
+    if (signed_eos) return out.scalar(eos_key, kI32, static_cast<std::int32_t>(eos));
+    return out.u32(eos_key, eos);
   }
 };
 
@@ -121,6 +125,16 @@ BOOST_AUTO_TEST_CASE(gguf_tokenizers_are_told_apart_by_their_metadata) {
   BOOST_TEST(load(other.writer()).sha256 != hash);
 }
 
+BOOST_AUTO_TEST_CASE(gguf_end_of_text_as_a_signed_number) {
+  Parts parts;
+  parts.signed_eos = true;
+  BOOST_TEST(load(parts.writer()).eos_id.value() == static_cast<std::int32_t>(parts.eos));
+  parts.eos = static_cast<std::uint32_t>(-1);
+  refused(parts.writer(), "eos_token_id", "outside the vocabulary");
+  parts.eos_key = "tokenizer.ggml.eos_token";
+  BOOST_TEST(!load(parts.writer()).eos_id.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(gguf_tokenizers_that_are_not_known_are_refused) {
   refused([](Parts& p) { p.model = "llama"; }, "tokenizer.ggml.model", "llama");
   refused([](Parts& p) { p.pre = "llama-bpe"; }, "tokenizer.ggml.pre", "llama-bpe");
@@ -147,14 +161,8 @@ BOOST_AUTO_TEST_CASE(gguf_tokenizers_with_faults_are_refused) {
   refused(Parts().writer().text("tokenizer.chat_template", "\xff"), "chat_template", "not UTF-8");
 }
 
-// With the real file beside the other test models: see tests/README.md.
-BOOST_AUTO_TEST_CASE(smollm2_gguf_text_equals_its_folder) {
-  const char* root = std::getenv("ANEMLL_TEST_MODELS");
-  const std::filesystem::path models = root != nullptr ? root : "";
-  if (!std::filesystem::exists(models / "smollm2.gguf") || !std::filesystem::exists(models / "smollm2")) {
-    BOOST_TEST_MESSAGE("skipped: ANEMLL_TEST_MODELS holds no smollm2.gguf and smollm2");
-    return;
-  }
+BOOST_AUTO_TEST_CASE(smollm2_gguf_text_equals_its_folder, *needs_models({"smollm2.gguf", "smollm2"})) {
+  const std::filesystem::path models = test_models();
   const TextModel gguf = load_text_model(models / "smollm2.gguf");
   const TextModel folder = load_text_model(models / "smollm2");
   BOOST_TEST(gguf.chat_template == folder.chat_template);

@@ -24,6 +24,10 @@ BOOST_AUTO_TEST_CASE(white_space_as_jinja_strips_it) {
   BOOST_TEST(jinja_outline("a\n  {%- if x -%}\n  b {{- c -}} \n d") ==
              "text a\ndo if x\ntext b\nprint c\ntext d\n");
   BOOST_TEST(jinja_outline("a {{ b }}\n c") == "text a \nprint b\ntext \\n c\n");
+  // Blanks before a tag go only when nothing but them stands before it in the line.
+  BOOST_TEST(jinja_outline("  {% if x %}\n  {% endif %}") == "do if x\ndo endif\n");
+  BOOST_TEST(jinja_outline("{{ a }} {% if x %} {% endif %} {# n #} {{ b }}") ==
+             "print a\ntext  \ndo if x\ntext  \ndo endif\ntext   \nprint b\n");
   BOOST_TEST(jinja_outline("a {% if x %} b") == "text a \ndo if x\ntext  b\n");
 }
 

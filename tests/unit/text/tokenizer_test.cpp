@@ -1,8 +1,8 @@
 // Encoding and decoding: goldens of the Python library, and the rules one by one on small vocabularies.
+#include "tests/support/real_models.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
 #include <atomic>
-#include <cstdlib>
 #include <thread>
 
 namespace anemll::test {
@@ -21,16 +21,6 @@ void check_cases(const Tokenizer& tokenizer, const Json& cases, bool with_skippe
   }
 }
 
-/// Tokenizers with their full vocabularies, which are too big for this repository.
-void check_real(const std::string& folder, const std::string& cases) {
-  const char* const models = std::getenv("ANEMLL_TEST_MODELS");
-  if (models == nullptr || !std::filesystem::exists(std::filesystem::path(models) / folder)) {
-    BOOST_TEST_MESSAGE("ANEMLL_TEST_MODELS/" << folder << " is not there: its cases were not run");
-    return;
-  }
-  check_cases(load_text_model(std::filesystem::path(models) / folder).tokenizer, golden_json(cases), false);
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(text_tokenizer)
@@ -41,16 +31,17 @@ BOOST_AUTO_TEST_CASE(nano_equals_the_python_library) {
   check_cases(model.tokenizer, golden_json("text/nano_cases.json"), true);
 }
 
-BOOST_AUTO_TEST_CASE(qwen3_equals_the_python_library) {
-  check_real("qwen3-tokenizer", "text/qwen3_cases.json");
+// The full vocabularies are too big for this repository.
+BOOST_AUTO_TEST_CASE(qwen3_equals_the_python_library, *needs_models({"qwen3-tokenizer"})) {
+  const TextModel model = load_text_model(test_models() / "qwen3-tokenizer");
+  check_cases(model.tokenizer, golden_json("text/qwen3_cases.json"), false);
 }
 
-BOOST_AUTO_TEST_CASE(smollm2_equals_the_python_library) {
+BOOST_AUTO_TEST_CASE(smollm2_equals_the_python_library, *needs_models({"smollm2"})) {
   // Its cases hold no decodings: bytes without a token vanish, so that a text need not come back.
-  Json cases = golden_json("text/smollm2_cases.json");
-  const char* const models = std::getenv("ANEMLL_TEST_MODELS");
-  if (models == nullptr || !std::filesystem::exists(std::filesystem::path(models) / "smollm2")) return;
-  const TextModel model = load_text_model(std::filesystem::path(models) / "smollm2");
+  const Json cases = golden_json("text/smollm2_cases.json");
+  BOOST_TEST(cases.size() > 100U);
+  const TextModel model = load_text_model(test_models() / "smollm2");
   for (const Json& item : cases)
     BOOST_TEST(model.tokenizer.encode(item["text"].get<std::string>()) == item["ids"].get<Ids>(),
                boost::test_tools::per_element());

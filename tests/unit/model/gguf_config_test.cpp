@@ -1,0 +1,89 @@
+// What GGUF metadata says of a model: missing keys, wrong types and numbers out of range, each by its own
+// key.
+#include "tests/support/gguf_model.hpp"
+#include "tests/unit/model/model_folder.hpp"
+
+#include <limits>
+
+#include <boost/test/unit_test.hpp>
+
+using namespace anemll;
+using namespace anemll::test;
+
+BOOST_AUTO_TEST_SUITE(model)
+
+BOOST_AUTO_TEST_CASE(gguf_metadata_is_checked) {
+  const TempDir folder;
+  const auto error = [&](const GgufWriter& writer, const std::string& where, const std::string& what) {
+    writer.write(folder / "m.gguf");
+    BOOST_TEST_CONTEXT(what) {
+      check_data_error([&] { read_architecture(folder / "m.gguf"); }, where, what);
+    }
+  };
+  HostTensor embedding = HostTensor::zeros(DType::f32, {50, 64});
+  const auto start = [&](const std::string& family) {
+    GgufWriter writer;
+    writer.text("general.architecture", family).plain("token_embd.weight", embedding);
+    return writer;
+  };
+  error(GgufWriter(), "general.architecture", "missing");
+  error(start("gemma3"), "general.architecture", "gemma3");
+  error(GgufWriter().u32("general.architecture", 1), "general.architecture", "not a text");
+  error(start("llama"), "llama.embedding_length", "missing");
+  error(start("llama").text("llama.embedding_length", "64"), "llama.embedding_length", "not a number");
+  error(start("llama").scalar<std::int64_t>("llama.embedding_length", 11, -64), "llama.embedding_length",
+        "not a number");
+  error(start("llama").scalar<std::uint64_t>("llama.embedding_length", 10, ~std::uint64_t{0}),
+        "llama.embedding_length", "not a number");
+  error(start("llama").u32("llama.embedding_length", 64).u32("llama.attention.head_count", 0), "head_count",
+        "0: not a number from 1");
+  error(start("llama").u32("llama.embedding_length", 64).u32("llama.attention.head_count", 5), "head_count",
+        "multiple");
+  error(start("llama").u32("llama.embedding_length", 64).i32s("llama.attention.head_count", {4, 8}),
+        "head_count", "per layer");
+  GgufWriter whole = start("llama");
+  whole.u32("llama.embedding_length", 64).u32("llama.attention.head_count", 4);
+  error(whole, "layer_norm_rms_epsilon", "missing");
+  whole.f32("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  error(whole, "llama.feed_forward_length", "missing");
+  whole.u32("llama.feed_forward_length", 96).u32("llama.block_count", 0).u32("llama.context_length", 128);
+  error(whole, "llama.block_count", "0: not a number from 1");
+}
+
+BOOST_AUTO_TEST_CASE(gguf_numbers_out_of_range_name_their_key) {
+  const TempDir folder;
+  const Architecture good = read_architecture(golden("nano"));
+  const auto error = [&](const std::string& key, const std::string& what, const auto& change) {
+    Architecture a = good;
+    change(a);
+    GgufWriter writer;
+    put_architecture(writer, a).plain("token_embd.weight", HostTensor::zeros(DType::f32, {50, 64}));
+    writer.write(folder / "m.gguf");
+    BOOST_TEST_CONTEXT(key << " " << what) {
+      check_data_error([&] { read_architecture(folder / "m.gguf"); }, "key \"qwen3." + key + "\"", what);
+    }
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double bad : {kNan, kInfinity, -kInfinity}) {
+    error("attention.layer_norm_rms_epsilon", "not a finite", [&](Architecture& a) { a.rms_norm_eps = bad; });
+    error("rope.freq_base", "not a finite", [&](Architecture& a) { a.rope_theta = bad; });
+  }
+  error("attention.layer_norm_rms_epsilon", "not a number from 0 to 1",
+        [](Architecture& a) { a.rms_norm_eps = 2; });
+  error("rope.freq_base", "not a number from 1", [](Architecture& a) { a.rope_theta = 0; });
+  error("attention.head_count_kv", "cannot share", [](Architecture& a) { a.kv_heads = 3; });
+  error("attention.head_count_kv", "not a number", [](Architecture& a) { a.kv_heads = 0; });
+  error("attention.key_length", "not a number", [](Architecture& a) { a.head_dim = 0; });
+  error("attention.key_length", "even size", [](Architecture& a) { a.head_dim = 31; });
+  error("attention.key_length", "4 heads of 4194304", [](Architecture& a) { a.head_dim = 1 << 22; });
+  error("block_count", "5000: not a number from 1 to 4096", [](Architecture& a) { a.layers = 5000; });
+  error("context_length", "not a number", [](Architecture& a) { a.max_positions = 0; });
+  error("feed_forward_length", "not a number", [](Architecture& a) { a.intermediate_size = 1 << 23; });
+  GgufWriter scale;
+  put_architecture(scale, good).f32("qwen3.logit_scale", std::numeric_limits<float>::quiet_NaN());
+  scale.write(folder / "m.gguf");
+  check_data_error([&] { read_architecture(folder / "m.gguf"); }, "qwen3.logit_scale", "not a finite");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
