@@ -40,8 +40,12 @@ struct Origin {
 
 std::optional<Origin> origin_in(const nlohmann::json& meta) {
   if (!meta.is_object() || !meta.contains("anemll") || !meta["anemll"].is_object()) return std::nullopt;
+  const auto text = [](const nlohmann::json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
   const nlohmann::json& ours = meta["anemll"];
-  return Origin{ours.value("plan", ""), ours.value("tokens_sha256", ""), meta.value("created_utc", "")};
+  return Origin{text(ours, "plan"), text(ours, "tokens_sha256"), text(meta, "created_utc")};
 }
 
 /// From index.json or the reference's meta.json of a finished cache.
@@ -65,7 +69,9 @@ void require_whole(const fs::path& cache) {
     std::int64_t rows = 0;
     for (const fs::path& shard : list_torch_shards(cache).shards) rows += read_torch_shard(shard, false).rows;
     const auto meta = nlohmann::json::parse(read_text(cache / "meta.json"), nullptr, false);
-    const std::int64_t listed = meta.value("num_sequences", std::int64_t{0});
+    const auto found = meta.find("num_sequences");
+    const std::int64_t listed =
+        found != meta.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
     if (rows != listed) {
       throw_data(
           strf("has %lld sequences of %lld", static_cast<long long>(rows), static_cast<long long>(listed)),

@@ -64,7 +64,7 @@ void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCa
 }
 
 std::string text_at(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
+  const auto found = object.find(key);  // end() where it is no object
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
@@ -73,7 +73,8 @@ std::string text_at(const nlohmann::json& object, const char* key) {
 bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const KdCacheInfo& cache,
                  Communicator& comm) {
   const auto meta = nlohmann::json::parse(cache.meta_json);
-  const std::string made_by = text_at(meta.value("anemll", nlohmann::json::object()), "teacher_fingerprint");
+  const auto ours = meta.find("anemll");
+  const std::string made_by = ours != meta.end() ? text_at(*ours, "teacher_fingerprint") : "";
   if (made_by.empty() || made_by == teacher.fingerprint) return true;
   if (comm.is_root()) {
     const std::string other = options.cache_dir + " was made by another teacher (" +

@@ -93,8 +93,11 @@ BOOST_AUTO_TEST_CASE(signal_saves_and_exits_75) {
         0);
     const std::string command = test::mpirun(
         2, train_command(out.path(), "--max-steps 400 --save-steps 0 --eval-steps 0 --resume auto"));
-    const auto stopped =
-        test::run(command + " & child=$!; sleep 2.5; kill -" + signal + " $child; wait $child");
+    // As soon as a few steps are logged, a second or so before the end.
+    const std::string log = (out / "training_log.csv").string();
+    const auto stopped = test::run(
+        "{ " + command + " & child=$!; while kill -0 $child 2>/dev/null && [ $(cat " + log +
+        " 2>/dev/null | wc -l) -lt 4 ]; do sleep 0.02; done; kill -" + signal + " $child; wait $child; }");
     BOOST_TEST(stopped.code == 75, stopped.output);
     const auto rest = test::run(command);
     BOOST_TEST(rest.code == 0, rest.output);

@@ -84,6 +84,10 @@ BOOST_AUTO_TEST_CASE(from_nothing_to_complete) {
 BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
   const test::TempDir temp;
   write_file(temp / "notes.txt", "mine");
+  write_file(temp / "index.json", R"({"meta": {"created_utc": 1, "anemll": {"plan": []}}})");
+  BOOST_TEST(error_of([&] { Workspace(temp.path(), kIdentity, true, false); }).find("nothing to resume") !=
+             std::string::npos);
+  fs::remove(temp / "index.json");
   const std::string foreign = error_of([&] { Workspace(temp.path(), kIdentity, false, false); });
   BOOST_TEST(foreign.find("choose another --output_dir") != std::string::npos, foreign);
   BOOST_TEST(foreign.find("--resume") == std::string::npos, foreign);
