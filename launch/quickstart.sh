@@ -10,6 +10,7 @@
 # Exits 0 only if the KL from the teacher on text that was not trained on (CONTRIBUTING.md; with --tiny: the KD loss)
 # fell to under half of its start and the snapped file scores as the trained one. Results lie in runs/quickstart.
 set -euo pipefail
+trap '[ $? -eq 0 ] || echo "quick start: FAILED" >&2' EXIT
 cd "$(dirname "$0")/.."
 
 preset=release
@@ -46,7 +47,7 @@ else
   done
   echo "== the teacher reads the documentation of this project on 2 ranks"
   ranks "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$out/text" --output_dir "$cache" \
-    --payload topk,lse,hidden --topk 64 --max_length 64 --num_sequences 1000 --batch_size 16 --shard_size 128 --holdout 0.1
+    --payload topk,lse,hidden --topk 64 --max_length 64 --num_sequences 250 --batch_size 16 --shard_size 128 --holdout 0.1
   "$bin/anemll_cache" verify "$cache"
   train_flags=(--config-file configs/quickstart.ini --eval-text CONTRIBUTING.md)
 fi
@@ -71,6 +72,6 @@ sed -n "s/.*\"kind\":\"eval\".*\"$key\":\([0-9.eE+-]*\).*/\1/p" "$out/run/metric
     if (NR < 2) { print "fewer than two evaluations in metrics.jsonl"; exit 1 }
     printf "%s: %.4f -> %.4f nats (%.0f%% of the start; must be under 50%%)\n", what, first, last, 100 * last / first
     exit !(last < 0.5 * first)
-  }' || { echo "quick start: FAILED" >&2; exit 5; }
+  }' || exit 5
 echo "snapped checkpoint: $out/snap/model_state_dict.pt (report: $out/snap/snap_report.json)"
 echo "quick start: ok, $((SECONDS - began)) s after download and build"

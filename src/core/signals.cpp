@@ -27,7 +27,9 @@ void install_signal_flag() {
   action.sa_handler = remember_signal;
   action.sa_flags = SA_RESTART;  // file and socket calls under way go on
   sigemptyset(&action.sa_mask);
-  for (const int number : {SIGUSR1, SIGTERM}) {
+  for (const int number : {SIGUSR1, SIGTERM, SIGINT}) {
+    // Somebody who presses Ctrl-C twice does not want to wait.
+    if (number == SIGINT) action.sa_flags |= static_cast<int>(SA_RESETHAND);
     if (::sigaction(number, &action, nullptr) != 0) {
       throw_usage("cannot install the handler: " + std::string(std::strerror(errno)),
                   "signal " + std::to_string(number), "signals would end the run without saving");

@@ -91,8 +91,10 @@ std::string report_text(const SnapReport& r, bool with_layers) {
                  static_cast<long long>(r.casts.values), static_cast<long long>(r.casts.saturated),
                  static_cast<long long>(r.casts.flushed));
   }
-  text += strf("  scales: %.2f%% negative (abs and clamp consumers change these), largest factor %.4g\n",
-               percent(r.negative_scales(), r.scale_entries()), r.largest_factor());
+  text += strf(
+      "  scales: %.2f%% negative (clamp and weight change these, abs every negative factor), largest factor "
+      "%.4g\n",
+      percent(r.negative_scales(), r.scale_entries()), r.largest_factor());
   if (r.trained_kd_loss) {
     text += strf("  KD loss over %lld sequences of the file as each consumer reads it:\n",
                  static_cast<long long>(r.samples));

@@ -18,8 +18,11 @@ namespace {
 
 // The evaluation's fixed temperature.
 constexpr double kTemperature = 2.0;
-// Half rounding of scales moves the loss by about 1e-4; what a consumer would notice starts above this.
+// Half rounding of scales moves the loss by 1e-4 to 1e-3 of it, and to the better where training rounded too;
+// what a consumer would notice starts above. The absolute bound is for small losses, whose differences are
+// noise.
 constexpr double kLossTolerance = 1e-3;
+constexpr double kRelativeLossTolerance = 2e-3;
 // Two half roundings per product of the scales, 2^-11 each, and as much again for cancellation between ranks.
 constexpr double kWeightTolerance = 2e-3;
 
@@ -160,7 +163,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
       bar.update(++done, name_of(mine.consumer));
     }
     bar.finish();
-    report.tolerance = kLossTolerance;
+    report.tolerance = std::max(kLossTolerance, kRelativeLossTolerance * *report.trained_kd_loss);
   }
   // Written so that NaN fails.
   report.passed = report.gate_difference() <= report.tolerance;

@@ -105,6 +105,18 @@ BOOST_AUTO_TEST_CASE(signal_saves_and_exits_75) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(ctrl_c_saves_too) {
+  const test::TempDir out;
+  const std::string command =
+      train_command(out.path(), "--max-steps 4000 --save-steps 0 --eval-steps 0 --resume auto");
+  const std::string log = (out / "training_log.csv").string();
+  const auto stopped =
+      test::run("{ " + command + " & child=$!; while kill -0 $child 2>/dev/null && [ $(cat " + log +
+                " 2>/dev/null | wc -l) -lt 4 ]; do sleep 0.02; done; kill -INT $child; wait $child; }");
+  BOOST_TEST(stopped.code == 75, stopped.output);
+  BOOST_TEST(fs::exists(out / "state/latest"));
+}
+
 BOOST_AUTO_TEST_CASE(another_rank_count_goes_on) {
   constexpr double kRelative = 1e-4;  // fp32 sums in another order
   const test::TempDir whole;
