@@ -289,6 +289,11 @@ void Trainer::finish() {
       }
     }
     log_->summary(summary.dump());
+    if (final_loss && state_.step > 0 && state_.best_loss == state_.initial_loss) {
+      log_warning(
+          "no evaluation beat the start: best_state_dict.pt holds the weights before training "
+          "(a smaller --lr, other loss weights, or more steps)");
+    }
   });
   state_.finished = true;  // last, so that a run killed above finishes again
   save_state();

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/train/evaluator.hpp"
+#include "tests/support/capture.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
 #include <cmath>
@@ -194,6 +195,19 @@ BOOST_AUTO_TEST_CASE(text_is_scored_at_start_and_end) {
   BOOST_TEST(again.contains("final_text_kl_mean"));
   evals = test::of_kind(lines, "eval");
   BOOST_TEST(has(evals[evals.size() - 2], "text"));  // of step 6, before the final one
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_made_it_worse_says_so) {
+  for (const double lr : {1.0, 1e-4}) {
+    const test::TempDir work;
+    test::write_payload_cache(work / "cache", {});
+    TrainOptions options = test::nano_options(work / "cache", work / "out");
+    options.max_steps = 3;
+    options.lr = lr;
+    test::Capture err(STDERR_FILENO);
+    (void)test::train(options);
+    BOOST_TEST((err.text().find("no evaluation beat the start") != std::string::npos) == (lr == 1.0), lr);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(texts_that_cannot_be_scored_end_the_run_at_its_start) {
