@@ -24,7 +24,8 @@ function(anemll_add_test name)
   target_link_libraries(${name} PRIVATE MPI::MPI_CXX)
   foreach(ranks IN LISTS ARG_RANKS)
     add_test(NAME ${name}.np${ranks}
-             COMMAND ${PROJECT_SOURCE_DIR}/tests/support/with_launch_env.sh ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> --log_level=error)
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/support/with_launch_env.sh
+                     ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> --log_level=error)
     set_tests_properties(${name}.np${ranks} PROPERTIES PROCESSORS ${ranks} TIMEOUT ${ARG_TIMEOUT}
       LABELS "mpi;${ARG_LABELS}" ENVIRONMENT "${ANEMLL_TEST_ENV}")
   endforeach()

@@ -18,7 +18,6 @@ std::span<std::byte> bytes_of(std::string& text) {
   return std::as_writable_bytes(std::span(text.data(), text.size()));
 }
 
-/// The `what` an Error was made with: its text without the place in front and the hint behind.
 std::optional<Error> run_and_catch(const std::function<void()>& work) {
   try {
     work();

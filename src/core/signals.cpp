@@ -41,10 +41,11 @@ int pending_signal() {
   return last_signal.load(std::memory_order_relaxed);
 }
 
-void leave_on_signal(const std::string& during, const std::string& hint) {
+void leave_on_signal(std::string_view during, std::string_view hint) {
   const int signal = pending_signal();
   if (signal == 0) return;
-  throw Error(ExitCode::save_and_requeue, "signal " + std::to_string(signal) + " while " + during, {}, hint);
+  throw Error(ExitCode::save_and_requeue,
+              "signal " + std::to_string(signal) + " while " + std::string(during), {}, std::string(hint));
 }
 
 void clear_pending_signal() {

@@ -15,11 +15,6 @@ namespace {
 
 constexpr const char* kLockName = ".lock";
 
-fs::path normalised(const fs::path& path) {
-  fs::path absolute = fs::absolute(path).lexically_normal();
-  return absolute.has_filename() ? absolute : absolute.parent_path();  // "dir/" names dir
-}
-
 void remove_tree(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
@@ -45,6 +40,11 @@ bool ours(const fs::directory_entry& entry) {
 }
 
 }  // namespace
+
+fs::path normalised(const fs::path& path) {
+  fs::path absolute = fs::absolute(path).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
 
 // An overwrite must never take away something that no cache needs.
 void require_replaceable_cache(const fs::path& path) {

@@ -13,6 +13,9 @@ namespace anemll {
 /// cache.
 void require_replaceable_cache(const std::filesystem::path& path);
 
+/// Absolute and without dots; "dir/" names dir.
+std::filesystem::path normalised(const std::filesystem::path& path);
+
 /// Renames `from` to `destination`; with `replace` what was there steps aside first and is removed after.
 void put_in_place(const std::filesystem::path& from, const std::filesystem::path& destination, bool replace);
 

@@ -1,6 +1,5 @@
 // The bytes of a text file, whatever its compression: plain, gzip (any number of members, and zeros after
-// them) or zstd (any number
-// of frames), read forward without holding the whole. One thread.
+// them) or zstd (any number of frames), read forward without holding the whole. One thread.
 #pragma once
 
 #include <cstddef>

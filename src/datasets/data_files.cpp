@@ -162,15 +162,15 @@ void require_split_name(const std::string& split) {
               "slices and sums of splits are not read: cut the files, or name them with a pattern");
 }
 
-std::string count_of(const Names& names) {
-  return strf("%zu file%s", names.size(), names.size() == 1 ? "" : "s");
+std::string count_of(std::size_t files) {
+  return strf("%zu file%s", files, files == 1 ? "" : "s");
 }
 
 std::string list_of(const Names& names) {
   constexpr std::size_t kShown = 8;
   std::string out;
   for (std::size_t i = 0; i < names.size() && i < kShown; ++i) out += (i == 0 ? "" : ", ") + names[i];
-  if (names.size() > kShown) out += ", ... (" + count_of(names) + ")";
+  if (names.size() > kShown) out += ", ... (" + count_of(names.size()) + ")";
   // Names may come from a server, and go to a terminal.
   std::replace_if(
       out.begin(), out.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');

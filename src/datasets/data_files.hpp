@@ -27,7 +27,7 @@ std::string extension_of(const std::filesystem::path& file);
 /// A usage error for slices and sums of splits.
 void require_split_name(const std::string& split);
 
-std::string count_of(const std::vector<std::string>& names);
+std::string count_of(std::size_t files);
 /// The first few, and how many there are.
 std::string list_of(const std::vector<std::string>& names);
 

@@ -66,9 +66,9 @@ Paths files_in(const fs::path& folder, const DatasetOptions& options) {
     if (!alike(*other, kind)) unlike.push_back(name);
   }
   // A file that happens to be named after the split leaves the others out: say which are read.
-  log_info(
-      strf("data set: %s of the %zu in %s: ", count_of(chosen).c_str(), candidates, folder.string().c_str()) +
-      list_of(chosen) + (unlike.empty() ? "" : "; left out, of another type: " + list_of(unlike)));
+  log_info(strf("data set: %s of the %zu in %s: ", count_of(chosen.size()).c_str(), candidates,
+                folder.string().c_str()) +
+           list_of(chosen) + (unlike.empty() ? "" : "; left out, of another type: " + list_of(unlike)));
   Paths files;
   for (const std::string& name : chosen) files.push_back(folder / name);
   require_targets(files);
@@ -99,8 +99,7 @@ Paths dataset_files(const fs::path& path, const DatasetOptions& options) {
                [](const fs::path& file) { return known_kind(file).has_value(); });
   if (files.empty()) (void)file_kind(found.front());
   require_targets(files);
-  log_info(strf("data set: %zu file%s of the pattern ", files.size(), files.size() == 1 ? "" : "s") +
-           path.string());
+  log_info("data set: " + count_of(files.size()) + " of the pattern " + path.string());
   return files;
 }
 

@@ -86,13 +86,15 @@ bool shard_is_made(const Plan& plan, const ShardPlan& shard, const fs::path& cac
   }
 }
 
-void write_cache_index(const Plan& plan, const fs::path& cache) {
+void remove_unplanned(const Plan& plan, const fs::path& cache) {
   std::set<std::string> planned;
   for (const ShardPlan& shard : plan.shards()) planned.insert(shard.file);
-  // Temporary files of a killed run would be published with the cache.
   for (const fs::directory_entry& entry : fs::directory_iterator(cache)) {
     if (planned.count(entry.path().filename().string()) == 0) fs::remove_all(entry.path());
   }
+}
+
+void write_cache_index(const Plan& plan, const fs::path& cache) {
   CacheIndex index;
   index.shape = plan.shape;
   index.meta_json = plan.meta_json;

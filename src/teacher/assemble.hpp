@@ -19,6 +19,9 @@ std::vector<Unit> assemble_shard(const Plan& plan, const ShardPlan& shard, const
 /// Whether the shard is there and is the plan's.
 bool shard_is_made(const Plan& plan, const ShardPlan& shard, const std::filesystem::path& cache);
 
+/// Removes what the plan does not name, such as temporary files of a killed run: they would be published too.
+void remove_unplanned(const Plan& plan, const std::filesystem::path& cache);
+
 /// index.json over the shards that are there: the cache is complete.
 void write_cache_index(const Plan& plan, const std::filesystem::path& cache);
 

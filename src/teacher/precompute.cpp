@@ -177,6 +177,7 @@ int make_shards(Communicator& comm, const Plan& plan, const fs::path& folder, Te
 
 void publish(const PrecomputeOptions& o, Workspace& workspace) {
   const fs::path cache = Workspace::cache_folder(workspace.folder());
+  remove_unplanned(workspace.plan(), cache);
   write_cache_index(workspace.plan(), cache);
   if (o.format == "hdf5") {
     workspace.publish(cache);

@@ -5,11 +5,10 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/data/origin.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/staging.hpp"
 #include "src/data/torch_shards.hpp"
-
-#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -21,41 +20,23 @@ constexpr const char* kLockName = ".lock";
 constexpr const char* kChoices =
     "add --resume to go on where it stopped, or --overwrite to start anew and replace it";
 
-fs::path normalised(const fs::path& path) {
-  fs::path absolute = fs::absolute(path).lexically_normal();
-  if (!absolute.has_filename()) absolute = absolute.parent_path();  // "dir/" names dir
-  // A link stays a link: what it points to is made or replaced.
-  return fs::is_symlink(absolute) ? fs::weakly_canonical(absolute) : absolute;
+/// A link stays a link: what it points to is made or replaced.
+fs::path without_link(const fs::path& path) {
+  const fs::path plain = normalised(path);
+  return fs::is_symlink(plain) ? fs::weakly_canonical(plain) : plain;
 }
 
 bool is_empty_folder(const fs::path& path) {
   return fs::is_directory(path) && fs::is_empty(path);
 }
 
-/// Which start of which run made a cache, as its provenance tells.
-struct Origin {
-  std::string plan, tokens_sha256, created_utc;
-  bool operator==(const Origin&) const = default;
-};
-
-std::optional<Origin> origin_in(const nlohmann::json& meta) {
-  if (!meta.is_object() || !meta.contains("anemll") || !meta["anemll"].is_object()) return std::nullopt;
-  const auto text = [](const nlohmann::json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  const nlohmann::json& ours = meta["anemll"];
-  return Origin{text(ours, "plan"), text(ours, "tokens_sha256"), text(meta, "created_utc")};
-}
-
 /// From index.json or the reference's meta.json of a finished cache.
-std::optional<Origin> origin_of(const fs::path& cache) {
-  for (const std::string_view name : {kIndexName, std::string_view("meta.json")}) {
-    if (!fs::is_regular_file(cache / name)) continue;
-    const auto json = nlohmann::json::parse(read_text(cache / name), nullptr, false);
-    if (!json.is_object()) return std::nullopt;
-    return origin_in(name == kIndexName ? json.value("meta", nlohmann::json::object()) : json);
+std::optional<CacheOrigin> origin_of(const fs::path& cache) {
+  if (fs::is_regular_file(cache / kIndexName)) {
+    const auto index = nlohmann::json::parse(read_text(cache / kIndexName), nullptr, false);
+    return index.contains("meta") ? cache_origin(index["meta"].dump()) : std::nullopt;
   }
+  if (fs::is_regular_file(cache / "meta.json")) return cache_origin(read_text(cache / "meta.json"));
   return std::nullopt;
 }
 
@@ -93,7 +74,7 @@ void clear(const fs::path& folder) {
 }  // namespace
 
 fs::path Workspace::folder_of(const fs::path& output) {
-  fs::path folder = normalised(output);
+  fs::path folder = without_link(output);
   folder += ".precompute";
   return folder;
 }
@@ -111,7 +92,7 @@ fs::path Workspace::cache_folder(const fs::path& folder) {
 }
 
 Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite)
-    : output_(normalised(output)), folder_(folder_of(output)) {
+    : output_(without_link(output)), folder_(folder_of(output)) {
   const bool there = fs::exists(folder_);
   if (there) {
     look_at_folder(identity_json, resume, overwrite);
@@ -142,8 +123,8 @@ void Workspace::look_at_folder(const std::string& identity_json, bool resume, bo
   if (!resume) throw_usage("an unfinished run is there", folder_.string(), kChoices);
   plan_ = parse_plan(read_text(plan_file(folder_)), plan_file(folder_));
   require_same_identity(plan_.identity_json, identity_json, folder_);
-  const std::optional<Origin> there = origin_of(output_);
-  if (there && there == origin_in(nlohmann::json::parse(plan_.meta_json))) {
+  const std::optional<CacheOrigin> there = origin_of(output_);
+  if (there && there == cache_origin(plan_.meta_json)) {
     discard();  // killed between the rename and the clearing up
     state_ = State::complete;
     return;
@@ -167,7 +148,7 @@ void Workspace::look_at_output(const std::string& identity_json, bool resume, bo
     replace_ = true;
     return;
   }
-  const std::optional<Origin> made = origin_of(output_);
+  const std::optional<CacheOrigin> made = origin_of(output_);
   if (!made) {
     throw_usage("already exists and is no cache of this program", output_.string(),
                 "choose another --output_dir (--overwrite replaces KD caches and nothing else)");

@@ -4,13 +4,12 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/data/origin.hpp"
 #include "src/train/run_setup.hpp"
 
 #include <cstring>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
@@ -63,22 +62,15 @@ void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCa
   }
 }
 
-std::string text_at(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);  // end() where it is no object
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 /// Whether the teacher at hand may be run on the cache's rows: when the user asks for it by name, else unless
 /// the cache says that another made it.
 bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const KdCacheInfo& cache,
                  Communicator& comm) {
-  const auto meta = nlohmann::json::parse(cache.meta_json);
-  const auto ours = meta.find("anemll");
-  const std::string made_by = ours != meta.end() ? text_at(*ours, "teacher_fingerprint") : "";
-  if (made_by.empty() || made_by == teacher.fingerprint) return true;
+  const CacheOrigin made_by = cache_origin(cache.meta_json).value_or(CacheOrigin{});
+  if (made_by.teacher_fingerprint.empty() || made_by.teacher_fingerprint == teacher.fingerprint) return true;
   if (comm.is_root()) {
-    const std::string other = options.cache_dir + " was made by another teacher (" +
-                              text_at(meta, "teacher_model") + ", or it has changed) than ";
+    const std::string other = options.cache_dir + " was made by another teacher (" + made_by.teacher_model +
+                              ", or it has changed) than ";
     if (options.teacher_model) {
       log_warning(other + "--teacher-model " + *options.teacher_model +
                   ": evaluations tell the divergence from the latter, training follows the cache");

@@ -4,7 +4,7 @@
 // SIGINT does.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 namespace anemll {
 
@@ -16,8 +16,8 @@ void install_signal_flag();
 int pending_signal();
 
 /// For work that has nothing to save: throws the error with exit code 75 when a signal has come. `during`:
-/// "tokenising", `hint`: what a second start does.
-void leave_on_signal(const std::string& during, const std::string& hint);
+/// "tokenising", `hint`: what a second start does. Cheap: it may stand in a loop over records.
+void leave_on_signal(std::string_view during, std::string_view hint);
 
 /// Forgets what came.
 void clear_pending_signal();

@@ -1,0 +1,104 @@
+#include "anemll/core/inventory.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace {
+
+constexpr std::size_t kShownNames = 5;
+
+const char* key_of(Fate fate) {
+  switch (fate) {
+    case Fate::used:
+      return "used";
+    case Fate::compared:
+      return "compared";
+    case Fate::left_out:
+      break;
+  }
+  return "left_out";
+}
+
+/// Names come from files of others and go to a terminal.
+std::string printable(std::string_view name) {
+  std::string text(name.substr(0, 120));
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
+  return text;
+}
+
+}  // namespace
+
+void Inventory::add(Fate fate, std::string_view kind, std::string_view name, std::string_view why,
+                    std::int64_t count) {
+  parts_[{fate, std::string(kind), std::string(name), std::string(why)}] += count;
+}
+
+void Inventory::add(const Inventory& other) {
+  for (const auto& [part, count] : other.parts_) parts_[part] += count;
+}
+
+std::int64_t Inventory::count(Fate fate) const {
+  std::int64_t sum = 0;
+  for (const auto& [part, count] : parts_) sum += part.fate == fate ? count : 0;
+  return sum;
+}
+
+std::vector<std::string> Inventory::left_out_lines() const {
+  struct Line {
+    std::int64_t total = 0;
+    std::vector<std::pair<std::string, std::int64_t>> names;
+  };
+  std::map<std::pair<std::string, std::string>, Line> lines;
+  for (const auto& [part, count] : parts_) {
+    if (part.fate != Fate::left_out) continue;
+    Line& line = lines[{part.kind, part.why}];
+    line.total += count;
+    line.names.emplace_back(part.name, count);
+  }
+  std::vector<std::string> out;
+  for (const auto& [key, line] : lines) {
+    const auto& [kind, why] = key;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(line.names.size(), kShownNames); ++i) {
+      names += (i == 0 ? "" : ", ") + printable(line.names[i].first);
+      if (line.names[i].second > 1) names += strf(" x %lld", static_cast<long long>(line.names[i].second));
+    }
+    if (line.names.size() > kShownNames) names += strf(", ... (%zu names)", line.names.size());
+    out.push_back(strf("not used: %lld %s%s (%s)", static_cast<long long>(line.total), kind.c_str(),
+                       line.total == 1 ? "" : "s", names.c_str()) +
+                  (why.empty() ? "" : ": " + why));
+  }
+  return out;
+}
+
+std::string Inventory::json() const {
+  nlohmann::ordered_json out = {{"used", nlohmann::ordered_json::object()},
+                                {"compared", nlohmann::ordered_json::object()},
+                                {"left_out", nlohmann::ordered_json::object()}};
+  for (const auto& [part, count] : parts_) {
+    auto& counts = out[key_of(part.fate)][part.kind];
+    counts[part.name] = counts.value(part.name, std::int64_t{0}) + count;
+  }
+  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void Inventory::tell(const std::string& where, bool strict) const {
+  const std::vector<std::string> lines = left_out_lines();
+  if (lines.empty()) return;
+  if (strict) {
+    std::string all = lines.front();
+    for (std::size_t i = 1; i < lines.size(); ++i) all += "; " + lines[i];
+    throw_data(all, where, "mend the input, or drop --strict to go on without these parts");
+  }
+  for (const std::string& line : lines) log_warning(where + ": " + line);
+}
+
+}  // namespace anemll
