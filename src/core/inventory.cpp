@@ -84,8 +84,8 @@ std::string Inventory::json() const {
                                 {"compared", nlohmann::ordered_json::object()},
                                 {"left_out", nlohmann::ordered_json::object()}};
   for (const auto& [part, count] : parts_) {
-    auto& counts = out[key_of(part.fate)][part.kind];
-    counts[part.name] = counts.value(part.name, std::int64_t{0}) + count;
+    auto& sum = out[key_of(part.fate)][part.kind][part.name];  // parts that differ in the reason add up
+    sum = (sum.is_null() ? 0 : sum.get<std::int64_t>()) + count;
   }
   return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -2,6 +2,8 @@
 
 #include "anemll/core/error.hpp"
 
+#include <string>
+
 #include <boost/test/unit_test.hpp>
 
 namespace anemll {
@@ -27,7 +29,7 @@ BOOST_AUTO_TEST_CASE(equal_entries_add_up_and_reasons_stay_apart) {
 
 BOOST_AUTO_TEST_CASE(many_names_are_cut_and_terminals_are_safe) {
   Inventory parts;
-  for (int i = 0; i < 9; ++i) parts.add(Fate::left_out, "file", "f" + std::to_string(i) + "\x1b[2J");
+  for (char c = 'a'; c <= 'i'; ++c) parts.add(Fate::left_out, "file", std::string("\x1b[2J") += c);
   const auto lines = parts.left_out_lines();
   BOOST_REQUIRE(lines.size() == 1);
   BOOST_TEST(lines[0].find('\x1b') == std::string::npos);
