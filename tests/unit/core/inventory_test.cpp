@@ -1,3 +1,4 @@
+// What is told of parts that are not used: one line per kind and reason.
 #include "anemll/core/inventory.hpp"
 
 #include "anemll/core/error.hpp"
