@@ -3,6 +3,7 @@
 #include "anemll/comm/communicator.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/core/tool.hpp"
 
 #include <algorithm>
@@ -33,6 +34,12 @@ bool any_rank(Communicator& comm, bool mine) {
   std::int64_t flag = mine ? 1 : 0;
   comm.all_reduce(std::span(&flag, 1), ReduceOp::max);
   return flag != 0;
+}
+
+void leave_together(Communicator& comm, std::string_view during, std::string_view hint) {
+  std::int64_t signal = pending_signal();
+  comm.all_reduce(std::span(&signal, 1), ReduceOp::max);
+  if (signal != 0) throw StopError(static_cast<int>(signal), during, hint);
 }
 
 void broadcast_string(Communicator& comm, std::string& text, int root) {

@@ -3,6 +3,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/core/tool.hpp"
 #include "src/comm/mpi_check.hpp"
 #include "src/comm/mpi_communicator.hpp"
@@ -44,30 +45,21 @@ bool all_ranks_come(MPI_Comm comm) {
   return true;
 }
 
-struct Failure {
-  int exit_code = 1;
-  std::string text;
-};
-
 /// The exit code of a job whose ranks have all failed; each different message is printed once.
-int report_together(const Failure& mine) {
+int report_together(const Error& mine) {
   const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
-  const auto texts = gather_strings(*comm, mine.text);
+  const std::string text = mine.what();
+  const auto texts = gather_strings(*comm, text);
   for (int r = 0; r < comm->rank(); ++r) {
-    if (texts[static_cast<std::size_t>(r)] == mine.text) return mine.exit_code;
+    if (texts[static_cast<std::size_t>(r)] == text) return static_cast<int>(mine.code());
   }
-  log(LogLevel::error, mine.text);
-  return mine.exit_code;
+  return report_error(mine);
 }
 
-int end_with(const Failure& failure, MPI_Comm agreement) {
-  if (world_size() == 1) {
-    log(LogLevel::error, failure.text);
-    return failure.exit_code;
-  }
-  if (all_ranks_come(agreement)) return report_together(failure);
-  log(LogLevel::error, failure.text);
-  abort_world(failure.exit_code);
+int end_with(const Error& error, MPI_Comm agreement) {
+  if (world_size() == 1) return report_error(error);
+  if (all_ranks_come(agreement)) return report_together(error);
+  abort_world(report_error(error));
 }
 
 }  // namespace
@@ -111,11 +103,18 @@ int MpiRuntime::run(const std::function<int()>& body) {
   try {
     code = body();
   } catch (...) {
-    const Error error = current_error();
-    code = end_with({static_cast<int>(error.code()), error.what()}, agreement);
+    code = end_with(current_error(), agreement);
   }
   MPI_Comm_free(&agreement);
   return code;
+}
+
+int run_ranks(int argc, char** argv, const std::function<int(MpiRuntime&)>& body) {
+  prepare_signals(ProgramKind::maker);
+  return run_tool([&] {
+    MpiRuntime mpi(&argc, &argv);
+    return mpi.run([&] { return body(mpi); });
+  });
 }
 
 }  // namespace anemll

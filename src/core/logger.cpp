@@ -29,8 +29,9 @@ LogLevel least_level() {
 
 Logger::Logger() : start_(std::chrono::steady_clock::now()), least_(least_level()) {}
 
+/// Never destroyed: the thread that acknowledges signals may write until the process is gone.
 Logger& Logger::instance() {
-  static Logger logger;
+  static Logger& logger = *new Logger;
   return logger;
 }
 
@@ -42,6 +43,11 @@ void Logger::set_rank(int rank, int size) {
   const std::lock_guard lock(mutex_);
   rank_ = rank;
   size_ = size;
+}
+
+int Logger::rank() {
+  const std::lock_guard lock(mutex_);
+  return rank_;
 }
 
 bool Logger::shows_progress() {
@@ -69,7 +75,7 @@ std::string Logger::prefix(LogLevel level) const {
   return text + std::string(kLevelNames[static_cast<int>(level)]) + ": ";
 }
 
-/// Best effort: a broken stderr must not end a training run.
+/// Best effort: a reader that left (EPIPE) or a terminal that is gone (EIO) must not end a training run.
 void Logger::put(const std::string& text) {
   std::string_view rest = text;
   while (!rest.empty()) {

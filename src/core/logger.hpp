@@ -17,6 +17,7 @@ class Logger {
   static Logger& instance();
 
   void set_rank(int rank, int size);
+  int rank();
   void line(LogLevel level, std::string_view text);
   /// Without time and level, on every rank: the last words of a program.
   void plain(std::string_view text);

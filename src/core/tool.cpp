@@ -5,6 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "src/core/logger.hpp"
 
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -24,6 +25,11 @@ Error bug(const std::string& what) {
   return Error(ExitCode::unexpected, "unexpected: " + what, "",
                "please report this with the command line and this build: " + b.version + ", git " + b.git +
                    ", " + b.compiler + ", libtorch " + b.libtorch);
+}
+
+void require_written_stdout() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw_data("cannot write", "stdout", "check the disk space");
 }
 
 }  // namespace
@@ -50,33 +56,44 @@ Error current_error() {
   }
 }
 
+int report_error(const Error& error) {
+  std::string text = (error.code() == ExitCode::save_and_requeue ? "stopped: " : "error: ") + error.problem();
+  if (!error.where().empty()) text += "\n  where: " + error.where();
+  if (!error.hint().empty()) text += "\n  hint: " + error.hint();
+  Logger::instance().plain(text);
+  return static_cast<int>(error.code());
+}
+
 int run_tool(const std::function<int()>& body) {
   try {
     return body();
   } catch (...) {
-    const Error e = current_error();
-    std::string text = e.problem();
-    if (!e.where().empty()) text += "\n  where: " + e.where();
-    if (!e.hint().empty()) text += "\n  hint: " + e.hint();
-    Logger::instance().plain("error: " + text);
-    return static_cast<int>(e.code());
+    return report_error(current_error());
   }
 }
 
 int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
                 int argc, char** argv) {
+  prepare_signals(ProgramKind::filter);
   const std::string name = argc > 1 ? argv[1] : "";
   std::string names;
   for (const Command& command : commands) {
-    if (name == command.name) return command.run(argc - 1, argv + 1);
+    if (name == command.name) {
+      prepare_signals(command.kind);
+      const int code = command.run(argc - 1, argv + 1);
+      if (command.kind == ProgramKind::filter) require_written_stdout();
+      return code;
+    }
     names += (names.empty() ? "" : ", ") + command.name;
   }
   if (name == "--help" || name == "-h" || name == "help") {
     std::fputs(usage.c_str(), stdout);
+    require_written_stdout();
     return 0;
   }
   if (name == "--version") {
     std::printf("%s\n", build_summary().c_str());
+    require_written_stdout();
     return 0;
   }
   throw_usage(name.empty() ? "no command given" : "unknown command '" + name + "'", program,

@@ -5,6 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "src/data/row_checks.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/shard_file.hpp"
@@ -239,6 +240,7 @@ void ShardedCache::verify_shard(std::size_t number, const std::function<void(std
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(block, reader.rows())) * row_bytes);
   std::vector<Sha256> hashes(specs.size());
   for (std::int64_t first = 0; first < reader.rows(); first += block) {
+    leave_on_signal("verifying a KD cache", "no fault was found so far: run the same command again");
     const std::int64_t count = std::min(block, reader.rows() - first);
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const std::span<std::byte> bytes(buffer.data(), static_cast<std::size_t>(count) * specs[i].row_bytes());

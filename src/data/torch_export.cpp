@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/data/schema.hpp"
@@ -97,6 +98,7 @@ std::vector<LazyTensor> lazy_shard(const std::shared_ptr<ShardReader>& reader, s
     tensor.shape = {reader->rows()};
     tensor.shape.insert(tensor.shape.end(), spec.row_shape.begin(), spec.row_shape.end());
     tensor.make = [reader, i, dtype = tensor.dtype, shape = tensor.shape] {
+      leave_on_signal("exporting a KD cache", "nothing of it was kept: run the same command again");
       HostTensor values = HostTensor::zeros(dtype, shape);
       reader->read(i, 0, reader->rows(), values.mutable_bytes());
       Sha256 sha;

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/data/row_checks.hpp"
 #include "src/data/schema.hpp"
@@ -23,6 +24,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{4} << 20;
+
+/// Between files and blocks. What was written goes with its staging folder.
+void leave_if_asked() {
+  leave_on_signal("importing a KD cache", "nothing of it was kept: run the same command again");
+}
 
 struct Survey {
   std::vector<fs::path> files;
@@ -45,6 +51,7 @@ Survey survey_source(const fs::path& source, bool with_negatives) {
   }
   survey.files = std::move(files.shards);
   for (const fs::path& path : survey.files) {
+    leave_if_asked();
     const TorchShard shard = read_torch_shard(path, with_negatives);
     if (survey.rows.empty()) survey.shape = shard.shape;
     if (!(shard.shape == survey.shape)) {
@@ -67,6 +74,7 @@ bool copy_shard(const TorchShard& shard, const fs::path& path, std::int64_t voca
   for (const DatasetSpec& spec : writer.specs()) row_bytes = std::max(row_bytes, spec.row_bytes());
   const auto block = static_cast<std::int64_t>(std::max(kBlockBytes / row_bytes, std::size_t{1}));
   for (std::int64_t first = 0; first < shard.rows; first += block) {
+    leave_if_asked();
     const std::int64_t count = std::min(block, shard.rows - first);
     for (std::size_t i = 0; i < writer.specs().size(); ++i) {
       const DatasetSpec& spec = writer.specs()[i];

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
+#include "src/model/wide_compute.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -13,20 +14,7 @@
 namespace anemll {
 namespace {
 
-/// fp32 while it lives.
-class WideCompute {
- public:
-  explicit WideCompute(Decoder& model) : model_(model), before_(model.compute()) {
-    model_.set_compute(at::kFloat);
-  }
-  ~WideCompute() { model_.set_compute(before_); }
-  WideCompute(const WideCompute&) = delete;
-  WideCompute& operator=(const WideCompute&) = delete;
-
- private:
-  Decoder& model_;
-  at::ScalarType before_;
-};
+constexpr const char* kStartAgain = "nothing of it was kept: run the same command again";
 
 }  // namespace
 
@@ -65,14 +53,24 @@ at::Tensor TextScorer::scored_hidden(Decoder& model, const at::Tensor& chunk) co
   return model.hidden(chunk, {}).squeeze(0).narrow(0, first_, scored_);
 }
 
+/// body(chunk) for this rank's chunks: those that all ranks take in one round are one range. A signal to any
+/// of them ends all.
+template <class Body>
+void TextScorer::for_chunks(Communicator& comm, const Body& body) const {
+  const auto size = static_cast<std::size_t>(comm.size());
+  for (std::size_t first = 0; first < chunks_.size(); first += size) {
+    leave_together(comm, "scoring the evaluation text", kStartAgain);
+    const std::size_t mine = first + static_cast<std::size_t>(comm.rank());
+    if (mine < chunks_.size()) body(mine);
+  }
+}
+
 void TextScorer::run_teacher(Decoder& teacher, Communicator& comm) {
   const at::NoGradGuard no_grad;
   const WideCompute wide(teacher);
-  teacher_hidden_.assign(chunks_.size(), {});
-  for (std::size_t c = static_cast<std::size_t>(comm.rank()); c < chunks_.size();
-       c += static_cast<std::size_t>(comm.size())) {
-    teacher_hidden_[c] = scored_hidden(teacher, chunks_[c]).clone();
-  }
+  std::vector<at::Tensor> hidden(chunks_.size());
+  for_chunks(comm, [&](std::size_t c) { hidden[c] = scored_hidden(teacher, chunks_[c]).clone(); });
+  teacher_hidden_ = std::move(hidden);
 }
 
 DivergenceSummary TextScorer::score(Decoder& student, const at::Tensor& student_head,
@@ -82,12 +80,11 @@ DivergenceSummary TextScorer::score(Decoder& student, const at::Tensor& student_
   const WideCompute wide(student);
   std::vector<PositionScore> scores(static_cast<std::size_t>(positions()));
   const auto scored = static_cast<std::size_t>(scored_);
-  for (std::size_t c = 0; c < chunks_.size(); ++c) {
-    if (!teacher_hidden_[c].defined()) continue;
+  for_chunks(comm, [&](std::size_t c) {
     const at::Tensor next = chunks_[c].squeeze(0).narrow(0, first_ + 1, scored_);
     score_positions({teacher_hidden_[c], teacher_head}, {scored_hidden(student, chunks_[c]), student_head},
                     next, std::span<PositionScore>(scores).subspan(c * scored, scored));
-  }
+  });
   share_scores(scores, comm);
   return summarise(scores);
 }

@@ -30,7 +30,8 @@ class TextScorer {
   /// SHA-256 of the scored ids and the protocol: equal when two scores are comparable.
   const std::string& digest() const { return digest_; }
 
-  /// Chunks c, c + size, ... of this rank through the teacher in fp32; keeps its hidden states.
+  /// Chunks c, c + size, ... of this rank through the teacher in fp32; keeps its hidden states. A signal
+  /// between chunks is StopError on all ranks, here and in score(). Collective.
   void run_teacher(Decoder& teacher, Communicator& comm);
   bool has_teacher() const { return !teacher_hidden_.empty(); }
   /// The student's fp32 forward against the kept states. Every chunk is a forward of its own, so the result
@@ -39,6 +40,8 @@ class TextScorer {
                           Communicator& comm) const;
 
  private:
+  template <class Body>
+  void for_chunks(Communicator& comm, const Body& body) const;
   at::Tensor scored_hidden(Decoder& model, const at::Tensor& chunk) const;
 
   std::vector<at::Tensor> chunks_;  // [1, context] int64 each

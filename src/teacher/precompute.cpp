@@ -231,6 +231,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
                "start anew with --overwrite");
   }
   int signal = 0;
+  const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept");
   {
     const ModelFiles files = load_model_files(teacher_path);
     TeacherPass teacher(files, device, dtype == "bf16" ? at::kBFloat16 : at::kFloat, plan.shape,
@@ -238,8 +239,8 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
     signal = make_shards(comm, plan, folder, teacher, tokens);
   }
   if (signal != 0) {
-    log_info(
-        strf("signal %d: finished micro-batches are kept, exit code 75 (run again with --resume)", signal));
+    log_info(signal_text(signal) +
+             ": finished micro-batches are kept, exit code 75 (run again with --resume)");
     return ExitCode::save_and_requeue;
   }
   on_root(comm, [&] { publish(o, *prepared.workspace); });

@@ -164,7 +164,9 @@ int verify(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const anemll::Command commands[] = {
-      {"import", import}, {"export", export_cache}, {"info", info}, {"verify", verify}};
+  const anemll::Command commands[] = {{"import", import, anemll::ProgramKind::maker},
+                                      {"export", export_cache, anemll::ProgramKind::maker},
+                                      {"info", info, anemll::ProgramKind::filter},
+                                      {"verify", verify, anemll::ProgramKind::maker}};
   return anemll::run_tool([&] { return anemll::run_command("anemll_cache", kUsage, commands, argc, argv); });
 }

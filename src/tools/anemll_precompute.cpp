@@ -1,7 +1,6 @@
 // anemll_precompute: parse, start the ranks, run the teacher.
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
 #include "anemll/teacher/precompute.hpp"
 
 namespace {
@@ -21,7 +20,5 @@ int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  anemll::install_signal_flag();  // before MPI_Init: the default action of SIGUSR1 is death
-  anemll::MpiRuntime mpi(&argc, &argv);
-  return mpi.run([&] { return precompute(argc, argv, mpi); });
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return precompute(argc, argv, mpi); });
 }

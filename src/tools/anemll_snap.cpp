@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/core/tool.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/hub/hub.hpp"
@@ -53,6 +54,7 @@ void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tenso
     for (const std::int64_t extent : tensor.shape) size *= static_cast<std::uint64_t>(extent);
     bytes += size;
     tensor.make = [inner = std::move(tensor.make), &bar, done = ++position] {
+      leave_on_signal("writing the snap", "nothing was written: run the same command again");
       bar.update(done);
       return inner();
     };
@@ -124,5 +126,6 @@ int snap(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  anemll::prepare_signals(anemll::ProgramKind::maker);
   return anemll::run_tool([&] { return snap(argc, argv); });
 }

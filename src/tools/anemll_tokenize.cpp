@@ -61,7 +61,7 @@ std::string read_all(const Settings& settings) {
 
 void write(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
-    anemll::throw_data("cannot write", "stdout", "check the pipe or the disk space");
+    anemll::throw_data("cannot write", "stdout", "check the disk space");
 }
 
 void append_ids(const Ids& ids, std::string& out) {
@@ -206,8 +206,6 @@ int run(bool encode, int argc, const char* const* argv) {
   } else {
     run_whole(model.tokenizer, encode, settings);
   }
-  if (std::fflush(stdout) != 0)
-    anemll::throw_data("cannot write", "stdout", "check the pipe or the disk space");
   return 0;
 }
 

@@ -2,7 +2,6 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
 
 namespace {
@@ -22,7 +21,5 @@ int train(int argc, char** argv, anemll::MpiRuntime& mpi) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  anemll::install_signal_flag();  // before MPI_Init: the default action of SIGUSR1 is death
-  anemll::MpiRuntime mpi(&argc, &argv);
-  return mpi.run([&] { return train(argc, argv, mpi); });
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return train(argc, argv, mpi); });
 }

@@ -1,5 +1,6 @@
 #include "src/train/evaluate.hpp"
 
+#include "src/model/wide_compute.hpp"
 #include "src/train/batch_tensors.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace anemll {
 namespace {
 
 constexpr std::int64_t kRowsPerForward = 8;
+constexpr const char* kStartAgain = "nothing of it was kept: run the same command again";
 
 KdBatch slice(const KdBatch& all, std::int64_t first, std::int64_t count) {
   KdBatch out;
@@ -40,20 +42,23 @@ KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t cou
 }
 
 /// body(first row, batch, hidden [rows, positions, H]) for this rank's share, a few rows at a time, in fp32.
+/// Ranks make equally many rounds and look for a signal in each: StopError then, on all of them.
 template <class Body>
 void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, const Body& body) {
   const at::NoGradGuard no_grad;
-  const at::ScalarType compute = decoder.compute();
-  decoder.set_compute(at::kFloat);
+  const WideCompute wide(decoder);
   const at::Device device = decoder.head_weight(at::kFloat).device();
   const std::int64_t share = (samples.rows + comm.size() - 1) / comm.size();
-  const std::int64_t end = std::min(samples.rows, share * (comm.rank() + 1));
-  for (std::int64_t first = share * comm.rank(); first < end; first += kRowsPerForward) {
+  const std::int64_t begin = share * comm.rank();
+  const std::int64_t end = std::min(samples.rows, begin + share);
+  for (std::int64_t done = 0; done < share; done += kRowsPerForward) {
+    leave_together(comm, "evaluating", kStartAgain);
+    const std::int64_t first = begin + done;
+    if (first >= end) continue;
     const KdBatch part = slice(samples, first, std::min(kRowsPerForward, end - first));
     const BatchTensors batch = to_tensors(part, device);
     body(first, batch, decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions));
   }
-  decoder.set_compute(compute);
 }
 
 }  // namespace

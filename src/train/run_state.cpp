@@ -21,20 +21,21 @@ double number_or(const json& object, const char* key, double otherwise) {
 }  // namespace
 
 std::string RunState::to_json() const {
-  const json object = {{"step", step},
-                       {"optimizer_step", optimizer_step},
-                       {"skipped_in_row", skipped_in_row},
-                       {"best_loss", number(best_loss)},
-                       {"initial_loss", number(initial_loss)},
-                       {"last_eval", number(last_eval)},
-                       {"initial_text_kl", number(initial_text_kl)},
-                       {"text_digest", text_digest},
-                       {"window_loss", number(window_loss)},
-                       {"window_steps", window_steps},
-                       {"elapsed_s", number(elapsed_s)},
-                       {"csv_lines", csv_lines},
-                       {"metric_lines", metric_lines},
-                       {"finished", finished}};
+  json object = {{"step", step},
+                 {"optimizer_step", optimizer_step},
+                 {"skipped_in_row", skipped_in_row},
+                 {"best_loss", number(best_loss)},
+                 {"initial_loss", number(initial_loss)},
+                 {"last_eval", number(last_eval)},
+                 {"initial_text_kl", number(initial_text_kl)},
+                 {"text_digest", text_digest},
+                 {"window_loss", number(window_loss)},
+                 {"window_steps", window_steps},
+                 {"elapsed_s", number(elapsed_s)},
+                 {"csv_lines", csv_lines},
+                 {"metric_lines", metric_lines},
+                 {"finished", finished}};
+  if (tail_due) object["tail_due"] = true;
   return object.dump();
 }
 
@@ -58,6 +59,7 @@ RunState RunState::from_json(const std::string& text) {
   state.csv_lines = object.at("csv_lines").get<std::int64_t>();
   state.metric_lines = object.at("metric_lines").get<std::int64_t>();
   state.finished = object.at("finished").get<bool>();
+  state.tail_due = object.value("tail_due", false);
   return state;
 }
 

@@ -22,6 +22,7 @@ struct RunState {
   std::int64_t csv_lines = 0;  ///< of training_log.csv and metrics.jsonl when this was saved
   std::int64_t metric_lines = 0;
   bool finished = false;  ///< the final files are written
+  bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
 
   /// JSON that reads back bit for bit; non-finite numbers become null.
   std::string to_json() const;

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/export/half_cast.hpp"
 #include "src/model/torch_bridge.hpp"
@@ -20,6 +21,11 @@
 
 namespace anemll {
 namespace {
+
+/// Between layers. There is nothing to save yet, and ranks need not agree: one that leaves ends the others.
+void leave_if_asked(const char* during) {
+  leave_on_signal(during, "nothing was made yet: run the same command again");
+}
 
 constexpr const char* kForcePositive = "._force_positive_scales";  // of native states: present when on
 
@@ -107,6 +113,7 @@ Student Student::from_scratch(const ModelFiles& files, const TrainOptions& optio
   std::vector<V2Linear::Tensors> made(slots.size());
   const auto size = static_cast<std::size_t>(comm.size());
   for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < slots.size(); i += size) {
+    leave_if_asked("choosing the scales of the layers");
     const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight"));
     made[i] = initial_layer(weight, {}, layer_config(resolved.scheme, options, slots[i].spec), init).tensors;
     bar.update(static_cast<std::int64_t>(i + 1));
@@ -165,6 +172,7 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
   for (std::size_t i = 0; i < slots.size(); ++i) {
     V2Config config = layer_config(resolved.scheme, options, slots[i].spec);
     config.force_positive_scales = keys.force_positive_scales.value_or(false);
+    leave_if_asked("reading the checkpoint's layers");
     LoadedLayer loaded = load_layer(state, slots[i].spec.name, config, choose_ste(options), path.string());
     for (const std::string& warning : loaded.warnings) log_warning(warning);
     with_q += loaded.had_q ? 1 : 0;

@@ -21,6 +21,9 @@ namespace anemll {
 namespace {
 
 constexpr std::int64_t kMaxSkippedInRow = 3;
+// Ranks meet to share a signal no more often than this: where micro-steps are shorter, the meeting would
+// cost.
+constexpr double kCheckSeconds = 0.25;
 
 KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
   KdLossOptions loss;
@@ -55,22 +58,44 @@ ExitCode Trainer::run() {
   }
   state_.finished = false;  // a complete run that goes on is not complete
   begin();
+  int signal = 0;
+  try {
+    const StopPlan plan("saving after this micro-step or evaluation batch");
+    train();
+    finish();
+    return ExitCode::done;
+  } catch (const StopError& stop) {  // all ranks throw it
+    signal = stop.signal();
+  }
+  return stop_on_signal(signal);
+}
+
+void Trainer::train() {
+  if (state_.tail_due) tail();  // a signal kept the run from it
   while (state_.step < options_.max_steps) {
     const StepReport report = step();
-
-    const std::int64_t done = state_.step;
-    if (done % options_.logging_steps == 0) log_step(report);
-    if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0)
-      evaluate_and_keep_best(false);
-    if (options_.save_steps > 0 && done % options_.save_steps == 0) {
-      on_root(comm_, [&] { files_->write_periodic(*student_, done); });
-      save_state();
-    }
-    if (report.signal != 0) return stop_on_signal(report.signal);
-    if (log_) log_->tick(done);
+    if (state_.step % options_.logging_steps == 0) log_step(report);
+    state_.tail_due = tail_is_due();
+    if (report.signal != 0) throw StopError(report.signal, "training", "");
+    tail();
+    if (log_) log_->tick(state_.step);
   }
-  finish();
-  return ExitCode::done;
+}
+
+bool Trainer::tail_is_due() const {
+  const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+  return (options_.eval_samples > 0 && due(options_.eval_steps)) || due(options_.save_steps);
+}
+
+void Trainer::tail() {
+  const std::int64_t done = state_.step;
+  if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0)
+    evaluate_and_keep_best(false);
+  state_.tail_due = false;
+  if (options_.save_steps > 0 && done % options_.save_steps == 0) {
+    on_root(comm_, [&] { files_->write_periodic(*student_, done); });
+    save_state();
+  }
 }
 
 Trainer::StepReport Trainer::step() {
@@ -80,20 +105,24 @@ Trainer::StepReport Trainer::step() {
   student_->trainable().zero_gradients();
   for (V2Linear* layer : student_->layers()) layer->begin_step();
   for (std::int64_t i = 0; i < micro_steps; ++i) {
+    // Before the last micro-step starts the reduction, so that a stop leaves none half done.
+    if (i > 0 && i % check_every_ == 0) leave_together(comm_, "training", "");
     const KdBatch batch = data_->next();
     add(report.loss, micro_step(batch, state_.step * micro_steps + i, i + 1 == micro_steps));
   }
   reducer_->finish();
 
+  const double busy_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   // One small collective makes the loss global and every decision that hangs on it common.
   const int mine = pending_signal();
-  double sums[] = {report.loss.total, report.loss.kl, report.loss.ce, report.loss.sampled_ce,
-                   report.loss.tokens};
+  double sums[] = {report.loss.total,      report.loss.kl,     report.loss.ce,
+                   report.loss.sampled_ce, report.loss.tokens, busy_s};
   std::int64_t signal[] = {mine};
   comm_.all_reduce(std::span<double>(sums), ReduceOp::sum);
   comm_.all_reduce(std::span<std::int64_t>(signal), ReduceOp::max);
   report.loss = {sums[0], sums[1], sums[2], sums[3], sums[4]};
   report.signal = static_cast<int>(signal[0]);
+  pace_checks(sums[5] / comm_.size());
 
   update(report);
   ++state_.step;
@@ -105,6 +134,13 @@ Trainer::StepReport Trainer::step() {
   stepping_s_ += std::chrono::duration<double>(now - started).count();
   state_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(now - began_).count();
   return report;
+}
+
+void Trainer::pace_checks(double seconds) {
+  const double each = seconds / static_cast<double>(options_.accumulation_steps);
+  check_every_ = 1;
+  if (each > 0 && each < kCheckSeconds)
+    check_every_ = static_cast<std::int64_t>(std::min(std::ceil(kCheckSeconds / each), 1e6));
 }
 
 KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool last) {
@@ -164,6 +200,7 @@ void Trainer::update(StepReport& report) {
 
 void Trainer::begin() {
   if (resumed_) return;
+  const StopPlan plan("leaving, there is nothing to save yet");
   EvaluationResult first;
   if (options_.eval_samples > 0) {
     first = evaluate(true);
@@ -189,9 +226,14 @@ void Trainer::begin() {
 
 EvaluationResult Trainer::evaluate(bool with_text) {
   student_->set_evaluation();
-  const EvaluationResult result = evaluator_->run(with_text);
-  student_->set_training(compute_);
-  return result;
+  try {
+    const EvaluationResult result = evaluator_->run(with_text);
+    student_->set_training(compute_);
+    return result;
+  } catch (const StopError&) {  // on all ranks; the evaluation is done again after the next start
+    student_->set_training(compute_);
+    throw;
+  }
 }
 
 void Trainer::evaluate_and_keep_best(bool final_evaluation) {
@@ -258,8 +300,8 @@ void Trainer::save_state() {
 
 ExitCode Trainer::stop_on_signal(int signal) {
   save_state();
-  log_info(strf("signal %d: state saved at step %lld, exit code 75 (run again with --resume auto)", signal,
-                static_cast<long long>(state_.step)));
+  log_info(strf("%s: state saved at step %lld, exit code 75 (run again with --resume auto)",
+                signal_text(signal).c_str(), static_cast<long long>(state_.step)));
   return ExitCode::save_and_requeue;
 }
 

@@ -43,10 +43,17 @@ class Trainer {
     double grad_norm = 0;
     double lr = 0;  ///< that this update used
     bool skipped = false;
-    int signal = 0;
+    int signal = 0;  ///< that came to any rank by the step's end
   };
 
+  /// One optimiser step. Throws StopError, on all ranks, when a signal comes while gradients accumulate: the
+  /// state is then still that of the step before.
   StepReport step();
+  /// Steps, with all that hangs on them, to the end of the run.
+  void train();
+  /// The evaluation and the periodic files that are due at this step.
+  void tail();
+  bool tail_is_due() const;
   KdLossSums micro_step(const KdBatch& batch, std::int64_t micro, bool last);
   void update(StepReport& report);
   EvaluationResult evaluate(bool with_text);
@@ -57,6 +64,7 @@ class Trainer {
   void restore(const StateStore::Loaded& state);
   void begin();
   ExitCode stop_on_signal(int signal);
+  void pace_checks(double seconds);
   void finish();
 
   const TrainOptions options_;
@@ -73,6 +81,7 @@ class Trainer {
   AdamW optimizer_;
   std::unique_ptr<BucketReducer> reducer_;
   RunState state_;
+  std::int64_t check_every_ = 1;        ///< micro-steps between two looks for a signal, the same on all ranks
   std::unique_ptr<RunLog> log_;         ///< rank 0
   std::unique_ptr<OutputFiles> files_;  ///< rank 0
   std::unique_ptr<StateStore> store_;   ///< rank 0 writes

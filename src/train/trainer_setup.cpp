@@ -1,6 +1,7 @@
 // How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
 #include "src/train/evaluation_sources.hpp"
 #include "src/train/objective.hpp"
@@ -87,6 +88,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       device_comm_(device_comm),
       device_(device),
       compute_(choose_compute(options, device)) {
+  const StopPlan plan("leaving, there is nothing to save yet");
   take_output(options_, output_lock_, comm_);
   const std::optional<StateStore::Loaded> state = find_state(options_, comm_);
   if (!state && !options_.from_scratch && !options_.v2_checkpoint) {
@@ -107,6 +109,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       static_cast<std::uint64_t>(options_.seed), reading);
   check_positions(data_->info(), model, options_);
 
+  leave_together(comm_, "opening model and cache", "nothing was made yet: run the same command again");
   const ModelFiles base = load_model_files(model_path);
   StudentHead head{{}, model.hidden_size};
   if (data_->info().hidden > 0) head.sha256 = head_sha256(base);

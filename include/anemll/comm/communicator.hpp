@@ -62,6 +62,10 @@ bool any_rank(Communicator& comm, bool mine);  ///< a decision that all ranks th
 void broadcast_string(Communicator& comm, std::string& text, int root);
 std::vector<std::string> gather_strings(Communicator& comm, const std::string& mine);  ///< on every rank
 
+/// leave_on_signal for all ranks at once: when a signal has come to any of them, all throw StopError.
+/// Collective.
+void leave_together(Communicator& comm, std::string_view during, std::string_view hint);
+
 /// Runs `work` on rank 0 while the others wait; when it throws, every rank throws the same error.
 void on_root(Communicator& comm, const std::function<void()>& work);
 
@@ -71,9 +75,8 @@ std::unique_ptr<Communicator> make_single_communicator();
 /// Runs `body` on `ranks` threads of this process, each with its own communicator. Rethrows the first error.
 void run_local_ranks(int ranks, const std::function<void(Communicator&)>& body);
 
-/// Owns MPI_Init_thread and MPI_Finalize; make one in main() after installing signal handlers. Works without
-/// mpirun (one rank). An object destroyed by an exception aborts the job (exit code 4) instead of hanging the
-/// others.
+/// Owns MPI_Init_thread and MPI_Finalize; run_ranks makes one for a program. Works without mpirun (one rank).
+/// An object destroyed by an exception aborts the job (exit code 4) instead of hanging the others.
 class MpiRuntime {
  public:
   MpiRuntime(int* argc, char*** argv);
@@ -96,6 +99,10 @@ class MpiRuntime {
   int local_rank_ = 0;
   int local_size_ = 1;
 };
+
+/// The main() of a program on several ranks: signals first (of a maker), then MPI, then `body` on every rank
+/// by MpiRuntime::run. An error while MPI starts is reported like any other, with its exit code.
+int run_ranks(int argc, char** argv, const std::function<int(MpiRuntime&)>& body);
 
 /// NCCL over the ranks of `bootstrap` (ids travel by its broadcast); host-memory calls are passed to it.
 /// `device` is the CUDA ordinal of this rank. Throws a usage error when built without NCCL.

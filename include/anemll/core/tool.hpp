@@ -3,6 +3,7 @@
 #pragma once
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/signals.hpp"
 
 #include <functional>
 #include <span>
@@ -15,8 +16,11 @@ namespace anemll {
 /// a report.
 Error current_error();
 
+/// Prints "error: what", "  where: ...", "  hint: ..." (of a stop: "stopped: ...") and returns the exit code.
+int report_error(const Error& error);
+
 /// Runs `body` and returns its result, or for an exception the exit code:
-///   Error               its code; prints "error: what", "  where: ...", "  hint: ..."
+///   Error               its code, reported
 ///   out of memory       3 (data): the input is too large for this machine
 ///   file system errors  3 (data)
 ///   anything else       1, with a request for a report
@@ -27,10 +31,12 @@ int run_tool(const std::function<int()>& body);
 struct Command {
   std::string name;
   std::function<int(int argc, char** argv)> run;
+  ProgramKind kind = ProgramKind::filter;
 };
 
-/// Runs the command that argv[1] names, or prints `usage` (--help) or the build (--version). A usage error
-/// for anything else.
+/// Runs the command that argv[1] names as a program of its kind, or prints `usage` (--help) or the build
+/// (--version). A usage error for anything else. What a filter prints is its result: a data error when it
+/// could not be written.
 int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
                 int argc, char** argv);
 
