@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # mpirun with the settings of env.sh.   usage: launch/mpirun.sh -np N [mpirun options] PROGRAM [ARGUMENTS]
-# USR1 and TERM reach all ranks, which save and leave; the exit code is theirs (75 then). See README.md.
+# TERM, INT, HUP, XCPU and USR1 make all ranks save and leave; a second INT ends the job. The exit code is the
+# ranks' (75 then), 4 when one was lost. See README.md.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 if [ $# -lt 3 ] || { [ "$1" != -np ] && [ "$1" != -n ]; }; then
   echo "usage: $0 -np N [mpirun options] PROGRAM [ARGUMENTS]" >&2
   exit 2
+fi
+# A shell without job control starts what it puts in the background with INT ignored, which bash cannot undo.
+if [ -n "$(trap -p INT)" ] && env --default-signal=INT true 2>/dev/null; then
+  exec env --default-signal=INT bash "$here/mpirun.sh" "$@"
 fi
 # Without a list of hosts all ranks share this one, and its cores.
 case " $* " in
@@ -16,16 +21,149 @@ esac
 ANEMLL_TERM_BECOMES_USR1=1
 . "$here/env.sh"
 
-# mpirun hands OMPI_* to other hosts by itself, these only when told.
-mpirun -x OMP_NUM_THREADS -x NCCL_DEBUG "$@" <&0 &
+# mpirun hands OMPI_* to other hosts by itself, these only when told. A token is a secret, and only rank 0 asks
+# the hub: ranks of this host have it from the environment, no other host gets it.
+forward=()
+for name in $(compgen -e); do
+  case $name in
+    HF_HUB_DISABLE_IMPLICIT_TOKEN) forward+=(-x "$name") ;;
+    *TOKEN) ;;
+    ANEMLL_* | OMP_* | NCCL_* | HF_*) forward+=(-x "$name") ;;
+  esac
+done
+
+# What mpirun prints goes through relays, which survive the signals of our group and a reader that leaves. They
+# keep the lines that tell why a job ended.
+trap '' PIPE
+scratch=$(mktemp)
+exec {keep}>"$scratch" {kept}<"$scratch"
+rm -f "$scratch"
+telling='noticed that process rank|(^|\] )(error|stopped): '
+relay() { trap '' INT TERM HUP XCPU USR1 USR2 QUIT TSTP; }
+exec {out}> >(relay && exec tee -p /dev/null)
+out_relay=$!
+exec {err}> >(exec {out}>&- && relay && tee -p /dev/fd/3 3>&1 >&2 | grep -aE "$telling" >&"$keep")
+err_relay=$!
+# A terminal's input belongs to our session, not to mpirun's.
+reader=
+if [ -t 0 ]; then
+  exec < <(trap '' INT TTIN && exec {out}>&- {err}>&- && exec cat 2>/dev/null)
+  reader=$!
+fi
+
+# A session of its own: signals to our group (Ctrl-C, timeout) reach this script only. Should this script be
+# killed, mpirun gets the USR1 that it cannot send any more.
+alone=(setsid)
+if setpriv --pdeathsig USR1 true 2>/dev/null; then alone+=(setpriv --pdeathsig USR1); fi
+"${alone[@]}" mpirun "${forward[@]}" "$@" <&0 >&"$out" 2>&"$err" {out}>&- {err}>&- {keep}>&- {kept}<&- &
 mpirun=$!
-trap 'kill -USR1 $mpirun 2>/dev/null || true' USR1 TERM
-trap : INT # a terminal's Ctrl-C reaches mpirun directly
+exec {out}>&- {err}>&-
+
+hears_usr1() { # PID: it has a handler
+  local caught
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || return 1
+  [ -n "$caught" ] && (((16#$caught >> 9) & 1))
+}
+
+ranks_hear() {
+  local rank ranks
+  hears_usr1 $mpirun || return 1
+  ranks=$(ps -o pid= --ppid $mpirun) || return 1
+  for rank in $ranks; do hears_usr1 "$rank" || return 1; done
+}
+
+# mpirun loses a signal that comes before its ranks are there, and a rank that cannot hear it yet dies of it.
+# Ranks of other hosts, and programs without a handler, are not waited for longer than a start takes.
+pass_on() {
+  for _ in {1..100}; do
+    if ranks_hear || ! kill -0 $mpirun 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  kill -USR1 $mpirun 2>/dev/null || true
+}
+
+asked=
+ask_to_stop() {
+  [ -z "$asked" ] || return 0
+  asked=1
+  trap '' TERM HUP XCPU USR1 INT # of the group: not for the one that passes it on either
+  pass_on &
+  trap on_interrupt INT
+}
+
+killed=
+interrupted_us=0
+on_interrupt() {
+  local now=${EPOCHREALTIME/[.,]/}
+  if [ "$interrupted_us" -eq 0 ]; then
+    interrupted_us=$now
+    ask_to_stop
+  elif [ -z "$killed" ] && [ $((now - interrupted_us)) -gt 200000 ]; then # closer ones are one keystroke
+    killed=1
+    # mpirun clears up when its ranks are gone; if it does not, it goes too.
+    pkill -KILL -P $mpirun || pkill -KILL -s $mpirun || true
+    (trap '' INT && sleep 3 && pkill -KILL -s $mpirun) >/dev/null 2>&1 &
+    last_resort=$!
+  fi
+}
+
+trap ask_to_stop TERM HUP XCPU USR1
+trap on_interrupt INT
+trap 'kill -USR2 $mpirun 2>/dev/null || true' USR2
+
+# A trap ends the wait early; the job goes on until mpirun is gone.
 code=0
 wait $mpirun || code=$?
-# A signal ends the wait early; the job goes on until mpirun is gone.
 while kill -0 $mpirun 2>/dev/null; do
   code=0
   wait $mpirun || code=$?
 done
+again=0
+wait $mpirun 2>/dev/null || again=$? # the trap's status was not mpirun's
+if [ $again -ne 127 ]; then code=$again; fi
+
+if [ -n "$killed" ]; then kill "$last_resort" 2>/dev/null || true; fi
+if [ -n "$reader" ]; then kill "$reader" 2>/dev/null || true; fi
+for relay in $out_relay $err_relay; do # their last lines come before ours
+  while kill -0 "$relay" 2>/dev/null; do sleep 0.01; done
+done
+
+lost='' said='' signal=''
+loss='process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+)( \([^)]*\))?'
+said_by_us='(^|\] )(error|stopped): '
+while read -r line <&"$kept"; do
+  if [[ $line =~ $loss ]]; then
+    lost="rank ${BASH_REMATCH[1]} on ${BASH_REMATCH[2]} was lost by signal ${BASH_REMATCH[3]}${BASH_REMATCH[4]}"
+    signal=${BASH_REMATCH[3]}
+  elif [[ $line =~ $said_by_us ]]; then
+    said=1
+  fi
+done
+
+say() { printf '%s\n' "$@" >&2 || true; }
+if [ -n "$killed" ]; then
+  say "ended by a second Ctrl-C: nothing since the last save was kept"
+  exit 130
+fi
+if [ -n "$asked" ] && { [ "$signal" = 10 ] || [ $code -eq 138 ]; }; then
+  say "stopped: before the ranks had begun" "  hint: nothing was made yet: run the same command again"
+  exit 75
+fi
+if [ -n "$lost" ]; then
+  case $signal in
+    9) hint='somebody killed it, or the kernel did for lack of memory (dmesg tells)' ;;
+    4 | 6 | 7 | 8 | 11) hint='a crash is a bug: please report it' ;;
+    *) hint='somebody or the system ended it' ;;
+  esac
+  say "error: $lost" "  hint: $hint; saved states are untouched, --resume auto goes on from the last"
+  exit 4
+fi
+case $code in
+  137 | 139) lost="a rank was lost (mpirun ended with $code)" ;;
+  1) if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi ;;
+esac
+if [ -n "$lost" ]; then
+  say "error: $lost" "  hint: see mpirun's own words above: a host, the network or mpirun itself failed"
+  exit 4
+fi
 exit $code
