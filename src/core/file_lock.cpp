@@ -20,6 +20,20 @@ bool FileLock::take(const std::filesystem::path& file) {
     throw_data(std::string("cannot create the lock: ") + std::strerror(errno), file.string(),
                "check that the folder exists and its permissions");
   }
+  return lock();
+}
+
+bool FileLock::take_folder(const std::filesystem::path& folder) {
+  release();
+  fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd_ < 0) {
+    throw_data(std::string("cannot open the folder: ") + std::strerror(errno), folder.string(),
+               "check that the folder exists and its permissions");
+  }
+  return lock();
+}
+
+bool FileLock::lock() {
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return true;
   release();
   return false;

@@ -13,8 +13,6 @@
 namespace anemll {
 namespace {
 
-constexpr std::string_view kHeader = "step,train_loss,eval_loss,lr,elapsed_sec\r\n";
-
 /// As Python prints floats: no sign on nan.
 std::string number(const char* format, double value) {
   if (std::isnan(value)) return "nan";
@@ -33,15 +31,24 @@ std::string csv_line(const CsvRow& row) {
 
 }  // namespace
 
+bool has_csv_header(std::string_view text) {
+  const std::string_view names = kCsvHeader.substr(0, kCsvHeader.size() - 2);  // more columns may follow
+  for (std::size_t at = text.find(names); at != std::string_view::npos; at = text.find(names, at + 1)) {
+    const std::string_view before = text.substr(0, at);
+    if (before.empty() || before.back() == '\n' || before == "\xEF\xBB\xBF") return true;
+  }
+  return false;
+}
+
 CsvLog::CsvLog(std::filesystem::path path, LogStart start) : file_(std::move(path), start) {
   const std::string all = file_.content();
   if (all.empty()) {
-    file_.write(kHeader);
+    file_.write(kCsvHeader);
     return;
   }
+  if (has_csv_header(all)) return;
   std::string_view first(all.data(), std::min(all.find('\n'), all.size()));
   if (first.ends_with('\r')) first.remove_suffix(1);
-  if (first == kHeader.substr(0, kHeader.size() - 2)) return;
   throw_data("the first line is '" + std::string(first) + "', not the header of a training log",
              file_.path().string(), "move the file away or choose another output folder");
 }

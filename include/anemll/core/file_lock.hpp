@@ -17,9 +17,12 @@ class FileLock {
   /// Makes `file` when it is not there; it stays when the lock ends. False: another lock holds it. A data
   /// error when the file cannot be made. What was held before is released.
   [[nodiscard]] bool take(const std::filesystem::path& file);
+  /// The same on the folder itself, in which no file is left.
+  [[nodiscard]] bool take_folder(const std::filesystem::path& folder);
   void release();
 
  private:
+  bool lock();
   int fd_ = -1;
 };
 

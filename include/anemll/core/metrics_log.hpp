@@ -47,11 +47,15 @@ struct CsvRow {
   double elapsed_s = 0;
 };
 
-/// training_log.csv: `step,train_loss,eval_loss,lr,elapsed_sec`, lines end in CR LF as Python's csv module
-/// ends them.
+/// Lines end in CR LF as Python's csv module ends them.
+inline constexpr std::string_view kCsvHeader = "step,train_loss,eval_loss,lr,elapsed_sec\r\n";
+/// Whether one of the lines is the header; a person may have put lines before it or columns behind it.
+bool has_csv_header(std::string_view text);
+
+/// training_log.csv.
 class CsvLog {
  public:
-  /// Appending to a file with another header is a data error.
+  /// Appending to a file without the header is a data error.
   CsvLog(std::filesystem::path path, LogStart start);
   void write(const CsvRow& row);
   void sync() { file_.sync(); }
