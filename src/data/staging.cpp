@@ -5,7 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/data/schema.hpp"
+#include "anemll/core/output_folder.hpp"
 
 #include <string>
 
@@ -32,11 +32,8 @@ void rename_path(const fs::path& from, const fs::path& to) {
 
 // The files that importing and exporting make, and nothing else.
 bool ours(const fs::directory_entry& entry) {
-  const std::string name = entry.path().filename().string();
-  const std::string extension = entry.path().extension().string();
-  return entry.is_regular_file() && (name == kIndexName || name == "meta.json" || name == "progress.json" ||
-                                     ((name.starts_with("shard_") || name.starts_with("holdout_")) &&
-                                      (extension == ".h5" || extension == ".pt")));
+  const EntryRule* rule = rule_of(kd_cache_files(), entry.path());
+  return entry.is_regular_file() && rule != nullptr && rule->role == EntryRole::result;
 }
 
 }  // namespace
@@ -62,18 +59,20 @@ void require_replaceable_cache(const fs::path& path) {
 }
 
 // A directory cannot be replaced by rename; the old one steps aside first. A kill between the two renames
-// leaves it under that other name, and the next writer takes it away.
+// leaves it under that other name; it goes when the new one is in place.
 void put_in_place(const fs::path& from, const fs::path& destination, bool may_replace) {
   fs::path old = destination;
   old += ".replaced";
-  if (fs::exists(old)) remove_tree(old);
   const bool replace = fs::exists(destination);
   if (replace && !may_replace)
     throw_usage("was made by someone else meanwhile", destination.string(), "use --overwrite");
-  if (replace) rename_path(destination, old);
+  if (replace) {
+    if (fs::exists(old)) remove_tree(old);
+    rename_path(destination, old);
+  }
   rename_path(from, destination);
   sync_directory(destination.parent_path());
-  if (replace) remove_tree(old);
+  if (may_replace && fs::exists(old)) remove_tree(old);
 }
 
 Staging::Staging(const fs::path& source, const fs::path& destination, bool overwrite)

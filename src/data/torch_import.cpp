@@ -154,16 +154,18 @@ void import_torch_cache(const fs::path& source, const fs::path& destination, con
 namespace {
 
 // Fingerprint of the .pt folder that a whole and sound import was made from; empty, with the reason in the
-// log, when it is none.
-std::string fingerprint_of_import(const fs::path& imported) {
+// log, when it is damaged. Nothing: a cache that was not imported.
+std::optional<std::string> fingerprint_of_import(const fs::path& imported) {
   try {
     const CacheIndex index = parse_index(read_text(imported / kIndexName), imported / kIndexName);
+    const auto source = nlohmann::json::parse(index.source_json, nullptr, false);
+    if (!source.is_object() || !source.contains("fingerprint") || !source["fingerprint"].is_string())
+      return std::nullopt;
     KdCache::open(imported);
-    const auto source = nlohmann::json::parse(index.source_json);
-    return source.is_object() ? source.value("fingerprint", std::string()) : "";
+    return source["fingerprint"].get<std::string>();
   } catch (const Error& error) {
     log_warning(error.what());
-    return {};
+    return "";
   }
 }
 
@@ -173,7 +175,12 @@ fs::path ensure_hdf5_cache(const fs::path& path, const fs::path& work_dir, const
   if (identify_cache(path) != CacheKind::torch_folder) return path;
   const fs::path imported = work_dir / "kd_cache";
   if (fs::exists(imported)) {
-    if (fingerprint_of_import(imported) == fingerprint_torch_folder(path)) {
+    const std::optional<std::string> made_from = fingerprint_of_import(imported);
+    if (!made_from) {
+      throw_usage("a KD cache is there that is no import of a .pt folder, so it is not overwritten",
+                  imported.string(), "give it as --cache-dir, move it, or choose another output folder");
+    }
+    if (*made_from == fingerprint_torch_folder(path)) {
       log_info("KD cache: using the import of " + path.string() + " in " + imported.string());
       return imported;
     }

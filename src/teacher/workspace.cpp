@@ -4,11 +4,14 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/data/origin.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/staging.hpp"
 #include "src/data/torch_shards.hpp"
+
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -190,7 +193,12 @@ void Workspace::discard() {
 }
 
 void Workspace::lock() {
-  if (lock_.take(folder_ / kLockName)) return;
+  if (lock_.take(folder_ / kLockName)) {
+    constexpr std::string_view kTemporary[] = {"*.tmp.#"};
+    for (const fs::path& folder : {folder_, units_folder(folder_), cache_folder(folder_)})
+      sweep(folder, kTemporary);
+    return;
+  }
   throw_usage("another process is making this cache", folder_.string(),
               "wait for it, or choose another --output_dir");
 }

@@ -16,6 +16,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,7 +83,8 @@ int snap(int argc, char** argv) {
   refuse_adapters(options.checkpoint);
   const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);
   const std::string model_id = options.model_id.value_or(facts.model_id);
-  const std::filesystem::path target = std::filesystem::absolute(snap_target(options.output));
+  const std::filesystem::path target = snap_target(options.output);
+  const std::unique_ptr<OutputFolder> folder = take_snap_folder(target, options.checkpoint);
 
   SnapVerifyOptions verify;
   verify.snap = {options.layout == "universal" ? AneLayout::universal : AneLayout::reference,
@@ -106,6 +108,7 @@ int snap(int argc, char** argv) {
   const std::vector<SnapLayer> layers = snap_layers(student);
   tell_differences(table, options, layers);
   CastCounts casts;
+  folder->set_aside();
   write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
                                     student.files().tensors, verify.snap, casts));
   write_file(target.parent_path() / "config.json",

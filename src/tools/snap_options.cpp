@@ -3,17 +3,15 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 
+#include <system_error>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_weight_file(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return extension == ".pt" || extension == ".pth" || extension == ".bin" || extension == ".safetensors";
-}
 
 }  // namespace
 
@@ -66,16 +64,21 @@ CheckpointFacts read_checkpoint_facts(const fs::path& checkpoint) {
 
 fs::path snap_target(const std::string& output) {
   const bool is_file = fs::path(output).extension() == ".pt";
-  const fs::path target = is_file ? fs::path(output) : fs::path(output) / "model_state_dict.pt";
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  fs::create_directories(folder);
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!is_weight_file(entry.path()) || entry.path().filename() == target.filename()) continue;
-    throw_usage("other weight files are in the output folder: " + entry.path().filename().string(),
+  return fs::absolute(is_file ? fs::path(output) : fs::path(output) / "model_state_dict.pt");
+}
+
+std::unique_ptr<OutputFolder> take_snap_folder(const fs::path& target, const fs::path& checkpoint) {
+  const fs::path folder = target.parent_path();
+  std::error_code none;
+  if (fs::equivalent(folder, fs::absolute(checkpoint).parent_path(), none)) {
+    throw_usage("the checkpoint lies in the output folder: " + checkpoint.filename().string(),
                 folder.string(),
                 "the converters merge every weight file of a folder; give --output a folder of its own");
   }
-  return target;
+  auto output = std::make_unique<OutputFolder>(folder, snapped_model(), "--output",
+                                               std::vector<std::string>{target.filename().string()});
+  output->take();
+  return output;
 }
 
 }  // namespace anemll

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "anemll/core/options.hpp"
+#include "anemll/core/output_folder.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,9 +38,13 @@ struct CheckpointFacts {
 };
 CheckpointFacts read_checkpoint_facts(const std::filesystem::path& checkpoint);
 
-/// The file that --output means: itself when it ends in .pt, else model_state_dict.pt in that folder (made
-/// here). A usage error when other weight files lie in the folder, because the converters would merge them
-/// into the model.
+/// The file that --output means: itself when it ends in .pt, else model_state_dict.pt in that folder.
 std::filesystem::path snap_target(const std::string& output);
+
+/// The folder of the file, made, locked and checked. A usage error when it holds the checkpoint, a model or
+/// other weights, because the converters would merge them into the model. An earlier snap steps aside when
+/// the caller says so (OutputFolder::set_aside).
+std::unique_ptr<OutputFolder> take_snap_folder(const std::filesystem::path& target,
+                                               const std::filesystem::path& checkpoint);
 
 }  // namespace anemll

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,7 +24,11 @@ constexpr std::uint64_t kShowFrom = std::uint64_t{64}
 
 /// write_torch_file with progress for files that take a while.
 void write_tensors(const fs::path& path, std::vector<LazyTensor> tensors) {
-  const std::uint64_t bytes = total_bytes(tensors);
+  std::uint64_t bytes = 0;
+  for (const LazyTensor& tensor : tensors) {
+    if (tensor.alias_of.empty()) bytes += total_bytes({&tensor, 1});
+  }
+  require_space(path.parent_path(), bytes);
   if (bytes < kShowFrom) {
     write_torch_file(path, tensors);
     return;
@@ -76,39 +79,55 @@ std::optional<std::int64_t> periodic_step(const fs::path& path) {
 OutputFiles::OutputFiles(const TrainOptions& options, std::string source_checkpoint)
     : options_(options), folder_(options.output_dir), source_(std::move(source_checkpoint)) {}
 
+fs::path OutputFiles::best() const {
+  return folder_ / kBest;
+}
+
 void OutputFiles::write_start(const Student& student) {
-  if (!options_.from_scratch) {
-    write_best(student);
-    return;
-  }
+  if (!options_.from_scratch) return write_best(student);
   write_state_dict(folder_ / kScratchInitial, student);
-  const fs::path link = folder_ / (std::string(kBest) + ".link");
-  std::error_code no_links;
-  fs::remove(link, no_links);
-  fs::create_hard_link(folder_ / kScratchInitial, link, no_links);
-  if (no_links) {
-    write_best(student);  // the file system has none: write the bytes again
-  } else {
-    fs::rename(link, folder_ / kBest);
-  }
+  share_best(kScratchInitial, student);
 }
 
 void OutputFiles::write_best(const Student& student) {
-  write_state_dict(folder_ / kBest, student);
+  write_state_dict(best(), student);
 }
 
-void OutputFiles::write_periodic(const Student& student, std::int64_t step) {
-  write_state_dict(folder_ / ("checkpoint_step" + std::to_string(step) + ".pt"), student);
-  if (options_.keep_checkpoints == 0) return;
-  // Oldest first by time, as the reference counts; a step breaks ties. The file just written is the newest.
-  std::vector<std::tuple<fs::file_time_type, std::int64_t, fs::path>> files;
+void OutputFiles::share_best(const std::string& name, const Student& student) {
+  const fs::path link = folder_ / (std::string(kBest) + ".link");
+  std::error_code no_links;
+  fs::remove(link, no_links);
+  fs::create_hard_link(folder_ / name, link, no_links);
+  if (no_links) return write_best(student);  // the file system has none: write the bytes again
+  fs::rename(link, best());
+  sync_directory(folder_);
+}
+
+std::string OutputFiles::write_periodic(const Student& student, std::int64_t step) {
+  const std::string name = "checkpoint_step" + std::to_string(step) + ".pt";
+  write_state_dict(folder_ / name, student);
+  if (options_.keep_checkpoints == 0) return name;
+  // By the steps in their names: times change when a folder is copied. Files of later steps are not this
+  // run's past.
+  std::vector<std::pair<std::int64_t, fs::path>> files;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     const auto n = periodic_step(entry.path());
-    if (n && *n != step) files.emplace_back(entry.last_write_time(), *n, entry.path());
+    std::error_code none;
+    const bool source = options_.v2_checkpoint && fs::equivalent(entry.path(), *options_.v2_checkpoint, none);
+    if (n && *n < step && !source) files.emplace_back(*n, entry.path());
   }
   std::sort(files.begin(), files.end());
   const auto keep = static_cast<std::size_t>(options_.keep_checkpoints - 1);
-  for (std::size_t i = 0; i + keep < files.size(); ++i) fs::remove(std::get<2>(files[i]));
+  for (std::size_t i = 0; i + keep < files.size(); ++i) fs::remove(files[i].second);
+  return name;
+}
+
+void OutputFiles::move_later(std::int64_t step, const fs::path& to) const {
+  std::vector<fs::path> later;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (periodic_step(entry.path()).value_or(-1) > step) later.push_back(entry.path());
+  }
+  for (const fs::path& file : later) fs::rename(file, to / file.filename());
 }
 
 std::pair<std::string, std::string> OutputFiles::write_final(const Student& student) {

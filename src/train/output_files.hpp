@@ -17,11 +17,17 @@ class OutputFiles {
   OutputFiles(const TrainOptions& options, std::string source_checkpoint);
 
   /// v2_scratch_initial.pt and, sharing its bytes, best_state_dict.pt; or only the latter for other sources.
-  /// Removes what an earlier run left under these names.
   void write_start(const Student& student);
   void write_best(const Student& student);
-  /// checkpoint_step{n}.pt; removes the oldest beyond --keep-checkpoints.
-  void write_periodic(const Student& student, std::int64_t step);
+  /// The file `name` in the folder holds the best weights too: best_state_dict.pt shares its bytes where the
+  /// file system can, else it is written.
+  void share_best(const std::string& name, const Student& student);
+  std::filesystem::path best() const;
+  /// checkpoint_step{n}.pt, whose name it returns; removes those of the lowest steps beyond
+  /// --keep-checkpoints, but never the run's source.
+  std::string write_periodic(const Student& student, std::int64_t step);
+  /// Moves checkpoint_step{n}.pt with n > `step` into the folder `to`.
+  void move_later(std::int64_t step, const std::filesystem::path& to) const;
   /// v2_{preset}_{dtype}_{time}.pt and v2_{preset}_fp16_{time}.pt: the last weights. Returns the two names.
   std::pair<std::string, std::string> write_final(const Student& student);
   /// `final_loss` absent: null.

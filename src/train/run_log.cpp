@@ -3,33 +3,30 @@
 #include "anemll/core/file.hpp"
 
 #include <cmath>
+#include <exception>
 #include <string>
 #include <string_view>
 
 namespace anemll {
 namespace {
 
-LogStart start_of(const std::optional<RunLog::Lines>& keep) {
-  return keep ? LogStart::append : LogStart::fresh;
-}
+constexpr const char* kCsv = "training_log.csv";
+constexpr const char* kMetrics = "metrics.jsonl";
 
-/// Drops everything behind the first `lines` lines, in one step.
-void cut(const std::filesystem::path& path, std::int64_t lines) {
-  if (!std::filesystem::exists(path)) return;
-  const std::string text = read_text(path);
-  std::size_t end = 0;
-  for (std::int64_t n = 0; n < lines && end < text.size(); ++n) {
-    const std::size_t newline = text.find('\n', end);
-    end = newline == std::string::npos ? text.size() : newline + 1;
+/// Writes the file anew when `cut` leaves something out. A log that cannot be read is left as it is.
+void cut_file(const std::filesystem::path& path, const LogMark& mark,
+              std::string (*cut)(std::string_view, const LogMark&)) {
+  try {
+    if (!std::filesystem::exists(path)) {
+      log_warning(path.string() + " is gone: a new one starts behind step " + std::to_string(mark.step));
+      return;
+    }
+    const std::string text = read_text(path);
+    const std::string kept = cut(text, mark);
+    if (kept != text) write_file(path, kept);
+  } catch (const std::exception& e) {
+    log_warning(std::string("a log cannot be cut at the resumed step: ") + e.what());
   }
-  if (end < text.size()) write_file(path, std::string_view(text).substr(0, end));
-}
-
-RunLog::Lines prepare(const std::filesystem::path& folder, const std::optional<RunLog::Lines>& keep) {
-  if (!keep) return {1, 0};  // the header
-  cut(folder / "training_log.csv", keep->csv);
-  cut(folder / "metrics.jsonl", keep->metrics);
-  return *keep;
 }
 
 /// Keys NAME_kl_mean and so on; for people "  KL train 0.52 (top-1 63.1%)".
@@ -47,26 +44,44 @@ void add_divergence(JsonLine& line, const std::string& name, const std::optional
 
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t step,
-               std::int64_t max_steps)
-    : lines_(prepare(folder, keep)),
-      csv_(folder / "training_log.csv", start_of(keep)),
-      metrics_(folder / "metrics.jsonl", start_of(keep)),
-      progress_("training", max_steps, "steps", step),
-      max_steps_(max_steps) {}
-
-void RunLog::write(const CsvRow& row) {
-  csv_.write(row);
-  ++lines_.csv;
+template <class Log, class Action>
+void RunLog::attempt(File<Log>& file, const Action& action) {
+  try {
+    if (!file.log) file.log.emplace(file.path, LogStart::append);
+    action(*file.log);
+  } catch (const std::exception& e) {
+    if (!file.told) log_warning(std::string("a log is not written, the run goes on: ") + e.what());
+    file.told = true;
+  }
 }
 
-void RunLog::write(const JsonLine& line) {
-  metrics_.write(line);
-  ++lines_.metrics;
+RunLog::RunLog(const std::filesystem::path& folder, const std::optional<LogMark>& mark, std::int64_t step,
+               std::int64_t max_steps)
+    : csv_{folder / kCsv, std::nullopt, false},
+      metrics_{folder / kMetrics, std::nullopt, false},
+      progress_("training", max_steps, "steps", step),
+      max_steps_(max_steps) {
+  if (mark) {
+    cut_file(csv_.path, *mark, cut_csv);
+    cut_file(metrics_.path, *mark, cut_metrics);
+  }
+  attempt(csv_, [](CsvLog&) {});  // the header is there from the start
+  attempt(metrics_, [](JsonlLog&) {});
+}
+
+void RunLog::copy(const std::filesystem::path& from, const std::filesystem::path& to) {
+  for (const char* name : {kCsv, kMetrics}) {
+    if (!std::filesystem::is_regular_file(from / name)) continue;
+    try {
+      write_file(to / name, read_text(from / name));
+    } catch (const std::exception& e) {
+      log_warning(std::string("a log cannot be copied: ") + e.what());
+    }
+  }
 }
 
 void RunLog::train(const Train& t) {
-  write(CsvRow{t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s});
+  attempt(csv_, [&](CsvLog& log) { log.write({t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s}); });
   JsonLine line;
   line.add("kind", "train")
       .add("step", t.step)
@@ -77,7 +92,7 @@ void RunLog::train(const Train& t) {
       .add("next_lr", t.next_lr);
   line.add("grad_norm", t.grad_norm).add("hard_top1", t.hard_top1).add("tokens_per_s", t.tokens_per_s);
   line.add("data_wait_s", t.data_wait_s).add("elapsed_s", t.elapsed_s).add("skipped", t.skipped);
-  write(line);
+  attempt(metrics_, [&](JsonlLog& log) { log.write(line); });
   log_info(
       strf("step %lld/%lld  loss %.6f  kl %.4f  lr %.2e  grad %.3g  %.0f tok/s  data wait %.1f s  eta %s",
            static_cast<long long>(t.step), static_cast<long long>(max_steps_), t.loss, t.kl, t.lr,
@@ -86,7 +101,7 @@ void RunLog::train(const Train& t) {
 
 void RunLog::evaluation(const Evaluation& e) {
   const EvaluationResult& r = e.result;
-  write(CsvRow{e.step, std::nullopt, r.loss, e.lr, e.elapsed_s});
+  attempt(csv_, [&](CsvLog& log) { log.write({e.step, std::nullopt, r.loss, e.lr, e.elapsed_s}); });
   JsonLine line;
   line.add("kind", "eval")
       .add("step", e.step)
@@ -103,7 +118,7 @@ void RunLog::evaluation(const Evaluation& e) {
     line.add("text_student_ppl", std::exp(r.text->student_nll));
     line.add("text_teacher_ppl", std::exp(r.text->teacher_nll));
   }
-  write(line);
+  attempt(metrics_, [&](JsonlLog& log) { log.write(line); });
   log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
                 static_cast<long long>(max_steps_), r.loss, e.best, r.loss < e.best ? "  (new best)" : "",
                 divergences.c_str()));
@@ -112,13 +127,13 @@ void RunLog::evaluation(const Evaluation& e) {
 void RunLog::summary(const std::string& json_object) {
   JsonLine line;
   line.add("kind", "summary").add_json("summary", json_object);
-  write(line);
+  attempt(metrics_, [&](JsonlLog& log) { log.write(line); });
   progress_.finish();
 }
 
 void RunLog::sync() {
-  csv_.sync();
-  metrics_.sync();
+  attempt(csv_, [](CsvLog& log) { log.sync(); });
+  attempt(metrics_, [](JsonlLog& log) { log.sync(); });
 }
 
 void RunLog::tick(std::int64_t step) {

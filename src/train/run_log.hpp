@@ -1,14 +1,15 @@
 // Where a run's figures go: training_log.csv in the reference's columns, metrics.jsonl with everything, one
-// line per log step for people. Rank 0 only.
+// line per log step for people. Rank 0 only. A log that cannot be written is a warning, once; the run goes
+// on.
 #pragma once
 
 #include "anemll/core/log.hpp"
 #include "anemll/core/metrics_log.hpp"
 #include "src/train/evaluate.hpp"
+#include "src/train/log_cut.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,12 +17,11 @@ namespace anemll {
 
 class RunLog {
  public:
-  struct Lines {
-    std::int64_t csv = 0, metrics = 0;
-  };
-  /// `keep`: go on behind that many lines of an earlier run's files; absent: start anew.
-  RunLog(const std::filesystem::path& folder, std::optional<Lines> keep, std::int64_t step,
+  /// `mark`: go on with the files that are there, cut behind it; absent: start anew.
+  RunLog(const std::filesystem::path& folder, const std::optional<LogMark>& mark, std::int64_t step,
          std::int64_t max_steps);
+  /// The logs of a run that is continued in another folder.
+  static void copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
   struct Train {
     std::int64_t step = 0;
@@ -49,20 +49,24 @@ class RunLog {
   void evaluation(const Evaluation& e);
   /// The closing line of metrics.jsonl.
   void summary(const std::string& json_object);
-  /// Makes both files durable, before a checkpoint that counts on them.
+  /// Makes both files durable, before a state that counts on them.
   void sync();
-  /// Lines so far, the CSV's header included.
-  Lines lines() const { return lines_; }
   /// Moves the live bar on a terminal.
   void tick(std::int64_t step);
 
  private:
-  void write(const CsvRow& row);
-  void write(const JsonLine& line);
+  /// One file: opened when it is first written to, so that it may come back.
+  template <class Log>
+  struct File {
+    std::filesystem::path path;
+    std::optional<Log> log;
+    bool told = false;
+  };
+  template <class Log, class Action>
+  void attempt(File<Log>& file, const Action& action);
 
-  Lines lines_;  // before the logs: the constructor cuts the files first
-  CsvLog csv_;
-  JsonlLog metrics_;
+  File<CsvLog> csv_;
+  File<JsonlLog> metrics_;
   Progress progress_;
   std::int64_t max_steps_;
 };

@@ -32,8 +32,10 @@ std::string RunState::to_json() const {
                  {"window_loss", number(window_loss)},
                  {"window_steps", window_steps},
                  {"elapsed_s", number(elapsed_s)},
-                 {"csv_lines", csv_lines},
-                 {"metric_lines", metric_lines},
+                 {"logged_step", logged_step},
+                 {"evaluated_step", evaluated_step},
+                 {"evaluations", evaluations},
+                 {"best_step", best_step},
                  {"finished", finished}};
   if (tail_due) object["tail_due"] = true;
   return object.dump();
@@ -56,8 +58,11 @@ RunState RunState::from_json(const std::string& text) {
   state.window_loss = number_or(object, "window_loss", fresh.window_loss);
   state.window_steps = object.at("window_steps").get<std::int64_t>();
   state.elapsed_s = number_or(object, "elapsed_s", 0);
-  state.csv_lines = object.at("csv_lines").get<std::int64_t>();
-  state.metric_lines = object.at("metric_lines").get<std::int64_t>();
+  // Earlier versions counted lines: there every row up to the step counts.
+  state.logged_step = object.value("logged_step", state.step);
+  state.evaluated_step = object.value("evaluated_step", state.step);
+  state.evaluations = object.value("evaluations", std::int64_t{2});
+  state.best_step = object.value("best_step", std::int64_t{-1});
   state.finished = object.at("finished").get<bool>();
   state.tail_due = object.value("tail_due", false);
   return state;

@@ -19,10 +19,17 @@ struct RunState {
   double window_loss = 0;   ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
-  std::int64_t csv_lines = 0;  ///< of training_log.csv and metrics.jsonl when this was saved
-  std::int64_t metric_lines = 0;
-  bool finished = false;  ///< the final files are written
-  bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
+  std::int64_t logged_step = 0;      ///< of the last training row in the logs
+  std::int64_t evaluated_step = -1;  ///< of the last evaluation's row; -1: none yet
+  std::int64_t evaluations = 0;      ///< rows of that step
+  std::int64_t best_step = 0;        ///< whose weights best_state_dict.pt holds
+  bool finished = false;             ///< the final files are written
+  bool tail_due = false;             ///< the evaluation and periodic files of this step are still to be made
+
+  void count_evaluation() {
+    evaluations = evaluated_step == step ? evaluations + 1 : 1;
+    evaluated_step = step;
+  }
 
   /// JSON that reads back bit for bit; non-finite numbers become null.
   std::string to_json() const;

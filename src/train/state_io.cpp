@@ -54,11 +54,16 @@ std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimi
   return out;
 }
 
+void restore_parameters(const TensorMap& saved, FlatParameters& parameters, const std::string& folder) {
+  const at::NoGradGuard no_grad;
+  for (const auto& item : parameters.items()) copy_back(saved, item.name, item, parameters.values(), folder);
+}
+
 void restore_tensors(const StateStore::Loaded& state, FlatParameters& parameters, AdamW& optimizer) {
   const at::NoGradGuard no_grad;
   const std::string folder = state.folder.string();
+  restore_parameters(state.parameters, parameters, folder);
   for (const auto& item : parameters.items()) {
-    copy_back(state.parameters, item.name, item, parameters.values(), folder);
     copy_back(state.optimizer, item.name + ".exp_avg", item, optimizer.m, folder);
     copy_back(state.optimizer, item.name + ".exp_avg_sq", item, optimizer.v, folder);
   }

@@ -19,6 +19,9 @@ std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimi
 /// Copies both back; data errors name a missing or differently shaped tensor.
 void restore_tensors(const StateStore::Loaded& state, FlatParameters& parameters, AdamW& optimizer);
 
+/// Only the parameters, out of the state in `folder`.
+void restore_parameters(const TensorMap& saved, FlatParameters& parameters, const std::string& folder);
+
 /// trainer.json: {"state": ..., "identity": ..., "options": ...}.
 std::string trainer_json(const RunState& state, const std::string& identity, const std::string& options);
 RunState run_state_of(const StateStore::Loaded& state);

@@ -4,12 +4,15 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/train/state_folders.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 #include <string_view>
-#include <tuple>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,101 +23,116 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-constexpr const char* kFormat = "anemll_train_state_v1";
-constexpr const char* kParts[] = {"parameters.safetensors", "optimizer.safetensors", "trainer.json"};
 constexpr std::size_t kKeep = 2;
+constexpr const char* kFrozenDraft = "frozen.draft.safetensors";
+constexpr const char* kBehind = "behind";  // in abandoned-<n>.moving: the step that the run goes back to
+constexpr std::string_view kLeftovers[] = {
+    "step_#.tmp", "step_#.tmp.tmp", "frozen.draft.safetensors", "frozen.draft.safetensors.tmp.#",
+    "best.tmp.#", "latest.tmp.#"};
 
-std::string folder_name(std::int64_t step) {
-  return strf("step_%08lld", static_cast<long long>(step));
+bool same_folder(const fs::path& a, const fs::path& b) {
+  std::error_code code;
+  return fs::equivalent(a, b, code) && !code;
 }
 
-json describe(const fs::path& file) {
-  return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
-}
-
-void check_file(const fs::path& file, const json& expected) {
-  const std::string hint = "the file is damaged; --resume auto falls back to the previous checkpoint";
-  if (!fs::exists(file)) throw_data("missing", file.string(), hint);
-  if (fs::file_size(file) != expected.at("bytes").get<std::uint64_t>()) {
-    throw_data("size differs from the manifest's", file.string(), hint);
-  }
-  if (sha256_file(file) != expected.at("sha256").get<std::string>()) {
-    throw_data("checksum differs from the manifest's", file.string(), hint);
-  }
-}
-
-StateStore::Loaded load_folder(const fs::path& given) {
-  StateStore::Loaded out;
-  const fs::path folder = fs::canonical(given);  // no trailing slash: the store is its parent
-  out.folder = folder;
-  try {
-    const json manifest = json::parse(read_text(folder / "manifest.json"));
-    if (manifest.at("format") != kFormat) {
-      throw_data("unknown format " + manifest.at("format").dump(), (folder / "manifest.json").string(),
-                 "it was written by another version of anemll_train");
-    }
-    for (const char* part : kParts) check_file(folder / part, manifest.at("files").at(part));
-    const fs::path frozen = folder.parent_path() / manifest.at("frozen").at("name").get<std::string>();
-    check_file(frozen, manifest.at("frozen"));
-    out.step = manifest.at("step").get<std::int64_t>();
-    out.frozen = read_safetensors(frozen).tensors;
-    out.frozen_entry = manifest.at("frozen").dump();
-  } catch (const json::exception& e) {
-    throw_data(std::string("not a valid manifest: ") + e.what(), (folder / "manifest.json").string(),
-               "give a state/step_... folder, or an output folder that holds one");
-  }
-  out.parameters = read_safetensors(folder / kParts[0]).tensors;
-  out.optimizer = read_safetensors(folder / kParts[1]).tensors;
-  out.trainer_json = read_text(folder / kParts[2]);
-  return out;
-}
-
-/// Step of a complete-looking folder: step_00000100, or step_00000100.old, which a writer killed between two
-/// renames leaves as the only copy.
-std::optional<std::int64_t> step_of(const fs::path& folder) {
-  const std::string stem = folder.stem().string();
-  constexpr std::string_view kPrefix = "step_";
-  if (!stem.starts_with(kPrefix) || (folder.has_extension() && folder.extension() != ".old"))
-    return std::nullopt;
-  const std::string digits = stem.substr(kPrefix.size());
-  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
-    return std::nullopt;
-  return std::stoll(digits);
-}
-
-/// Newest first; of one step the folder under its real name first.
-std::vector<fs::path> step_folders(const fs::path& root) {
-  std::vector<fs::path> folders;
-  if (!fs::is_directory(root)) return folders;
-  for (const auto& entry : fs::directory_iterator(root)) {
-    if (entry.is_directory() && step_of(entry.path())) folders.push_back(entry.path());
-  }
-  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
-    return std::make_tuple(-*step_of(a), a.has_extension()) <
-           std::make_tuple(-*step_of(b), b.has_extension());
-  });
-  return folders;
-}
-
-/// The step that `latest` names; nothing when there is no such file.
+/// What `latest` names; -1 when it names nothing, nothing when there is no such file.
 std::optional<std::int64_t> latest_step(const fs::path& root) {
-  if (!fs::exists(root / "latest")) return std::nullopt;
+  if (!fs::is_regular_file(root / "latest")) return std::nullopt;
   std::string name = read_text(root / "latest");
-  while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
+  while (!name.empty() && std::isspace(static_cast<unsigned char>(name.back())) != 0) name.pop_back();
   return step_of(name).value_or(-1);
+}
+
+void write_latest(const fs::path& root, std::int64_t step) {
+  write_file(root / "latest", state_folder_name(step) + "\n");
+}
+
+std::optional<StateStore::Loaded> newest_in(const fs::path& root) {
+  const std::optional<std::int64_t> latest = latest_step(root);
+  const std::vector<fs::path> candidates = step_folders(root);
+  if (candidates.empty()) {
+    if (latest.value_or(-1) < 0) return std::nullopt;
+    throw_data("the state that it names is gone, and there is no other", (root / "latest").string(),
+               "put the folder back; or start without --resume, then what is there moves to earlier-1");
+  }
+  for (const fs::path& folder : candidates) {
+    try {
+      StateStore::Loaded loaded = load_state_folder(folder);
+      if (latest && *latest != loaded.step) {
+        log_warning((root / "latest").string() + (*latest < 0 ? " names no state" : " names another state") +
+                    "; the newest valid one is " + folder.filename().string() + ", which counts");
+      }
+      return loaded;
+    } catch (const Error& e) {
+      log_warning(std::string("checkpoint passed over: ") + e.what());
+    }
+  }
+  throw_data("none of the checkpoints is valid", root.string(),
+             "start without --resume: what is there moves to earlier-1, whole");
+}
+
+/// state/best; an empty object when it is missing or damaged.
+json words_of_best(const fs::path& root) {
+  if (!fs::is_regular_file(root / "best")) return json::object();
+  json words = json::parse(read_text(root / "best"), nullptr, false);
+  const bool whole = words.is_object() && words.contains("step") && words["step"].is_number_integer() &&
+                     words.contains("sha256") && words["sha256"].is_string();
+  return whole ? words : json::object();
+}
+
+/// Ends a move that is prepared in `staging`.
+void move_behind(const fs::path& root, const fs::path& staging, std::int64_t step) {
+  for (const fs::path& folder : step_folders(root)) {
+    if (*step_of(folder) > step) fs::rename(folder, staging / folder.filename());
+  }
+  if (step < 0) {
+    fs::remove(root / "latest");
+  } else {
+    write_latest(root, step);
+  }
+  if (words_of_best(root).value("step", std::int64_t{-1}) > step) fs::remove(root / "best");
+  fs::path place = staging;
+  place.replace_extension();
+  fs::rename(staging, place);
+  sync_directory(root);
+  fs::remove(place / kBehind);
 }
 
 }  // namespace
 
 StateStore::StateStore(fs::path output_dir) : root_(std::move(output_dir) / "state") {}
 
+bool StateStore::has_states() const {
+  return !step_folders(root_).empty();
+}
+
+void StateStore::recover() {
+  if (!fs::is_directory(root_)) return;
+  sweep(root_, kLeftovers);
+  std::vector<fs::path> begun;
+  for (const auto& entry : fs::directory_iterator(root_)) {
+    const fs::path& path = entry.path();
+    if (matches("abandoned-#.moving", path.filename().string())) begun.push_back(path);
+    if (path.extension() == ".old" && fs::exists(root_ / path.stem())) fs::remove_all(path);
+  }
+  for (const fs::path& staging : begun) {
+    if (fs::exists(staging / kBehind)) {
+      move_behind(root_, staging, std::stoll(read_text(staging / kBehind)));
+    } else {  // killed before any state moved: what was put there first stays there
+      fs::path place = staging;
+      place.replace_extension();
+      fs::rename(staging, place);
+    }
+  }
+}
+
 void StateStore::save_frozen(std::span<const LazyTensor> tensors) {
   fs::create_directories(root_);
-  const fs::path draft = root_ / "frozen.draft.safetensors";
+  const fs::path draft = root_ / kFrozenDraft;
   require_space(root_, total_bytes(tensors));
   write_safetensors(draft, tensors);
   // Named by content, so that checkpoints of an earlier run in the same folder keep theirs.
-  json entry = describe(draft);
+  json entry = describe_file(draft);
   const std::string name = "frozen-" + entry["sha256"].get<std::string>().substr(0, 16) + ".safetensors";
   entry["name"] = name;
   fs::rename(draft, root_ / name);
@@ -122,27 +140,61 @@ void StateStore::save_frozen(std::span<const LazyTensor> tensors) {
   frozen_entry_ = entry.dump();
 }
 
-bool StateStore::adopt_frozen(const Loaded& loaded) {
-  std::error_code code;
-  if (!fs::equivalent(loaded.folder.parent_path(), root_, code)) return false;
-  frozen_entry_ = loaded.frozen_entry;
-  return true;
+bool StateStore::owns(const Loaded& loaded) const {
+  return same_folder(loaded.folder.parent_path(), root_);
 }
 
-void StateStore::save(std::int64_t step, std::span<const LazyTensor> parameters,
-                      std::span<const LazyTensor> optimizer, const std::string& trainer_json) {
-  require_space(root_, total_bytes(parameters) + total_bytes(optimizer));
-  const fs::path place = root_ / folder_name(step);
+void StateStore::adopt(const Loaded& loaded) {
+  frozen_entry_ = loaded.frozen_entry;
+  saved_step_ = loaded.step;
+  if (owns(loaded)) return;
+  fs::create_directories(root_);
+  if (!same_folder(loaded.frozen_file.parent_path(), root_)) {
+    require_space(root_, fs::file_size(loaded.frozen_file));
+    fs::copy_file(loaded.frozen_file, root_ / kFrozenDraft, fs::copy_options::overwrite_existing);
+    sync_file(root_ / kFrozenDraft);
+    fs::rename(root_ / kFrozenDraft, root_ / loaded.frozen_file.filename());
+  }
+  if (loaded.best && loaded.best->step != loaded.step) {
+    const fs::path best = loaded.folder.parent_path() / state_folder_name(loaded.best->step);
+    if (fs::exists(best / "manifest.json")) copy_state_folder(best, root_ / best.filename(), false);
+  }
+  copy_state_folder(loaded.folder, root_ / state_folder_name(loaded.step), false);
+  write_best(loaded.best);
+  write_latest(root_, loaded.step);
+}
+
+void StateStore::save(std::int64_t step, const Content& content) {
+  const fs::path place = root_ / state_folder_name(step);
+  const bool same_tensors = step == saved_step_ && fs::exists(place / "manifest.json");
+  if (!same_tensors) require_space(root_, total_bytes(content.parameters) + total_bytes(content.optimizer));
   fs::path draft = place;
   draft += ".tmp";
-  fs::remove_all(draft);
-  fs::create_directories(draft);
+  std::optional<Best> best;
   try {
-    write_safetensors(draft / kParts[0], parameters);
-    write_safetensors(draft / kParts[1], optimizer);
-    write_file(draft / kParts[2], trainer_json);
-    json manifest = {{"format", kFormat}, {"step", step}, {"files", json::object()}};
-    for (const char* part : kParts) manifest["files"][part] = describe(draft / part);
+    json files = json::object();
+    if (same_tensors) {
+      copy_state_folder(place, draft, true);  // shared files are replaced below, never written into
+      files = manifest_of(draft).at("files");
+    } else {
+      fs::remove_all(draft);
+      fs::create_directories(draft);
+      write_safetensors(draft / kStateParts[0], checked_finite(content.parameters, place.string()));
+      write_safetensors(draft / kStateParts[1], checked_finite(content.optimizer, place.string()));
+      for (const char* part : {kStateParts[0], kStateParts[1]}) files[part] = describe_file(draft / part);
+    }
+    write_file(draft / kStateParts[2], content.trainer_json);
+    files[kStateParts[2]] = describe_file(draft / kStateParts[2]);
+    json manifest = {{"format", kStateFormat}, {"step", step}, {"files", files}};
+    const json best_files =
+        content.best_step == step
+            ? files
+            : manifest_of(root_ / state_folder_name(content.best_step)).value("files", json::object());
+    if (best_files.contains(kStateParts[0])) {
+      best = Best{content.best_step, content.best_loss,
+                  best_files[kStateParts[0]].at("sha256").get<std::string>()};
+      manifest["best"] = best_json(*best);
+    }
     manifest["frozen"] = json::parse(frozen_entry_);
     write_file(draft / "manifest.json", manifest.dump(2) + "\n");
   } catch (...) {
@@ -156,54 +208,134 @@ void StateStore::save(std::int64_t step, std::span<const LazyTensor> parameters,
   if (fs::exists(place)) fs::rename(place, old);
   fs::rename(draft, place);
   sync_directory(root_);
-  write_file(root_ / "latest", place.filename().string() + "\n");
+  saved_step_ = step;
+  write_best(best);
+  write_latest(root_, step);
   fs::remove_all(old);
+  prune(step);
+}
 
+void StateStore::prune(std::int64_t step) const {
   std::size_t kept = 0;
+  std::set<std::int64_t> bests;
+  std::vector<fs::path> rest;
   for (const fs::path& folder : step_folders(root_)) {
-    if (*step_of(folder) <= step && ++kept > kKeep) fs::remove_all(folder);
+    if (*step_of(folder) > step) continue;
+    if (++kept > kKeep) {
+      rest.push_back(folder);
+    } else if (const auto best = best_of(manifest_of(folder))) {
+      bests.insert(best->step);
+    }
+  }
+  for (const fs::path& folder : rest) {
+    if (!bests.contains(*step_of(folder))) fs::remove_all(folder);
   }
 }
 
-void StateStore::abandon_after(std::int64_t step) {
+void StateStore::write_best(const std::optional<Best>& best) const {
+  if (!best) {
+    fs::remove(root_ / "best");
+    return;
+  }
+  json words = best_json(*best);
+  words["state"] = state_folder_name(best->step);
+  words["file"] = nullptr;
+  const json before = words_of_best(root_);
+  if (before.value("step", std::int64_t{-1}) == best->step && before.value("sha256", "") == best->sha256 &&
+      before.contains("file")) {
+    words["file"] = before["file"];
+  }
+  if (before == words) return;
+  write_file(root_ / "best", words.dump(2) + "\n");
+}
+
+std::optional<std::int64_t> StateStore::named_best() const {
+  const json words = words_of_best(root_);
+  return words.contains("step") ? std::optional(words["step"].get<std::int64_t>()) : std::nullopt;
+}
+
+void StateStore::record_best_file(const fs::path& file) {
+  const std::optional<Best> best = best_of(manifest_of(root_ / state_folder_name(saved_step_)));
+  write_best(best);
+  if (!best) return;
+  json words = words_of_best(root_);
+  words["file"] = describe_file(file);
+  words["file"]["name"] = file.filename().string();
+  write_file(root_ / "best", words.dump(2) + "\n");
+}
+
+std::optional<StateStore::Difference> StateStore::compare_best_file(const Best& best,
+                                                                    const fs::path& file) const {
+  const std::string name = file.filename().string();
+  const bool there = fs::exists(file);
+  const json words = words_of_best(root_);
+  if (!words.contains("file")) return Difference{"state/best is missing or damaged", there};
+  const std::int64_t named = words.value("step", std::int64_t{-1});
+  if (named != best.step || words.value("sha256", "") != best.sha256) {
+    return Difference{strf("state/best names step %lld, the best of the resumed state is step %lld",
+                           static_cast<long long>(named), static_cast<long long>(best.step)),
+                      there};
+  }
+  if (!there) return Difference{name + " is missing", false};
+  const json& seen = words["file"];
+  if (!seen.is_object()) return Difference{name + " was not written yet", false};
+  if (fs::file_size(file) != seen.value("bytes", std::uint64_t{0}))
+    return Difference{name + " has another size than the run wrote", true};
+  if (sha256_file(file) != seen.value("sha256", ""))
+    return Difference{name + " has another SHA-256 than the run wrote", true};
+  return std::nullopt;
+}
+
+std::optional<TensorMap> StateStore::best_parameters(const Best& best) const {
+  const fs::path folder = root_ / state_folder_name(best.step);
+  try {
+    Loaded loaded = load_state_folder(folder);
+    if (manifest_of(folder).at("files").at(kStateParts[0]).at("sha256") == best.sha256)
+      return std::move(loaded.parameters);
+    log_warning(folder.string() + " is not the best state: its SHA-256 is another");
+  } catch (const fs::filesystem_error&) {
+    log_warning(folder.string() + ": the best state is gone");
+  } catch (const Error& e) {
+    log_warning(std::string("the best state is damaged: ") + e.what());
+  }
+  return std::nullopt;
+}
+
+std::optional<fs::path> StateStore::go_back(std::int64_t step,
+                                            const std::function<void(const fs::path&)>& also) {
   std::vector<fs::path> later = step_folders(root_);
   std::erase_if(later, [&](const fs::path& folder) { return *step_of(folder) <= step; });
-  if (later.empty()) return;
-  // `latest` moves first: a process killed half-way leaves folders that nobody reads.
-  if (step < 0) {
-    fs::remove(root_ / "latest");
-  } else {
-    write_file(root_ / "latest", folder_name(step) + "\n");
-  }
+  if (later.empty()) return std::nullopt;
   fs::path place;
-  for (int n = 1; place.empty() || fs::exists(place); ++n) place = root_ / ("abandoned-" + std::to_string(n));
-  fs::create_directories(place);
-  for (const fs::path& folder : later) fs::rename(folder, place / folder.filename());
-  log_warning("checkpoints of an earlier run were moved to " + place.string());
+  fs::path staging;
+  for (int n = 1; place.empty() || fs::exists(place) || fs::exists(staging); ++n) {
+    place = root_ / ("abandoned-" + std::to_string(n));
+    staging = place;
+    staging += ".moving";
+  }
+  fs::create_directories(staging);
+  for (const fs::path& folder : later) {  // their best may be older than they are
+    const auto best = best_of(manifest_of(folder));
+    if (!best || best->step > step) continue;
+    const fs::path source = root_ / state_folder_name(best->step);
+    if (fs::exists(source / "manifest.json") && !fs::exists(staging / source.filename()))
+      copy_state_folder(source, staging / source.filename(), true);
+  }
+  if (also) also(staging);
+  sync_directory(staging);
+  write_file(staging / kBehind, std::to_string(step));
+  move_behind(root_, staging, step);
+  log_warning("later states were moved to " + place.string() + "; they can be resumed there by name");
+  return place;
 }
 
 std::optional<StateStore::Loaded> StateStore::load_latest() const {
-  const std::optional<std::int64_t> latest = latest_step(root_);
-  std::vector<fs::path> candidates = step_folders(root_);
-  if (latest) std::erase_if(candidates, [&](const fs::path& folder) { return *step_of(folder) > *latest; });
-  if (candidates.empty() && !latest) return std::nullopt;
-  if (latest && (candidates.empty() || *step_of(candidates.front()) != *latest)) {
-    log_warning("the checkpoint that " + (root_ / "latest").string() + " names is gone");
-  }
-  for (const fs::path& folder : candidates) {
-    try {
-      return load_folder(folder);
-    } catch (const Error& e) {
-      log_warning(std::string("checkpoint passed over: ") + e.what());
-    }
-  }
-  throw_data("none of the checkpoints is valid", root_.string(),
-             "start again without --resume in another output folder");
+  return newest_in(root_);
 }
 
 StateStore::Loaded StateStore::load(const fs::path& folder) {
-  if (fs::exists(folder / "manifest.json")) return load_folder(folder);
-  auto loaded = StateStore(folder).load_latest();
+  if (fs::exists(folder / "manifest.json")) return load_state_folder(folder);
+  auto loaded = newest_in(fs::is_directory(folder / "state") ? folder / "state" : folder);
   if (!loaded)
     throw_data("holds no checkpoint", folder.string(),
                "give a state/step_... folder, or an output folder that holds one");

@@ -26,7 +26,8 @@ void add_data(OptionTable& t, TrainOptions& o) {
   t.add("cache-dir", &o.cache_dir,
         "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
   t.require("cache-dir");
-  t.add("output-dir", &o.output_dir, "folder for checkpoints and logs");
+  t.add("output-dir", &o.output_dir,
+        "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
   t.add_choice("order", &o.order, "sample order", {"shuffle", "sequential"});
   t.add("seed", &o.seed, "seed of sample order and sampled negatives", 0, kMany);
 }
@@ -126,11 +127,12 @@ void add_files(OptionTable& t, TrainOptions& o) {
         "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
         "cache does not name another teacher)");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
-  t.add("save-steps", &o.save_steps, "steps between checkpoints; 0: only at the end and on a signal", 0,
-        kMany);
-  t.add("keep-checkpoints", &o.keep_checkpoints, "checkpoint_step files to keep; 0: all", 0, kMany);
+  t.add("save-steps", &o.save_steps,
+        "steps between checkpoints; 0: states at new bests, at the end and on a signal only", 0, kMany);
+  t.add("keep-checkpoints", &o.keep_checkpoints, "checkpoint_step files to keep, by step; 0: all", 0, kMany);
   t.add("resume", &o.resume,
-        "none, auto (the newest valid state in the output folder, if any), or a state folder");
+        "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "
+        "that holds some (run/state/step_..., run/earlier-1)");
   t.add_flag("dry-run", &o.dry_run, "check everything, print the memory plan, stop before step 1");
   const std::string later = "experiment tracking is not part of this build";
   const std::string hint = "training_log.csv and metrics.jsonl in the output folder hold every figure";

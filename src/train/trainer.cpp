@@ -1,12 +1,10 @@
 #include "src/train/trainer.hpp"
 
 #include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
 #include "src/train/batch_tensors.hpp"
 #include "src/train/objective.hpp"
 #include "src/train/run_setup.hpp"
-#include "src/train/state_io.hpp"
 #include "src/train/torch_backward.hpp"
 
 #include <algorithm>
@@ -15,7 +13,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
-#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
@@ -34,11 +31,6 @@ KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
   loss.hard_top1 = annealed_weight(o.hard_top1, o.hard_top1_end, step, o.max_steps);
   loss.hard_full = o.hard_full;
   return loss;
-}
-
-/// Supervised positions per input token.
-double positions_per_token(const KdCacheInfo& cache) {
-  return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
 }
 
 void add(KdLossSums& into, const KdLossSums& more) {
@@ -73,7 +65,7 @@ ExitCode Trainer::run() {
 void Trainer::train() {
   if (state_.tail_due) tail();  // a signal kept the run from it
   while (state_.step < options_.max_steps) {
-    const StepReport report = step();
+    const StepReport report = last_report_ = step();
     if (state_.step % options_.logging_steps == 0) log_step(report);
     state_.tail_due = tail_is_due();
     if (report.signal != 0) throw StopError(report.signal, "training", "");
@@ -89,13 +81,11 @@ bool Trainer::tail_is_due() const {
 
 void Trainer::tail() {
   const std::int64_t done = state_.step;
-  if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0)
+  if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0 &&
+      state_.evaluated_step != done)  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
   state_.tail_due = false;
-  if (options_.save_steps > 0 && done % options_.save_steps == 0) {
-    on_root(comm_, [&] { files_->write_periodic(*student_, done); });
-    save_state();
-  }
+  if (options_.save_steps > 0 && done % options_.save_steps == 0) save_periodic();
 }
 
 Trainer::StepReport Trainer::step() {
@@ -198,32 +188,6 @@ void Trainer::update(StepReport& report) {
   state_.optimizer_step = optimizer_.step;
 }
 
-void Trainer::begin() {
-  if (resumed_) return;
-  const StopPlan plan("leaving, there is nothing to save yet");
-  EvaluationResult first;
-  if (options_.eval_samples > 0) {
-    first = evaluate(true);
-    state_.initial_loss = state_.last_eval = state_.best_loss = first.loss;
-    if (first.text) state_.initial_text_kl = first.text->mean;
-    state_.text_digest = evaluator_->text_digest();
-    if (!std::isfinite(state_.initial_loss)) {
-      throw_numerics("the model's first loss is not a number", options_.output_dir,
-                     "the source checkpoint or the model folder holds NaN; nothing was written");
-    }
-  }
-  on_root(comm_, [&] {
-    store_->abandon_after(-1);
-    store_->save_frozen(student_->frozen_tensors());
-    log_ = std::make_unique<RunLog>(options_.output_dir, std::nullopt, 0, options_.max_steps);
-    if (options_.eval_samples > 0) {
-      log_->evaluation({0, first, state_.best_loss, options_.lr, 0, false});
-    }
-    files_->write_start(*student_);
-    files_->write_config(*student_, std::nullopt);
-  });
-}
-
 EvaluationResult Trainer::evaluate(bool with_text) {
   student_->set_evaluation();
   try {
@@ -243,13 +207,10 @@ void Trainer::evaluate_and_keep_best(bool final_evaluation) {
   const double next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
   if (log_)
     log_->evaluation({state_.step, result, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation});
+  // A run killed before its end makes the final evaluation again: till then its row does not count.
+  if (!final_evaluation) state_.count_evaluation();
   keep_best(result.loss);
-}
-
-void Trainer::keep_best(double loss) {
-  if (!(loss < state_.best_loss)) return;  // NaN never wins
-  state_.best_loss = loss;
-  on_root(comm_, [&] { files_->write_best(*student_); });
+  if (final_evaluation) state_.count_evaluation();
 }
 
 void Trainer::log_step(const StepReport& report) {
@@ -265,7 +226,7 @@ void Trainer::log_step(const StepReport& report) {
       line.next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
       line.grad_norm = report.grad_norm;
       line.hard_top1 = loss_options(options_, state_.step - 1).hard_top1;
-      const double steps = static_cast<double>(state_.step - logged_step_);
+      const double steps = static_cast<double>(std::max<std::int64_t>(state_.step - logged_step_, 1));
       const double seconds = std::max(stepping_s_ - logged_stepping_s_, 1e-9);
       line.tokens_per_s =
           steps *
@@ -277,68 +238,12 @@ void Trainer::log_step(const StepReport& report) {
       line.skipped = report.skipped;
       log_->train(line);
     }
-    if (options_.eval_samples == 0) keep_best(window);
   }
-  logged_step_ = state_.step;
+  logged_step_ = state_.logged_step = state_.step;
   logged_stepping_s_ = stepping_s_;
   logged_wait_s_ = data_->wait_seconds();
   state_.window_loss = 0;
   state_.window_steps = 0;
-}
-
-void Trainer::save_state() {
-  check_replicas(comm_, student_->trainable().values());
-  on_root(comm_, [&] {
-    log_->sync();
-    state_.csv_lines = log_->lines().csv;
-    state_.metric_lines = log_->lines().metrics;
-    store_->save(state_.step, parameter_tensors(student_->trainable()),
-                 moment_tensors(student_->trainable(), optimizer_),
-                 trainer_json(state_, run_identity_, resolved_json_));
-  });
-}
-
-ExitCode Trainer::stop_on_signal(int signal) {
-  save_state();
-  log_info(strf("%s: state saved at step %lld, exit code 75 (run again with --resume auto)",
-                signal_text(signal).c_str(), static_cast<long long>(state_.step)));
-  return ExitCode::save_and_requeue;
-}
-
-void Trainer::finish() {
-  save_state();  // the files below are large: a full disk must not cost the run
-  if (options_.eval_samples > 0) evaluate_and_keep_best(true);
-  const std::uint64_t peak_before_files = peak_resident_bytes();
-  on_root(comm_, [&] {
-    const auto [full, half] = files_->write_final(*student_);
-    const std::optional<double> final_loss =
-        options_.eval_samples > 0 ? std::optional(state_.last_eval) : std::nullopt;
-    files_->write_config(*student_, final_loss);
-    nlohmann::json summary = {{"step", state_.step},
-                              {"elapsed_s", state_.elapsed_s},
-                              {"peak_resident_bytes", peak_before_files},
-                              {"body_weights", student_->body_weights()},
-                              {"positions_per_token", positions_per_token(data_->info())},
-                              {"files", {full, half, "best_state_dict.pt"}}};
-    if (final_loss) summary.update({{"initial_loss", state_.initial_loss}, {"final_loss", *final_loss}});
-    if (std::isfinite(state_.best_loss)) summary["best_loss"] = state_.best_loss;
-    if (std::isfinite(final_text_kl_)) {
-      summary["final_text_kl_mean"] = final_text_kl_;
-      if (std::isfinite(state_.initial_text_kl)) {
-        summary["initial_text_kl_mean"] = state_.initial_text_kl;
-        log_info(strf("KL from the teacher on %s: %.4f at the start, %.4f at the end",
-                      options_.eval_text->c_str(), state_.initial_text_kl, final_text_kl_));
-      }
-    }
-    log_->summary(summary.dump());
-    if (final_loss && state_.step > 0 && state_.best_loss == state_.initial_loss) {
-      log_warning(
-          "no evaluation beat the start: best_state_dict.pt holds the weights before training "
-          "(a smaller --lr, other loss weights, or more steps)");
-    }
-  });
-  state_.finished = true;  // last, so that a run killed above finishes again
-  save_state();
 }
 
 }  // namespace anemll

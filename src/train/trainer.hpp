@@ -5,7 +5,7 @@
 #include "anemll/comm/bucket_reducer.hpp"
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
-#include "anemll/core/file_lock.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
@@ -60,8 +60,13 @@ class Trainer {
   void evaluate_and_keep_best(bool final_evaluation);
   void keep_best(double loss);
   void save_state();
+  void save_periodic();
   void log_step(const StepReport& report);
   void restore(const StateStore::Loaded& state);
+  /// The folder of a run that starts anew, or that goes on from `state`. Rank 0.
+  void start_folder(const EvaluationResult& first);
+  void continue_folder(const StateStore::Loaded& state);
+  void mend_best(const StateStore::Loaded& state);
   void begin();
   ExitCode stop_on_signal(int signal);
   void pace_checks(double seconds);
@@ -73,7 +78,7 @@ class Trainer {
   Communicator& device_comm_;  ///< gradient reduction; the same object on CPUs
   at::Device device_;
   at::ScalarType compute_;
-  FileLock output_lock_;  ///< rank 0
+  std::unique_ptr<OutputFolder> output_;  ///< rank 0; its lock lives as long as the run
 
   std::unique_ptr<Student> student_;
   std::unique_ptr<Prefetcher> data_;
@@ -92,6 +97,8 @@ class Trainer {
   double stepping_s_ = 0;        ///< inside steps, without evaluations and files
   double final_text_kl_ = std::numeric_limits<double>::quiet_NaN();
   bool resumed_ = false;
+
+  StepReport last_report_;  ///< without tokens before the first step
 
   // Since the last log line.
   std::int64_t logged_step_ = 0;

@@ -11,36 +11,39 @@
 
 #include <algorithm>
 #include <limits>
-#include <system_error>
 #include <utility>
 
 namespace anemll {
-namespace fs = std::filesystem;
 namespace {
 
-/// From here on the folder is this run's: its state is read, its files are written.
-void take_output(const TrainOptions& options, FileLock& lock, Communicator& comm) {
+/// From here on the folder is this process's: its state is read, its files are written.
+std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communicator& comm) {
+  std::unique_ptr<OutputFolder> output;
   on_root(comm, [&] {
-    std::error_code error;
-    fs::create_directories(options.output_dir, error);
-    if (error)
-      throw_data("cannot create: " + error.message(), options.output_dir, "check path and permissions");
-    if (lock.take(fs::path(options.output_dir) / ".lock")) return;
-    throw_usage("another process is training into this folder", options.output_dir,
-                "wait for it, or choose another --output-dir");
+    output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
+    output->take(options.resume != "none" && StateStore(options.output_dir).has_states());
+    StateStore(options.output_dir).recover();
   });
+  return output;
 }
 
 /// The state to go on from, the same choice on every rank.
-std::optional<StateStore::Loaded> find_state(const TrainOptions& options, Communicator& comm) {
+std::optional<StateStore::Loaded> find_state(const TrainOptions& options, const OutputFolder* output,
+                                             Communicator& comm) {
   if (options.resume == "none") return std::nullopt;
   std::string folder;
   on_root(comm, [&] {
-    if (options.resume == "auto") {
-      if (const auto latest = StateStore(options.output_dir).load_latest()) folder = latest->folder.string();
-    } else {
+    if (options.resume != "auto") {
       folder = StateStore::load(options.resume).folder.string();
+      return;
     }
+    if (const auto latest = StateStore(options.output_dir).load_latest()) {
+      folder = latest->folder.string();
+      return;
+    }
+    const bool results = !output->entries(EntryRole::result).empty();
+    log_info("no state yet in " + options.output_dir + ": the run starts anew" +
+             (results ? "; what an earlier one left there moves to earlier-<n>" : ""));
   });
   broadcast_string(comm, folder, 0);
   if (folder.empty()) return std::nullopt;
@@ -89,8 +92,8 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       device_(device),
       compute_(choose_compute(options, device)) {
   const StopPlan plan("leaving, there is nothing to save yet");
-  take_output(options_, output_lock_, comm_);
-  const std::optional<StateStore::Loaded> state = find_state(options_, comm_);
+  output_ = take_output(options_, comm_);
+  const std::optional<StateStore::Loaded> state = find_state(options_, output_.get(), comm_);
   if (!state && !options_.from_scratch && !options_.v2_checkpoint) {
     throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
                 "add --from-scratch or --v2-checkpoint FILE for the first start");
@@ -153,21 +156,18 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
     }
   }
+  if (options_.dry_run) return;
+  const std::string before = state_.to_json();
   on_root(comm_, [&] {
     store_ = std::make_unique<StateStore>(options_.output_dir);
-    files_ = std::make_unique<OutputFiles>(
-        options_, options_.v2_checkpoint.value_or(options_.from_scratch ? "scratch" : "resumed"));
-    if (options_.dry_run || !state) return;
-    if (store_->adopt_frozen(*state)) {
-      store_->abandon_after(state_.step);
-    } else {
-      store_->save_frozen(student_->frozen_tensors());
-      files_->write_best(*student_);  // another folder than the one that was saved to
-      files_->write_config(*student_, std::nullopt);
-    }
-    log_ = std::make_unique<RunLog>(options_.output_dir, RunLog::Lines{state_.csv_lines, state_.metric_lines},
-                                    state_.step, options_.max_steps);
+    if (state) continue_folder(*state);
   });
+  std::string found = state_.to_json();  // rank 0 has compared the best with the files
+  broadcast_string(comm_, found, 0);
+  if (found == before) return;
+  state_ = RunState::from_json(found);
+  save_state();
+  on_root(comm_, [&] { store_->record_best_file(files_->best()); });
 }
 
 Trainer::~Trainer() = default;

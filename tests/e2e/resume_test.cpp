@@ -1,10 +1,14 @@
 // A run that is killed and resumed ends with the same bytes as one that never stopped.
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
+#include "tests/support/train_run.hpp"
 
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,15 +20,7 @@ namespace test = anemll::test;
 
 namespace {
 
-std::string train_command(const fs::path& out, const std::string& flags) {
-  return test::bin("anemll_train") + " --v2-checkpoint " + test::golden("nano/v2_q2a4_init.pt").string() +
-         " --model-id " + test::golden("nano").string() + " --cache-dir " +
-         test::golden("nano/cache").string() + " --output-dir " + out.string() +
-         " --batch-size 4 --lr 5e-4 --warmup-steps 5 --logging-steps 5 --eval-steps 10 --eval-samples 8 "
-         "--save-steps 3"
-         " --precision fp32 --threads 1 --seed 7 " +
-         flags;
-}
+using test::train_command;
 
 void compare_runs(const fs::path& a, const fs::path& b, const std::string& last) {
   for (const char* file : {"parameters.safetensors", "optimizer.safetensors"}) {
@@ -137,6 +133,88 @@ BOOST_AUTO_TEST_CASE(another_rank_count_goes_on) {
     const std::string& theirs = expected[i].train.empty() ? expected[i].eval : expected[i].train;
     BOOST_TEST(std::abs(std::stod(mine) / std::stod(theirs) - 1) <= kRelative);
   }
+}
+
+BOOST_AUTO_TEST_CASE(latest_that_says_nothing_or_too_much_stops_nobody) {
+  const test::TempDir whole;
+  BOOST_REQUIRE_EQUAL(test::run(train_command(whole.path(), "--max-steps 12")).code, 0);
+  for (const char* text : {"", "step_00000099", "step_00000003"}) {
+    const test::TempDir out;
+    fs::copy(whole.path(), out.path(), fs::copy_options::recursive);
+    fs::remove_all(out / "state/step_00000012");
+    std::ofstream(out / "state/latest", std::ios::trunc) << text;
+    const auto again = test::run(train_command(out.path(), "--max-steps 12 --resume auto"));
+    BOOST_TEST(again.code == 0, again.output);
+    BOOST_TEST(again.output.find("which counts") != std::string::npos, again.output);
+    compare_runs(whole.path(), out.path(), "step_00000012");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(logs_are_cut_by_step_and_keep_what_a_person_wrote) {
+  const test::TempDir whole;
+  BOOST_REQUIRE_EQUAL(test::run(train_command(whole.path(), "--max-steps 12")).code, 0);
+  const auto resumed = [&](const test::TempDir& out) {
+    fs::remove_all(out / "state/step_00000012");  // as if it had been killed before its last save
+    const auto again = test::run(train_command(out.path(), "--max-steps 12 --resume auto"));
+    BOOST_TEST(again.code == 0, again.output);
+    return test::read_all(out / "training_log.csv");
+  };
+  const auto rows = [](const std::string& csv) {
+    std::vector<std::string> found;  // without the seconds
+    std::istringstream lines(csv);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty() && std::isdigit(static_cast<unsigned char>(line.front())) != 0)
+        found.push_back(line.substr(0, line.find("e-", 0)));
+    }
+    return found;
+  };
+  const std::string straight = test::read_all(whole / "training_log.csv");
+  {
+    const test::TempDir out;
+    fs::copy(whole.path(), out.path(), fs::copy_options::recursive);
+    std::ofstream(out / "training_log.csv", std::ios::trunc) << "# first try\r\n"
+                                                             << straight << "# the end\r\n";
+    const std::string csv = resumed(out);
+    BOOST_TEST(csv.starts_with("# first try\r\n"));
+    BOOST_TEST(csv.find("# the end\r\n") != std::string::npos);
+    BOOST_TEST(rows(csv) == rows(straight), boost::test_tools::per_element());
+  }
+  {
+    const test::TempDir out;  // moved away: the new one has what comes
+    fs::copy(whole.path(), out.path(), fs::copy_options::recursive);
+    fs::rename(out / "training_log.csv", out / "old.csv");
+    const std::string csv = resumed(out);
+    BOOST_TEST(csv.starts_with("step,train_loss"));
+    BOOST_TEST(rows(csv).size() >= 1U);
+    BOOST_TEST(rows(csv).back() == rows(straight).back());
+    BOOST_TEST(test::read_all(out / "old.csv") == straight);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(going_back_keeps_the_other_future) {
+  const test::TempDir out;
+  BOOST_REQUIRE_EQUAL(test::run(train_command(out.path(), "--max-steps 12")).code, 0);
+  const auto before = test::content_of(out.path());
+  // The states of steps 10 (the best before the end) and 12 are there.
+  const std::string back = (out / "state/step_00000010").string();
+  const auto again = test::run(train_command(out.path(), "--max-steps 12 --save-steps 4 --resume " + back));
+  BOOST_REQUIRE_MESSAGE(again.code == 0, again.output);
+  const fs::path future = out / "state/abandoned-1";
+  for (const char* file : {"step_00000012/parameters.safetensors", "step_00000012/trainer.json"}) {
+    BOOST_TEST(test::read_all(future / file) == before.at(std::string("state/") + file), file);
+  }
+  for (const char* file : {"training_log.csv", "metrics.jsonl", "checkpoint_step12.pt", "best_state_dict.pt"})
+    BOOST_TEST(test::read_all(future / file) == before.at(file), file);
+  // It can be resumed there by name, into the run's folder or another one.
+  const test::TempDir other;
+  const auto there = test::run(
+      train_command(other.path(), "--max-steps 15 --resume " + (future / "step_00000012").string()));
+  BOOST_TEST(there.code == 0, there.output);
+  BOOST_TEST(there.output.find("at step 12 of 15") != std::string::npos, there.output);
+  BOOST_TEST(test::read_csv(other / "training_log.csv").front().step == 0);  // the log came along
+  const auto here = test::run(train_command(out.path(), "--max-steps 15 --resume " + future.string()));
+  BOOST_TEST(here.code == 0, here.output);
+  BOOST_TEST(fs::exists(out / "state/abandoned-2/step_00000012"));
 }
 
 BOOST_AUTO_TEST_CASE(other_settings_are_refused) {

@@ -369,6 +369,16 @@ BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
   BOOST_TEST(imports == 5);
   KdCache::open(path)->verify(nothing);
 
+  // A cache that somebody made there is not an import, and not replaced by one.
+  std::string index = read_text(path / kIndexName);
+  const std::size_t at = index.find("fingerprint", index.find("source"));
+  BOOST_REQUIRE(at != std::string::npos);
+  write_file(path / kIndexName, index.replace(at, 11, "made_by_you"));
+  BOOST_CHECK_EXCEPTION(ensure(), Error, [](const Error& e) { return e.code() == ExitCode::usage; });
+  BOOST_TEST(imports == 5);
+  index.replace(at, 11, "fingerprint");
+  write_file(path / kIndexName, index);
+
   // HDF5 caches are taken as they are.
   BOOST_TEST(ensure_hdf5_cache(path, temp / "elsewhere", count) == path);
   BOOST_TEST(ensure_hdf5_cache(path / "shard_00000.h5", temp / "elsewhere", count) ==

@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(two_runs_do_not_share_a_folder) {
   FileLock other;
   BOOST_REQUIRE(other.take(fs::path(options.output_dir) / ".lock"));
   Setup::refused(options, ExitCode::usage,
-                 {"another process is training into this folder", options.output_dir});
+                 {"another process is writing a training run into this folder", options.output_dir});
   BOOST_TEST(!fs::exists(fs::path(options.output_dir) / "metrics.jsonl"));
   other.release();
   BOOST_TEST(!test::train(options).empty());

@@ -1,14 +1,22 @@
-// The small pure parts of a run: saved numbers, batches as tensors, sampled negatives.
+// The small pure parts of a run: saved numbers, what of the logs stays, batches as tensors, sampled
+// negatives.
 #include "src/train/batch_tensors.hpp"
+#include "src/train/log_cut.hpp"
+#include "src/train/run_log.hpp"
 #include "src/train/run_state.hpp"
+#include "tests/support/capture.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 using namespace anemll;
 
@@ -44,6 +52,84 @@ BOOST_AUTO_TEST_CASE(state_reads_back_bit_for_bit) {
   BOOST_TEST((t.best_loss == s.best_loss && t.window_loss == s.window_loss));
   BOOST_TEST(std::isnan(t.last_eval));
   BOOST_TEST(std::isinf(RunState::from_json(RunState().to_json()).best_loss));
+}
+
+BOOST_AUTO_TEST_CASE(a_state_of_an_earlier_version_counts_every_row_up_to_its_step) {
+  auto old = nlohmann::json::parse(RunState().to_json());
+  for (const char* key : {"logged_step", "evaluated_step", "evaluations", "best_step"}) old.erase(key);
+  old["step"] = 12;
+  old["csv_lines"] = 5;
+  old["metric_lines"] = 4;
+  const RunState state = RunState::from_json(old.dump());
+  BOOST_TEST(state.logged_step == 12);
+  BOOST_TEST(state.evaluated_step == 12);
+  BOOST_TEST(state.best_step == -1);  // not known
+}
+
+BOOST_AUTO_TEST_CASE(csv_is_cut_by_step) {
+  const std::string head = "step,train_loss,eval_loss,lr,elapsed_sec\r\n";
+  const std::string before = "0,,7.0,1e-5,0.0\r\n5,6.5,,1e-5,1.0\r\n10,6.0,,1e-5,2.0\r\n10,,5.9,1e-5,2.1\r\n";
+  const std::string behind = "12,5.8,,1e-5,2.4\r\n15,5.5,,1e-5,3.0\r\n20,,5.0,1e-5,4.0\r\n";
+  const LogMark mark{12, 10, 10, 1, false};
+  BOOST_TEST(cut_csv(head + before + behind, mark) == head + before);
+  BOOST_TEST(cut_csv(head + before, mark) == head + before);
+  BOOST_TEST(cut_csv("", mark).empty());
+  BOOST_TEST(cut_csv("step,tra", mark).empty());  // killed while the header was written
+  // The final evaluation of a run that was killed at its end is made, and written, again.
+  BOOST_TEST(cut_csv(head + before + "10,,5.9,1e-5,2.2\r\n", mark) == head + before);
+  const LogMark both{12, 10, 10, 2, false};
+  BOOST_TEST(cut_csv(head + before + "10,,5.9,1e-5,2.2\r\n", both) == head + before + "10,,5.9,1e-5,2.2\r\n");
+  // A person's lines, cells, order, line ends, header and separators.
+  const std::string notes = "# before\r\n" + head + "# lowered lr\r\n";
+  BOOST_TEST(cut_csv(notes + behind + before, mark) == notes + before);
+  BOOST_TEST(cut_csv(head + "5,6.5,,1e-5,1.0,good\n15,5.5,,1e-5,3.0,bad\n# end", mark) ==
+             head + "5,6.5,,1e-5,1.0,good\n# end\r\n");
+  BOOST_TEST(cut_csv("step,train_loss,eval_loss,lr,elapsed_sec,note\n" + behind, mark) ==
+             "step,train_loss,eval_loss,lr,elapsed_sec,note\n");
+  BOOST_TEST(cut_csv("\"5\";\"6.5\";\"\";1e-5;1.0\n15;5.5;;1e-5;3.0\n", mark) ==
+             head + "\"5\";\"6.5\";\"\";1e-5;1.0\n");
+  BOOST_TEST(cut_csv(before + behind, mark) == head + before);
+  // An editor drops the last line end; a killed writer stops anywhere.
+  BOOST_TEST(cut_csv(head + "5,6.5,,1e-5,1.0", mark) == head + "5,6.5,,1e-5,1.0\r\n");
+  BOOST_TEST(cut_csv(head + "5,6.5,,1e", mark) == head);
+  BOOST_TEST(cut_csv(head + "15,6.5,,1e-5,1", mark) == head);
+}
+
+BOOST_AUTO_TEST_CASE(metrics_are_cut_by_step) {
+  const std::string before =
+      "{\"kind\":\"eval\",\"step\":0}\n{\"kind\":\"train\",\"step\":10}\n{\"kind\":\"eval\",\"step\":10}\n"
+      "a note\n{\"mine\":1}\n";
+  const std::string behind = "{\"kind\":\"train\",\"step\":12}\n{\"kind\":\"eval\",\"step\":12}\n";
+  const std::string end = "{\"kind\":\"summary\",\"summary\":{\"step\":12}}\n";
+  BOOST_TEST(cut_metrics(before + behind + end, {12, 10, 10, 1, false}) == before);
+  BOOST_TEST(cut_metrics(before + behind + end, {12, 12, 12, 1, true}) == before + behind + end);
+  BOOST_TEST(cut_metrics(before + end, {20, 20, 20, 1, false}) == before + end);  // a run that went on
+  BOOST_TEST(cut_metrics(before + "{\"kind\":\"tr", {12, 10, 10, 1, false}) == before);
+}
+
+BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir / "training_log.csv");  // nobody can write into that
+  std::filesystem::create_symlink("/dev/full", dir / "metrics.jsonl");
+  test::Capture errors(2);
+  {
+    RunLog log(dir.path(), std::nullopt, 0, 10);
+    for (std::int64_t step = 1; step <= 3; ++step) {
+      RunLog::Train line;
+      line.step = step;
+      log.train(line);
+      log.sync();
+    }
+    log.summary("{}");
+  }
+  const std::string told = errors.text();
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = told.find("a log is not written", at)) != std::string::npos; ++at) ++count;
+  BOOST_TEST(count == 2U, told);  // once for each
+  // What was in the way is gone: from then on it is written.
+  std::filesystem::remove(dir / "training_log.csv");
+  RunLog log(dir.path(), std::nullopt, 3, 10);
+  BOOST_TEST(std::filesystem::is_regular_file(dir / "training_log.csv"));
 }
 
 BOOST_AUTO_TEST_CASE(masked_positions_and_padding_rows_do_not_count) {

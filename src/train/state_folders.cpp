@@ -1,0 +1,203 @@
+#include "src/train/state_folders.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/safetensors.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+namespace anemll {
+namespace fs = std::filesystem;
+using nlohmann::json;
+namespace {
+
+constexpr int kStoresUp = 3;  // state/abandoned-1/step_7 refers to a file in state
+
+/// Every exponent bit set means infinity or NaN.
+bool all_finite(const HostTensor& tensor) {
+  if (tensor.dtype != DType::f32) return true;
+  const HostTensor packed = tensor.packed();
+  std::uint32_t bad = 0;
+  for (std::int64_t i = 0; i < packed.numel(); ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, packed.data + static_cast<std::size_t>(i) * sizeof(bits), sizeof(bits));
+    bad |= static_cast<std::uint32_t>((bits & 0x7F800000U) == 0x7F800000U);
+  }
+  return bad == 0;
+}
+
+void require_finite(const TensorMap& tensors, const fs::path& file) {
+  for (const auto& [name, tensor] : tensors) {
+    if (all_finite(tensor)) continue;
+    throw_data(name + " has values that are not finite", file.string(),
+               "no run can go on from it; --resume auto falls back to an earlier checkpoint");
+  }
+}
+
+/// The file of this name beside the folder or above it.
+fs::path find_frozen(const fs::path& folder, const std::string& name) {
+  fs::path root = folder.parent_path();
+  for (int up = 0; up < kStoresUp; ++up, root = root.parent_path()) {
+    if (fs::exists(root / name)) return root / name;
+  }
+  return folder.parent_path() / name;
+}
+
+void copy_durable(const fs::path& from, const fs::path& to, bool share) {
+  std::error_code error;
+  if (share) {
+    fs::create_hard_link(from, to, error);
+    if (!error) return;
+  }
+  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+  if (error) throw_data("cannot copy: " + error.message(), from.string(), "free disk space");
+  sync_file(to);
+}
+
+}  // namespace
+
+std::string state_folder_name(std::int64_t step) {
+  return strf("step_%08lld", static_cast<long long>(step));
+}
+
+std::optional<std::int64_t> step_of(const fs::path& folder) {
+  const std::string stem = folder.stem().string();
+  constexpr std::string_view kPrefix = "step_";
+  if (!stem.starts_with(kPrefix) || (folder.has_extension() && folder.extension() != ".old"))
+    return std::nullopt;
+  const std::string digits = stem.substr(kPrefix.size());
+  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
+    return std::nullopt;
+  return std::stoll(digits);
+}
+
+std::vector<fs::path> step_folders(const fs::path& root) {
+  std::vector<fs::path> folders;
+  if (!fs::is_directory(root)) return folders;
+  for (const auto& entry : fs::directory_iterator(root)) {
+    if (entry.is_directory() && step_of(entry.path())) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
+    return std::make_tuple(-*step_of(a), a.has_extension()) <
+           std::make_tuple(-*step_of(b), b.has_extension());
+  });
+  return folders;
+}
+
+json describe_file(const fs::path& file) {
+  return {{"bytes", fs::file_size(file)}, {"sha256", sha256_file(file)}};
+}
+
+void check_file(const fs::path& file, const json& expected) {
+  const std::string hint = "the file is damaged; --resume auto falls back to an earlier checkpoint";
+  if (!fs::exists(file)) throw_data("missing", file.string(), hint);
+  if (fs::file_size(file) != expected.at("bytes").get<std::uint64_t>()) {
+    throw_data("size differs from the manifest's", file.string(), hint);
+  }
+  if (sha256_file(file) != expected.at("sha256").get<std::string>()) {
+    throw_data("checksum differs from the manifest's", file.string(), hint);
+  }
+}
+
+json manifest_of(const fs::path& folder) {
+  try {
+    json manifest = json::parse(read_text(folder / "manifest.json"), nullptr, false);
+    if (manifest.is_object()) return manifest;
+  } catch (const Error&) {  // missing: the same as damaged
+  }
+  return json::object();
+}
+
+std::optional<StateStore::Best> best_of(const json& manifest) {
+  try {
+    if (!manifest.contains("best")) return std::nullopt;
+    const json& words = manifest["best"];
+    StateStore::Best best;
+    best.step = words.at("step").get<std::int64_t>();
+    if (!words.at("loss").is_null()) best.loss = words.at("loss").get<double>();
+    best.sha256 = words.at("sha256").get<std::string>();
+    return best;
+  } catch (const json::exception&) {  // damaged: as if nothing were known
+    return std::nullopt;
+  }
+}
+
+json best_json(const StateStore::Best& best) {
+  return {{"step", best.step},
+          {"loss", std::isfinite(best.loss) ? json(best.loss) : json(nullptr)},
+          {"sha256", best.sha256}};
+}
+
+StateStore::Loaded load_state_folder(const fs::path& given) {
+  StateStore::Loaded out;
+  const fs::path folder = fs::canonical(given);  // no trailing slash: the store is its parent
+  const std::string manifest_file = (folder / "manifest.json").string();
+  out.folder = folder;
+  try {
+    const json manifest = json::parse(read_text(folder / "manifest.json"));
+    if (manifest.at("format") != kStateFormat) {
+      throw_data("unknown format " + manifest.at("format").dump(), manifest_file,
+                 "it was written by another version of anemll_train");
+    }
+    for (const char* part : kStateParts) check_file(folder / part, manifest.at("files").at(part));
+    out.step = manifest.at("step").get<std::int64_t>();
+    if (const auto named = step_of(folder); named && *named != out.step) {
+      throw_data("is of step " + std::to_string(out.step) + ", not of the step in its folder's name",
+                 manifest_file, "it was copied or renamed: give it its own name");
+    }
+    out.frozen_file = find_frozen(folder, manifest.at("frozen").at("name").get<std::string>());
+    check_file(out.frozen_file, manifest.at("frozen"));
+    out.frozen = read_safetensors(out.frozen_file).tensors;
+    out.frozen_entry = manifest.at("frozen").dump();
+    out.best = best_of(manifest);
+  } catch (const json::exception& e) {
+    throw_data(std::string("not a valid manifest: ") + e.what(), manifest_file,
+               "give a state/step_... folder, or an output folder that holds one");
+  }
+  out.parameters = read_safetensors(folder / kStateParts[0]).tensors;
+  require_finite(out.parameters, folder / kStateParts[0]);
+  out.optimizer = read_safetensors(folder / kStateParts[1]).tensors;
+  require_finite(out.optimizer, folder / kStateParts[1]);
+  out.trainer_json = read_text(folder / kStateParts[2]);
+  return out;
+}
+
+void copy_state_folder(const fs::path& from, const fs::path& to, bool share) {
+  fs::path draft = to;
+  draft += ".tmp";
+  fs::remove_all(draft);
+  fs::create_directories(draft);
+  for (const char* part : kStateParts) copy_durable(from / part, draft / part, share);
+  copy_durable(from / "manifest.json", draft / "manifest.json", share);
+  sync_directory(draft);
+  fs::remove_all(to);
+  fs::rename(draft, to);
+  sync_directory(to.parent_path());
+}
+
+std::vector<LazyTensor> checked_finite(std::span<const LazyTensor> tensors, const std::string& where) {
+  std::vector<LazyTensor> out(tensors.begin(), tensors.end());
+  for (LazyTensor& tensor : out) {
+    tensor.make = [name = tensor.name, where, make = std::move(tensor.make)] {
+      HostTensor made = make();
+      if (!all_finite(made)) {
+        throw_numerics(name + " has values that are not finite, so this state is not saved", where,
+                       "the earlier states are untouched: go on from one with --resume auto and a smaller "
+                       "--lr, or try --precision fp32");
+      }
+      return made;
+    };
+  }
+  return out;
+}
+
+}  // namespace anemll

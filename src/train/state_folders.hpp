@@ -1,0 +1,49 @@
+// Folders of native checkpoints as they lie on disk: names, manifests, checked reading, copies.
+#pragma once
+
+#include "anemll/train/state_store.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+
+inline constexpr const char* kStateFormat = "anemll_train_state_v1";
+inline constexpr const char* kStateParts[] = {"parameters.safetensors", "optimizer.safetensors",
+                                              "trainer.json"};
+
+/// "step_00000100".
+std::string state_folder_name(std::int64_t step);
+/// Step of a complete-looking folder: step_00000100, or step_00000100.old, which a writer killed between two
+/// renames leaves as the only copy.
+std::optional<std::int64_t> step_of(const std::filesystem::path& folder);
+/// Newest first; of one step the folder under its real name first.
+std::vector<std::filesystem::path> step_folders(const std::filesystem::path& root);
+
+/// Size and SHA-256 for a manifest.
+nlohmann::json describe_file(const std::filesystem::path& file);
+/// Data errors: missing, another size, another checksum.
+void check_file(const std::filesystem::path& file, const nlohmann::json& expected);
+/// manifest.json of a state; an empty object when it cannot be read.
+nlohmann::json manifest_of(const std::filesystem::path& folder);
+std::optional<StateStore::Best> best_of(const nlohmann::json& manifest);
+nlohmann::json best_json(const StateStore::Best& best);
+
+/// Everything of one state, checked: sums, values, and that the manifest is of the step that the folder is
+/// named after. Data errors.
+StateStore::Loaded load_state_folder(const std::filesystem::path& folder);
+
+/// The same state under another root, durable when it has its name. `share`: by hard links where there are
+/// any; nobody writes into these files.
+void copy_state_folder(const std::filesystem::path& from, const std::filesystem::path& to, bool share);
+
+/// The tensors, each checked when it is made: a numerics error names the first with a value that is not
+/// finite.
+std::vector<LazyTensor> checked_finite(std::span<const LazyTensor> tensors, const std::string& where);
+
+}  // namespace anemll
