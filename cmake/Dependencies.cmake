@@ -3,7 +3,11 @@ set(MPI_CXX_SKIP_MPICXX ON)  # the C++ bindings are gone from Open MPI 5
 find_package(MPI REQUIRED COMPONENTS CXX)
 set(HDF5_PREFER_PARALLEL OFF)  # read-only streaming needs no parallel HDF5
 find_package(HDF5 REQUIRED COMPONENTS C)
-find_package(Boost 1.74 REQUIRED COMPONENTS program_options unit_test_framework)
+set(boost_parts program_options)
+if(ANEMLL_BUILD_TESTS)
+  list(APPEND boost_parts unit_test_framework)
+endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS ${boost_parts})
 find_package(nlohmann_json 3.9 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)

@@ -2,6 +2,8 @@
 # Installs what a build needs and this machine lacks: Debian or Ubuntu packages, and out of their Python wheels
 # LibTorch 2.11.0 and Arrow 22.0.0 (for Parquet files). Run it as often as you like; what is there already is left alone.
 #
+#   launch/setup.sh [tests]   `tests`: also what building the tests needs
+#
 #   ANEMLL_DEPS_DIR    where they go (default ~/.cache/anemll_train)
 #   ANEMLL_TORCH_ROOT  use this LibTorch (a folder with include/ and lib/) and fetch none
 #   ANEMLL_ARROW_ROOT  use this Arrow (the folder of pyarrow 21 or newer) and fetch none
@@ -13,47 +15,10 @@ readonly libtorch_dir=$deps_dir/libtorch-$torch_version
 readonly arrow_version=22.0.0
 readonly arrow_dir=$deps_dir/pyarrow-$arrow_version
 readonly packages=(g++ cmake ninja-build ccache git libopenmpi-dev openmpi-bin libhdf5-dev
-  libboost-program-options-dev libboost-test-dev nlohmann-json3-dev libssl-dev zlib1g-dev
-  libcurl4-openssl-dev libutf8proc-dev libzstd-dev libsimdjson-dev libcpp-httplib-dev pkg-config)
-# Wanted by .ci/run only: the build goes on without them.
-readonly check_packages=(clang-format-14 clang-14 libclang-rt-14-dev)
-
-say() { echo "setup: $*" >&2; }
-fail() { say "$1"; [ $# -lt 2 ] || say "hint: $2"; exit 2; }
-
-# Prints the packages of "$@" that are not installed.
-missing_packages() {
-  local installed package
-  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
-  for package in "$@"; do
-    grep -qxF "installed $package" <<<"$installed" || echo "$package"
-  done
-}
-
-# apt-get as root, by sudo, or not at all: then the command is printed for somebody who may run it.
-apt_install() {
-  local runner=()
-  if [ "$(id -u)" != 0 ]; then
-    if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
-      fail "these packages are missing and this user cannot install them: $*" "as root: apt-get update && apt-get install $*"
-    fi
-    runner=(sudo)
-  fi
-  say "installing $*"
-  "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
-
-install_packages() {
-  local missing optional package
-  mapfile -t missing < <(missing_packages "${packages[@]}")
-  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
-  mapfile -t optional < <(missing_packages "${check_packages[@]}")
-  for package in "${optional[@]}"; do
-    # In a subshell: a release without this version of the tool must not stop the build.
-    (apt_install "$package") || say "no $package here: .ci/run checks less (format, fuzzing)"
-  done
-}
+  libboost-program-options-dev nlohmann-json3-dev libssl-dev zlib1g-dev
+  libcurl4-openssl-dev libutf8proc-dev libzstd-dev libsimdjson-dev pkg-config)
+readonly test_packages=(libboost-test-dev libcpp-httplib-dev)
+. "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
 have_libtorch() { compgen -G "$1/lib/libtorch_cpu.*" >/dev/null && [ -e "$1/include/ATen/ATen.h" ]; }
 have_arrow() { compgen -G "$1/libparquet.*" >/dev/null && [ -e "$1/include/parquet/arrow/reader.h" ]; }
@@ -107,7 +72,8 @@ case $(uname -s) in
   *)
     command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04 only" \
       "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib, zstd, libcurl, simdjson, utf8proc, cpp-httplib"
-    install_packages
+    install_missing "${packages[@]}"
+    [ "${1:-}" != tests ] || install_missing "${test_packages[@]}"
     ;;
 esac
 
