@@ -13,6 +13,9 @@ fi
 if [ -n "$(trap -p INT)" ] && env --default-signal=INT true 2>/dev/null; then
   exec env --default-signal=INT bash "$here/mpirun.sh" "$@"
 fi
+early='' # a signal that comes before there is an mpirun
+trap '' USR2
+for name in TERM HUP XCPU USR1 INT; do trap "early=$name" $name; done
 # Without a list of hosts all ranks share this one, and its cores.
 case " $* " in
   *" --host "* | *" -H "* | *" --hostfile "* | *" -hostfile "* | *" --machinefile "*) ;;
@@ -82,10 +85,13 @@ pass_on() {
   kill -USR1 $mpirun 2>/dev/null || true
 }
 
+say() { printf '%s\n' "$@" >&2 || true; }
+
 asked=
-ask_to_stop() {
+ask_to_stop() { # SIGNAL
   [ -z "$asked" ] || return 0
   asked=1
+  say "SIG$1: all ranks are asked to save (as USR1) and leave with 75"
   trap '' TERM HUP XCPU USR1 INT # of the group: not for the one that passes it on either
   pass_on &
   trap on_interrupt INT
@@ -97,7 +103,7 @@ on_interrupt() {
   local now=${EPOCHREALTIME/[.,]/}
   if [ "$interrupted_us" -eq 0 ]; then
     interrupted_us=$now
-    ask_to_stop
+    ask_to_stop INT
   elif [ -z "$killed" ] && [ $((now - interrupted_us)) -gt 200000 ]; then # closer ones are one keystroke
     killed=1
     # mpirun clears up when its ranks are gone; if it does not, it goes too.
@@ -107,9 +113,12 @@ on_interrupt() {
   fi
 }
 
-trap ask_to_stop TERM HUP XCPU USR1
+for name in TERM HUP XCPU USR1; do
+  trap "ask_to_stop $name" $name
+done
 trap on_interrupt INT
 trap 'kill -USR2 $mpirun 2>/dev/null || true' USR2
+if [ -n "$early" ]; then ask_to_stop $early; fi
 
 # A trap ends the wait early; the job goes on until mpirun is gone.
 code=0
@@ -140,7 +149,6 @@ while read -r line <&"$kept"; do
   fi
 done
 
-say() { printf '%s\n' "$@" >&2 || true; }
 if [ -n "$killed" ]; then
   say "ended by a second Ctrl-C: nothing since the last save was kept"
   exit 130

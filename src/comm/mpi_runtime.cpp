@@ -69,7 +69,11 @@ MpiRuntime::MpiRuntime(int* argc, char*** argv) : uncaught_(std::uncaught_except
   MPI_Initialized(&running);
   if (running == 0) {
     int provided = 0;
-    check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    // Before that has worked MPI must not be asked for its words (it would abort).
+    if (const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided); code != MPI_SUCCESS) {
+      throw_comm("MPI does not start, its error code is " + std::to_string(code), "MPI_Init_thread",
+                 "see its own message above; launch/README.md says what to do");
+    }
     owns_mpi_ = true;
     if (provided < MPI_THREAD_FUNNELED) {
       throw_comm("MPI has no support for threads", "MPI_Init_thread", "use an MPI with MPI_THREAD_FUNNELED");

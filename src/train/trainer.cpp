@@ -49,10 +49,10 @@ ExitCode Trainer::run() {
     return ExitCode::done;
   }
   state_.finished = false;  // a complete run that goes on is not complete
+  const StopPlan plan("saving after this micro-step or evaluation batch");
   begin();
   int signal = 0;
   try {
-    const StopPlan plan("saving after this micro-step or evaluation batch");
     train();
     finish();
     return ExitCode::done;

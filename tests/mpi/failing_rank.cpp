@@ -2,6 +2,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -21,6 +22,10 @@ void fail(anemll::Communicator& world, const std::string& mode) {
     std::fputs("last words\n", stdout);  // abort() must flush them; Open MPI's own message is sometimes lost
     world.abort(42);
   }
+  if (last && mode == "killed") std::raise(SIGKILL);
+  if (last && mode == "segv") std::raise(SIGSEGV);
+  if (last && mode == "aborted") std::abort();
+  if (last && mode == "silent") std::_Exit(1);
   world.barrier();
 }
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# A rank that fails ends the job at once, with its exit code; an error that all ranks see is printed once.
-# usage: failures.sh SOURCE_DIR PROGRAM
+# A rank that fails ends the job at once, with its exit code; an error that all ranks see is printed once. One
+# that is lost is named and makes it 4.
+# usage: failures.sh SOURCE_DIR PROGRAM PROGRAM_WITHOUT_MPI
 set -uo pipefail
 source_dir=$1
 program=$2
+without_mpi=$3
 result=0
 
 expect() { # MODE EXIT_CODE TEXT COUNT
@@ -26,6 +28,16 @@ one 5 the loss is NaN
 foreign 1 a bug
 destructor 4 ends this rank
 abort 42 last words
+killed 4 error: rank 1 on .* was lost by signal 9 (Killed)
+segv 4 error: rank 1 on .* was lost by signal 11 (Segmentation fault)
+aborted 4 error: rank 1 on .* was lost by signal 6 (Aborted)
+silent 4 error: mpirun ended with 1, and no rank said why
 CASES
+code=0
+text=$("$without_mpi" 2>&1) || code=$?
+if [ $code -ne 4 ] || ! grep -q "^error: MPI does not start" <<<"$text" || ! grep -q "where: MPI_Init_thread" <<<"$text"; then
+  echo "FAILED: an error of MPI_Init: exit $code, $text" >&2
+  result=1
+fi
 for job in $jobs; do wait "$job" || result=1; done
 exit $result

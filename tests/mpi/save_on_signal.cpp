@@ -2,6 +2,7 @@
 // and leaves by exit 75.   usage: mpi_save_on_signal FOLDER SECONDS
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 
 #include <chrono>
@@ -12,10 +13,9 @@
 
 int main(int argc, char** argv) {
   using namespace std::chrono_literals;
-  anemll::install_signal_flag();
-  anemll::MpiRuntime mpi(&argc, &argv);
-  return mpi.run([&] {
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) {
     const auto world = mpi.world();
+    anemll::set_log_rank(world->rank(), world->size());
     const std::string folder = argv[1];
     const std::string rank = std::to_string(world->rank());
     std::ofstream(folder + "/running." + rank) << "yes\n";

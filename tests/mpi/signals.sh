@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# USR1 and TERM reach the ranks, which get the time to save; launch/mpirun.sh then returns their 75.
+# What reaches the ranks under launch/mpirun.sh, from whom, and what comes back: signals to the script and to
+# its process group, keys of a terminal, a reader that leaves, the script's own death.
 # usage: signals.sh SOURCE_DIR PROGRAM
 set -uo pipefail
 source_dir=$1
 program=$2
+script=$source_dir/launch/mpirun.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -12,27 +14,133 @@ fail() {
   exit 1
 }
 
-# Starts COMMAND -np 2 PROGRAM, sends the signals, checks that both ranks saved and what came back.
-run_and_signal() { # NAME SAVE_SECONDS EXIT_CODE "SIGNALS" COMMAND...
-  local name=$1 save_seconds=$2 expected=$3 signals=$4 folder=$work/$1 code=0 signal
-  shift 4
-  mkdir "$folder"
-  "$@" -np 2 "$program" "$folder" "$save_seconds" 2>"$folder/stderr" &
-  local job=$!
-  for _ in $(seq 400); do
-    [ -e "$folder/ready" ] && break
+until_there() { # FILE: for a minute
+  for _ in $(seq 1200); do
+    [ -s "$1" ] && return
     sleep 0.05
   done
-  [ -e "$folder/ready" ] || fail "$name: the ranks did not start: $(cat "$folder/stderr")"
-  for signal in $signals; do
-    kill -s "$signal" $job
-    sleep 0.3
-  done
-  wait $job || code=$?
-  [ -e "$folder/saved.0" ] && [ -e "$folder/saved.1" ] || fail "$name: a rank did not save: $(cat "$folder/stderr")"
-  [ $code -eq "$expected" ] || fail "$name: exit code $code, not $expected: $(cat "$folder/stderr")"
+  return 1
 }
 
+# Starts COMMAND -np 2 PROGRAM in a process group of its own and waits for the ranks.
+start() { # NAME SAVE_SECONDS COMMAND...
+  name=$1 folder=$work/$1
+  local save_seconds=$2
+  shift 2
+  mkdir "$folder"
+  set -m
+  "$@" -np 2 "$program" "$folder" "$save_seconds" >"$folder/output" 2>&1 </dev/null &
+  job=$!
+  set +m
+  until_there "$folder/ready" || fail "$name: the ranks did not start: $(cat "$folder/output")"
+}
+
+ends_with() { # EXIT_CODE
+  local code=0
+  wait "$job" || code=$?
+  [ $code -eq "$1" ] || fail "$name: exit code $code, not $1: $(cat "$folder/output")"
+}
+
+both_saved() {
+  until_there "$folder/saved.0" && until_there "$folder/saved.1" || fail "$name: a rank did not save: $(cat "$folder/output")"
+}
+
+says() { grep -q -- "$1" "$folder/output" || fail "$name: '$1' is not in: $(cat "$folder/output")"; }
+
+# Saving takes longer than the second that mpirun leaves by default.
+signals() { # NAME TARGET SIGNALS: to the script or its group (TARGET -), in this order
+  start "$1" 1.5 "$script"
+  local signal
+  for signal in $3; do
+    kill -s "$signal" -- "$2$job"
+    sleep 0.3
+  done
+  ends_with 75
+  both_saved
+}
+usr2() {
+  start usr2 0 "$script"
+  kill -USR2 "$job"
+  for _ in $(seq 400); do
+    grep -q "USR2 is reserved" "$folder/output" && break
+    sleep 0.05
+  done
+  says "USR2 is reserved"
+  [ ! -e "$folder/saved.0" ] || fail "usr2: the ranks took it for a stop"
+  kill -USR1 "$job"
+  ends_with 75
+}
+acknowledged() { # while the ranks are still saving
+  start acknowledged 1.5 "$script"
+  kill -HUP "$job"
+  for _ in $(seq 20); do
+    grep -q "signal 10 (SIGUSR1): leaving" "$folder/output" && break
+    sleep 0.05
+  done
+  says "SIGHUP: all ranks are asked to save"
+  says "signal 10 (SIGUSR1): leaving at the next safe place, then exit code 75"
+  ends_with 75
+}
+second_ctrl_c() {
+  start second_ctrl_c 30 "$script"
+  local began=$SECONDS
+  kill -INT -- "-$job"
+  sleep 0.4
+  kill -INT -- "-$job"
+  ends_with 130
+  [ $((SECONDS - began)) -lt 15 ] || fail "second_ctrl_c: took $((SECONDS - began)) s"
+  [ ! -e "$folder/saved.0" ] || fail "second_ctrl_c: the ranks were waited for"
+}
+# timeout(1) sends its signal to the script and to its group; INT twice within an instant is one keystroke.
+timed_out() { # SIGNAL
+  start "timeout_$1" 1 timeout --preserve-status -s "$1" 4 "$script"
+  ends_with 75
+  both_saved
+}
+early() { # before mpirun listens and the ranks do
+  name=early folder=$work/early
+  mkdir "$folder"
+  "$script" -np 2 "$program" "$folder" 0 >"$folder/output" 2>&1 &
+  job=$!
+  until pgrep -P $job >/dev/null; do sleep 0.01; done
+  kill -TERM $job
+  ends_with 75
+}
+script_killed() {
+  start script_killed 0.5 "$script"
+  kill -KILL "$job"
+  wait "$job" 2>/dev/null
+  both_saved
+}
+reader_leaves() {
+  name=reader_leaves folder=$work/reader_leaves
+  mkdir "$folder"
+  mkfifo "$folder/fifo"
+  "$script" -np 2 "$program" "$folder" 0 >"$folder/fifo" 2>&1 &
+  job=$!
+  : <"$folder/fifo"
+  until_there "$folder/ready" || fail "reader_leaves: the ranks did not start"
+  kill -TERM "$job"
+  ends_with 75
+  both_saved
+}
+terminal() { # Ctrl-C on a terminal, whose foreground job is the script
+  name=terminal folder=$work/terminal
+  mkdir "$folder"
+  mkfifo "$folder/keys"
+  script -qec "$script -np 2 $program $folder 1" /dev/null <"$folder/keys" >"$folder/output" 2>&1 &
+  job=$!
+  exec {keys}>"$folder/keys"
+  until_there "$folder/ready" || fail "terminal: the ranks did not start: $(cat "$folder/output")"
+  printf '\003' >&"$keys"
+  ends_with 75
+  both_saved
+  exec {keys}>&-
+}
+input() {
+  name=input
+  [ "$(echo "to rank 0" | "$script" -np 2 cat)" = "to rank 0" ] || fail "input: stdin did not reach rank 0"
+}
 # mpirun itself, with a delay between TERM and KILL; it returns 1 on TERM whatever the ranks return.
 plain_mpirun() {
   . "$source_dir/launch/env.sh"
@@ -40,15 +148,47 @@ plain_mpirun() {
   export OMPI_MCA_odls_base_sigkill_timeout=2
   exec mpirun "$@"
 }
+plain_term() {
+  start plain_term 1.5 plain_mpirun
+  kill -TERM "$job"
+  ends_with 1
+  both_saved
+}
+# A stand-in for mpirun shows what it would be told to hand to other hosts.
+handed_on() {
+  name=handed_on folder=$work/handed_on
+  mkdir "$folder"
+  printf '#!/bin/sh\necho "$@"\n' >"$folder/mpirun"
+  chmod +x "$folder/mpirun"
+  PATH=$folder:$PATH ANEMLL_LOG_LEVEL=info OMP_PROC_BIND=false NCCL_ALGO=Ring HF_HOME=/hub HF_TOKEN=secret HF_HUB_DISABLE_IMPLICIT_TOKEN=1 \
+    HUGGING_FACE_HUB_TOKEN=secret "$script" -np 2 x >"$folder/output" 2>&1 || fail "handed_on: $(cat "$folder/output")"
+  for variable in ANEMLL_LOG_LEVEL OMP_NUM_THREADS OMP_PROC_BIND NCCL_ALGO NCCL_DEBUG HF_HOME HF_HUB_DISABLE_IMPLICIT_TOKEN; do
+    says "-x $variable "
+  done
+  ! grep -q "HF_TOKEN\|HUB_TOKEN\|secret" "$folder/output" || fail "handed_on: a token leaves this host"
+}
 
 unset OMPI_MCA_odls_base_sigkill_timeout
-script=$source_dir/launch/mpirun.sh
-# All at once, to wait once. Saving takes longer than the second that mpirun leaves by default.
-run_and_signal usr1 1.5 75 USR1 "$script" & jobs="$!"
-run_and_signal term 1.5 75 TERM "$script" & jobs+=" $!"
-run_and_signal term_again 1.5 75 "TERM TERM USR1" "$script" & jobs+=" $!"
-run_and_signal plain_term 1.5 1 TERM plain_mpirun & jobs+=" $!"
+# Some at once, to wait once.
 result=0
-for job in $jobs; do wait "$job" || result=1; done
+together() {
+  local jobs="" test
+  for test in "$@"; do
+    $test & jobs+=" $!"
+  done
+  for test in $jobs; do wait "$test" || result=1; done
+}
+usr1() { signals usr1 "" USR1; }
+term() { signals term "" TERM; }
+hup() { signals hup "" HUP; }
+xcpu() { signals xcpu "" XCPU; }
+int() { signals int "" INT; }
+term_again() { signals term_again "" "TERM TERM USR1"; }
+term_to_group() { signals term_to_group - TERM; }
+int_to_group() { signals int_to_group - INT; }
+together usr1 term hup xcpu int term_again
+together term_to_group int_to_group acknowledged usr2 script_killed reader_leaves
+together "timed_out TERM" "timed_out INT" early plain_term
+together second_ctrl_c terminal input handed_on
 [ $result -eq 0 ] && echo "signals reach the ranks, which save and leave with 75"
 exit $result
