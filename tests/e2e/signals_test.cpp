@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(one_rank_is_asked_and_all_stop_in_accumulation) {
   const test::TempDir out;
   Job job(test::mpirun(2, train(out.path(), kLongStep)));
   BOOST_REQUIRE_MESSAGE(job.wait_for("eval 0."), job.output());
-  const auto rank = test::run("pgrep -n -f -- '--output-dir " + out.path().string() + " .*10000'");
+  const auto rank = test::run("pgrep -n -P $(pgrep -P " + std::to_string(job.pid()) + " mpirun)");
   BOOST_REQUIRE_MESSAGE(rank.code == 0, rank.output);
   ::kill(std::stoi(rank.output), SIGTERM);
   BOOST_TEST(job.finish() == 75, job.output());
