@@ -39,6 +39,7 @@ constexpr const char* kDefaultPlan = "leaving at the next safe place";
 struct Note {
   int number;
   pid_t sender;  ///< 0: the kernel or a terminal
+  const char* plan;
 };
 
 struct Shared {
@@ -48,7 +49,8 @@ struct Shared {
   std::atomic<const char*> plan{kDefaultPlan};
 };
 Shared shared;
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free,
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free &&
+                  std::atomic<const char*>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
 std::int64_t now_ns() {
@@ -58,7 +60,8 @@ std::int64_t now_ns() {
 }
 
 void note(int number, const siginfo_t* info) {
-  const Note text{number, info != nullptr && info->si_code == SI_USER ? info->si_pid : 0};
+  const Note text{number, info != nullptr && info->si_code == SI_USER ? info->si_pid : 0,
+                  shared.plan.load(std::memory_order_relaxed)};
   // A full pipe loses a line of the log, not the signal.
   [[maybe_unused]] const ssize_t written =
       ::write(shared.notes.load(std::memory_order_relaxed), &text, sizeof text);
@@ -96,7 +99,7 @@ void acknowledge(const Note& note) {
                 signal_text(note.number) + ": USR2 is reserved for a dump of the run; nothing changes");
     return;
   }
-  std::string text = signal_text(note.number) + ": " + shared.plan.load() + ", then exit code 75";
+  std::string text = signal_text(note.number) + ": " + note.plan + ", then exit code 75";
   if (note.number == SIGINT) text += "; a second Ctrl-C ends at once";
   logger.line(level, text);
 }

@@ -62,9 +62,9 @@ fs::path logs_of(const StateStore::Loaded& state) {
 
 void Trainer::begin() {
   if (resumed_) return;
-  const StopPlan plan("leaving, there is nothing to save yet");
   EvaluationResult first;
   if (options_.eval_samples > 0) {
+    const StopPlan plan("leaving, there is nothing to save yet");
     first = evaluate(true);
     state_.initial_loss = state_.last_eval = state_.best_loss = first.loss;
     if (first.text) state_.initial_text_kl = first.text->mean;

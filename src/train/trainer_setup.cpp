@@ -91,7 +91,6 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       device_comm_(device_comm),
       device_(device),
       compute_(choose_compute(options, device)) {
-  const StopPlan plan("leaving, there is nothing to save yet");
   output_ = take_output(options_, comm_);
   const std::optional<StateStore::Loaded> state = find_state(options_, output_.get(), comm_);
   if (!state && !options_.from_scratch && !options_.v2_checkpoint) {
@@ -198,6 +197,7 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
   if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
   Communicator& device_comm = gpu ? *gpu : comm;
 
+  const StopPlan plan("leaving, there is nothing to save yet");
   Trainer trainer(options, resolved_json, comm, device_comm, device);
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
