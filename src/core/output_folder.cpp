@@ -55,7 +55,7 @@ void move_entry(const fs::path& from, const fs::path& to) {
 /// `to` gets the content of `from` and shares its bytes where the file system can.
 void link_entry(const fs::path& from, const fs::path& to) {
   std::error_code error;
-  fs::create_hard_link(from, to, error);
+  fs::create_hard_link(fs::canonical(from), to, error);  // a second name for a link would lead elsewhere
   if (!error) return;
   require_space(to.parent_path(), fs::file_size(from));
   fs::path draft = to;
@@ -226,7 +226,8 @@ std::optional<fs::path> OutputFolder::set_aside(const std::vector<fs::path>& sta
       if (role_of(entry.path()) == EntryRole::result) {
         link_entry(entry.path(), copy);
       } else {
-        fs::create_hard_link(entry.path(), copy, no_links);  // for company; it is in no danger where it lies
+        fs::create_hard_link(fs::canonical(entry.path()), copy,
+                             no_links);  // for company; it is in no danger where it lies
       }
     }
   }

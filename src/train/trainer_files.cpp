@@ -98,6 +98,9 @@ void Trainer::continue_folder(const StateStore::Loaded& state) {
   files_ = std::make_unique<OutputFiles>(options_, source_of(options_, std::nullopt));
   const fs::path folder = options_.output_dir;
   const bool own = store_->owns(state);
+  for (const fs::path& entry : output_->entries(EntryRole::foreign)) {
+    if (entry.filename() == "config.json") output_->set_aside_one("config.json");  // put there meanwhile
+  }
   if (own || same_folder(state.folder.parent_path().parent_path(), folder / "state")) {
     const std::int64_t last = own ? state.step : -1;
     const auto left = store_->go_back(last, [&](const fs::path& future) {
@@ -191,6 +194,10 @@ ExitCode Trainer::stop_on_signal(int signal) {
   save_state();
   log_info(strf("%s: state saved at step %lld, exit code 75 (run again with --resume auto)",
                 signal_text(signal).c_str(), static_cast<long long>(state_.step)));
+  if (options_.eval_samples == 0 && state_.best_step != state_.step) {
+    log_info(strf("best_state_dict.pt holds the weights of step %lld till then",
+                  static_cast<long long>(state_.best_step)));
+  }
   return ExitCode::save_and_requeue;
 }
 

@@ -184,6 +184,25 @@ BOOST_AUTO_TEST_CASE(a_first_state_is_there_before_the_first_step) {
   BOOST_TEST(fs::exists(out / "state/step_00000000/manifest.json"));
 }
 
+BOOST_AUTO_TEST_CASE(starts_that_are_killed_lose_nothing) {
+  const test::TempDir out;
+  copy_run(out.path());
+  const Files before = test::content_of(out.path());
+  // New runs, killed while they check, while they move what is there, and while they begin.
+  for (int delay = 60; delay < 400; delay += 48) {
+    test::start_and_kill(train_command(out.path(), "--max-steps 400 --save-steps 1"),
+                         std::chrono::milliseconds(delay));
+  }
+  const auto last = test::run(train_command(out.path(), "--max-steps 3"));
+  BOOST_REQUIRE_MESSAGE(last.code == 0, last.output);
+  expect_all(before, out / "earlier-1", "killed starts");
+  for (const auto& [name, content] : test::content_of(out.path()))
+    BOOST_TEST((name.find(".tmp") == std::string::npos && name.find(".moving") == std::string::npos), name);
+  const auto goes_on = test::run(train_command(out / "earlier-1", "--max-steps 15 --resume auto"));
+  BOOST_TEST(goes_on.code == 0, goes_on.output);
+  BOOST_TEST(goes_on.output.find("at step 12 of 15") != std::string::npos, goes_on.output);
+}
+
 BOOST_AUTO_TEST_CASE(the_best_is_one_truth) {
   const test::TempDir out;
   copy_run(out.path());

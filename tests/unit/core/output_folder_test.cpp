@@ -250,6 +250,19 @@ BOOST_AUTO_TEST_CASE(a_relative_link_still_leads_where_it_led) {
   BOOST_TEST(!fs::exists(fs::symlink_status(dir / "run/state")));
 }
 
+BOOST_AUTO_TEST_CASE(a_source_that_is_a_link_goes_along_with_its_bytes) {
+  const TempDir dir;
+  fs::create_directories(dir / "run");
+  write_file(dir / "v1.pt", "weights");
+  fs::create_symlink("../v1.pt", dir / "run/best_state_dict.pt");
+  OutputFolder folder = run_folder(dir / "run");
+  folder.take();
+  const auto place = folder.set_aside({dir / "run/best_state_dict.pt"});
+  BOOST_REQUIRE(place.has_value());
+  BOOST_TEST(read_text(*place / "best_state_dict.pt") == "weights");
+  BOOST_TEST(read_text(dir / "run/best_state_dict.pt") == "weights");
+}
+
 BOOST_AUTO_TEST_CASE(a_snap_steps_aside_for_a_snap_and_mixes_with_nothing_else) {
   const TempDir dir;
   write_file(dir / "model_state_dict.pt", "old");
