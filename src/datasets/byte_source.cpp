@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include <bzlib.h>
 #include <fcntl.h>
+#include <lzma.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -172,12 +174,104 @@ class ZstdBytes final : public ByteSource {
   bool inside_ = false;  ///< of a frame
 };
 
+class Bzip2Bytes final : public ByteSource {
+ public:
+  explicit Bzip2Bytes(const fs::path& path) : input_(path) {
+    if (::BZ2_bzDecompressInit(&state_, 0, 0) != BZ_OK) input_.fail("bzip2 cannot start");
+  }
+  ~Bzip2Bytes() override { ::BZ2_bzDecompressEnd(&state_); }
+  Bzip2Bytes(const Bzip2Bytes&) = delete;
+  Bzip2Bytes& operator=(const Bzip2Bytes&) = delete;
+
+  std::size_t read(std::span<char> out) override {
+    const std::size_t want = std::min(out.size(), kBlock);
+    state_.next_out = out.data();
+    state_.avail_out = static_cast<unsigned>(want);
+    while (state_.avail_out == want) {
+      if (input_.empty() && !input_.refill()) {
+        if (inside_ || input_.nothing_yet()) input_.fail("the bzip2 data end too early");
+        return 0;
+      }
+      if (ended_) {  // another stream follows
+        ::BZ2_bzDecompressEnd(&state_);
+        state_.bzalloc = nullptr;
+        state_.bzfree = nullptr;
+        if (::BZ2_bzDecompressInit(&state_, 0, 0) != BZ_OK) input_.fail("bzip2 cannot start");
+        ended_ = false;
+      }
+      inside_ = true;
+      const std::span<char> rest = input_.rest();
+      state_.next_in = rest.data();
+      state_.avail_in = static_cast<unsigned>(rest.size());
+      const int status = ::BZ2_bzDecompress(&state_);
+      input_.consume(rest.size() - state_.avail_in);
+      if (status == BZ_STREAM_END) {
+        inside_ = false;
+        ended_ = true;
+      } else if (status != BZ_OK) {
+        input_.fail("not good bzip2 data");
+      }
+    }
+    return want - state_.avail_out;
+  }
+
+ private:
+  PackedInput input_;
+  bz_stream state_{};
+  bool inside_ = false;  ///< of a stream
+  bool ended_ = false;   ///< the last stream did
+};
+
+class XzBytes final : public ByteSource {
+ public:
+  explicit XzBytes(const fs::path& path) : input_(path) {
+    // Room for the largest dictionary that xz makes; a hostile header must not ask for all memory.
+    constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 31;
+    if (::lzma_stream_decoder(&state_, kMaxMemory, LZMA_CONCATENATED) != LZMA_OK)
+      input_.fail("xz cannot start");
+  }
+  ~XzBytes() override { ::lzma_end(&state_); }
+  XzBytes(const XzBytes&) = delete;
+  XzBytes& operator=(const XzBytes&) = delete;
+
+  std::size_t read(std::span<char> out) override {
+    state_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
+    state_.avail_out = out.size();
+    while (state_.avail_out == out.size() && !ended_) {
+      const bool last = input_.empty() && !input_.refill();
+      if (last && input_.nothing_yet()) input_.fail("the xz data end too early");
+      const std::span<char> rest = input_.rest();
+      state_.next_in = reinterpret_cast<const std::uint8_t*>(rest.data());
+      state_.avail_in = rest.size();
+      const lzma_ret status = ::lzma_code(&state_, last ? LZMA_FINISH : LZMA_RUN);
+      input_.consume(rest.size() - state_.avail_in);
+      if (status == LZMA_STREAM_END) {
+        ended_ = true;
+      } else if (last && status == LZMA_BUF_ERROR) {
+        input_.fail("the xz data end too early");
+      } else if (status == LZMA_MEMLIMIT_ERROR) {
+        input_.fail("the xz data ask for more than 2 GiB of memory");
+      } else if (status != LZMA_OK) {
+        input_.fail("not good xz data");
+      }
+    }
+    return out.size() - state_.avail_out;
+  }
+
+ private:
+  PackedInput input_;
+  lzma_stream state_ = LZMA_STREAM_INIT;
+  bool ended_ = false;
+};
+
 }  // namespace
 
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
   const std::string extension = extension_of(path);
   if (extension == "gz") return std::make_unique<GzipBytes>(path);
   if (extension == "zst") return std::make_unique<ZstdBytes>(path);
+  if (extension == "bz2") return std::make_unique<Bzip2Bytes>(path);
+  if (extension == "xz") return std::make_unique<XzBytes>(path);
   return std::make_unique<PlainBytes>(path);
 }
 

@@ -1,5 +1,6 @@
 // The bytes of a text file, whatever its compression: plain, gzip (any number of members, and zeros after
-// them) or zstd (any number of frames), read forward without holding the whole. One thread.
+// them), zstd (any number of frames), bzip2 or xz (any number of streams), read forward without holding the
+// whole. One thread.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ class ByteSource {
   virtual std::size_t read(std::span<char> out) = 0;
 };
 
-/// Chosen by the last extension: .gz, .zst or neither, in any case.
+/// Chosen by the last extension: .gz, .zst, .bz2, .xz or none of them, in any case.
 std::unique_ptr<ByteSource> open_bytes(const std::filesystem::path& path);
 
 }  // namespace anemll::datasets

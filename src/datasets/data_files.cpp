@@ -2,11 +2,16 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/datasets/card.hpp"
+#include "src/datasets/file_names.hpp"
+#include "src/datasets/glob.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -17,7 +22,11 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-const std::string kKnown = ".json, .jsonl, .ndjson, .txt, .md (each also with .gz or .zst) and .parquet";
+const std::string kKnown =
+    ".json, .jsonl, .ndjson, .csv, .tsv, .txt, .md (each also with .gz, .zst, .bz2 or .xz), .parquet and "
+    ".arrow";
+constexpr std::size_t kShownChoices = 60;  // a data set of many languages has as many configurations
+constexpr const char* kReadAll = "or read all of them with a pattern: --dataset_name 'FOLDER/**'";
 
 /// Files that lie beside data without being data, and text of these names whatever its extension.
 constexpr std::array<std::string_view, 6> kDescriptions = {"dataset_info.json", "dataset_infos.json",
@@ -25,10 +34,21 @@ constexpr std::array<std::string_view, 6> kDescriptions = {"dataset_info.json", 
                                                            "config.json",       "croissant.json"};
 constexpr std::array<std::string_view, 4> kDescribingTexts = {"readme", "license", "licence", "requirements"};
 
-/// The words that stand for a split; the first is its name. As the datasets library of Python has them.
-using Words = std::vector<std::string>;
-const std::array<Words, 3> kSplits = {Words{"train", "training"}, Words{"validation", "valid", "val", "dev"},
-                                      Words{"test", "testing", "eval", "evaluation"}};
+/// By the extension in front of a compression's.
+struct Extension {
+  std::string_view name;
+  FileKind kind;
+  bool packed;  ///< may be compressed
+};
+constexpr std::array<Extension, 9> kExtensions = {Extension{"parquet", FileKind::parquet, false},
+                                                  {"arrow", FileKind::arrow, false},
+                                                  {"json", FileKind::json, true},
+                                                  {"jsonl", FileKind::json_lines, true},
+                                                  {"ndjson", FileKind::json_lines, true},
+                                                  {"csv", FileKind::csv, true},
+                                                  {"tsv", FileKind::csv, true},
+                                                  {"txt", FileKind::text, true},
+                                                  {"md", FileKind::text, true}};
 
 template <typename Range, typename Value>
 bool has(const Range& range, const Value& value) {
@@ -42,94 +62,217 @@ Names kept(const Names& names, Keep&& keep) {
   return out;
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
+std::string joined(const Names& names, const char* between) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : between) + name;
+  return out;
 }
 
-/// Whether one of `words` stands in `name`, which is in lower case, with no letter beside it.
-bool has_word(std::string_view name, const Words& words) {
-  const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
-  for (const std::string& word : words) {
-    if (word.empty()) continue;
-    for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1)) {
-      const std::size_t end = at + word.size();
-      if ((at == 0 || !is_letter(name[at - 1])) && (end == name.size() || !is_letter(name[end]))) return true;
+/// One choice: what is left of the names after each rule, and what to say of it.
+class Chooser {
+ public:
+  Chooser(const DatasetOptions& options, std::string where) : options_(options), where_(std::move(where)) {}
+
+  DataFileChoice choose(const Names& names, std::string_view card) {
+    Names files = kept(names, [](const std::string& name) { return data_kind(name).has_value(); });
+    if (files.empty()) {
+      throw_data("no data file" + (names.empty() ? std::string() : " among " + list_of(names)), where_,
+                 "known are " + kKnown);
     }
+    const std::vector<CardConfiguration> configurations = card_configurations(card, where_);
+    if (configurations.empty()) {
+      by_names(options_.config ? of_config(files) : files);
+      return std::move(out_);
+    }
+    const CardConfiguration& chosen = of_card(configurations);
+    why("the card's configuration '" + chosen.name + "'");
+    for (const std::string& key : chosen.other_keys)
+      out_.inventory.add(Fate::left_out, "key", key,
+                         "the card's configuration has settings of another reader");
+    if (chosen.splits.empty()) {
+      by_names(kept(files, [&](const std::string& name) {
+        return chosen.data_dir.empty() || name.starts_with(chosen.data_dir + "/");
+      }));
+    } else {
+      by_patterns(files, chosen);
+    }
+    return std::move(out_);
   }
-  return false;
-}
 
-/// Whether the file is of the split: the word nearest to the file's own name tells, so that
-/// train_test/test.json is no training data.
-bool is_of(const std::string& name, const Words& split) {
-  for (fs::path rest = lower(name); !rest.empty(); rest = rest.parent_path()) {
-    const std::string part = rest.filename().string();
-    if (has_word(part, split)) return true;
-    if (std::any_of(kSplits.begin(), kSplits.end(),
-                    [&](const Words& other) { return has_word(part, other); }))
-      return false;
+ private:
+  void why(const std::string& what) { out_.why += (out_.why.empty() ? "" : ", ") + what; }
+  void leave_out(const Names& all, const Names& taken, const char* reason) {
+    for (const std::string& name : all)
+      if (!has(taken, name)) out_.inventory.add(Fate::left_out, "data file", name, reason);
   }
-  return false;
-}
 
-/// Below a folder of the configuration's name, or named name-... or name.extension.
-bool of_config(const std::string& name, const std::string& config) {
-  const fs::path path(name);
-  const fs::path folder = path.parent_path();
-  if (has(folder, fs::path(config))) return true;
-  const std::string file = path.filename().string();
-  return file.starts_with(config) && file.size() > config.size() &&
-         std::isalnum(static_cast<unsigned char>(file[config.size()])) == 0;
-}
+  const CardConfiguration& of_card(const std::vector<CardConfiguration>& all) const {
+    Names names;
+    for (const CardConfiguration& one : all) names.push_back(one.name);
+    const auto named = [&](const std::string& name) {
+      return std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
+    };
+    if (options_.config) {
+      const auto at = named(*options_.config);
+      if (at != all.end()) return *at;
+      throw_data("no configuration '" + *options_.config + "' in its card, which has " +
+                     list_of(names, kShownChoices),
+                 where_, "choose one of them with --dataset_config_name");
+    }
+    auto at = std::find_if(all.begin(), all.end(), [](const auto& one) { return one.is_default; });
+    if (at == all.end()) at = named("default");
+    if (at == all.end() && all.size() == 1) at = all.begin();
+    if (at != all.end()) return *at;
+    throw_data("there are several configurations and none is chosen: " + list_of(names, kShownChoices),
+               where_, "choose one of them with --dataset_config_name");
+  }
 
-/// The same records in two types must not be read twice, and where there are records, texts describe them.
-Names of_one_type(const Names& names) {
-  for (const FileKind kind : {FileKind::parquet, FileKind::json}) {
-    Names found = kept(names, [&](const std::string& name) { return alike(*data_kind(name), kind); });
-    if (!found.empty()) return found;
+  void by_patterns(const Names& files, const CardConfiguration& chosen) {
+    const std::string wanted = lower_case(options_.split);
+    const CardSplit* split = nullptr;
+    Names names, of_any;
+    for (const CardSplit& one : chosen.splits) {
+      names.push_back(one.name);
+      if (lower_case(one.name) == wanted) split = &one;
+    }
+    if (split == nullptr) {
+      throw_data("no split '" + options_.split + "' in the configuration '" + chosen.name +
+                     "' of its card, which has " + list_of(names),
+                 where_, "choose with --dataset_split " + joined(names, " or "));
+    }
+    const Names found = kept(files, [&](const std::string& name) {
+      return std::any_of(split->patterns.begin(), split->patterns.end(), [&](const std::string& pattern) {
+        return matches_path(pattern, name) || (!is_glob(pattern) && name.starts_with(pattern + "/"));
+      });
+    });
+    if (found.empty()) {
+      throw_data("the card says '" + list_of(split->patterns) + "' for the split '" + split->name +
+                     "', but no data file has such a name among " + list_of(files),
+                 where_, "fetch what is missing, or name the files to read with a path or a pattern");
+    }
+    why("split '" + split->name + "' (" + list_of(split->patterns) + ")");
+    out_.files = of_one_type(found);
   }
-  return names;
-}
 
-Names of_split(const Names& names, const std::string& split, const std::string& where) {
-  const std::string name = lower(split);
-  const auto known =
-      std::find_if(kSplits.begin(), kSplits.end(), [&](const Words& words) { return words.front() == name; });
-  Names found;
-  if (known != kSplits.end()) {
-    found = kept(names, [&](const std::string& file) { return is_of(file, *known); });
-  } else {
-    found = kept(names, [&](const std::string& file) { return has_word(lower(file), {name}); });
+  /// Without a card: the sub-folder, or the beginning of the file names; with wildcards all groups that
+  /// match.
+  Names of_config(const Names& files) {
+    const std::string& config = *options_.config;
+    if (is_glob(config)) {
+      const Names found = kept(files, [&](const std::string& name) {
+        return matches_path(config, group_name(label_of(name, lower_case(options_.split), false).group));
+      });
+      if (found.empty()) fail_config(files);
+      any_group_ = true;
+      why("sub-folders " + config);
+      return found;
+    }
+    std::map<std::string, Names> places;
+    for (const std::string& name : files)
+      if (const auto place = place_of_config(name, config)) places[*place].push_back(name);
+    if (places.empty()) fail_config(files);
+    if (places.size() > 1) {
+      Names names;
+      for (const auto& [place, inside] : places) names.push_back(place);
+      throw_data("the configuration '" + config + "' may be each of " + list_of(names), where_,
+                 "name the files to read with a path or a pattern");
+    }
+    const auto& [place, inside] = *places.begin();
+    why((place.ends_with('*') ? "files " : "folder ") + place);
+    return inside;
   }
-  if (!found.empty()) return found;
-  std::string others;
-  for (const Words& words : kSplits) {
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& file) { return is_of(file, words); }))
-      others += (others.empty() ? "" : " or ") + words.front();
+  [[noreturn]] void fail_config(const Names& files) const {
+    throw_data("no file of the configuration '" + *options_.config + "' among " + list_of(files), where_,
+               "--dataset_config_name names a sub-folder or what stands before the split in the file names");
   }
-  // Without a word about splits all of it is what the default asks for.
-  if (others.empty() && name == DatasetOptions{}.split) return names;
-  throw_data("no file of the split '" + split + "' among " + list_of(names), where,
-             others.empty() ? "no name tells a split: leave --dataset_split out to read all of them"
-                            : "choose with --dataset_split " + others +
-                                  ", or name the files to read with a path or a pattern");
-}
+
+  /// The same records in two types must not be read twice, and where there are records, texts describe them.
+  Names of_one_type(const Names& names) {
+    for (const FileKind kind : {FileKind::parquet, FileKind::arrow, FileKind::json, FileKind::csv}) {
+      Names found = kept(names, [&](const std::string& name) { return alike(*data_kind(name), kind); });
+      if (found.empty()) continue;
+      leave_out(names, found, "it is of another type than those that are read");
+      return found;
+    }
+    return names;
+  }
+
+  void by_names(const Names& all) {
+    if (all.empty())
+      throw_data("no data file in the folder of the card's configuration", where_, "fetch what is missing");
+    const Names files = of_one_type(all);
+    const bool prose = *data_kind(files.front()) == FileKind::text;
+    const std::string wanted = lower_case(options_.split);
+    std::vector<NameLabel> labels;
+    std::set<std::string> splits;
+    for (const std::string& name : files) {
+      labels.push_back(label_of(name, wanted, prose));
+      if (!labels.back().split.empty()) splits.insert(labels.back().split);
+      if (!labels.back().unsure.empty()) splits.insert(labels.back().unsure);
+    }
+    Names found;
+    std::map<std::string, std::size_t> groups;
+    const bool no_word = splits.empty() && wanted == DatasetOptions{}.split;  // all of it, then
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (!no_word && labels[i].split != wanted) {
+        if (labels[i].split.empty() && labels[i].unsure.empty())
+          out_.inventory.add(Fate::left_out, "data file", files[i],
+                             "its name tells no split, others' names do");
+        continue;
+      }
+      found.push_back(files[i]);
+      ++groups[group_name(labels[i].group)];
+    }
+    if (found.empty()) fail_split(files, splits);
+    require_one_group(groups);
+    why(no_word ? "no name tells a split" : "split '" + wanted + "' by their names");
+    out_.files = std::move(found);
+  }
+
+  [[noreturn]] void fail_split(const Names& files, std::set<std::string> splits) const {
+    Names names;
+    for (const SplitWords& words : known_splits())
+      if (splits.erase(words.front()) != 0) names.push_back(words.front());
+    names.insert(names.end(), splits.begin(), splits.end());
+    throw_data("no file of the split '" + options_.split + "' among " + list_of(files), where_,
+               names.empty() ? "no name tells a split: leave --dataset_split out to read all of them"
+                             : "choose with --dataset_split " + joined(names, " or ") +
+                                   ", or name the files to read with a path or a pattern");
+  }
+
+  /// Groups may be configurations of one data set, or one may be a sample of another: reading all of them is
+  /// nothing that names can decide.
+  void require_one_group(const std::map<std::string, std::size_t>& groups) const {
+    if (any_group_ || groups.size() < 2) return;
+    Names names;
+    for (const auto& [name, count] : groups) names.push_back(name == "." ? ". (the folder itself)" : name);
+    throw_data("there may be several data sets in it and none is chosen: " + list_of(names, kShownChoices),
+               where_, std::string("choose one of them with --dataset_config_name, ") + kReadAll);
+  }
+
+  const DatasetOptions& options_;
+  std::string where_;
+  bool any_group_ = false;
+  DataFileChoice out_;
+};
 
 }  // namespace
 
 std::string extension_of(const fs::path& file) {
-  const std::string extension = lower(file.extension().string());
+  const std::string extension = lower_case(file.extension().string());
   return extension.empty() ? extension : extension.substr(1);
 }
 
+bool is_packed(const fs::path& file) {
+  const std::string extension = extension_of(file);
+  return extension == "gz" || extension == "zst" || extension == "bz2" || extension == "xz";
+}
+
 std::optional<FileKind> known_kind(const fs::path& file) {
-  std::string extension = extension_of(file);
-  if (extension == "parquet") return FileKind::parquet;
-  if (extension == "gz" || extension == "zst") extension = extension_of(file.stem());
-  if (extension == "json") return FileKind::json;
-  if (extension == "jsonl" || extension == "ndjson") return FileKind::json_lines;
-  if (extension == "txt" || extension == "md") return FileKind::text;
+  const bool packed = is_packed(file);
+  const std::string extension = extension_of(packed ? file.stem() : file);
+  for (const Extension& known : kExtensions)
+    if (known.name == extension && (known.packed || !packed)) return known.kind;
   return std::nullopt;
 }
 
@@ -144,9 +287,11 @@ std::optional<FileKind> data_kind(const std::string& name) {
   // Hidden and private folders and files belong to tools.
   for (const fs::path& part : path)
     if (part.string().starts_with('.') || part.string().starts_with("__")) return std::nullopt;
-  const std::string file = lower(path.filename().string());
+  const std::string file = lower_case(path.filename().string());
   if (has(kDescriptions, file)) return std::nullopt;
   const auto kind = known_kind(path);
+  // What Python's datasets library computed once and keeps beside the data.
+  if (kind == FileKind::arrow && (file.starts_with("cache-") || file.starts_with("tmp"))) return std::nullopt;
   if (kind == FileKind::text && has(kDescribingTexts, file.substr(0, file.find('.')))) return std::nullopt;
   return kind;
 }
@@ -166,11 +311,10 @@ std::string count_of(std::size_t files) {
   return strf("%zu file%s", files, files == 1 ? "" : "s");
 }
 
-std::string list_of(const Names& names) {
-  constexpr std::size_t kShown = 8;
+std::string list_of(const Names& names, std::size_t shown) {
   std::string out;
-  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) out += (i == 0 ? "" : ", ") + names[i];
-  if (names.size() > kShown) out += ", ... (" + count_of(names.size()) + ")";
+  for (std::size_t i = 0; i < names.size() && i < shown; ++i) out += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > shown) out += strf(", ... (%zu in all)", names.size());
   // Names may come from a server, and go to a terminal.
   std::replace_if(
       out.begin(), out.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
@@ -179,24 +323,10 @@ std::string list_of(const Names& names) {
 
 }  // namespace datasets
 
-std::vector<std::string> choose_data_files(const std::vector<std::string>& names,
-                                           const DatasetOptions& options, const std::string& where) {
-  using namespace datasets;
-  require_split_name(options.split);
-  Names files = kept(names, [](const std::string& name) { return data_kind(name).has_value(); });
-  if (files.empty()) {
-    throw_data("no data file" + (names.empty() ? std::string() : " among " + list_of(names)), where,
-               "known are " + kKnown);
-  }
-  if (options.config) {
-    Names chosen = kept(files, [&](const std::string& name) { return of_config(name, *options.config); });
-    if (chosen.empty()) {
-      throw_data("no file of the configuration '" + *options.config + "' among " + list_of(files), where,
-                 "--dataset_config_name names a sub-folder or the first part of the file names");
-    }
-    files = std::move(chosen);
-  }
-  return of_split(of_one_type(files), options.split, where);
+DataFileChoice choose_data_files(const std::vector<std::string>& names, const DatasetOptions& options,
+                                 const std::string& where, std::string_view card) {
+  datasets::require_split_name(options.split);
+  return datasets::Chooser(options, where).choose(names, card);
 }
 
 }  // namespace anemll

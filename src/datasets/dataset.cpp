@@ -2,12 +2,14 @@
 #include "anemll/datasets/dataset.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "anemll/core/rng.hpp"
 #include "anemll/core/signals.hpp"
 #include "src/datasets/data_files.hpp"
 #include "src/datasets/dataset_files.hpp"
 #include "src/datasets/dataset_format.hpp"
 
+#include <deque>
 #include <string>
 #include <utility>
 
@@ -29,8 +31,10 @@ struct Entry {
 /// All records of all files in order.
 class EntryReader {
  public:
-  EntryReader(std::vector<fs::path> files, const DatasetOptions& options)
-      : files_(std::move(files)), options_(options), format_(datasets::make_format(options)) {
+  EntryReader(datasets::DatasetFiles chosen, const DatasetOptions& options)
+      : files_(std::move(chosen.files)), options_(options), format_(datasets::make_format(options)) {
+    report_.why = std::move(chosen.why);
+    report_.inventory.add(chosen.inventory);
     if (format_->plain()) return;
     for (const fs::path& file : files_) {
       if (datasets::file_kind(file) == datasets::FileKind::text) {
@@ -40,32 +44,25 @@ class EntryReader {
     }
   }
 
+  /// Entries wait until their file is known to have the format's fields.
   std::optional<Entry> next() {
-    while (file_ < files_.size()) {
-      if (!source_) source_ = datasets::open_records(files_[file_], format_->fields());
-      if (source_->next(record_)) {
-        Entry out{file_, source_->position(), {}};
-        const std::string place = where(out);
-        if (!checked_) datasets::require_fit(*format_, options_, record_.names, place);
-        checked_ = true;
-        out.document = format_->document(record_, place);
-        if (!out.document && skipped_at_.empty()) {
-          skipped_at_ = place;
-          why_skipped_ = format_->why_skipped(record_);
-        }
-        return out;
-      }
-      source_.reset();
-      ++file_;
-      checked_ = false;  // every file begins anew: another one may have other fields
+    while (waiting_.empty() || !fits_) {
+      std::optional<Entry> entry = read_one();
+      if (!entry) break;
+      waiting_.push_back(std::move(*entry));
     }
-    return std::nullopt;
+    if (waiting_.empty()) return std::nullopt;
+    Entry out = std::move(waiting_.front());
+    waiting_.pop_front();
+    return out;
   }
+
   std::string where(const Entry& entry) const {
     const fs::path& file = files_[entry.file];
     return datasets::record_where(file, datasets::file_kind(file), entry.position);
   }
   const std::vector<fs::path>& files() const { return files_; }
+  const DatasetReport& report() const { return report_; }
 
   [[noreturn]] void fail_empty() const {
     const std::string more = files_.size() > 1 ? " and " + std::to_string(files_.size() - 1) + " more" : "";
@@ -78,21 +75,105 @@ class EntryReader {
           "is empty: there is no text in it" + (records > 1 ? ", nor in the other files" : std::string()),
           skipped_at_, "check that it was written whole");
     }
-    throw_data("format " + options_.format + " skips every one of the " + std::to_string(records) +
-                   " records; of this one " + why_skipped_,
-               skipped_at_,
+    if (skipped_at_.empty()) {
+      throw_data("every one of the " + std::to_string(records) + " records is bad",
+                 report_.bad_examples.front(), "choose the --dataset_format that fits, or mend the file");
+    }
+    std::string what = "format " + options_.format + " skips every one of the " + std::to_string(records) +
+                       " records; of this one " + why_skipped_;
+    for (const std::string& line : report_.inventory.left_out_lines()) what += "; " + line;
+    throw_data(what, skipped_at_,
                format_->plain() ? "name a field that holds text with --dataset_text_field"
                                 : "choose the --dataset_format that fits");
   }
 
  private:
+  /// Records that may lack the format's fields until one has them: enough for the sparsest columns, and few
+  /// enough to tell a wrong format soon.
+  static constexpr std::int64_t kMostUnfit = 100000;
+  static constexpr std::size_t kMostExamples = 10;
+
+  struct First {
+    datasets::Names names;
+    std::string where;
+  };
+
+  std::optional<Entry> read_one() {
+    while (file_ < files_.size()) {
+      if (!source_) source_ = datasets::open_records(files_[file_], format_->fields());
+      Entry out{file_, 0, {}};
+      try {
+        if (source_->next(record_)) {
+          out.position = source_->position();
+          read(out);
+          return out;
+        }
+      } catch (const datasets::BadRecord& error) {
+        pass_over(error);
+        out.position = source_->position();
+        return out;
+      }
+      if (!fits_) require_fit();
+      source_.reset();
+      ++file_;
+      fits_ = true;  // of a file without a record
+      first_.reset();
+    }
+    return std::nullopt;
+  }
+  void read(Entry& out) {
+    const std::string place = where(out);
+    if (!first_) {
+      first_ = First{record_.names, place};
+      fits_ = false;
+      unfit_ = 0;
+    }
+    // A field that some records lack is null there: the first record is not the measure of the others.
+    fits_ = fits_ || format_->fits(record_.names);
+    if (!fits_ && ++unfit_ == kMostUnfit) require_fit();
+    Inventory counts;
+    out.document = format_->document(record_, place, counts);
+    for (const std::string& name : record_.unread)
+      counts.add(Fate::left_out, "column", name, "format " + options_.format + " does not read it");
+    report_.inventory.add(counts);
+    if (out.document) {
+      out.document->source = out.file;
+    } else if (skipped_at_.empty()) {
+      skipped_at_ = place;
+      why_skipped_ = format_->why_skipped(record_);
+    }
+  }
+  void require_fit() const { datasets::fail_fit(*format_, options_, first_->names, first_->where); }
+
+  void pass_over(const datasets::BadRecord& error) {
+    ++report_.bad_records;
+    if (report_.bad_records > options_.max_bad_records) {
+      const std::string before = report_.bad_records == 1
+                                     ? std::string()
+                                     : " (" + std::to_string(report_.bad_records) +
+                                           " bad records, --max-bad-records " +
+                                           std::to_string(options_.max_bad_records) + " are passed over)";
+      throw_data(error.problem() + before, error.where(),
+                 error.hint() + "; or pass over such records with --max-bad-records N");
+    }
+    report_.inventory.add(Fate::left_out, "bad record", files_[file_].string(),
+                          "--max-bad-records lets them be passed over");
+    if (report_.bad_examples.size() == kMostExamples) return;
+    report_.bad_examples.push_back(error.where() + ": " + error.problem());
+    log_warning(report_.bad_examples.back() + " (passed over)");
+  }
+
   std::vector<fs::path> files_;
   DatasetOptions options_;
+  DatasetReport report_;
   std::unique_ptr<datasets::DatasetFormat> format_;
   std::unique_ptr<datasets::RecordSource> source_;
   std::size_t file_ = 0;
   Record record_;
-  bool checked_ = false;
+  std::optional<First> first_;  ///< the first good record of the file
+  bool fits_ = true;            ///< a record of the file has the format's fields
+  std::int64_t unfit_ = 0;
+  std::deque<Entry> waiting_;
   std::string skipped_at_;  ///< the first record that the format skips
   std::string why_skipped_;
 };
@@ -117,6 +198,7 @@ class EntryDataset : public Dataset {
   std::int64_t records() const override { return records_; }
   std::int64_t skipped() const override { return skipped_; }
   const std::vector<fs::path>& files() const override { return reader_.files(); }
+  const DatasetReport& report() const override { return reader_.report(); }
 
  protected:
   virtual std::optional<Entry> take() = 0;

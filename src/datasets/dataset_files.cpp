@@ -1,15 +1,17 @@
 #include "src/datasets/dataset_files.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/datasets/card.hpp"
 #include "src/datasets/data_files.hpp"
 #include "src/datasets/glob.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace anemll::datasets {
 namespace {
@@ -43,7 +45,7 @@ void require_targets(const Paths& files) {
   }
 }
 
-Paths files_in(const fs::path& folder, const DatasetOptions& options) {
+DatasetFiles files_in(const fs::path& folder, const DatasetOptions& options) {
   Paths found;
   std::set<fs::path> visited;
   try {
@@ -55,35 +57,43 @@ Paths files_in(const fs::path& folder, const DatasetOptions& options) {
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;
   for (const fs::path& file : found) names.push_back(file.lexically_relative(folder).generic_string());
-  const std::vector<std::string> chosen = choose_data_files(names, options, folder.string());
-  const FileKind kind = file_kind(chosen.front());
-  std::size_t candidates = 0;
-  std::vector<std::string> unlike;
-  for (const std::string& name : names) {
-    const auto other = data_kind(name);
-    if (!other) continue;
-    ++candidates;
-    if (!alike(*other, kind)) unlike.push_back(name);
-  }
+  std::error_code none;
+  const fs::path card = folder / kCardName;
+  DataFileChoice chosen = choose_data_files(
+      names, options, folder.string(), fs::is_regular_file(card, none) ? read_text(card) : std::string());
+  const auto candidates = static_cast<std::size_t>(std::count_if(
+      names.begin(), names.end(), [](const auto& name) { return data_kind(name).has_value(); }));
+  DatasetFiles out{{}, std::move(chosen.why), std::move(chosen.inventory)};
   // A file that happens to be named after the split leaves the others out: say which are read.
-  log_info(strf("data set: %s of the %zu in %s: ", count_of(chosen.size()).c_str(), candidates,
-                folder.string().c_str()) +
-           list_of(chosen) + (unlike.empty() ? "" : "; left out, of another type: " + list_of(unlike)));
-  Paths files;
-  for (const std::string& name : chosen) files.push_back(folder / name);
-  require_targets(files);
-  return files;
+  log_info(strf("data set: %s of the %zu in %s (%s): ", count_of(chosen.files.size()).c_str(), candidates,
+                folder.string().c_str(), out.why.c_str()) +
+           list_of(chosen.files));
+  for (const std::string& name : chosen.files) out.files.push_back(folder / name);
+  require_targets(out.files);
+  return out;
+}
+
+/// What chooses among the files of a folder chooses nothing of files that are named themselves.
+void count_idle_options(const DatasetOptions& options, Inventory& inventory) {
+  const char* why =
+      "it chooses among the files of a folder; what is named as a file or a pattern is read whole";
+  if (options.config)
+    inventory.add(Fate::left_out, "option", "--dataset_config_name " + *options.config, why);
+  if (options.split != DatasetOptions{}.split)
+    inventory.add(Fate::left_out, "option", "--dataset_split " + options.split, why);
 }
 
 }  // namespace
 
-Paths dataset_files(const fs::path& path, const DatasetOptions& options) {
+DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) {
   require_split_name(options.split);
   std::error_code none;
   if (fs::is_directory(path, none)) return files_in(path, options);
   if (fs::exists(path, none)) {
     (void)file_kind(path);
-    return {path};
+    DatasetFiles out{{path}, "the file that is named", {}};
+    count_idle_options(options, out.inventory);
+    return out;
   }
   require_targets({path});
   if (!is_glob(path.string()))
@@ -94,13 +104,19 @@ Paths dataset_files(const fs::path& path, const DatasetOptions& options) {
                "* and ? stand for a part of a name, ** for folders; quote the pattern, so that the shell "
                "leaves it alone");
   }
-  Paths files;
-  std::copy_if(found.begin(), found.end(), std::back_inserter(files),
-               [](const fs::path& file) { return known_kind(file).has_value(); });
-  if (files.empty()) (void)file_kind(found.front());
-  require_targets(files);
-  log_info("data set: " + count_of(files.size()) + " of the pattern " + path.string());
-  return files;
+  DatasetFiles out{{}, "the pattern that is given", {}};
+  count_idle_options(options, out.inventory);
+  for (const fs::path& file : found) {
+    if (known_kind(file)) {
+      out.files.push_back(file);
+    } else {
+      out.inventory.add(Fate::left_out, "file", file.string(), "the extension tells no file type");
+    }
+  }
+  if (out.files.empty()) (void)file_kind(found.front());
+  require_targets(out.files);
+  log_info("data set: " + count_of(out.files.size()) + " of the pattern " + path.string());
+  return out;
 }
 
 std::unique_ptr<RecordSource> open_records(const fs::path& file, const FieldList& wanted) {
@@ -109,8 +125,12 @@ std::unique_ptr<RecordSource> open_records(const fs::path& file, const FieldList
       return open_json(file, wanted);
     case FileKind::json_lines:
       return open_json_lines(file, wanted);
+    case FileKind::csv:
+      return open_csv(file, wanted);
     case FileKind::text:
       return open_text(file, wanted);
+    case FileKind::arrow:
+      return open_arrow(file, wanted);
     case FileKind::parquet:
       break;
   }

@@ -65,30 +65,12 @@ void replace_lone_surrogates(char* text, std::size_t size) {
   }
 }
 
-const char* type_name(od::json_type type) {
-  switch (type) {
-    case od::json_type::array:
-      return "a list";
-    case od::json_type::object:
-      return "an object";
-    case od::json_type::number:
-      return "a number";
-    case od::json_type::string:
-      return "a string";
-    case od::json_type::boolean:
-      return "a truth value";
-    case od::json_type::null:
-      return "null";
-  }
-  return "an unknown value";
-}
-
 /// The reading of one record; every failing call ends it.
 class Reader {
  public:
-  Reader(const std::string& where, const FieldList& wanted) : where_(where), wanted_(wanted) {}
+  explicit Reader(const std::string& where) : where_(where) {}
 
-  void object(od::document& document, Record& record) {
+  void object(od::document& document, const Names& wanted, Record& record) const {
     od::object fields;
     check(document.get_object().get(fields));
     for (auto entry : fields) {
@@ -97,140 +79,159 @@ class Reader {
       std::string_view key;
       check(field.unescaped_key().get(key));
       record.names.emplace_back(key);
-      const auto at = std::find(wanted_.begin(), wanted_.end(), key);
+      const auto at = std::find(wanted.begin(), wanted.end(), key);
       // Of a key that comes twice the last one holds, as in Python.
-      if (at != wanted_.end())
-        record.fields[static_cast<std::size_t>(at - wanted_.begin())] = value(field.value(), *at);
+      if (at != wanted.end()) {
+        record.fields[static_cast<std::size_t>(at - wanted.begin())] = value(field.value(), 0);
+      } else if (!is_nothing(field.value())) {
+        record.unread.push_back(record.names.back());
+      }
     }
+    end(document);
+  }
+  Value whole(od::document& document) const {
+    od::value all;
+    check(document.get_value().get(all));
+    Value out = value(all, 0);
+    end(document);
+    return out;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw_bad_record(what, where_, "correct the record, or take it out of the file");
+  }
+  void check(simdjson::error_code error) const {
+    if (error == simdjson::UTF8_ERROR) fail("the text is not UTF-8");
+    if (error != simdjson::SUCCESS) fail(std::string("not good JSON: ") + simdjson::error_message(error));
+  }
+  void end(od::document& document) const {
     // Out of bounds is how the library says that nothing is left.
     if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
       fail("there is more on the line than one object");
   }
 
- private:
-  static std::string hint() { return "correct the record, or take it out of the file"; }
-  [[noreturn]] void fail(const std::string& what) const { throw_data(what, where_, hint()); }
-  void check(simdjson::error_code error) const {
-    if (error != simdjson::SUCCESS) fail(describe(error));
-  }
-  static std::string describe(simdjson::error_code error) {
-    if (error == simdjson::UTF8_ERROR) return "the text is not UTF-8";
-    return std::string("not good JSON: ") + simdjson::error_message(error);
+  /// Of a value that is passed over.
+  static bool is_nothing(od::value value) {
+    const std::string_view text = value.raw_json_token();
+    return text.starts_with("null") || text.starts_with("\"\"");
   }
 
-  /// A literal is only looked at by its first letter, so the null is read to be sure of it.
-  void null(od::value& value) const {
-    bool yes = false;
-    check(value.is_null().get(yes));
-    if (!yes) fail("not good JSON: a value is neither null nor anything else");
-  }
-  std::string text(od::value& value) const {
-    std::string_view out;
-    check(value.get_string().get(out));
-    return std::string(out);
-  }
-
-  Field value(od::value value, const std::string& name) const {
-    Field out;
+  Value value(od::value value, int depth) const {
     od::json_type type{};
     check(value.type().get(type));
     switch (type) {
-      case od::json_type::string:
-        out.kind = Field::Kind::text;
-        out.text = text(value);
-        break;
-      case od::json_type::null:
-        null(value);
-        out.kind = Field::Kind::null;
-        break;
+      case od::json_type::string: {
+        std::string_view text;
+        check(value.get_string().get(text));
+        return Value::of_text(std::string(text));
+      }
+      case od::json_type::null: {
+        // A literal is only looked at by its first letter, so the null is read to be sure of it.
+        bool yes = false;
+        check(value.is_null().get(yes));
+        if (!yes) fail("not good JSON: a value is neither null nor anything else");
+        return Value::of_type(Value::Kind::null, {});
+      }
+      case od::json_type::boolean: {
+        bool yes = false;
+        check(value.get_bool().get(yes));
+        Value out = Value::of_type(Value::Kind::literal, {});
+        out.text = yes ? "true" : "false";
+        return out;
+      }
+      case od::json_type::number: {
+        // As it is spelled: no machine type need hold it.
+        Value out = Value::of_type(Value::Kind::literal, {});
+        const std::string_view token = value.raw_json_token();
+        out.text = token.substr(0, token.find_first_not_of("+-.0123456789eE"));
+        return out;
+      }
       case od::json_type::array:
-        turns(value, name, out);
-        break;
-      default:
-        out.kind = Field::Kind::other;
-        out.type = type_name(type);
+        return depth == Value::kMaxDepth ? Value::of_type(Value::Kind::other, "a list") : list(value, depth);
+      case od::json_type::object:
+        return depth == Value::kMaxDepth ? Value::of_type(Value::Kind::other, "an object")
+                                         : object(value, depth);
     }
-    return out;
+    fail("not good JSON: a value of no known type");
   }
 
-  void turns(od::value& value, const std::string& name, Field& out) const {
-    out.kind = Field::Kind::turns;
+  Value list(od::value& value, int depth) const {
+    Value out = Value::of_type(Value::Kind::list, {});
     od::array items;
     check(value.get_array().get(items));
     for (auto entry : items) {
       od::value item;
       check(std::move(entry).get(item));
-      od::json_type type{};
-      check(item.type().get(type));
-      if (type != od::json_type::object) {
-        out.kind = Field::Kind::other;
-        out.type = std::string("a list with ") + type_name(type) + " in it";
-        continue;
-      }
-      od::object fields;
-      check(item.get_object().get(fields));
-      out.turns.push_back(turn(fields, name, out.turns.size() + 1));
+      out.items.push_back(this->value(item, depth + 1));
     }
+    return out;
   }
 
-  Turn turn(od::object& fields, const std::string& name, std::size_t number) const {
-    Turn out;
+  Value object(od::value& value, int depth) const {
+    Value out = Value::of_type(Value::Kind::object, {});
+    od::object fields;
+    check(value.get_object().get(fields));
     for (auto entry : fields) {
       od::field field;
       check(std::move(entry).get(field));
       std::string_view key;
       check(field.unescaped_key().get(key));
-      std::string* to = key == "from"      ? &out.from
-                        : key == "role"    ? &out.role
-                        : key == "value"   ? &out.value
-                        : key == "content" ? &out.content
-                                           : nullptr;
-      if (to == nullptr) continue;
-      od::value content = field.value();
-      od::json_type type{};
-      check(content.type().get(type));
-      if (type == od::json_type::null) {
-        null(content);
-        to->clear();
-      } else if (type == od::json_type::string) {
-        *to = text(content);
-      } else {
-        fail("'" + std::string(key) + "' of turn " + std::to_string(number) + " of '" + name + "' is " +
-             type_name(type) + ", not a string");
-      }
+      out.keys.emplace_back(key);
+      out.items.push_back(this->value(field.value(), depth + 1));
     }
     return out;
   }
 
   const std::string& where_;
-  const FieldList& wanted_;
 };
+
+od::document iterate(od::parser& parser, char* text, std::size_t size, const std::string& where) {
+  od::document document;
+  const auto error = parser.iterate(text, size, size + TextWindow::kPadding).get(document);
+  if (error != simdjson::SUCCESS) {
+    throw_bad_record(error == simdjson::UTF8_ERROR
+                         ? "not good JSON: the text is not UTF-8"
+                         : std::string("not good JSON: ") + simdjson::error_message(error),
+                     where, "correct the record, or take it out of the file");
+  }
+  return document;
+}
 
 }  // namespace
 
 struct JsonRecordParser::Impl {
-  FieldList wanted;
+  Names wanted;
   od::parser parser;
 };
 
-JsonRecordParser::JsonRecordParser(FieldList wanted) : impl_(std::make_unique<Impl>()) {
-  impl_->wanted = std::move(wanted);
+JsonRecordParser::JsonRecordParser(const FieldList& wanted) : impl_(std::make_unique<Impl>()) {
+  impl_->wanted = wanted.all();
 }
 JsonRecordParser::~JsonRecordParser() = default;
 
 void JsonRecordParser::parse(char* text, std::size_t size, const std::string& where, Record& record) {
-  record.fields.assign(impl_->wanted.size(), Field{});
-  record.names.clear();
+  record.clear(impl_->wanted.size());
   replace_lone_surrogates(text, size);
-  od::document document;
-  const auto error = impl_->parser.iterate(text, size, size + TextWindow::kPadding).get(document);
-  if (error != simdjson::SUCCESS) {
-    const char* problem =
-        error == simdjson::UTF8_ERROR ? "the text is not UTF-8" : simdjson::error_message(error);
-    throw_data(std::string("not good JSON: ") + problem, where,
-               "correct the record, or take it out of the file");
+  od::document document = iterate(impl_->parser, text, size, where);
+  Reader(where).object(document, impl_->wanted, record);
+}
+
+Value parse_json(std::string_view text) {
+  const std::string where;
+  std::string padded(text);
+  padded.resize(text.size() + TextWindow::kPadding);
+  replace_lone_surrogates(padded.data(), text.size());
+  try {
+    od::parser parser;
+    od::document document = iterate(parser, padded.data(), text.size(), where);
+    od::json_type type{};
+    const bool nested = document.type().get(type) == simdjson::SUCCESS &&
+                        (type == od::json_type::array || type == od::json_type::object);
+    return nested ? Reader(where).whole(document) : Value{};
+  } catch (const BadRecord&) {
+    return {};
   }
-  Reader(where, impl_->wanted).object(document, record);
 }
 
 }  // namespace anemll::datasets

@@ -12,13 +12,13 @@ namespace anemll::datasets {
 
 class JsonRecordParser {
  public:
-  explicit JsonRecordParser(FieldList wanted);
+  explicit JsonRecordParser(const FieldList& wanted);
   ~JsonRecordParser();
   JsonRecordParser(const JsonRecordParser&) = delete;
   JsonRecordParser& operator=(const JsonRecordParser&) = delete;
 
   /// `text`: `size` bytes of one object with TextWindow::kPadding readable bytes behind. Escapes of lone
-  /// surrogates in it become escapes of U+FFFD in place. Data errors name `where`.
+  /// surrogates in it become escapes of U+FFFD in place. A bad record names `where`.
   void parse(char* text, std::size_t size, const std::string& where, Record& record);
 
  private:

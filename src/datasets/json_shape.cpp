@@ -153,7 +153,7 @@ JsonShape json_shape(const std::filesystem::path& path, const FieldList& wanted)
   for (;;) {
     const std::optional<std::string> key = take_key(window);
     if (!key || !take_colon(window)) break;
-    if (std::find(wanted.begin(), wanted.end(), *key) != wanted.end()) return shape;
+    if (std::find(wanted.main.begin(), wanted.main.end(), *key) != wanted.main.end()) return shape;
     if (window.peek() == '[') {
       const int element = first_of_array(window);
       // The scan of the rest starts inside the array: what is left of it are values and commas.

@@ -20,6 +20,18 @@ std::string quote(int c) {
   return "byte " + std::to_string(c);
 }
 
+/// The window is behind the record whatever the parser says of it.
+void parse(TextWindow& window, JsonRecordParser& parser, std::size_t n, Record& record) {
+  const std::string where = window.where();
+  try {
+    parser.parse(window.data(), n, where, record);
+  } catch (const BadRecord&) {
+    window.take(n);
+    throw;
+  }
+  window.take(n);
+}
+
 class JsonRecords final : public RecordSource {
  public:
   JsonRecords(const fs::path& path, const FieldList& wanted)
@@ -52,8 +64,7 @@ class JsonRecords final : public RecordSource {
     const std::size_t n = value_length(window_);
     if (n == 0) bad("the file ends in the middle of the record that begins here");
     position_ = window_.line();
-    parser_.parse(window_.data(), n, window_.where(), record);
-    window_.take(n);
+    parse(window_, parser_, n, record);
     return true;
   }
   std::int64_t position() const override { return position_; }
@@ -88,16 +99,17 @@ class JsonLineRecords final : public RecordSource {
   bool next(Record& record) override {
     const int c = window_.peek();
     if (c == TextWindow::kEnd) return false;
-    if (c != '{') {
-      throw_data("not good JSON: a line must be an object that begins with '{', here is " + quote(c),
-                 window_.where(),
-                 c == '[' ? "this is an array: give the file the extension .json"
-                          : "one object a line, as in {\"text\": \"...\"}");
-    }
-    const std::size_t n = line_length();
     position_ = window_.line();
-    parser_.parse(window_.data(), n, window_.where(), record);
-    window_.take(n);
+    const std::size_t n = line_length();
+    if (c != '{') {
+      const std::string where = window_.where();
+      window_.take(n);
+      throw_bad_record("not good JSON: a line must be an object that begins with '{', here is " + quote(c),
+                       where,
+                       c == '[' ? "this is an array: give the file the extension .json"
+                                : "one object a line, as in {\"text\": \"...\"}");
+    }
+    parse(window_, parser_, n, record);
     return true;
   }
   std::int64_t position() const override { return position_; }

@@ -1,6 +1,9 @@
 // What file readers and formats agree on: the fields that a format needs, and one record of them.
 #pragma once
 
+#include "anemll/core/error.hpp"
+#include "src/datasets/value.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -9,46 +12,54 @@
 
 namespace anemll::datasets {
 
-/// Of one turn of a conversation; absent or null is "".
-struct Turn {
-  std::string from, role, value, content;
-};
+using Names = std::vector<std::string>;
 
-struct Field {
-  enum class Kind { missing, null, text, turns, other };
-  Kind kind = Kind::missing;
-  std::string text;         ///< text
-  std::vector<Turn> turns;  ///< turns
-  std::string type;         ///< other: what it is, for messages ("a number")
+/// The names of the fields that a format reads.
+struct FieldList {
+  Names main;       ///< a record of the format has one of them
+  Names more = {};  ///< read where they are there
+
+  Names all() const;
 };
 
 struct Record {
-  std::vector<Field> fields;       ///< in the order of FieldList
-  std::vector<std::string> names;  ///< all that the record has, wanted or not
+  std::vector<Value> fields;  ///< in the order of FieldList::all
+  Names names;                ///< all that the record has, wanted or not
+  Names unread;               ///< those that are not wanted and hold something
+
+  void clear(std::size_t wanted);
 };
 
-/// The names of the fields that a format reads.
-using FieldList = std::vector<std::string>;
+/// An error of one record, behind which the source can go on.
+class BadRecord final : public Error {
+ public:
+  using Error::Error;
+};
+[[noreturn]] void throw_bad_record(const std::string& what, const std::string& where,
+                                   const std::string& hint);
 
 /// The records of one file, in order.
 class RecordSource {
  public:
   virtual ~RecordSource() = default;
-  /// False at the end.
+  /// False at the end. After a BadRecord the next call gives the next record.
   virtual bool next(Record& record) = 0;
   /// Of the last record: its first line, or its row counted from 1, or 0 for a file that is one record.
   virtual std::int64_t position() const = 0;
 };
 
-enum class FileKind { json, json_lines, text, parquet };
+enum class FileKind { json, json_lines, csv, text, parquet, arrow };
 
 /// "file:line", "file, row n" or "file".
 std::string record_where(const std::filesystem::path& path, FileKind kind, std::int64_t position);
 
 std::unique_ptr<RecordSource> open_json(const std::filesystem::path& path, const FieldList& wanted);
 std::unique_ptr<RecordSource> open_json_lines(const std::filesystem::path& path, const FieldList& wanted);
+std::unique_ptr<RecordSource> open_csv(const std::filesystem::path& path, const FieldList& wanted);
 /// One record whose only field, the first of `wanted`, is the whole file.
 std::unique_ptr<RecordSource> open_text(const std::filesystem::path& path, const FieldList& wanted);
 std::unique_ptr<RecordSource> open_parquet(const std::filesystem::path& path, const FieldList& wanted);
+/// Arrow's streams and files, as the datasets library of Python saves them.
+std::unique_ptr<RecordSource> open_arrow(const std::filesystem::path& path, const FieldList& wanted);
 
 }  // namespace anemll::datasets

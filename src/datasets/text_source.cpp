@@ -23,10 +23,9 @@ class TextRecord final : public RecordSource {
     TextWindow window(path_);
     while (window.more()) continue;
     check(window.text());
-    record.fields.assign(wanted_.size(), Field{});
-    record.names.assign(1, wanted_.front());
-    record.fields.front().kind = Field::Kind::text;
-    record.fields.front().text = std::string(window.text());
+    record.clear(wanted_.all().size());
+    record.names = {wanted_.main.front()};
+    record.fields.front() = Value::of_text(std::string(window.text()));
     return true;
   }
   std::int64_t position() const override { return 0; }
@@ -37,8 +36,8 @@ class TextRecord final : public RecordSource {
     for (std::int64_t line = 1; !text.empty(); ++line) {
       const std::string_view one = text.substr(0, text.find('\n'));
       if (!formats::is_utf8(one)) {
-        throw_data("the text is not UTF-8", path_.string() + ":" + std::to_string(line),
-                   "convert the file, for example with iconv -t UTF-8");
+        throw_bad_record("the text is not UTF-8", path_.string() + ":" + std::to_string(line),
+                         "convert the file, for example with iconv -t UTF-8");
       }
       text.remove_prefix(std::min(text.size(), one.size() + 1));
     }
@@ -53,7 +52,8 @@ class TextRecord final : public RecordSource {
 
 std::string record_where(const fs::path& path, FileKind kind, std::int64_t position) {
   if (kind == FileKind::text) return path.string();
-  if (kind == FileKind::parquet) return path.string() + ", row " + std::to_string(position);
+  if (kind == FileKind::parquet || kind == FileKind::arrow)
+    return path.string() + ", row " + std::to_string(position);
   return path.string() + ":" + std::to_string(position);
 }
 

@@ -1,6 +1,7 @@
 #include "src/hub/fetch.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "src/hub/download.hpp"
@@ -123,8 +124,12 @@ class Lookup {
   HubSnapshot download(const HubSettings& settings) {
     HubClient client(settings, kind_, id_, tried_);
     const HubListing listing = client.list(revision_);
-    const std::vector<std::string> chosen = demand_.choose(listing.files);
-    const std::set<std::string> wanted(chosen.begin(), chosen.end());
+    const bool has_card =
+        std::find(listing.files.begin(), listing.files.end(), demand_.card) != listing.files.end();
+    const std::string card = has_card ? fetch_card(client, settings, listing.commit) : std::string();
+    const std::vector<std::string> chosen = demand_.choose(listing.files, card);
+    std::set<std::string> wanted(chosen.begin(), chosen.end());
+    if (has_card && !wanted.empty()) wanted.insert(demand_.card);
     for (const std::string& path : wanted) {
       if (is_safe_path(path)) continue;
       throw_data("the hub lists a file whose name leads out of the cache", client.page(),
@@ -158,6 +163,19 @@ class Lookup {
                  other_format(listing.files, "use another repository or revision"));
     }
     return {folder, id_, listing.commit};
+  }
+
+  /// The card's text; the file then lies in the snapshot.
+  std::string fetch_card(HubClient& client, const HubSettings& settings, const std::string& commit) {
+    const fs::path path = cache_.snapshot(commit) / demand_.card;
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      cache_.prepare();
+      const RemoteFile file = client.find(commit, demand_.card);
+      receive(client, settings, {file});
+      cache_.link(commit, {{file.path, blob_name(file.etag)}});
+    }
+    return read_text(path);
   }
 
   void receive(HubClient& client, const HubSettings& settings, const std::vector<RemoteFile>& files) const {
@@ -217,7 +235,7 @@ HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revisi
 HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptions& options,
                              const WantFile& want, const std::function<bool(const fs::path&)>& complete) {
   HubDemand demand;
-  demand.choose = [&](const std::vector<std::string>& all) {
+  demand.choose = [&](const std::vector<std::string>& all, const std::string&) {
     std::vector<std::string> chosen;
     std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), want);
     return chosen;

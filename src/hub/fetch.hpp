@@ -14,13 +14,15 @@ namespace anemll {
 
 /// What is wanted of a repository.
 struct HubDemand {
-  /// The files to download, out of all there are.
+  /// The files to download, out of all there are. The card that it sees is that of `card`.
   ChooseFiles choose;
   /// What the folder lacks, in words; empty when it has what is needed.
   std::function<std::string(const std::filesystem::path& folder)> missing;
   /// Files whose absence sends a snapshot that lacks nothing to the network once, unless the repository is
   /// known not to have them. Without network the snapshot is used as it is.
   std::vector<std::string> wished;
+  /// A file that is fetched first where the repository has it, because `choose` reads it; empty for none.
+  std::string card = {};
 };
 
 HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revision,

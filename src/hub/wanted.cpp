@@ -24,6 +24,7 @@ using Paths = std::vector<std::string>;
 
 constexpr const char* kConfig = "config.json";
 constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kCard = "README.md";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
 constexpr std::array<std::string_view, 4> kModelFiles = {kConfig, "tokenizer.json", "tokenizer_config.json",
@@ -41,7 +42,7 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-Paths choose_model_files(const Paths& all) {
+Paths choose_model_files(const Paths& all, const std::string&) {
   Paths chosen;
   std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), [](const std::string& path) {
     // Sub-folders hold other formats of the same model.
@@ -101,8 +102,11 @@ Paths names_in(const fs::path& folder) {
 /// A cached dataset is taken when all that is chosen of it is there, and of numbered parts each.
 std::string missing_of_dataset(const fs::path& folder, const ChooseFiles& choose) {
   Paths chosen;
+  const fs::path card = folder / kCard;
+  std::error_code ignored;
+  if (fs::is_symlink(card, ignored) && !is_there(card)) return kCard;  // it decides what the data set is
   try {
-    chosen = choose(names_in(folder));
+    chosen = choose(names_in(folder), is_there(card) ? read_text(card) : std::string());
   } catch (const Error& error) {
     if (error.code() != ExitCode::data) throw;
     return "file that is wanted: " + error.problem();
@@ -141,7 +145,10 @@ HubDemand model_demand() {
 }
 
 HubDemand dataset_demand(const ChooseFiles& choose) {
-  return {choose, [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); }, {}};
+  return {choose,
+          [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); },
+          {kCard},
+          kCard};
 }
 
 HubSnapshot fetch_model(const std::string& id, const HubOptions& options) {

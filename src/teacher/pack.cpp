@@ -44,20 +44,22 @@ struct Part {
 }  // namespace
 
 PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
-                          const std::filesystem::path& path,
+                          const std::optional<std::filesystem::path>& path,
                           const std::function<void(std::int64_t)>& progress) {
-  AtomicFile file(path);
+  std::optional<AtomicFile> file;
+  if (path) file.emplace(*path);
   Sha256 hash;
   const auto write = [&](std::span<const std::int32_t> ids) {
-    file.write(std::as_bytes(ids));
+    if (file) file->write(std::as_bytes(ids));
     hash.update(std::as_bytes(ids));
   };
   PackedText packed;
   Part training, holdout;
   std::vector<std::int32_t> held;
   while (training.blocks < options.blocks) {
-    const std::optional<Document> document = dataset.next();
+    std::optional<Document> document = dataset.next();
     if (!document) break;
+    fit_to_template(*document, options.chat, options.thinking, options.thinking_asked, packed.inventory);
     const bool hold = options.holdout > 0 && place_of(*document, options.seed) < options.holdout;
     Part& part = hold ? holdout : training;
     const std::size_t before = part.pending.size();
@@ -65,10 +67,18 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
       const std::size_t start = part.pending.size();
       text.tokenizer.encode(variant, part.pending);
       if (text.eos_id && part.pending.size() > start) part.pending.push_back(*text.eos_id);
+      if (packed.documents < options.samples)
+        packed.samples.push_back(
+            {document->where,
+             {part.pending.begin() + static_cast<std::ptrdiff_t>(start), part.pending.end()}});
     }
     ++packed.documents;
     if (hold) ++packed.holdout_documents;
-    packed.tokens += static_cast<std::int64_t>(part.pending.size() - before);
+    const auto tokens = static_cast<std::int64_t>(part.pending.size() - before);
+    packed.tokens += tokens;
+    if (packed.sources.size() <= document->source) packed.sources.resize(document->source + 1);
+    packed.sources[document->source].documents += 1;
+    packed.sources[document->source].tokens += tokens;
     training.cut(options.length, options.blocks - training.blocks, write);
     holdout.cut(options.length, options.blocks,
                 [&](std::span<const std::int32_t> ids) { held.insert(held.end(), ids.begin(), ids.end()); });
@@ -78,7 +88,7 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
   packed.blocks = training.blocks;
   packed.holdout_blocks = holdout.blocks;
   packed.sha256 = hash.finish_hex();
-  file.commit();
+  if (file) file->commit();
   return packed;
 }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -22,6 +23,8 @@ struct PackOptions {
   std::uint64_t seed = 0;    ///< of that choice
   std::optional<ChatTemplate> chat;
   Thinking thinking = Thinking::off;
+  bool thinking_asked = false;  ///< the user chose that, it is not the default
+  std::int64_t samples = 0;     ///< documents whose texts are kept to be looked at
 };
 
 struct PackedText {
@@ -30,12 +33,24 @@ struct PackedText {
   std::int64_t documents = 0;  ///< of both parts
   std::int64_t holdout_documents = 0;
   std::int64_t tokens = 0;  ///< of both parts, with those of unfinished blocks
-  std::string sha256;       ///< of the file
+  std::string sha256;       ///< of the ids as they are written
+  Inventory inventory;      ///< what became of the parts of conversations
+  struct Source {
+    std::int64_t documents = 0;
+    std::int64_t tokens = 0;
+  };
+  std::vector<Source> sources;  ///< by the index of Dataset::files
+  struct Sample {
+    std::string where;
+    std::vector<std::int32_t> ids;  ///< of one text, as it is packed
+  };
+  std::vector<Sample> samples;
 };
 
-/// Writes int32 ids, little-endian: the training blocks, then those of the hold-out part. Atomic.
+/// Writes int32 ids, little-endian: the training blocks, then those of the hold-out part. Atomic. Without a
+/// file they are only counted.
 PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
-                          const std::filesystem::path& file,
+                          const std::optional<std::filesystem::path>& file,
                           const std::function<void(std::int64_t blocks)>& progress);
 
 }  // namespace anemll

@@ -11,6 +11,7 @@
 #include "src/model/decoder.hpp"
 #include "src/teacher/assemble.hpp"
 #include "src/teacher/head_scores.hpp"
+#include "src/teacher/inspect.hpp"
 #include "src/teacher/prepare.hpp"
 #include "src/teacher/unit_store.hpp"
 
@@ -197,6 +198,10 @@ std::string choose_dtype(const PrecomputeOptions& o, at::Device device) {
 }  // namespace
 
 ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int local_rank, int local_size) {
+  if (o.inspect) {
+    on_root(comm, [&] { inspect_precompute(o); });
+    return ExitCode::done;
+  }
   // Ranks never exchange tensors here, so GPUs need no communication library.
   const at::Device device = choose_device(o.device, local_rank, true);
   const int threads = set_compute_threads(static_cast<int>(o.threads), local_size);

@@ -20,9 +20,11 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
 
   table.group("Text");
   table.add("dataset_name", &o.dataset,
-            "file, folder, glob, or org/name on the hub: .json, .jsonl, .txt (.gz, .zst), .parquet");
+            "file, folder, glob, or org/name on the hub: .json, .jsonl, .csv, .txt (.gz, .zst, .bz2, .xz), "
+            ".parquet, .arrow");
   table.require("dataset_name");
-  table.add("dataset_config_name", &o.dataset_config, "configuration of the dataset");
+  table.add("dataset_config_name", &o.dataset_config,
+            "configuration of the dataset, as its card or a sub-folder names it");
   table.add("dataset_split", &o.dataset_split, "split of the dataset");
   table.add("dataset_revision", &o.dataset_revision, "branch, tag or commit of the dataset on the hub");
   table.add_choice("dataset_format", &o.dataset_format, "how records become documents", dataset_formats());
@@ -39,6 +41,11 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add_switch("shuffle", &o.shuffle, "shuffle the records (seeded) before they are packed");
   table.add_flag("streaming", &o.streaming, "read records as they are needed; shuffles in a buffer only");
   table.add("shuffle_buffer", &o.shuffle_buffer, "records of that buffer; 0 keeps the order", 0, 100000000);
+  table.add("max-bad-records", &o.max_bad_records,
+            "records that cannot be read and are passed over; one more is an error", 0, INT64_MAX);
+  table.add_flag("strict", &o.strict, "anything of the inputs that is not used is an error");
+  table.add_flag("inspect", &o.inspect,
+                 "show what would be made (files, roles and keys, text, size, samples) and make nothing");
   table.add("seed", &o.seed, "of shuffle, hold-out and negatives", 0, INT64_MAX);
 
   table.group("Hub");
@@ -48,8 +55,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add_flag("resume_download", &o.resume_download, "no effect: downloads always resume");
 
   table.group("Cache");
-  table.add("output_dir", &o.output_dir, "folder to make");
-  table.require("output_dir");
+  table.add("output_dir", &o.output_dir, "folder to make (required without --inspect)");
   table.add("max_length", &o.max_length, "tokens per sequence (L)", 2, 1 << 20);
   table.add("topk", &o.topk, "logits kept per position (K)", 1, 1 << 20);
   table.add("rand_neg", &o.rand_neg, "random negatives per position (R)", 0, 1 << 20);
@@ -80,6 +86,9 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
 }
 
 void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
+  o.thinking_asked = given.given("enable_thinking");
+  if (o.output_dir.empty() && !o.inspect)
+    throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");
   const bool plain_payload = o.compat == "reference" || o.format == "pt";
   const std::string why = o.compat == "reference" ? "--compat reference" : "--format pt";
   if (plain_payload) {

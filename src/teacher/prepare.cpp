@@ -96,7 +96,8 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
 
 /// The reference's meta.json keys, and under "anemll" what it has no key for.
 Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const HubSnapshot& teacher,
-             const HubSnapshot& dataset, const PackedText& packed) {
+             const PackedDataset& read) {
+  const PackedText& packed = read.packed;
   const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   return {{"format", kTorchCacheFormat},
           {"teacher_model", o.teacher},
@@ -133,25 +134,10 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
             {"teacher_fingerprint", identity["teacher_fingerprint"]},
             {"teacher_commit", or_null(teacher.commit)},
             {"tokenizer_sha256", identity["tokenizer_sha256"]},
-            {"dataset_commit", or_null(dataset.commit)}}}};
-}
-
-CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
-  CacheShape shape;
-  shape.length = o.max_length;
-  shape.positions = o.max_length - 1;
-  shape.topk = o.topk;
-  shape.rand_neg = o.rand_neg;
-  shape.vocab_size = teacher.architecture.vocab_size;
-  if (has_payload(o, "lse")) {
-    shape.lse_t1 = shape.lse_train = true;
-    shape.lse_train_temperature = o.train_temperature;
-  }
-  if (has_payload(o, "hidden")) {
-    shape.hidden = teacher.architecture.hidden_size;
-    shape.head_sha256 = head_sha256(teacher);
-  }
-  return shape;
+            {"dataset_commit", or_null(read.at.commit)},
+            {"bad_records", read.report.bad_records},
+            {"bad_record_examples", read.report.bad_examples},
+            {"left_out", read.inventory.left_out_lines()}}}};
 }
 
 void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
@@ -196,63 +182,105 @@ DatasetOptions dataset_options(const PrecomputeOptions& o) {
   reading.seed = static_cast<std::uint64_t>(o.seed);
   reading.streaming = o.streaming;
   reading.shuffle_buffer = o.shuffle_buffer;
+  reading.reference_rules = o.compat == "reference";
+  reading.max_bad_records = o.max_bad_records;
   return reading;
 }
 
-PackedText pack(const PrecomputeOptions& o, const HubSnapshot& source, const TextModel& text,
-                const std::optional<ChatTemplate>& chat, const fs::path& file) {
+}  // namespace
+
+CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
+  CacheShape shape;
+  shape.length = o.max_length;
+  shape.positions = o.max_length - 1;
+  shape.topk = o.topk;
+  shape.rand_neg = o.rand_neg;
+  shape.vocab_size = teacher.architecture.vocab_size;
+  if (has_payload(o, "lse")) {
+    shape.lse_t1 = shape.lse_train = true;
+    shape.lse_train_temperature = o.train_temperature;
+  }
+  if (has_payload(o, "hidden")) {
+    shape.hidden = teacher.architecture.hidden_size;
+    shape.head_sha256 = head_sha256(teacher);
+  }
+  return shape;
+}
+
+TeacherInputs open_teacher(const PrecomputeOptions& o) {
+  const HubSnapshot at = fetch_model(o.teacher, hub_options(o, o.teacher_revision));
+  TeacherInputs inputs{at,
+                       load_model_files(at.path),
+                       load_text_model(at.path, o.compat == "reference" ? TokenizerRules::transformers
+                                                                        : TokenizerRules::as_written),
+                       {}};
+  check_teacher(o, inputs.model, inputs.text);
+  inputs.chat = choose_template(o, inputs.text, o.teacher);
+  return inputs;
+}
+
+PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teacher,
+                           const std::optional<fs::path>& file, std::int64_t samples) {
   const DatasetOptions reading = dataset_options(o);
-  const auto dataset = Dataset::open(source.path, reading);
+  const auto choose = [&](const std::vector<std::string>& names, const std::string& card) {
+    return choose_data_files(names, reading, o.dataset, card).files;
+  };
+  PackedDataset out;
+  out.at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision), choose);
+  const auto dataset = Dataset::open(out.at.path, reading);
   PackOptions packing;
   packing.length = o.max_length;
   packing.blocks = rows_wanted(o);
   packing.holdout = o.holdout;
   packing.seed = reading.seed;
-  packing.chat = chat;
+  packing.chat = teacher.chat;
   packing.thinking = thinking_named(o.enable_thinking);
+  packing.thinking_asked = o.thinking_asked;
+  packing.samples = samples;
   Progress bar("tokenising", packing.blocks, "sequences");
-  const PackedText packed = pack_documents(*dataset, text, packing, file, [&](std::int64_t blocks) {
+  out.packed = pack_documents(*dataset, teacher.text, packing, file, [&](std::int64_t blocks) {
     leave_on_signal("tokenising", "nothing was made yet: run the same command again");
     bar.update(blocks);
   });
   bar.finish();
-  if (packed.blocks == 0) {
+  out.files = dataset->files();
+  out.report = dataset->report();
+  out.inventory = out.report.inventory;
+  out.inventory.add(out.packed.inventory);
+  if (out.packed.blocks == 0) {
+    out.inventory.tell(o.dataset, false);  // may be why
     throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
                     "needs %lld",
-                    static_cast<long long>(packed.documents), static_cast<long long>(dataset->skipped()),
-                    static_cast<long long>(packed.tokens), static_cast<long long>(o.max_length)),
+                    static_cast<long long>(out.packed.documents), static_cast<long long>(dataset->skipped()),
+                    static_cast<long long>(out.packed.tokens), static_cast<long long>(o.max_length)),
                o.dataset,
                "use more text, a smaller --max_length, or check --dataset_format and --dataset_text_field");
   }
-  return packed;
+  return out;
 }
 
-}  // namespace
+std::int64_t rows_of(const PrecomputeOptions& o, std::int64_t blocks) {
+  return o.compat == "none" ? blocks : blocks / o.batch_size * o.batch_size;
+}
 
 Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {
-  const HubSnapshot teacher_at = fetch_model(o.teacher, hub_options(o, o.teacher_revision));
-  const ModelFiles teacher = load_model_files(teacher_at.path);
-  const TextModel text = load_text_model(
-      teacher_at.path, o.compat == "reference" ? TokenizerRules::transformers : TokenizerRules::as_written);
-  check_teacher(o, teacher, text);
-  const std::optional<ChatTemplate> chat = choose_template(o, text, o.teacher);
-  const Json identity = identity_of(o, dtype, teacher, text, chat);
+  const TeacherInputs inputs = open_teacher(o);
+  const ModelFiles& teacher = inputs.model;
+  const Json identity = identity_of(o, dtype, teacher, inputs.text, inputs.chat);
 
   Prepared prepared{std::make_unique<Workspace>(o.output_dir, identity.dump(), o.resume, o.overwrite),
-                    teacher_at.path.string()};
+                    inputs.at.path.string()};
   Workspace& workspace = *prepared.workspace;
   if (workspace.state() != Workspace::State::fresh) return prepared;
 
-  const auto choose = [&](const std::vector<std::string>& names) {
-    return choose_data_files(names, dataset_options(o), o.dataset);
-  };
-  const HubSnapshot dataset_at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision), choose);
-  const PackedText packed = pack(o, dataset_at, text, chat, Workspace::tokens_file(workspace.folder()));
+  const PackedDataset read = pack_dataset(o, inputs, Workspace::tokens_file(workspace.folder()));
+  const PackedText& packed = read.packed;
+  read.inventory.tell(o.dataset, o.strict);
   Plan plan;
   plan.identity_json = identity.dump();
   plan.tokens_sha256 = packed.sha256;
   plan.shape = shape_of(o, teacher);
-  plan.rows = o.compat == "none" ? packed.blocks : packed.blocks / o.batch_size * o.batch_size;
+  plan.rows = rows_of(o, packed.blocks);
   plan.holdout_rows = packed.holdout_blocks;
   plan.batch_size = o.batch_size;
   plan.shard_rows = shard_rows(o);
@@ -271,7 +299,9 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
         "the hold-out documents do not fill one sequence: the cache will have no hold-out part "
         "(larger --holdout or more text)");
   }
-  plan.meta_json = meta_of(o, plan, identity, teacher_at, dataset_at, packed).dump();
+  // Names out of a data set need not be UTF-8.
+  plan.meta_json =
+      meta_of(o, plan, identity, inputs.at, read).dump(-1, ' ', false, Json::error_handler_t::replace);
   log_info(strf("%lld documents (%lld held out): %lld sequences of %lld tokens, %lld held out",
                 static_cast<long long>(packed.documents), static_cast<long long>(packed.holdout_documents),
                 static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),

@@ -1,6 +1,7 @@
 // A document as the texts it contributes to a cache: chat template, thinking variants, stripping.
 #pragma once
 
+#include "anemll/core/inventory.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/chat_template.hpp"
 
@@ -19,8 +20,16 @@ Thinking thinking_named(const std::string& name);
 /// blank line; `all` is on, off, none. A template without a thinking switch has no `on`: it gives `off` for
 /// it, and `both` and `all` hold that text once. Without a template every variant is `none`'s. Plain
 /// documents are their text.
+///
+/// The document is one that `fit_to_template` looked at.
 std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
                                          Thinking thinking);
+
+/// Takes out of a conversation what the template has no rule for (turns of unknown roles, tools), and counts
+/// that and what none of the variants prints. `thinking_asked`: the user chose the variants, so thinking that
+/// they leave out is left out as asked.
+void fit_to_template(Document& document, const std::optional<ChatTemplate>& chat, Thinking thinking,
+                     bool thinking_asked, Inventory& inventory);
 /// What to tell who asks for texts that this template does not make; empty when there is nothing to tell.
 std::string thinking_notice(const ChatTemplate& chat, Thinking thinking);
 

@@ -82,7 +82,7 @@ ChatTemplate ChatTemplate::named(std::string_view name) {
 
 ChatTemplate ChatTemplate::recognise(std::string_view jinja, const std::string& where) {
   const std::string outline = text::jinja_outline(jinja);
-  if (text::is_qwen3_outline(outline)) return ChatTemplate(ChatFormat::qwen3);
+  if (text::is_qwen3_outline(outline)) return ChatTemplate(ChatFormat::qwen3, text::has_qwen3_tools(outline));
   if (is_smollm2(outline)) return ChatTemplate(ChatFormat::smollm2);
   if (is_chatml(outline)) return ChatTemplate(ChatFormat::chatml);
   throw_data(
@@ -99,11 +99,19 @@ std::string ChatTemplate::name() const {
   return {};
 }
 
+bool ChatTemplate::knows_role(std::string_view role) const {
+  return role == "system" || role == "user" || role == "assistant" || (role == "tool" && tools_);
+}
+
+bool ChatTemplate::prints_thinking(const std::vector<ChatMessage>& messages, std::size_t i) const {
+  return format_ == ChatFormat::qwen3 && messages[i].role == "assistant" && i > text::last_query(messages);
+}
+
 std::string ChatTemplate::render(const std::vector<ChatMessage>& messages, bool enable_thinking,
-                                 bool add_generation_prompt) const {
+                                 bool add_generation_prompt, const std::vector<std::string>& tools) const {
   std::string out;
   if (format_ == ChatFormat::qwen3) {
-    out = text::render_qwen3(messages);
+    out = text::render_qwen3(messages, tools);
   } else {
     if (format_ == ChatFormat::smollm2 && !messages.empty() && messages.front().role != "system")
       render_turn(out, "system", kSmolSystem);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace anemll::text {
 namespace {
@@ -14,6 +15,12 @@ constexpr std::array<std::string_view, 2> kVersions{
     "de0f50886e6f083e4136b5a60b8fc54e90ca65d5d86ab41282cac5e607dda9d4",
     // The later one, which guards against contents that are no text.
     "543ee9ed33cabe464c250e876ad558f3b8bfbb11119dd966f7eac1ce010dc75c",
+};
+
+/// SHA-256 of the whole outlines of the same versions.
+constexpr std::array<std::string_view, 2> kWhole{
+    "4973979a98aac8d77a5cdbbd887adb5a9152439bc6d8df0c34d14534f7f2e558",
+    "043494ae49116ddea64e86c9fb9df15851e6b47976df5b1473654bd2f1fa8ebd",
 };
 
 /// "if" of "do if(a or b)"; empty for other lines.
@@ -85,7 +92,31 @@ Answer parts_of(const ChatMessage& message) {
           without_leading_lines(all.substr(all.rfind(kClose) + kClose.size()))};
 }
 
-/// The index of the last message that a person wrote; the last index when there is none.
+/// The system's turn of a conversation with tools, which holds the system's message too.
+void append_tools(std::string& out, const std::vector<ChatMessage>& messages,
+                  const std::vector<std::string>& tools) {
+  out += "<|im_start|>system\n";
+  if (messages.front().role == "system") out.append(messages.front().content).append("\n\n");
+  out +=
+      "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with "
+      "function signatures within <tools></tools> XML tags:\n<tools>";
+  for (const std::string& tool : tools) out.append("\n").append(tool);
+  out +=
+      "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "
+      "<tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": "
+      "<args-json-object>}\n</tool_call><|im_end|>\n";
+}
+
+void append_calls(std::string& out, const ChatMessage& message, bool after_text) {
+  for (const ToolCall& call : message.tool_calls) {
+    if (std::exchange(after_text, true)) out += '\n';
+    out.append("<tool_call>\n{\"name\": \"").append(call.name).append("\", \"arguments\": ");
+    out.append(call.arguments).append("}\n</tool_call>");
+  }
+}
+
+}  // namespace
+
 std::size_t last_query(const std::vector<ChatMessage>& messages) {
   for (std::size_t i = messages.size(); i-- > 0;) {
     const std::string_view content = messages[i].content;
@@ -96,20 +127,24 @@ std::size_t last_query(const std::vector<ChatMessage>& messages) {
   return messages.size() - 1;
 }
 
-}  // namespace
-
 bool is_qwen3_outline(std::string_view outline) {
   if (outline.find("do raw") != std::string_view::npos) return false;  // what follows may be no statements
   return std::find(kVersions.begin(), kVersions.end(), sha256_hex(without_tools(outline))) != kVersions.end();
 }
 
-std::string render_qwen3(const std::vector<ChatMessage>& messages) {
+bool has_qwen3_tools(std::string_view outline) {
+  return std::find(kWhole.begin(), kWhole.end(), sha256_hex(outline)) != kWhole.end();
+}
+
+std::string render_qwen3(const std::vector<ChatMessage>& messages, const std::vector<std::string>& tools) {
   if (messages.empty()) return {};
   const std::size_t query = last_query(messages);
   std::string out;
+  if (!tools.empty()) append_tools(out, messages, tools);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const ChatMessage& message = messages[i];
     const bool last = i + 1 == messages.size();
+    if (i == 0 && message.role == "system" && !tools.empty()) continue;
     if (message.role == "user" || message.role == "system") {
       out.append("<|im_start|>")
           .append(message.role)
@@ -125,6 +160,7 @@ std::string render_qwen3(const std::vector<ChatMessage>& messages) {
       } else {
         out += answer.content;
       }
+      append_calls(out, message, !answer.content.empty());
       out += "<|im_end|>\n";
     } else if (message.role == "tool") {
       // Tool messages in a row share one user turn.

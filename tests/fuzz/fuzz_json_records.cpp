@@ -22,11 +22,9 @@ void drain(anemll::datasets::RecordSource& source) {
   while (source.next(record)) {
     if (source.position() < 1) std::abort();
     for (const std::string& name : record.names) require_utf8(name);
-    for (const anemll::datasets::Field& field : record.fields) {
+    for (const anemll::datasets::Value& field : record.fields) {
       require_utf8(field.text);
-      for (const anemll::datasets::Turn& turn : field.turns)
-        for (const std::string* part : {&turn.from, &turn.role, &turn.value, &turn.content})
-          require_utf8(*part);
+      require_utf8(field.json());
     }
   }
 }
@@ -36,8 +34,8 @@ void drain(anemll::datasets::RecordSource& source) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const anemll::datasets::FieldList wanted =
-      (data[0] & 2) != 0 ? anemll::datasets::FieldList{"conversations", "messages", "dialog"}
-                         : anemll::datasets::FieldList{"text"};
+      (data[0] & 2) != 0 ? anemll::datasets::FieldList{{"conversations", "messages", "dialog"}}
+                         : anemll::datasets::FieldList{{"text"}};
   const anemll::test::MemoryFile file({reinterpret_cast<const char*>(data) + 1, size - 1});
   try {
     drain((data[0] & 1) != 0 ? *anemll::datasets::open_json_lines(file.path(), wanted)

@@ -2,8 +2,10 @@
 // skip rules are those of the reference's cache script. One thread.
 #pragma once
 
+#include "anemll/core/inventory.hpp"
 #include "anemll/text/chat_template.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,7 +18,9 @@ namespace anemll {
 /// One source document. `messages` for chat formats; `text` for plain ones.
 struct Document {
   std::vector<ChatMessage> messages;
+  std::vector<std::string> tools = {};  ///< descriptions of tools, each as JSON
   std::string text;
+  std::size_t source = 0;  ///< its file, an index into Dataset::files
   /// "file:line" or "file, row n", for messages.
   std::string where;
 };
@@ -28,18 +32,30 @@ struct DatasetOptions {
   std::string format = "plain";
   std::string text_field = "text";
   std::string split = "train";        ///< of a folder's files, by their names: see choose_data_files
-  std::optional<std::string> config;  ///< a sub-folder, or the file name's first part
+  std::optional<std::string> config;  ///< of the card, or a sub-folder: see choose_data_files
   bool shuffle = true;                ///< all records, seeded; with `streaming` a buffer of shuffle_buffer
   std::uint64_t seed = 0;
   bool streaming = false;           ///< records are read as they are needed and not kept
   std::int64_t shuffle_buffer = 0;  ///< with streaming: 0 keeps file order
+  /// Roles, keys and columns as the reference's cache script takes them.
+  bool reference_rules = false;
+  std::int64_t max_bad_records = 0;  ///< so many are passed over; one more ends the reading
+};
+
+/// What became of all that was read so far.
+struct DatasetReport {
+  std::string why;      ///< what chose the files
+  Inventory inventory;  ///< files, columns, roles, keys and records
+  std::int64_t bad_records = 0;
+  std::vector<std::string> bad_examples;  ///< the first of them: "file:line: what"
 };
 
 class Dataset {
  public:
-  /// `path`: a file, a folder, or a glob. .json (array of objects, or one object a line), .jsonl, .txt (one
-  /// document a file), .parquet, and .gz or .zst of the text ones. Data errors: nothing there, unknown
-  /// extension, a format whose fields the first record lacks, bad JSON or UTF-8 with file and line.
+  /// `path`: a file, a folder, or a glob. .json (array of objects, or one object a line), .jsonl, .csv, .tsv,
+  /// .txt (one document a file), .parquet, .arrow, and .gz, .zst, .bz2 or .xz of the text ones. Data errors:
+  /// nothing there, unknown extension, a format whose fields no record has, more bad records than are allowed
+  /// (with file and line).
   static std::unique_ptr<Dataset> open(const std::filesystem::path& path, const DatasetOptions& options);
   virtual ~Dataset() = default;
 
@@ -50,6 +66,7 @@ class Dataset {
   virtual std::int64_t skipped() const = 0;
   /// The files in the order of reading.
   virtual const std::vector<std::filesystem::path>& files() const = 0;
+  virtual const DatasetReport& report() const = 0;
 };
 
 }  // namespace anemll

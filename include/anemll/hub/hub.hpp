@@ -39,9 +39,10 @@ HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptio
 
 /// A folder with config.json, safetensors and tokenizer files, or a .gguf file.
 HubSnapshot fetch_model(const std::string& id, const HubOptions& options);
-/// The files that are wanted, out of the names of all that a repository or a cached snapshot has. A data
-/// error says that none is.
-using ChooseFiles = std::function<std::vector<std::string>(const std::vector<std::string>& names)>;
+/// The files that are wanted, out of the names of all that a repository or a cached snapshot has, and the
+/// text of its card (README.md; empty when there is none). A data error says that none is.
+using ChooseFiles =
+    std::function<std::vector<std::string>(const std::vector<std::string>& names, const std::string& card)>;
 
 /// A file, a folder, a glob, or the chosen files of a dataset repository. A cached snapshot is used when
 /// `choose` finds what it wants there and all of it is whole.

@@ -29,12 +29,16 @@ struct PrecomputeOptions {
   std::string dataset_format = "plain";
   std::string text_field = "text";
   std::string enable_thinking = "false";
+  bool thinking_asked = false;  ///< --enable_thinking was given
   std::optional<std::string> chat_template;
   bool no_template = false;
   bool shuffle = true;
   bool streaming = false;
   std::int64_t shuffle_buffer = 0;
   std::int64_t seed = 0;
+  std::int64_t max_bad_records = 0;
+  bool strict = false;   ///< what is left out of the inputs is an error
+  bool inspect = false;  ///< tell what would be made of the inputs, and make nothing
 
   // Hub.
   std::optional<std::string> hub_cache;

@@ -1,7 +1,9 @@
-// .gz and .zst of text files: any number of members, and damaged ones.
+// .gz, .zst, .bz2 and .xz of text files: any number of members, and damaged ones.
 #include "src/datasets/byte_source.hpp"
 #include "tests/unit/datasets/support.hpp"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -35,7 +37,29 @@ std::string zstd(const std::string& text) {
   return out;
 }
 
+std::string bzip2(const std::string& text) {
+  std::string in = text;
+  auto size = static_cast<unsigned>(text.size() + text.size() / 100 + 700);
+  std::string out(size, '\0');
+  BOOST_REQUIRE(::BZ2_bzBuffToBuffCompress(out.data(), &size, in.data(), static_cast<unsigned>(in.size()), 1,
+                                           0, 0) == BZ_OK);
+  out.resize(size);
+  return out;
+}
+
+std::string xz(const std::string& text) {
+  std::string out(::lzma_stream_buffer_bound(text.size()), '\0');
+  std::size_t size = 0;
+  BOOST_REQUIRE(::lzma_easy_buffer_encode(
+                    0, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()),
+                    text.size(), reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()) == LZMA_OK);
+  out.resize(size);
+  return out;
+}
+
 std::string pack(const std::string& text, const std::string& extension) {
+  if (extension == ".bz2") return bzip2(text);
+  if (extension == ".xz") return xz(text);
   return extension == ".gz" ? gzip(text) : zstd(text);
 }
 
@@ -55,7 +79,7 @@ std::string many_lines(int n) {
 BOOST_AUTO_TEST_SUITE(datasets_compressed)
 
 BOOST_AUTO_TEST_CASE(every_kind_of_text) {
-  for (const std::string extension : {".gz", ".zst"}) {
+  for (const std::string extension : {".gz", ".zst", ".bz2", ".xz"}) {
     const TempDir folder;
     const std::string lines = many_lines(40000);
     write(folder / ("a.jsonl" + extension), pack(lines, extension));
@@ -73,7 +97,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_text) {
 }
 
 BOOST_AUTO_TEST_CASE(members_one_after_the_other) {
-  for (const std::string extension : {".gz", ".zst"}) {
+  for (const std::string extension : {".gz", ".zst", ".bz2", ".xz"}) {
     const TempDir folder;
     const auto path = folder / ("a.jsonl" + extension);
     write(path, pack("{\"text\": \"a", extension) + pack("", extension) + pack("b\"}\n", extension));
@@ -94,7 +118,7 @@ BOOST_AUTO_TEST_CASE(zeros_after_a_gzip_member) {
 }
 
 BOOST_AUTO_TEST_CASE(one_byte_at_a_time) {
-  for (const std::string extension : {".gz", ".zst"}) {
+  for (const std::string extension : {".gz", ".zst", ".bz2", ".xz"}) {
     const TempDir folder;
     const std::string text = many_lines(50);
     write(folder / ("a" + extension), pack(text, extension));
@@ -108,7 +132,7 @@ BOOST_AUTO_TEST_CASE(one_byte_at_a_time) {
 }
 
 BOOST_AUTO_TEST_CASE(damaged) {
-  for (const std::string extension : {".gz", ".zst"}) {
+  for (const std::string extension : {".gz", ".zst", ".bz2", ".xz"}) {
     const TempDir folder;
     const auto path = folder / ("a.jsonl" + extension);
     const std::string whole = pack(many_lines(2000), extension);

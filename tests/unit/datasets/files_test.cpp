@@ -19,7 +19,8 @@ struct Tree {
   /// What a path in it leads to, relative to it and joined with spaces.
   std::string files(const std::string& path = "", DatasetOptions options = in_order()) const {
     std::string out;
-    for (const auto& file : datasets::dataset_files(path.empty() ? folder.path() : folder / path, options)) {
+    const auto found = datasets::dataset_files(path.empty() ? folder.path() : folder / path, options);
+    for (const auto& file : found.files) {
       if (!out.empty()) out += ' ';
       out += file.lexically_relative(folder.path()).string();
     }
@@ -40,20 +41,25 @@ DatasetOptions with(const std::string& split, std::optional<std::string> config 
 BOOST_AUTO_TEST_SUITE(datasets_files)
 
 BOOST_AUTO_TEST_CASE(folders) {
-  const Tree tree({"b.jsonl", "a.json", "sub/c.jsonl.gz", "sub/.hidden.jsonl", ".git/d.json", "README.md",
-                   "notes.txt", "dataset_infos.json", "dataset_info.json", "state.json", "picture.png",
-                   "__pycache__/e.json", "Z.JSONL.GZ"});
-  BOOST_TEST(tree.files() == "Z.JSONL.GZ a.json b.jsonl sub/c.jsonl.gz");
-  const Tree prose({"two/b.md", "one.txt", "three.txt.zst", "x.csv", "LICENSE.txt", "readme.md"});
-  BOOST_TEST(prose.files() == "one.txt three.txt.zst two/b.md");
+  const Tree tree({"b.jsonl", "a.json", "part-1/c.jsonl.gz", "part-1/.hidden.jsonl", ".git/d.json",
+                   "README.md", "notes.txt", "dataset_infos.json", "dataset_info.json", "state.json",
+                   "picture.png", "__pycache__/e.json", "Z.JSONL.GZ"});
+  BOOST_TEST(tree.files() == "Z.JSONL.GZ a.json b.jsonl part-1/c.jsonl.gz");
+  const Tree prose({"shard_2/b.md", "one.txt", "three.txt.zst", "x.png", "LICENSE.txt", "readme.md"});
+  BOOST_TEST(prose.files() == "one.txt shard_2/b.md three.txt.zst");
 }
 
 BOOST_AUTO_TEST_CASE(one_kind_of_files) {
   const Tree mixed({"data/b.parquet", "data/a.parquet", "all.jsonl", "notes.md"});
-  Capture err(STDERR_FILENO);
   BOOST_TEST(mixed.files() == "data/a.parquet data/b.parquet");
-  const std::string text = err.text();
-  BOOST_TEST(text.find("left out, of another type: all.jsonl, notes.md\n") != std::string::npos, text);
+  const auto left_out = datasets::dataset_files(mixed.folder.path(), in_order()).inventory.left_out_lines();
+  BOOST_REQUIRE_EQUAL(left_out.size(), 1U);
+  BOOST_TEST(left_out[0].starts_with("not used: 2 data files (all.jsonl, notes.md): it is of another type"),
+             left_out[0]);
+  BOOST_TEST(Tree({"a.csv", "b.tsv.xz", "c.txt"}).files() == "a.csv b.tsv.xz");
+  BOOST_TEST(
+      Tree({"cache-1f0.arrow", "data-00000-of-00001.arrow", "state.json", "dataset_info.json"}).files() ==
+      "data-00000-of-00001.arrow");
 }
 
 BOOST_AUTO_TEST_CASE(links_that_lead_nowhere) {
@@ -100,17 +106,18 @@ BOOST_AUTO_TEST_CASE(splits) {
 BOOST_AUTO_TEST_CASE(words_of_splits) {
   const auto chosen = [](std::vector<std::string> names, const std::string& split = "train") {
     std::string out;
-    for (const std::string& name : choose_data_files(names, with(split), "here"))
+    for (const std::string& name : choose_data_files(names, with(split), "here").files)
       out += (out.empty() ? "" : " ") + name;
     return out;
   };
   BOOST_TEST(chosen({"training.jsonl", "testing.jsonl"}) == "training.jsonl");
   BOOST_TEST(chosen({"Train.jsonl", "Test.jsonl"}) == "Train.jsonl");
   BOOST_TEST(chosen({"Train.jsonl", "Test.jsonl"}, "TEST") == "Test.jsonl");
-  for (const char* name : {"train.json", "my_train.json", "train0.json", "a/train/0.json",
-                           "strain/train.json", "TRAINING.json", "test/train.json", "train_test.json"})
+  for (const char* name : {"train.json", "my_train.json", "train0.json", "train_00012.json", "a/train/0.json",
+                           "strain/train.json", "TRAINING.json", "test/train.json", "data/train/x.json.gz",
+                           "train-00000-of-00003.json", "train-00000-of-00003-ab12.json", "chat-train.json"})
     BOOST_TEST(chosen({name, "other.json"}) == name);
-  for (const char* name : {"trainer.json", "strain.json", "tra/in.json", "contest.json", "value.json"})
+  for (const char* name : {"trainer.json", "strain.json", "contest.json", "value.json"})
     BOOST_TEST(chosen({name, "other.json"}) == std::string(name) + " other.json");
   for (const char* name : {"validation.json", "valid.json", "val.json", "dev/0.json"})
     BOOST_TEST(chosen({name, "train.json"}, "validation") == name);
@@ -120,8 +127,22 @@ BOOST_AUTO_TEST_CASE(words_of_splits) {
   BOOST_TEST(chosen({"train_test_split/test.json", "train_test_split/train.json"}) ==
              "train_test_split/train.json");
   BOOST_TEST(chosen({"train/a.json", "test/a.json"}) == "train/a.json");
+  // A name that only begins with a split's is another split, which must be asked for by its name.
+  const std::vector<std::string> ultra = {"data/test_sft-00000-of-00001-f7.json",
+                                          "data/train_gen-00000-of-00003-a6.json",
+                                          "data/train_sft-00000-of-00003-a3.json"};
+  expect_data_error({"split 'train'", "--dataset_split test_sft or train_gen or train_sft"},
+                    [&] { chosen(ultra); });
+  BOOST_TEST(chosen(ultra, "train_sft") == ultra[2]);
+  BOOST_TEST(chosen({"train.json", "train_sft.json"}) == "train.json");
+  for (const char* name : {"train_test.json", "train-test.json", "train_sft.json", "sft_train_x.json"})
+    expect_data_error({name, "split 'train'", "--dataset_split"}, [&] { chosen({name}); });
+  // What sets files of one split apart may be configurations.
+  expect_data_error({"several data sets", "de*, en*", "--dataset_config_name"}, [&] {
+    chosen({"de_train.json", "en_train.json", "en_test.json"});
+  });
+  expect_data_error({". (the folder itself), small*"}, [&] { chosen({"train.json", "train-small.json"}); });
   // Other names are words.
-  BOOST_TEST(chosen({"train_sft-0.json", "train_gen-0.json"}, "train_sft") == "train_sft-0.json");
   BOOST_TEST(chosen({"Unsupervised/0.json", "train/0.json"}, "unsupervised") == "Unsupervised/0.json");
   // What is named after other splits is never read for training.
   for (const char* name : {"test.jsonl", "x/Validation/0.jsonl", "dev.jsonl", "eval-0.jsonl"})
@@ -132,7 +153,7 @@ BOOST_AUTO_TEST_CASE(words_of_splits) {
 }
 
 BOOST_AUTO_TEST_CASE(names_are_told_without_control_characters) {
-  expect_data_error({"a?[2J.csv"}, [] { choose_data_files({"a\x1b[2J.csv"}, with("train"), "here"); });
+  expect_data_error({"a?[2J.png"}, [] { choose_data_files({"a\x1b[2J.png"}, with("train"), "here"); });
 }
 
 BOOST_AUTO_TEST_CASE(the_files_that_are_read_are_told) {
@@ -141,8 +162,9 @@ BOOST_AUTO_TEST_CASE(the_files_that_are_read_are_told) {
   (void)tree.files();
   (void)tree.files("*.md");
   const std::string text = err.text();
-  BOOST_TEST(text.find("data set: 1 file of the 3 in " + tree.folder.path().string() +
-                       ": src_train_notes.md\n") != std::string::npos,
+  // A title is no split's name.
+  BOOST_TEST(text.find("data set: 3 files of the 3 in " + tree.folder.path().string() +
+                       " (no name tells a split): a.md, b.md, src_train_notes.md\n") != std::string::npos,
              text);
   BOOST_TEST(text.find("data set: 3 files of the pattern ") != std::string::npos, text);
 }
@@ -150,16 +172,43 @@ BOOST_AUTO_TEST_CASE(the_files_that_are_read_are_told) {
 BOOST_AUTO_TEST_CASE(configurations) {
   const Tree tree(
       {"en/train.jsonl", "en/test.jsonl", "de/train.jsonl", "en-small.train.jsonl", "english.jsonl"});
-  BOOST_TEST(tree.files("", with("train", "en")) == "en/train.jsonl en-small.train.jsonl");
+  BOOST_TEST(tree.files("", with("train", "en")) == "en/train.jsonl");
   BOOST_TEST(tree.files("", with("test", "en")) == "en/test.jsonl");
+  BOOST_TEST(tree.files("", with("train", "en-small")) == "en-small.train.jsonl");
   BOOST_TEST(tree.files("", with("train", "english")) == "english.jsonl");
-  expect_data_error({"configuration 'fr'", "de/train.jsonl"},
-                    [&] { (void)tree.files("", with("train", "fr")); });
+  BOOST_TEST(tree.files("", with("train", "*e*")) == "de/train.jsonl en/train.jsonl en-small.train.jsonl");
+  for (const char* none : {"fr", "e", "en/test", "f*"}) {
+    expect_data_error({std::string("configuration '") + none + "'", "de/train.jsonl"},
+                      [&] { (void)tree.files("", with("train", none)); });
+  }
+  expect_data_error({"several data sets", "de, en, en-small*", "--dataset_config_name"},
+                    [&] { (void)tree.files(); });
+  // The name may mean two things, and below a folder there may be several.
+  expect_data_error({"may be each of", "a/en, b/en"}, [] {
+    (void)Tree({"a/en/0.json", "b/en/0.json"}).files("", with("train", "en"));
+  });
+  const Tree deep({"en/full/0.json", "en/sample/0.json"});
+  expect_data_error({"en/full, en/sample"}, [&] { (void)deep.files("", with("train", "en")); });
+  BOOST_TEST(deep.files("", with("train", "en/full")) == "en/full/0.json");
+  BOOST_TEST(deep.files("", with("train", "en/*")) == "en/full/0.json en/sample/0.json");
+  expect_data_error({". (the folder itself), sample"}, [] {
+    (void)Tree({"all.json", "sample/0.json"}).files();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(options_that_choose_nothing_are_told) {
+  const Tree tree({"a.json"});
+  for (const char* path : {"a.json", "*.json"}) {
+    const auto found = datasets::dataset_files(tree.folder / path, with("test", "en"));
+    BOOST_REQUIRE_EQUAL(found.inventory.left_out_lines().size(), 1U);
+    BOOST_TEST(found.inventory.left_out_lines()[0].starts_with(
+        "not used: 2 options (--dataset_config_name en, --dataset_split test)"));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(patterns) {
   const Tree tree(
-      {"a1.json", "a2.json", "b.jsonl", "x/a3.json", "x/y/a4.json", "x/y/note.csv", ".h/a5.json"});
+      {"a1.json", "a2.json", "b.jsonl", "x/a3.json", "x/y/a4.json", "x/y/note.pdf", ".h/a5.json"});
   BOOST_TEST(tree.files("*.json") == "a1.json a2.json");
   BOOST_TEST(tree.files("a?.json*") == "a1.json a2.json");
   BOOST_TEST(tree.files("a[2-9].json") == "a2.json");
@@ -169,7 +218,7 @@ BOOST_AUTO_TEST_CASE(patterns) {
   BOOST_TEST(tree.files("*/*/a4.json") == "x/y/a4.json");
   BOOST_TEST(tree.files("**/y/**/a4.json") == "x/y/a4.json");
   expect_data_error({"no file matches"}, [&] { (void)tree.files("*.nothing"); });
-  expect_data_error({"note.csv", ".parquet"}, [&] { (void)tree.files("x/y/*.csv"); });
+  expect_data_error({"note.pdf", ".parquet"}, [&] { (void)tree.files("x/y/*.pdf"); });
   // A file whose name looks like a pattern is itself.
   write(tree.folder / "a[1].json", "{\"text\": \"x\"}");
   BOOST_TEST(tree.files("a[1].json") == "a[1].json");
@@ -197,9 +246,9 @@ BOOST_AUTO_TEST_CASE(names_against_patterns) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_to_read) {
-  const Tree tree({"x.csv"});
-  expect_data_error({"no data file among x.csv", ".jsonl", ".parquet"}, [&] { (void)tree.files(); });
-  expect_data_error({"x.csv", "no file type", ".jsonl"}, [&] { (void)tree.files("x.csv"); });
+  const Tree tree({"x.pdf"});
+  expect_data_error({"no data file among x.pdf", ".jsonl", ".parquet"}, [&] { (void)tree.files(); });
+  expect_data_error({"x.pdf", "no file type", ".jsonl"}, [&] { (void)tree.files("x.pdf"); });
   expect_data_error({"nothing of this name"}, [&] { (void)tree.files("missing.json"); });
   expect_data_error({"no file type"}, [&] {
     write(tree.folder / "a.parquet.gz", "x");

@@ -14,6 +14,12 @@ std::vector<Document> of_lines(const std::string& lines, const DatasetOptions& o
   return read_all(folder / "a.jsonl", options);
 }
 
+DatasetOptions by_reference(const std::string& format) {
+  DatasetOptions options = in_order(format);
+  options.reference_rules = true;
+  return options;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(datasets_formats)
@@ -86,14 +92,17 @@ BOOST_AUTO_TEST_CASE(openhermes_records) {
   const auto made = of_lines(
       R"({"conversations": [{"from": "tool", "value": "t"}, {"from": "gpt", "value": ""}, {"value": null, "from": "gpt"},)"
       R"( {"from": "GPT", "value": "g", "weight": 1.5}]})",
-      in_order("openhermes"));
+      by_reference("openhermes"));
   BOOST_TEST(flat(made.at(0)) == "user=t|user=g");
 }
 
 BOOST_AUTO_TEST_CASE(sharegpt_records) {
-  auto dataset = Dataset::open(golden("datasets/sharegpt_10.json"), in_order("sharegpt"));
+  auto dataset = Dataset::open(golden("datasets/sharegpt_10.json"), by_reference("sharegpt"));
   const auto documents = drain(*dataset);
   BOOST_REQUIRE_EQUAL(documents.size(), 10U);
+  // The reference makes other roles the user's; here they keep their own.
+  BOOST_TEST(flat(read_all(golden("datasets/sharegpt_10.json"), in_order("sharegpt")).at(8)) ==
+             "user=x|assistant=y|tool=z");
   BOOST_TEST(documents[0].messages[0].role == "user");
   BOOST_TEST(documents[0].messages[1].role == "assistant");
   BOOST_TEST(flat(documents[8]) == "user=x|assistant=y|user=z");

@@ -33,15 +33,86 @@ BOOST_AUTO_TEST_CASE(codecs_and_pages) {
 }
 
 BOOST_AUTO_TEST_CASE(conversations) {
-  auto dataset = Dataset::open(parquet("conversations"), in_order("openhermes"));
+  DatasetOptions reference = in_order("openhermes");
+  reference.reference_rules = true;
+  auto dataset = Dataset::open(parquet("conversations"), reference);
   const auto documents = drain(*dataset);
   BOOST_REQUIRE_EQUAL(documents.size(), 2U);
   BOOST_TEST(flat(documents[0]) == "system=s|user=q|assistant=a");
   BOOST_TEST(flat(documents[1]) == "user=q\xc3\xa9|assistant=b");
   BOOST_TEST(dataset->records() == 5);
+  // A turn without a role is nobody's.
+  BOOST_TEST(read_all(parquet("conversations"), in_order("openhermes")).size() == 1U);
   const auto large = read_all(parquet("messages_large"), in_order("sharegpt"));
   BOOST_REQUIRE_EQUAL(large.size(), 1U);
   BOOST_TEST(flat(large[0]) == "user=q|assistant=a");
+}
+
+// 48-parquet-struct-of-lists
+BOOST_AUTO_TEST_CASE(a_struct_of_lists_is_a_list_of_turns) {
+  for (const char* format : {"sharegpt", "openhermes"}) {
+    const auto documents = read_all(golden("cases/48-parquet-struct-of-lists"), in_order(format));
+    BOOST_REQUIRE(!documents.empty());
+    for (const Document& one : documents)
+      BOOST_TEST(flat(one) ==
+                 "user=Hi there friend|assistant=The quick brown fox jumps over the lazy dog near the "
+                 "river bank today. ");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(parts_of_contents_and_tools) {
+  auto dataset = Dataset::open(parquet("parts_and_tools"), in_order("sharegpt"));
+  const auto documents = drain(*dataset);
+  BOOST_REQUIRE_EQUAL(documents.size(), 1U);
+  BOOST_TEST(flat(documents[0]) == "user=Look here.|assistant=Yes.");
+  BOOST_REQUIRE_EQUAL(documents[0].tools.size(), 1U);
+  BOOST_TEST(
+      documents[0].tools[0] ==
+      R"({"name": "w", "parameters": {"b": true, "f": 0.10000000149011612, "i": 3, "n": 0.1, "x": null}})");
+  const auto left_out = dataset->report().inventory.left_out_lines();
+  BOOST_REQUIRE_EQUAL(left_out.size(), 1U);
+  BOOST_TEST(left_out[0].starts_with("not used: 1 part (image)"), left_out[0]);
+}
+
+BOOST_AUTO_TEST_CASE(arrow_files) {
+  DatasetOptions options = in_order("sharegpt");
+  const auto train = read_all(golden("cases/arrow-folder"), options);
+  BOOST_REQUIRE_EQUAL(train.size(), 5U);
+  for (std::size_t i = 0; i < train.size(); ++i)
+    BOOST_TEST(flat(train[i]) ==
+               "user=q" + std::to_string(i) + "|assistant=a" + std::to_string(i) + " \xc3\xa9");
+  BOOST_TEST(train[3].where ==
+             golden("cases/arrow-folder/train/data-00001-of-00002.arrow").string() + ", row 1");
+  options.split = "test";
+  BOOST_TEST(flat(read_all(golden("cases/arrow-folder"), options).at(0)) == "user=q9|assistant=a9 \xc3\xa9");
+  BOOST_TEST(read_all(golden("datasets/file_format.arrow"), in_order("sharegpt")).size() == 3U);
+  BOOST_TEST(read_all(golden("cases/arrow-folder/test"), in_order("sharegpt")).size() == 1U);
+  expect_data_error({"it has messages, id", "--dataset_format sharegpt"},
+                    [] { read_all(golden("cases/arrow-folder/test"), in_order("alpaca")); });
+}
+
+BOOST_AUTO_TEST_CASE(damaged_arrow_files) {
+  const TempDir folder;
+  const auto path = folder / "a.arrow";
+  for (const char* name :
+       {"cases/arrow-folder/train/data-00000-of-00002.arrow", "datasets/file_format.arrow"}) {
+    const std::string whole = read_text(golden(name));
+    for (std::size_t n = 0; n < whole.size() / 2; n += 101) {
+      write(path, whole.substr(0, n));
+      expect_data_error({path.string()}, [&] { read_all(path, in_order("sharegpt")); });
+    }
+    // A flipped byte gives an error or other text, never anything else.
+    for (std::size_t at = 0; at < whole.size(); at += 23) {
+      std::string bad = whole;
+      bad[at] = static_cast<char>(bad[at] ^ 0x41);
+      write(path, bad);
+      try {
+        read_all(path, in_order("sharegpt"));
+      } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(ExitCode::data));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(types_of_text) {

@@ -167,8 +167,11 @@ BOOST_AUTO_TEST_CASE(a_cached_dataset_needs_all_its_parts) {
     fs::remove(snapshot / name);
   check_error(get, {"no file named train", "HF_HUB_OFFLINE"});
   BOOST_CHECK(fs::equivalent(fetch_dataset("org/name", {}, named("config.json")).path, snapshot));
-  check_error([] { fetch_dataset("org/name", {}, [](const auto&) { return std::vector<std::string>(); }); },
-              {"no file that is wanted"});
+  check_error(
+      [] {
+        fetch_dataset("org/name", {}, [](const auto&, const auto&) { return std::vector<std::string>(); });
+      },
+      {"no file that is wanted"});
 }
 
 BOOST_AUTO_TEST_CASE(a_cached_dataset_whose_blob_is_gone_is_not_complete) {
@@ -185,7 +188,8 @@ BOOST_AUTO_TEST_CASE(usage_errors_of_the_chooser_are_the_users) {
   const TempDir root;
   const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
   make_cached(root.path(), "datasets--org--name");
-  const ChooseFiles refuses = [](const std::vector<std::string>&) -> std::vector<std::string> {
+  const ChooseFiles refuses = [](const std::vector<std::string>&,
+                                 const std::string&) -> std::vector<std::string> {
     throw_usage("no split", "--dataset_split", "give one");
   };
   check_error([&] { fetch_dataset("org/name", {}, refuses); }, {"--dataset_split"}, ExitCode::usage);

@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_hub_that_sends_us_elsewhere_for_its_list_gets_no_token_th
 BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
   const std::string name = "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet";
   hub.add("datasets/tatsu-lab/alpaca", name, weights, true);
-  hub.add("datasets/tatsu-lab/alpaca", "README.md", "not wanted");
+  hub.add("datasets/tatsu-lab/alpaca", "README.md", "the card");
   hub.add("datasets/tatsu-lab/alpaca", "dataset_infos.json", "not wanted");
   hub.add("datasets/tatsu-lab/alpaca", "extra/rows.jsonl", "not wanted");
   const HubSnapshot found =
@@ -136,9 +136,39 @@ BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
   BOOST_CHECK_EQUAL(found.path, cache / "datasets--tatsu-lab--alpaca/snapshots" / FakeHub::kCommit);
   BOOST_CHECK(read_text(found.path / name) == weights);
   BOOST_CHECK_EQUAL(fs::read_symlink(found.path / name), "../../../blobs/" + FakeHub::etag(weights, true));
-  BOOST_CHECK(!fs::exists(found.path / "README.md"));
+  BOOST_CHECK_EQUAL(read_text(found.path / "README.md"), "the card");
   BOOST_CHECK(!fs::exists(found.path / "extra"));
-  BOOST_CHECK_EQUAL(hub.count("HEAD", "/datasets/tatsu-lab/alpaca/resolve/"), 1);
+  BOOST_CHECK_EQUAL(hub.count("HEAD", "/datasets/tatsu-lab/alpaca/resolve/"), 2);
+}
+
+BOOST_AUTO_TEST_CASE(the_card_is_there_when_files_are_chosen) {
+  hub.add("datasets/org/name", "README.md", "a.jsonl");
+  hub.add("datasets/org/name", "a.jsonl", "a");
+  hub.add("datasets/org/name", "b.jsonl", "b");
+  const ChooseFiles by_card = [](const std::vector<std::string>& names, const std::string& card) {
+    return card.empty() ? names : std::vector<std::string>{card};
+  };
+  const auto get_chosen = [&] {
+    return fetch(HubKind::dataset, "org/name", "main", settings(), dataset_demand(by_card)).path;
+  };
+  const fs::path at = get_chosen();
+  BOOST_CHECK(fs::exists(at / "a.jsonl") && fs::exists(at / "README.md"));
+  BOOST_CHECK(!fs::exists(at / "b.jsonl"));
+  // A cache without the card, as other programs leave it, is completed once.
+  fs::remove(at / "README.md");
+  fs::remove(at / "a.jsonl");
+  write_file(at / "b.jsonl", "b");
+  BOOST_CHECK_EQUAL(get_chosen(), at);
+  BOOST_CHECK(fs::exists(at / "a.jsonl"));
+  // A link without its blob is damage.
+  fs::remove(at / "README.md");
+  fs::create_symlink("../../blobs/gone", at / "README.md");
+  HubSettings offline = settings();
+  offline.offline = "HF_HUB_OFFLINE";
+  check_error([&] { fetch(HubKind::dataset, "org/name", "main", offline, dataset_demand(by_card)); },
+              {"has no README.md"});
+  BOOST_CHECK_EQUAL(get_chosen(), at);
+  BOOST_CHECK_EQUAL(read_text(at / "README.md"), "a.jsonl");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_chosen_of_a_dataset_is_added_to_what_is_cached) {

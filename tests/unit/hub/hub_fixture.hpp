@@ -116,7 +116,7 @@ struct HubFixture {
 
 /// Chooses the files whose names hold `part`; a data error when there are none.
 inline ChooseFiles named(const std::string& part) {
-  return [part](const std::vector<std::string>& names) {
+  return [part](const std::vector<std::string>& names, const std::string&) {
     std::vector<std::string> chosen;
     for (const std::string& name : names)
       if (name.find(part) != std::string::npos) chosen.push_back(name);

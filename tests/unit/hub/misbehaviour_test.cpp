@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(hostile_names_are_refused) {
                    name + R"("}]})";
     });
     HubDemand all = model_demand();
-    all.choose = [](const std::vector<std::string>& files) { return files; };
+    all.choose = [](const std::vector<std::string>& files, const std::string&) { return files; };
     check_error([&] { fetch(HubKind::model, "org/name", "main", settings(), all); },
                 {"leads out of the cache"});
   }

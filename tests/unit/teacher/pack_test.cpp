@@ -29,8 +29,10 @@ class ListedDocuments final : public Dataset {
   std::int64_t records() const override { return static_cast<std::int64_t>(at_); }
   std::int64_t skipped() const override { return 0; }
   const std::vector<fs::path>& files() const override { return files_; }
+  const DatasetReport& report() const override { return report_; }
 
  private:
+  DatasetReport report_;
   std::vector<Document> documents_;
   std::vector<fs::path> files_;
   std::size_t at_ = 0;
@@ -175,6 +177,60 @@ BOOST_AUTO_TEST_CASE(a_template_without_a_switch_has_one_text) {
     BOOST_TEST(thinking_notice(chatml, thinking).find("chatml has no thinking switch") != std::string::npos);
   BOOST_TEST(thinking_notice(chatml, Thinking::off) == "");
   BOOST_TEST(thinking_notice(ChatTemplate(ChatFormat::qwen3), Thinking::both) == "");
+}
+
+// What a template has no rule for is taken out and told, never given to the user.
+BOOST_AUTO_TEST_CASE(parts_that_a_template_has_no_rule_for) {
+  Document made;
+  made.messages = {{"user", "Weather?"}, {"assistant", ""}, {"tool", "21"}, {"assistant", "It is 21."}};
+  made.messages[1].tool_calls = {{"w", "{\"city\": \"Rome\"}"}};
+  made.messages[3].reasoning_content = "Hm.";
+  made.tools = {"{\"name\": \"w\"}"};
+  const auto fitted = [&](const std::optional<ChatTemplate>& chat, Thinking thinking, std::string& text,
+                          bool asked = true) {
+    Document document = made;
+    Inventory inventory;
+    fit_to_template(document, chat, thinking, asked, inventory);
+    text = render_variants(document, chat, thinking).at(0);
+    std::string lines;
+    for (const std::string& line : inventory.left_out_lines()) lines += line + '\n';
+    return lines;
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  std::string text;
+  BOOST_TEST(fitted(ChatTemplate(ChatFormat::qwen3), Thinking::on, text) == "");
+  BOOST_TEST(has(text, "<tools>\n{\"name\": \"w\"}\n</tools>"));
+  BOOST_TEST(has(text, "<|im_start|>assistant\n<think>\nHm.\n</think>\n\nIt is 21.<|im_end|>\n"), text);
+  BOOST_TEST(
+      has(text,
+          "<tool_call>\n{\"name\": \"w\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call><|im_end|>\n"
+          "<|im_start|>user\n<tool_response>\n21\n</tool_response><|im_end|>\n"),
+      text);
+  // The default takes thinking out, which is told unless it was asked for.
+  BOOST_TEST(fitted(ChatTemplate(ChatFormat::qwen3), Thinking::off, text) == "");
+  BOOST_TEST(
+      has(fitted(ChatTemplate(ChatFormat::qwen3), Thinking::off, text, false), "1 thinking (assistant)"));
+  BOOST_TEST(!has(text, "Hm."));
+  for (const ChatFormat format : {ChatFormat::chatml, ChatFormat::smollm2}) {
+    const std::string lines = fitted(ChatTemplate(format), Thinking::on, text);
+    for (const char* part : {"1 turn (tool)", "1 tool call (w)", "1 tool description",
+                             "1 thinking (assistant)", "has no known rule for it"})
+      BOOST_TEST(has(lines, part), lines);
+    BOOST_TEST(!has(text, "21</"), text);
+    BOOST_TEST(has(text,
+                   "<|im_start|>user\nWeather?<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n<|im_start|>"
+                   "assistant\nIt is 21."),
+               text);
+  }
+  const std::string none = fitted(std::nullopt, Thinking::none, text);
+  BOOST_TEST((has(none, "1 thinking (assistant)") && has(none, "1 tool description")), none);
+  BOOST_TEST(text == "Weather?\n\n{\"name\": \"w\", \"arguments\": {\"city\": \"Rome\"}}\n\n21\n\nIt is 21.");
+  // Qwen3 prints thinking behind the last question only.
+  made.messages.push_back({"user", "And now?"});
+  BOOST_TEST(
+      has(fitted(ChatTemplate(ChatFormat::qwen3), Thinking::on, text), "behind the last question only"));
 }
 
 BOOST_AUTO_TEST_CASE(texts_without_tokens_are_left_out) {

@@ -89,6 +89,51 @@ BOOST_AUTO_TEST_CASE(qwen3_equals_the_published_template) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(qwen3_tools_equal_the_published_templates) {
+  const Json cases = golden_json("text/tool_cases.json");
+  BOOST_TEST(cases.size() == 16U);
+  for (const std::string& version : {published_qwen3(), later_qwen3()}) {
+    const ChatTemplate qwen3 = ChatTemplate::recognise(version, "t");
+    BOOST_TEST(qwen3.has_tools());
+    for (const Json& item : cases) {
+      std::vector<ChatMessage> messages;
+      for (const Json& one : item["messages"]) {
+        messages.push_back({one["role"], one["content"], one.value("reasoning_content", std::string())});
+        for (const Json& call : one.value("tool_calls", Json::array())) {
+          const Json& inner = call.contains("function") ? call["function"] : call;
+          messages.back().tool_calls.push_back({inner["name"], inner["printed"]});
+        }
+      }
+      std::vector<std::string> tools;
+      for (const Json& tool : item["printed_tools"]) tools.push_back(tool);
+      BOOST_TEST(qwen3.render(messages, item["enable_thinking"], item["add_generation_prompt"], tools) ==
+                 item["text"].get<std::string>());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rules_for_roles_and_tools) {
+  const ChatTemplate qwen3(ChatFormat::qwen3);
+  for (const char* role : {"system", "user", "assistant", "tool"}) BOOST_TEST(qwen3.knows_role(role));
+  BOOST_TEST(!qwen3.knows_role("developer"));
+  for (const ChatFormat format : {ChatFormat::chatml, ChatFormat::smollm2}) {
+    BOOST_TEST(!ChatTemplate(format).has_tools());
+    BOOST_TEST(!ChatTemplate(format).knows_role("tool"));
+    BOOST_TEST(ChatTemplate(format).knows_role("assistant"));
+  }
+  // A template of the family whose own rule for tools is another one.
+  const ChatTemplate other =
+      ChatTemplate::recognise(changed(published_qwen3(), "'\\n</tool_response>'", "'</tool_response>'"), "t");
+  BOOST_TEST(other.name() == "qwen3");
+  BOOST_TEST(!other.has_tools());
+  BOOST_TEST(!other.knows_role("tool"));
+  const std::vector<ChatMessage> messages = {
+      {"user", "q", ""}, {"assistant", "a", "x"}, {"user", "q", ""}, {"assistant", "a", "x"}};
+  BOOST_TEST(!qwen3.prints_thinking(messages, 1));
+  BOOST_TEST(qwen3.prints_thinking(messages, 3));
+  BOOST_TEST(!ChatTemplate(ChatFormat::chatml).prints_thinking(messages, 3));
+}
+
 BOOST_AUTO_TEST_CASE(qwen3_tools_and_history) {
   const ChatTemplate qwen3(ChatFormat::qwen3);
   const std::vector<ChatMessage> messages = {
