@@ -143,8 +143,12 @@ EntryRole OutputFolder::role_of(const fs::path& entry) const {
     if (name.starts_with(own) && matches(".tmp.#", std::string_view(name).substr(own.size())))
       return EntryRole::leftover;
   }
-  const EntryRule* rule = rule_of(product_, entry);
-  return rule == nullptr ? EntryRole::other : rule->role;
+  const EntryRule* rule = anemll::rule_of(product_, entry);
+  if (rule == nullptr) return EntryRole::other;
+  const auto is_entry = [&](const fs::path& source) { return same_file(source, entry); };
+  if (rule->role == EntryRole::foreign && std::any_of(accepted_.begin(), accepted_.end(), is_entry))
+    return EntryRole::other;
+  return rule->role;
 }
 
 std::vector<fs::path> OutputFolder::entries(EntryRole role) const {

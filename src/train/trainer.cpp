@@ -84,8 +84,9 @@ void Trainer::tail() {
   if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0 &&
       state_.evaluated_step != done)  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
-  state_.tail_due = false;
+  // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
   if (options_.save_steps > 0 && done % options_.save_steps == 0) save_periodic();
+  state_.tail_due = false;
 }
 
 Trainer::StepReport Trainer::step() {

@@ -21,6 +21,7 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
   std::unique_ptr<OutputFolder> output;
   on_root(comm, [&] {
     output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
+    if (options.v2_checkpoint) output->accept(*options.v2_checkpoint);
     output->take(options.resume != "none" && StateStore(options.output_dir).has_states());
     StateStore(options.output_dir).recover();
   });

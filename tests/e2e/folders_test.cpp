@@ -284,6 +284,22 @@ BOOST_AUTO_TEST_CASE(a_log_that_cannot_be_written_does_not_end_the_run) {
   BOOST_TEST(fs::exists(out / "state/step_00000015"));
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_that_could_not_be_written_comes_after_the_resume) {
+  const test::TempDir out;
+  copy_run(out.path());
+  fs::remove_all(out / "state/step_00000012");
+  fs::remove(out / "checkpoint_step12.pt");
+  fs::create_directories(out / "checkpoint_step12.pt/in the way");
+  const auto failed = test::run(train_command(out.path(), "--max-steps 15 --resume auto"));
+  BOOST_TEST(failed.code == 3, failed.output);
+  BOOST_TEST(fs::exists(out / "state/step_00000012"));  // before the copy
+  fs::remove_all(out / "checkpoint_step12.pt");
+  const auto result = test::run(train_command(out.path(), "--max-steps 15 --resume auto"));
+  BOOST_TEST(result.code == 0, result.output);
+  BOOST_TEST(result.output.find("at step 12 of 15") != std::string::npos, result.output);
+  BOOST_TEST(fs::is_regular_file(out / "checkpoint_step12.pt"));
+}
+
 BOOST_AUTO_TEST_CASE(checkpoints_rotate_by_step) {
   const test::TempDir out;
   copy_run(out.path());

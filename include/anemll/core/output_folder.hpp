@@ -6,11 +6,11 @@
 #include "anemll/core/file_lock.hpp"
 
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace anemll {
@@ -57,6 +57,8 @@ class OutputFolder {
   OutputFolder(std::filesystem::path folder, const Product& product, std::string flag,
                std::vector<std::string> own_names = {});
 
+  /// A file that the new run reads is no reason to refuse the folder it lies in, whatever its name.
+  void accept(std::filesystem::path source) { accepted_.push_back(std::move(source)); }
   /// Makes the folder this process's: refuses a foreign one before anything is made in it, makes it, locks
   /// it, ends what a killed process had begun to move, removes leftovers. `goes_on`: the folder holds a run
   /// that is continued, so foreign entries were accepted when it began. Usage errors: foreign, locked.
@@ -86,6 +88,7 @@ class OutputFolder {
   const Product& product_;
   std::string flag_;
   std::vector<std::string> own_names_;
+  std::vector<std::filesystem::path> accepted_;
   FileLock lock_;
 };
 

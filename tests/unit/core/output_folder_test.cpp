@@ -119,6 +119,19 @@ BOOST_AUTO_TEST_CASE(config_json_is_judged_by_what_it_says) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_source_may_have_any_name) {
+  const TempDir dir;
+  write_file(dir / "q2_init.pth", "weights");
+  OutputFolder folder = run_folder(dir.path());
+  BOOST_CHECK_EXCEPTION(folder.take(), Error, is_usage);
+  folder.accept(dir / "q2_init.pth");
+  BOOST_CHECK_NO_THROW(folder.take());
+  BOOST_TEST(!folder.set_aside({dir / "q2_init.pth"}).has_value());
+  BOOST_TEST(read_text(dir / "q2_init.pth") == "weights");
+  write_file(dir / "model.safetensors", "x");
+  BOOST_CHECK_EXCEPTION(folder.take(), Error, is_usage);
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_goes_on_keeps_what_lies_beside_it) {
   const TempDir dir;
   make_run(dir.path());
