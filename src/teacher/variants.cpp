@@ -95,6 +95,11 @@ void fit_to_template(Document& document, const std::optional<ChatTemplate>& chat
       inventory.add(Fate::left_out, "tool call", message.tool_calls.front().name, no_rule,
                     static_cast<std::int64_t>(message.tool_calls.size()));
       message.tool_calls.clear();
+      if (message.content.empty() && message.reasoning_content.empty()) {
+        // An answer of nothing would be a lesson too.
+        document.messages.erase(document.messages.begin() + static_cast<std::ptrdiff_t>(i--));
+        continue;
+      }
     }
     if (message.reasoning_content.empty()) continue;
     const std::string why = why_no_thinking(document, i, chat, thinking, thinking_asked);
