@@ -8,8 +8,9 @@ namespace anemll {
 /// Throws a communication error naming `call` when `code` is not MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
-/// Between two tests of a request: first gives the core away, later sleeps, so that a rank that waits long
-/// (for rank 0 to write a file, say) leaves the processor to those that work.
+/// Between two tests of a request: gives the core away for a moment, then sleeps. A yielding rank still takes
+/// its turns from the ranks that work where ranks outnumber cores, and a wait that is not over after some
+/// hundred microseconds lasts longer than a sleep is late.
 class Backoff {
  public:
   void pause();

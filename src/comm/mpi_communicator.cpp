@@ -28,7 +28,7 @@ void check_mpi(int code, const char* call) {
 void Backoff::pause() {
   using namespace std::chrono_literals;
   const auto waited = Clock::now() - started_;
-  if (waited < 5ms) {
+  if (waited < 200us) {
     std::this_thread::yield();
   } else {
     std::this_thread::sleep_for(waited < 1s ? 50us : 1ms);

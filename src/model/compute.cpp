@@ -3,11 +3,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
+#include "src/kernels/parallel.hpp"
 
 #include <algorithm>
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 
 namespace anemll {
 
@@ -29,7 +29,7 @@ int set_compute_threads(int wanted, int local_ranks) {
         strf("%d threads share %d processors: mpirun may have bound this rank (launch/mpirun.sh does not)",
              threads, usable));
   }
-  at::set_num_threads(threads);
+  kernels::set_threads(threads);
   return threads;
 }
 

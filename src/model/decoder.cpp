@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/functions.hpp"
+#include "src/kernels/product.hpp"
 #include "src/model/checkpoint.hpp"
 #include "src/model/dense_linear.hpp"
 #include "src/model/rope.hpp"
@@ -13,7 +14,6 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
 
 namespace anemll {
 namespace {
@@ -144,7 +144,7 @@ at::Tensor Decoder::logits(const at::Tensor& hidden) {
   std::vector<at::Tensor> parts;
   for (std::int64_t begin = 0; begin < head.size(0); begin += kChunk) {
     const std::int64_t rows = std::min(kChunk, head.size(0) - begin);
-    parts.push_back(at::linear(hidden, head.narrow(0, begin, rows).to(at::kFloat)));
+    parts.push_back(kernels::linear(hidden, head.narrow(0, begin, rows).to(at::kFloat), {}));
   }
   return at::cat(parts, -1);
 }

@@ -1,8 +1,8 @@
 #include "src/model/dense_linear.hpp"
 
-#include <utility>
+#include "src/kernels/product.hpp"
 
-#include <ATen/ops/linear.h>
+#include <utility>
 
 namespace anemll {
 
@@ -18,8 +18,7 @@ void DenseLinear::require(at::ScalarType dtype) {
 at::Tensor DenseLinear::forward(const at::Tensor& x) {
   require(x.scalar_type());
   // The weight needs no gradient, so autograd keeps it and not x.
-  return at::linear(x, ready_weight_,
-                    ready_bias_.defined() ? std::optional<at::Tensor>(ready_bias_) : std::nullopt);
+  return kernels::linear(x, ready_weight_, ready_bias_);
 }
 
 }  // namespace anemll

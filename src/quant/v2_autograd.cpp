@@ -1,12 +1,12 @@
 // The autograd nodes of the V2 layer and the three forwards built on them. Parameters are not inputs of the
 // graph: nodes hang on the state's anchor and add straight to the parameters' .grad, so that a recomputed
 // forward (gradient checkpointing) is one more node whose backward runs once.
+#include "src/kernels/product.hpp"
 #include "src/quant/lut_weight.hpp"
 #include "src/quant/ste.hpp"
 #include "src/quant/v2_state.hpp"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace anemll {
@@ -46,7 +46,7 @@ struct Materialised : torch::autograd::Function<Materialised> {
                             const StatePtr& state) {
     keep(context, state);
     if (state->trains()) context->save_for_backward({x});
-    return like_rows(at::mm(rows(x), state->weight(x.scalar_type()).t()), x.sizes());
+    return like_rows(kernels::mm(rows(x), state->weight(x.scalar_type()).t()), x.sizes());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -55,7 +55,7 @@ struct Materialised : torch::autograd::Function<Materialised> {
     const variable_list saved = context->get_saved_variables();
     at::Tensor dx;
     if (context->needs_input_grad(0))
-      dx = like_rows(at::mm(dy, state->weight(dy.scalar_type())), gradients[0].sizes());
+      dx = like_rows(kernels::mm(dy, state->weight(dy.scalar_type())), gradients[0].sizes());
     if (!saved.empty()) state->add_weight_gradient(dy, rows(saved[0]));
     return {dx, {}, {}};
   }
@@ -66,13 +66,13 @@ struct LutProduct : torch::autograd::Function<LutProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& u, const StatePtr& state) {
     keep(context, state);
     const at::Tensor q = lut_values(state->tensors.indices, state->table(), u.scalar_type());
-    return like_rows(at::mm(rows(u), q.t()), u.sizes());
+    return like_rows(kernels::mm(rows(u), q.t()), u.sizes());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const StatePtr state = kept(context);
     const at::Tensor q = lut_values(state->tensors.indices, state->table(), gradients[0].scalar_type());
-    return {like_rows(at::mm(rows(gradients[0]), q), gradients[0].sizes()), {}};
+    return {like_rows(kernels::mm(rows(gradients[0]), q), gradients[0].sizes()), {}};
   }
 };
 

@@ -3,6 +3,7 @@
 #include "src/quant/v2_state.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/kernels/product.hpp"
 #include "src/quant/lut_weight.hpp"
 #include "src/quant/ste.hpp"
 
@@ -10,7 +11,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 namespace anemll {
 namespace {
@@ -93,18 +93,18 @@ void V2State::drop_weight() {
 void V2State::add_weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
   const at::NoGradGuard no_grad;
   if (last_micro_step && !sum_started_) {
-    contract(at::mm(dy.t(), x));
+    contract(kernels::mm(dy.t(), x));
     return;
   }
   if (!gradient_sum_.defined())
     gradient_sum_ = at::empty(tensors.indices.sizes(), tensors.indices.options().dtype(at::kFloat));
   if (x.scalar_type() == at::kFloat) {
     if (sum_started_)
-      gradient_sum_.addmm_(dy.t(), x);
+      kernels::addmm_(gradient_sum_, dy.t(), x);
     else
-      at::mm_out(gradient_sum_, dy.t(), x);
+      kernels::mm_out(gradient_sum_, dy.t(), x);
   } else {
-    const at::Tensor part = at::mm(dy.t(), x);
+    const at::Tensor part = kernels::mm(dy.t(), x);
     if (sum_started_)
       gradient_sum_.add_(part);
     else

@@ -4,6 +4,7 @@
 #include "src/kernels/divergence_cpu.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 #include "src/kernels/parallel.hpp"
+#include "src/kernels/product.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,6 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -135,7 +135,7 @@ void score(const HeadStates& teacher, const HeadStates& student, const at::Tenso
     const std::int64_t count = std::min(chunk, positions - begin);
     const auto logits = [&](const HeadStates& states, const at::Tensor& head, const at::Tensor& buffer) {
       at::Tensor rows = buffer.narrow(0, 0, count);
-      at::mm_out(rows, states.hidden.narrow(0, begin, count).to(head.device(), at::kFloat), head.t());
+      kernels::mm_out(rows, states.hidden.narrow(0, begin, count).to(head.device(), at::kFloat), head.t());
       return rows;
     };
     const at::Tensor t = logits(teacher, teacher_head, teacher_logits);

@@ -5,6 +5,7 @@
 #include "anemll/core/rng.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 #include "src/kernels/parallel.hpp"
+#include "src/kernels/product.hpp"
 #include "src/kernels/topk_cpu.hpp"
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 namespace anemll {
 namespace {
@@ -165,7 +165,7 @@ void score_chunks(const at::Tensor& hidden, const at::Tensor& head, RowInputs<T>
   for (std::int64_t begin = 0; begin < tokens; begin += chunk) {
     const std::int64_t count = std::min(chunk, tokens - begin);
     at::Tensor part = logits.narrow(0, 0, count);
-    at::mm_out(part, hidden.narrow(0, begin, count).to(head.scalar_type()), head.t());
+    kernels::mm_out(part, hidden.narrow(0, begin, count).to(head.scalar_type()), head.t());
     const T* data = static_cast<const T*>(part.const_data_ptr());
     kernels::parallel_for(count, 1, [&](std::int64_t first, std::int64_t last) {
       std::vector<kernels::ScoredId> best;

@@ -1,11 +1,11 @@
 #include "src/train/kd_rows.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/kernels/product.hpp"
 
 #include <string>
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 namespace anemll::kd {
 
@@ -76,17 +76,17 @@ HeadProduct::HeadProduct(const CpuInputs& in, std::int64_t chunk, bool with_grad
 
 at::Tensor HeadProduct::logits(const at::Tensor& rows) {
   at::Tensor part = buffer_.narrow(0, 0, rows.size(0));
-  at::mm_out(part, rows.to(head_.scalar_type()), head_.t());
+  kernels::mm_out(part, rows.to(head_.scalar_type()), head_.t());
   return part;
 }
 
 void HeadProduct::backward(const at::Tensor& slopes, at::Tensor out) {
   if (!product_.defined()) {
-    at::mm_out(out, slopes, head_);
+    kernels::mm_out(out, slopes, head_);
     return;
   }
   at::Tensor low = product_.narrow(0, 0, slopes.size(0));
-  at::mm_out(low, slopes, head_);
+  kernels::mm_out(low, slopes, head_);
   out.copy_(low);
 }
 

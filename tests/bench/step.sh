@@ -8,9 +8,17 @@
 # same precision with as many threads in all. The head counts supervised positions only.
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
-build=$1 model=$2 cache=$3 ranks=${4:-1} threads=${5:-2} precision=${6:-bf16} batch=${7:-8}
+build=$1 model=$2 cache=$3 ranks=${4:-1} threads=${5:-2} precision=${6:-} batch=${7:-8}
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../launch/env.sh"
+# PRECISION is by default what the processor multiplies fastest.
+fast=fp32
+if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null; then fast=bf16; fi
+precision=${precision:-$fast}
+if [ "$precision" = bf16 ] && [ "$fast" = fp32 ]; then
+  echo "this processor does not multiply bf16: a step would take many times as long as in fp32" >&2
+  exit 2
+fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
