@@ -1,5 +1,5 @@
 # Sourced by every launch script: the only place that sets OMPI_*, NCCL_* and OMP_* variables, each with its
-# reason. A variable that is already set stays as it is.   usage: . launch/env.sh   (ANEMLL_LOCAL_RANKS: ranks per host)
+# reason. A variable that is already set stays as it is.   usage: . launch/env.sh
 
 # Containers and CI run as root, which mpirun refuses unless both are set; nobody else gets them.
 if [ "$(id -u)" -eq 0 ]; then
@@ -26,14 +26,8 @@ else
   export OMPI_MCA_odls_base_sigkill_timeout="${OMPI_MCA_odls_base_sigkill_timeout:-10}"
 fi
 
-# Ranks of one host share its cores; without this each starts as many threads as there are cores.
-if [ -z "${OMP_NUM_THREADS:-}" ]; then
-  anemll_cores=$(getconf _NPROCESSORS_ONLN)
-  OMP_NUM_THREADS=$((anemll_cores / ${ANEMLL_LOCAL_RANKS:-1}))
-  [ "$OMP_NUM_THREADS" -ge 1 ] || OMP_NUM_THREADS=1
-  unset anemll_cores
-fi
-export OMP_NUM_THREADS
+# OMP_NUM_THREADS is not set here: the programs share affinity mask and CPU quota among the ranks of a host
+# themselves, and take the variable as the user's word.
 
 # NCCL says nothing about what went wrong by default.
 export NCCL_DEBUG="${NCCL_DEBUG:-WARN}"

@@ -16,11 +16,6 @@ fi
 early='' # a signal that comes before there is an mpirun
 trap '' USR2
 for name in TERM HUP XCPU USR1 INT; do trap "early=$name" $name; done
-# Without a list of hosts all ranks share this one, and its cores.
-case " $* " in
-  *" --host "* | *" -H "* | *" --hostfile "* | *" -hostfile "* | *" --machinefile "*) ;;
-  *) export ANEMLL_LOCAL_RANKS="${ANEMLL_LOCAL_RANKS:-$2}" ;;
-esac
 ANEMLL_TERM_BECOMES_USR1=1
 . "$here/env.sh"
 

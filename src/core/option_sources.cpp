@@ -3,12 +3,14 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/value_text.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include <boost/program_options.hpp>
 
@@ -58,50 +60,37 @@ void set(TableSpec& table, const std::string& key, const std::string& text, cons
 void read_config_file(TableSpec& table, const std::string& path) {
   std::string content;
   try {
-    content = read_text(path);
+    content = read_text(expand_home(path).value_or(path));
   } catch (const Error&) {
     throw_usage("cannot read the config file", "--config-file " + path,
                 "give a readable file of name = value lines");
   }
   const std::vector<std::string> known = table.spellings();
-  const po::options_description none;
   std::map<std::string, int> seen;
-  std::istringstream lines(content);
+  std::istringstream lines(config_text(std::move(content), path));
   std::string text;
-  // Line by line, because the parser does not tell on which line a key stands.
   for (int number = 1; std::getline(lines, text); ++number) {
     const std::string place = path + ":" + std::to_string(number);
-    std::vector<po::option> parsed;
-    try {
-      std::istringstream one(text);
-      parsed = po::parse_config_file(one, none, true).options;
-    } catch (const po::error&) {
-      throw_usage("not a line of the form name = value: '" + text + "'", place, "comments start with #");
+    if (!text.empty() && text.back() == '\r') text.pop_back();
+    const std::optional<ConfigLine> line = parse_config_line(text, place);
+    if (!line) continue;
+    const std::string& key = line->name;
+    const OptionSpec* option = table.find(key);
+    if (option != nullptr &&
+        (option->kind == OptionKind::builtin || option->kind == OptionKind::positional)) {
+      throw_usage("'" + key + "' has no meaning in a config file", place, "give it on the command line");
     }
-    const std::size_t first = text.find_first_not_of(" \t");
-    if (parsed.empty() && first != std::string::npos && text[first] == '[') {
-      throw_usage("sections are not supported", place,
-                  "write the flag names plainly; a comment starts with #");
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      throw_usage("unknown option '" + key + "'", place,
+                  table.suggestion(key, "") + "'" + table.program + " --help' lists all options");
     }
-    for (const po::option& o : parsed) {
-      const std::string& key = o.string_key;
-      const OptionSpec* option = table.find(key);
-      if (option != nullptr &&
-          (option->kind == OptionKind::builtin || option->kind == OptionKind::positional)) {
-        throw_usage("'" + key + "' has no meaning in a config file", place, "give it on the command line");
-      }
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        throw_usage("unknown option '" + key + "'", place,
-                    table.suggestion(key, "") + "'" + table.program + " --help' lists all options");
-      }
-      const std::string base = option == nullptr ? key.substr(3) : key;
-      const auto [earlier, fresh] = seen.emplace(base, number);
-      if (!fresh) {
-        throw_usage("'" + base + "' is already set on line " + std::to_string(earlier->second), place,
-                    "keep one of the two lines");
-      }
-      set(table, key, o.value.empty() ? "" : o.value.front(), place + ": " + key, place);
+    const std::string base = option == nullptr ? key.substr(3) : key;
+    const auto [earlier, fresh] = seen.emplace(base, number);
+    if (!fresh) {
+      throw_usage("'" + base + "' is already set on line " + std::to_string(earlier->second), place,
+                  "keep one of the two lines");
     }
+    set(table, key, line->value, place + ": " + key, place);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "src/core/option_spec.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/value_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -133,7 +134,35 @@ std::optional<std::string> OptionSpec::value() const {
       target);
 }
 
+std::string OptionSpec::checked(const std::string& text, const std::string& place,
+                                const std::string& new_source) const {
+  const auto refuse = [&](const std::string& why, const std::string& remedy) {
+    throw_usage("'" + printable(text) + "' " + why + " (source: " + new_source + ")", place, remedy);
+  };
+  if (const std::string why = unfit_for_a_value(text); !why.empty())
+    refuse(why, "give plain UTF-8 text without control characters; rename a file whose name is not UTF-8");
+  if (!is_path) return text;
+  if (const std::string why = unfit_for_a_path(text); !why.empty()) refuse(why, "give the path alone");
+  const std::optional<std::string> expanded = expand_home(text);
+  if (!expanded)
+    refuse("names the home folder of a user who is not known here",
+           "for a file of that name write ./" + text);
+  return *expanded;
+}
+
+void OptionSpec::take(const std::optional<std::string>& text) {
+  if (text) return store(*text, name, "rank 0");
+  std::visit(Overload{[](auto) {}, [](std::optional<std::string>* v) { v->reset(); },
+                      [](std::optional<std::int64_t>* v) { v->reset(); },
+                      [](std::optional<double>* v) { v->reset(); }},
+             target);
+}
+
 void OptionSpec::assign(const std::string& text, const std::string& place, const std::string& new_source) {
+  store(checked(text, place, new_source), place, new_source);
+}
+
+void OptionSpec::store(const std::string& text, const std::string& place, const std::string& new_source) {
   const auto refuse = [&](const std::string& problem) {
     const std::string known = default_set && !default_text.empty() ? "; the default is " + default_text : "";
     throw_usage("'" + text + "' " + problem + " (source: " + new_source + ")", place,

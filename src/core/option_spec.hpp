@@ -1,5 +1,5 @@
 // What the option table knows about one option, and the text of it: parsing a value, printing it, its range.
-// Private to src/core; no Boost and no I/O here. One thread.
+// Private to src/core; no Boost here. One thread.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,8 @@ struct OptionSpec {
   std::vector<std::string> choices;
   bool takes_value = true;
   bool required = false;
+  bool is_path = false;            ///< see OptionTable::mark_path
+  bool own = false;                ///< see OptionTable::mark_own
   std::string message, hint;       ///< of a refused option
   std::string default_text;        ///< the bound variable when it was added
   bool default_set = true;         ///< false for an empty optional
@@ -41,8 +43,15 @@ struct OptionSpec {
   std::string placeholder() const;
   /// The present value, nothing for an empty optional.
   std::optional<std::string> value() const;
-  /// Parses, checks and stores. Throws a usage error that names `place` and `new_source`.
+  /// Parses, checks and stores; a path's ~ is expanded. Throws a usage error that names `place` and
+  /// `new_source`.
   void assign(const std::string& text, const std::string& place, const std::string& new_source);
+  /// A value of another rank's option, which was checked there.
+  void take(const std::optional<std::string>& text);
+
+ private:
+  void store(const std::string& text, const std::string& place, const std::string& new_source);
+  std::string checked(const std::string& text, const std::string& place, const std::string& new_source) const;
 };
 
 struct TableSpec {
@@ -72,5 +81,13 @@ std::string render_help(const TableSpec& table, std::size_t width);
 std::string render_markdown(const TableSpec& table);
 std::string render_resolved(const TableSpec& table);
 std::string render_json(const TableSpec& table);
+/// The values that ranks share, and back: see OptionTable::shared_json.
+std::string render_shared(const TableSpec& table);
+struct SharedValue {
+  std::string name;
+  std::optional<std::string> value;
+  std::string source;
+};
+std::vector<SharedValue> parse_shared(const std::string& json);
 
 }  // namespace anemll

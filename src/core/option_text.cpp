@@ -1,5 +1,6 @@
 // The four texts made from the option table: --help, the table of the docs, --print-config and JSON.
 #include "src/core/option_spec.hpp"
+#include "src/core/value_text.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -150,13 +151,13 @@ std::string render_resolved(const TableSpec& table) {
     for (const OptionSpec& o : table.options) {
       if (o.group != group || !has_value(o)) continue;
       const std::optional<std::string> value = o.value();
-      std::string line = o.name + " = " + value.value_or("");
+      std::string line = o.name + " = " + config_quoted(value.value_or(""));
       std::string note = o.source;
-      // What a config file cannot say stays a comment: no value, positional arguments, a '#' in the value.
+      // What a config file cannot say stays a comment: no value, positional arguments.
       if (!value) {
         line = "# " + line;
         note = o.required ? "required, not given" : "not set";
-      } else if (o.kind == OptionKind::positional || value->find('#') != std::string::npos) {
+      } else if (o.kind == OptionKind::positional) {
         line = "# " + line;
       } else if (o.required && o.source == "default") {
         line = "# " + line;
@@ -187,6 +188,27 @@ std::string render_json(const TableSpec& table) {
         o.target);
   }
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string render_shared(const TableSpec& table) {
+  auto list = nlohmann::ordered_json::array();
+  for (const OptionSpec& o : table.options) {
+    if (!has_value(o) || o.own) continue;
+    nlohmann::ordered_json entry = {{"name", o.name}, {"source", o.source}, {"value", nullptr}};
+    if (const auto value = o.value()) entry["value"] = *value;
+    list.push_back(std::move(entry));
+  }
+  return list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::vector<SharedValue> parse_shared(const std::string& json) {
+  std::vector<SharedValue> values;
+  for (const auto& entry : nlohmann::ordered_json::parse(json)) {
+    SharedValue value{entry.at("name").get<std::string>(), {}, entry.at("source").get<std::string>()};
+    if (entry.at("value").is_string()) value.value = entry["value"].get<std::string>();
+    values.push_back(std::move(value));
+  }
+  return values;
 }
 
 }  // namespace anemll

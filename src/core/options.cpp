@@ -3,6 +3,8 @@
 #include "anemll/core/options.hpp"
 
 #include "anemll/core/build_info.hpp"
+#include "anemll/core/log.hpp"
+#include "src/core/environment.hpp"
 #include "src/core/option_sources.hpp"
 #include "src/core/option_spec.hpp"
 
@@ -43,6 +45,12 @@ bool asks_for(const std::vector<std::string>& args, std::string_view name, std::
 struct OptionTable::Impl {
   TableSpec table;
   std::string group = "Options";
+
+  OptionSpec& existing(const std::string& name, const char* what) {
+    OptionSpec* option = table.find(name);
+    if (option == nullptr) throw std::logic_error("no option '" + name + "' " + what);
+    return *option;
+  }
 
   OptionSpec& declare(OptionSpec spec) {
     if (spec.name.empty() || spec.name.find_first_of(" =#") != std::string::npos ||
@@ -97,9 +105,10 @@ struct OptionTable::Impl {
       o.takes_value = takes_value;
       declare(std::move(o));
     };
-    builtin("config-file", true,
-            "Read options from this file, lines \"name = value\", # starts a comment. May be "
-            "given several times; the later file wins.");
+    builtin(
+        "config-file", true,
+        "Read options from this file, lines \"name = value\", # starts a comment, quotes as needed. May be "
+        "given several times; the later file wins.");
     builtin("help", false, "Print this help and exit.");
     builtin("version", false, "Print the facts of this build and exit.");
     builtin("print-config", false, "Print the value and the source of every option and exit.");
@@ -186,12 +195,16 @@ void OptionTable::add_positional(std::string name, std::string* value, std::stri
   impl_->declare(std::move(o));
 }
 void OptionTable::require(const std::string& name) {
-  OptionSpec* option = impl_->table.find(name);
-  if (option == nullptr) throw std::logic_error("no option '" + name + "' to require");
-  option->required = true;
+  impl_->existing(name, "to require").required = true;
+}
+void OptionTable::mark_path(const std::string& name) {
+  impl_->existing(name, "that is a path").is_path = true;
+}
+void OptionTable::mark_own(const std::string& name) {
+  impl_->existing(name, "of a rank's own").own = true;
 }
 
-OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv) {
+OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool tell) {
   const std::vector<std::string> args(argc > 0 ? argv + 1 : argv, argv + argc);
   if (asks_for(args, "--help", "-h")) {
     std::cout << help() << std::flush;
@@ -209,6 +222,9 @@ OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv) {
     table.find("config-file")->source = "command line";
   }
   read_environment(table);
+  for (const EnvironmentNotice& notice : environment_notices(table, tell ? ::environ : nullptr)) {
+    log(notice.misspelt ? LogLevel::warning : LogLevel::info, notice.text);
+  }
   apply_command_line(table, line);
   for (const OptionWord& word : line) {
     if (word.name != "print-config") continue;
@@ -219,14 +235,39 @@ OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv) {
   return Outcome::run;
 }
 
+std::string OptionTable::shared_json() const {
+  return render_shared(impl_->table);
+}
+
+std::vector<OptionTable::Difference> OptionTable::adopt(const std::string& shared_json) {
+  std::vector<Difference> differences;
+  for (const SharedValue& there : parse_shared(shared_json)) {
+    OptionSpec& here = impl_->existing(there.name, "that the other rank has");
+    const std::optional<std::string> before = here.value();
+    if (before != there.value) {
+      differences.push_back(
+          {here.name, before.value_or("not set"), there.value.value_or("not set"), here.source});
+      here.take(there.value);
+    }
+    here.source = there.source;
+  }
+  return differences;
+}
+
 bool OptionTable::given(const std::string& name) const {
   return source(name) != "default";
 }
 
+std::vector<std::string> OptionTable::given_names() const {
+  std::vector<std::string> names;
+  for (const OptionSpec& o : impl_->table.options) {
+    if (o.source != "default") names.push_back(o.name);
+  }
+  return names;
+}
+
 std::string OptionTable::source(const std::string& name) const {
-  const OptionSpec* option = impl_->table.find(name);
-  if (option == nullptr) throw std::logic_error("no option '" + name + "'");
-  return option->source;
+  return impl_->existing(name, "").source;
 }
 
 std::string OptionTable::help() const {

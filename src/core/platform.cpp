@@ -1,7 +1,11 @@
 // The only file with operating-system and processor conditionals.
 #include "anemll/core/platform.hpp"
 
+#include "src/core/cgroup.hpp"
+
+#include <algorithm>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -33,12 +37,30 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-int usable_processors() {
+ProcessorLimits processor_limits() {
+  ProcessorLimits limits;
+  limits.affinity = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 #if defined(__linux__)
   cpu_set_t mask;
-  if (::sched_getaffinity(0, sizeof(mask), &mask) == 0) return CPU_COUNT(&mask);
+  cpu_set_t outer;
+  if (::sched_getaffinity(0, sizeof(mask), &mask) == 0) {
+    limits.affinity = CPU_COUNT(&mask);
+    limits.bound =
+        ::sched_getaffinity(::getppid(), sizeof(outer), &outer) == 0 && CPU_COUNT(&outer) > CPU_COUNT(&mask);
+  }
 #endif
-  return static_cast<int>(std::thread::hardware_concurrency());
+  limits.quota = read_cgroup_limits().processors;
+  return limits;
+}
+
+std::uint64_t memory_limit_bytes() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page = ::sysconf(_SC_PAGESIZE);
+  const std::uint64_t machine =
+      pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
+  const std::optional<std::uint64_t> group = read_cgroup_limits().memory_bytes;
+  if (!group) return machine;
+  return machine == 0 ? *group : std::min(machine, *group);
 }
 
 bool cpu_has_bf16() {

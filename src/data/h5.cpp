@@ -188,7 +188,8 @@ Dataset File::dataset(const std::string& name) const {
   std::size_t bytes = std::max<std::size_t>(size_of(result.type_), 1);
   for (int i = 0; i < rank; ++i) {
     if (extent[i] > 0 && bytes > (std::numeric_limits<std::size_t>::max() >> 2) / extent[i]) {
-      throw_data("is impossibly large", where, "the file is damaged");
+      throw_data("is impossibly large", where,
+                 "a number in the file is wrong: it was cut off by a copy or damaged; copy it again");
     }
     if (extent[i] > 0) bytes *= extent[i];
     result.shape_.push_back(static_cast<std::int64_t>(extent[i]));

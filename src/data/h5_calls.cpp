@@ -39,7 +39,7 @@ std::string hint_for(const std::string& cause) {
     return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
            "to v110";
   }
-  return "the file is damaged, incomplete or not an HDF5 file; restore it or import the cache again";
+  return "the file is not HDF5, was cut off by a copy or is damaged: copy it again, or make the cache again";
 }
 
 }  // namespace

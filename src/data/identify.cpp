@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kExpected =
-    "expected a folder with index.json and .h5 shards (made by anemll_cache import), one .h5 file, or a "
+    "expected a folder with index.json and .h5 shards (made by anemll_precompute or anemll_cache import), "
+    "one .h5 file, or a "
     "folder with "
     "shard_*.pt and meta.json";
 

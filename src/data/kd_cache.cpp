@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxOpenShards = 64;  // far below the usual limit of 1024 descriptors
 constexpr std::size_t kVerifyBlockBytes = std::size_t{4} << 20;
+constexpr std::size_t kToldRows = 5;
 
 struct ShardPlace {
   fs::path path;
@@ -63,7 +64,7 @@ class ShardedCache final : public KdCache {
   const KdCacheInfo& info() const override { return info_; }
   void require_vocabulary(std::int64_t vocab_size) override;
   void read(std::span<const std::int64_t> rows, KdPayloads payloads, KdBatch& batch) override;
-  void verify(const std::function<void(std::int64_t, std::int64_t)>& progress) override;
+  UnsupervisedRows verify(const std::function<void(std::int64_t, std::int64_t)>& progress) override;
 
  private:
   ShardReader& shard(std::size_t number);
@@ -72,7 +73,9 @@ class ShardedCache final : public KdCache {
   void read_run(std::size_t number, std::int64_t first, std::int64_t count, std::size_t to, KdBatch& batch);
   void check_rows(const ShardReader& reader, std::size_t dataset, std::int64_t first,
                   std::span<const std::byte> bytes, CheckLevel level) const;
-  void verify_shard(std::size_t number, const std::function<void(std::int64_t)>& advanced);
+  void verify_shard(std::size_t number, UnsupervisedRows& unsupervised,
+                    const std::function<void(std::int64_t)>& advanced);
+  void count_unsupervised(std::span<const std::byte> masks, std::int64_t first, UnsupervisedRows& rows) const;
 
   CacheShape shape_;
   KdCacheInfo info_;
@@ -93,18 +96,17 @@ ShardReader& ShardedCache::shard(std::size_t number) {
   const std::string where = place.path.string();
   if (!(reader.shape() == shape_)) {
     throw_data("has " + reader.shape().describe() + "; the index says " + shape_.describe(), where,
-               "the shard belongs to another cache; import the cache again");
+               kOtherCacheHint);
   }
   if (reader.rows() != place.rows) {
     throw_data("has " + std::to_string(reader.rows()) + " rows; the index says " + std::to_string(place.rows),
-               where, "the shard belongs to another cache; import the cache again");
+               where, kOtherCacheHint);
   }
   if (reader.sha256() != place.sha256) {
-    throw_data("has another hash than the index says", where,
-               "the shard belongs to another cache; import the cache again");
+    throw_data("has another hash than the index says", where, kOtherCacheHint);
   }
   if (!reader.all_attended() && info_.all_attended) {
-    throw_data("has masked positions; the index says that there are none", where, "import the cache again");
+    throw_data("has masked positions; the index says that there are none", where, kMakeAgain);
   }
   if (open_.size() >= kMaxOpenShards) open_.pop_back();
   open_.emplace_front(number, std::move(reader));
@@ -231,7 +233,19 @@ void ShardedCache::read(std::span<const std::int64_t> rows, KdPayloads payloads,
   }
 }
 
-void ShardedCache::verify_shard(std::size_t number, const std::function<void(std::int64_t)>& advanced) {
+void ShardedCache::count_unsupervised(std::span<const std::byte> masks, std::int64_t first,
+                                      UnsupervisedRows& rows) const {
+  const auto length = static_cast<std::size_t>(shape_.length);
+  for (std::size_t at = 0; at + length <= masks.size(); at += length, ++first) {
+    const auto* row = reinterpret_cast<const std::uint8_t*>(masks.data() + at);
+    if (has_supervision({row, length}, shape_.positions)) continue;
+    ++rows.count;
+    if (rows.first.size() < kToldRows) rows.first.push_back(first);
+  }
+}
+
+void ShardedCache::verify_shard(std::size_t number, UnsupervisedRows& unsupervised,
+                                const std::function<void(std::int64_t)>& advanced) {
   const ShardReader& reader = shard(number);
   const std::vector<DatasetSpec>& specs = reader.specs();
   std::size_t row_bytes = 1;
@@ -247,33 +261,46 @@ void ShardedCache::verify_shard(std::size_t number, const std::function<void(std
       reader.read(i, first, count, bytes.data());
       hashes[i].update(bytes);
       check_rows(reader, i, first, bytes, CheckLevel::full);
-      if (specs[i].content == Content::mask && info_.all_attended && !all_set(bytes)) {
+      if (specs[i].content != Content::mask) continue;
+      if (info_.all_attended && !all_set(bytes)) {
         throw_data("has masked positions; the index says that there are none",
-                   reader.path().string() + ", dataset " + specs[i].name, "import the cache again");
+                   reader.path().string() + ", dataset " + specs[i].name, kMakeAgain);
       }
+      count_unsupervised(bytes, places_[number].first + first, unsupervised);
     }
     advanced(count);
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (hashes[i].finish_hex() != reader.stated_digest(i)) {
-      throw_data(
-          "the content does not have the stated hash", reader.path().string() + ", dataset " + specs[i].name,
-          "the file was changed or damaged after it was written; restore it or import the cache again");
+      throw_data("the content does not have the stated hash",
+                 reader.path().string() + ", dataset " + specs[i].name, kShardHint);
     }
   }
 }
 
-void ShardedCache::verify(const std::function<void(std::int64_t, std::int64_t)>& progress) {
+UnsupervisedRows ShardedCache::verify(const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  UnsupervisedRows unsupervised;
   std::int64_t done = 0;
   for (std::size_t number = 0; number < places_.size(); ++number) {
-    verify_shard(number, [&](std::int64_t rows) {
+    verify_shard(number, unsupervised, [&](std::int64_t rows) {
       done += rows;
       if (progress) progress(done, info_.sequences);
     });
   }
+  return unsupervised;
 }
 
 }  // namespace
+
+std::vector<fs::path> cache_files(const fs::path& cache) {
+  if (identify_cache(cache) != CacheKind::hdf5_folder) return {cache};
+  std::vector<fs::path> files = {cache / kIndexName};
+  const CacheIndex index = parse_index(read_text(files.front()), files.front());
+  for (const auto* part : {&index.shards, &index.holdout}) {
+    for (const ShardEntry& entry : *part) files.push_back(cache / entry.file);
+  }
+  return files;
+}
 
 std::unique_ptr<KdCache> KdCache::open(const fs::path& path, CachePart part) {
   CacheIndex index;

@@ -111,4 +111,11 @@ bool all_set(std::span<const std::byte> mask) {
   return all;
 }
 
+bool has_supervision(std::span<const std::uint8_t> mask, std::int64_t positions) {
+  const auto end = std::min(mask.size(), static_cast<std::size_t>(positions) + 1);
+  bool any = false;
+  for (std::size_t i = 1; i < end; ++i) any |= mask[i] != 0;
+  return any;
+}
+
 }  // namespace anemll

@@ -26,6 +26,10 @@ enum class CheckLevel { bounds, full };
 std::optional<RowFault> find_fault(const DatasetSpec& spec, std::int64_t vocab_size,
                                    std::span<const std::byte> rows, CheckLevel level);
 
+/// Whether a row's attention mask [L] leaves a position to learn from: one of the tokens that the first
+/// `positions` positions predict is attended.
+bool has_supervision(std::span<const std::uint8_t> mask, std::int64_t positions);
+
 /// Every byte is non-zero.
 bool all_set(std::span<const std::byte> mask);
 

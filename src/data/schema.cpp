@@ -23,8 +23,7 @@ constexpr std::int64_t kMaxRows = std::int64_t{1} << 40;
 const Json& member(const Json& object, const char* key, const std::string& where) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || found == object.end()) {
-    throw_data(std::string("key \"") + key + "\" is missing", where,
-               "the index is incomplete; import the cache again");
+    throw_data(std::string("key \"") + key + "\" is missing", where, kIndexHint);
   }
   return *found;
 }
@@ -40,7 +39,7 @@ std::int64_t integer(const Json& object, const char* key, std::int64_t min, std:
   if (!fits || value.get<std::int64_t>() < min || value.get<std::int64_t>() > max) {
     throw_data(std::string("key \"") + key + "\" must be an integer from " + std::to_string(min) + " to " +
                    std::to_string(max),
-               where, "the index is damaged; import the cache again");
+               where, kIndexHint);
   }
   return value.get<std::int64_t>();
 }
@@ -48,8 +47,7 @@ std::int64_t integer(const Json& object, const char* key, std::int64_t min, std:
 std::string text(const Json& object, const char* key, const std::string& where) {
   const Json& value = member(object, key, where);
   if (!value.is_string()) {
-    throw_data(std::string("key \"") + key + "\" must be a text", where,
-               "the index is damaged; import the cache again");
+    throw_data(std::string("key \"") + key + "\" must be a text", where, kIndexHint);
   }
   return value.get<std::string>();
 }
@@ -86,8 +84,7 @@ void read_payloads(const Json& root, CacheShape& shape, const std::string& where
 std::vector<ShardEntry> read_entries(const Json& root, const char* key, const std::string& where) {
   const Json& list = member(root, key, where);
   if (!list.is_array() || list.empty()) {
-    throw_data("key \"" + std::string(key) + "\" must be a list of at least one shard", where,
-               "import the cache again");
+    throw_data("key \"" + std::string(key) + "\" must be a list of at least one shard", where, kMakeAgain);
   }
   std::vector<ShardEntry> entries;
   for (const Json& shard : list) {
@@ -208,17 +205,17 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   const std::string where = path.string();
   const Json root = Json::parse(content, nullptr, false);
   if (root.is_discarded() || !root.is_object()) {
-    throw_data("is not valid JSON", where, "the index is damaged; import the cache again");
+    throw_data("is not valid JSON", where, kIndexHint);
   }
   if (text(root, "format", where) != kCacheFormat) {
     throw_data(
         "the format is \"" + text(root, "format", where) + "\", not \"" + std::string(kCacheFormat) + "\"",
-        where, "give a folder made by anemll_cache import");
+        where, "give a folder made by anemll_precompute or anemll_cache import");
   }
   if (const std::int64_t version = integer(root, "version", 1, kMaxSize, where); version != kCacheVersion) {
     throw_data("version " + std::to_string(version) + " is newer than this program's " +
                    std::to_string(kCacheVersion),
-               where, "use a newer anemll_train or import the cache again");
+               where, std::string("use a newer anemll_train, or ") + kMakeAgain);
   }
   CacheIndex index;
   CacheShape& shape = index.shape;
@@ -228,8 +225,7 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   shape.rand_neg = integer(root, "rand_neg", 0, kMaxSize, where);
   shape.vocab_size = integer(root, "vocab_size", 0, kMaxSize, where);
   if (!member(root, "all_attended", where).is_boolean()) {
-    throw_data("key \"all_attended\" must be true or false", where,
-               "the index is damaged; import the cache again");
+    throw_data("key \"all_attended\" must be true or false", where, kIndexHint);
   }
   index.all_attended = root["all_attended"].get<bool>();
   read_payloads(root, shape, where);
@@ -240,11 +236,10 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   if (const std::int64_t n = integer(root, "sequences", 1, kMaxRows, where); n != index.sequences()) {
     throw_data(
         "says " + std::to_string(n) + " sequences, but its shards have " + std::to_string(index.sequences()),
-        where, "the index is damaged; import the cache again");
+        where, kIndexHint);
   }
   if (const std::string said = text(root, "fingerprint", where); said != index.fingerprint()) {
-    throw_data("the fingerprint is not that of the listed shards", where,
-               "the index was edited or is damaged; import the cache again");
+    throw_data("the fingerprint is not that of the listed shards", where, kIndexHint);
   }
   return index;
 }

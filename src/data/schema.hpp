@@ -17,6 +17,21 @@ inline constexpr std::int64_t kCacheVersion = 1;
 inline constexpr std::string_view kIndexName = "index.json";
 inline constexpr std::string_view kTorchCacheFormat = "qwen_kd_topk_cache_v1";
 
+// Hints of several readers: what may be behind a fault, and every way to a good cache.
+inline constexpr const char* kMakeAgain =
+    "make the cache again, with anemll_precompute or, from its .pt shards, with anemll_cache import";
+inline constexpr const char* kIndexHint =
+    "the index was edited, cut off by a copy or damaged: copy the cache again, or make it again with "
+    "anemll_precompute or anemll_cache import";
+inline constexpr const char* kShardHint =
+    "the shard was cut off by a copy, changed by another program or damaged: copy the cache again, or make "
+    "it "
+    "again with anemll_precompute or anemll_cache import";
+inline constexpr const char* kOtherCacheHint =
+    "the shard belongs to another cache, as after a copy of some of the files: copy the whole cache again, "
+    "or make "
+    "it again with anemll_precompute or anemll_cache import";
+
 /// Everything that all shards of a cache have in common. Zero sizes mean that the payload is absent.
 struct CacheShape {
   std::int64_t length = 0;     // L

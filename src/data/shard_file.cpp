@@ -14,7 +14,7 @@
 namespace anemll {
 namespace {
 
-constexpr const char* kNotACache = "give a cache made by anemll_cache import";
+constexpr const char* kNotACache = "give a cache made by anemll_precompute or anemll_cache import";
 
 std::string exact_text(double value) {
   char text[32];
@@ -84,25 +84,23 @@ ShardReader::ShardReader(const std::filesystem::path& path) : file_(h5::File::op
   }
   for (const char* name : {"version", "vocab_size", "all_attended", "meta", "source", "sha256"}) {
     if (!file_.has_attribute(name)) {
-      throw_data(std::string("attribute ") + name + " is missing", where,
-                 "the shard is incomplete; import it again");
+      throw_data(std::string("attribute ") + name + " is missing", where, kShardHint);
     }
   }
   if (const std::int64_t version = file_.integer("version"); version != kCacheVersion) {
     throw_data(
         "version " + std::to_string(version) + " is not this program's " + std::to_string(kCacheVersion),
-        where, "use a newer anemll_train or import the cache again");
+        where, std::string("use a newer anemll_train, or ") + kMakeAgain);
   }
   shape_.vocab_size = file_.integer("vocab_size");
-  if (shape_.vocab_size < 0) throw_data("attribute vocab_size is negative", where, "the shard is damaged");
+  if (shape_.vocab_size < 0) throw_data("attribute vocab_size is negative", where, kShardHint);
   all_attended_ = file_.integer("all_attended") != 0;
   sha256_ = file_.text("sha256");
   meta_json_ = file_.text("meta");
   source_json_ = file_.text("source");
   for (const std::string* text : {&meta_json_, &source_json_}) {
     if (!nlohmann::json::accept(*text)) {
-      throw_data("attribute meta or source is not valid JSON", where,
-                 "the shard is damaged; import it again");
+      throw_data("attribute meta or source is not valid JSON", where, kShardHint);
     }
   }
   read_shape();
@@ -114,13 +112,12 @@ ShardReader::ShardReader(const std::filesystem::path& path) : file_(h5::File::op
     extent.insert(extent.end(), spec.row_shape.begin(), spec.row_shape.end());
     if (dataset.type() != spec.type || dataset.shape() != extent) {
       throw_data("is " + dataset.describe() + ", expected " + shape_text(rows_, spec),
-                 where + ", dataset " + spec.name, "the shard does not follow the schema; import it again");
+                 where + ", dataset " + spec.name, kShardHint);
     }
     digests_.push_back(dataset.text("sha256"));
   }
   if (shard_digest(specs_, rows_, digests_) != sha256_) {
-    throw_data("the hash of the shard is not that of its datasets", where,
-               "the shard is damaged; import it again");
+    throw_data("the hash of the shard is not that of its datasets", where, kShardHint);
   }
 }
 
@@ -131,7 +128,7 @@ void ShardReader::read_shape() {
     const h5::Dataset dataset = file_.dataset(name);
     if (dataset.shape().size() != rank) {
       throw_data("is " + dataset.describe() + ", expected " + std::to_string(rank) + " dimensions",
-                 where + ", dataset " + name, "the shard does not follow the schema; import it again");
+                 where + ", dataset " + name, kShardHint);
     }
     return dataset.shape();
   };

@@ -104,10 +104,8 @@ std::vector<LazyTensor> lazy_shard(const std::shared_ptr<ShardReader>& reader, s
       Sha256 sha;
       sha.update(std::span(values.data, values.bytes()));
       if (sha.finish_hex() != reader->stated_digest(i)) {
-        throw_data(
-            "the content does not have the stated hash",
-            reader->path().string() + ", dataset " + reader->specs()[i].name,
-            "the file was changed or damaged after it was written; restore it or import the cache again");
+        throw_data("the content does not have the stated hash",
+                   reader->path().string() + ", dataset " + reader->specs()[i].name, kShardHint);
       }
       return values;
     };

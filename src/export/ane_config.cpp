@@ -76,7 +76,7 @@ std::string ane_config(const std::vector<SnapLayer>& layers, const SnapOptions& 
   config["export_layout"] = universal ? "universal" : "reference";
   // `.weight` holds LUT values there: choosing indices again from it would destroy the model.
   config["requantisable"] = !universal;
-  return config.dump(2);
+  return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace anemll

@@ -5,7 +5,7 @@
 #include "anemll/core/platform.hpp"
 #include "src/kernels/parallel.hpp"
 
-#include <algorithm>
+#include <cstdlib>
 
 #include <ATen/Context.h>
 
@@ -22,15 +22,12 @@ at::Device choose_device(const std::string& wanted, int local_rank, bool usable)
 }
 
 int set_compute_threads(int wanted, int local_ranks) {
-  const int usable = usable_processors();
-  const int threads = wanted > 0 ? wanted : std::max(1, usable / std::max(1, local_ranks));
-  if (threads > usable) {
-    log_warning(
-        strf("%d threads share %d processors: mpirun may have bound this rank (launch/mpirun.sh does not)",
-             threads, usable));
-  }
-  kernels::set_threads(threads);
-  return threads;
+  const ThreadChoice choice =
+      choose_threads(wanted, std::getenv("OMP_NUM_THREADS"), local_ranks, processor_limits());
+  if (!choice.warning.empty()) log_warning(choice.warning);
+  log_info(strf("threads per rank: %d (%s)", choice.threads, choice.reason.c_str()));
+  kernels::set_threads(choice.threads);
+  return choice.threads;
 }
 
 }  // namespace anemll

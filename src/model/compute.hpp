@@ -11,8 +11,8 @@ namespace anemll {
 /// `usable` says that the ranks could work together on GPUs. A usage error when cuda is wanted and absent.
 at::Device choose_device(const std::string& wanted, int local_rank, bool usable);
 
-/// Intra-op threads of this process: `wanted`, or for 0 the share of `local_ranks` ranks in the processors of
-/// this host. Returns the number set; warns when there are fewer processors.
+/// Sets the intra-op threads of this process by choose_threads (anemll/core/threads.hpp), logs what decided
+/// and returns the number.
 int set_compute_threads(int wanted, int local_ranks);
 
 }  // namespace anemll

@@ -3,6 +3,8 @@
 // micro-batch.
 #include "anemll/teacher/precompute.hpp"
 
+#include "anemll/comm/agreement.hpp"
+#include "anemll/core/content_digest.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
@@ -19,6 +21,7 @@
 #include <chrono>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
@@ -190,6 +193,29 @@ void publish(const PrecomputeOptions& o, Workspace& workspace) {
   log_info(o.output_dir + ": complete");
 }
 
+/// Hosts that would compute in another precision, before any of them starts. Collective.
+void compare_hosts(at::Device device, const std::string& dtype, Communicator& comm) {
+  Agreement hosts(ExitCode::usage, "say it for all hosts: --device cpu or cuda, --dtype fp32 or bf16");
+  hosts.add("device", device.is_cuda() ? "cuda" : "cpu");
+  hosts.add("dtype", dtype);
+  hosts.check(comm);
+}
+
+/// Ranks that read another teacher or other tokens would write one cache together. Collective.
+void compare_inputs(const ModelFiles& teacher, const fs::path& tokens, Communicator& comm) {
+  if (comm.size() == 1) return;
+  constexpr std::size_t kShown = 12;
+  std::vector<fs::path> files;
+  for (const auto& map : teacher.maps) files.push_back(map->path());
+  Agreement inputs(
+      ExitCode::data,
+      "give every rank the same files: a folder that all hosts share, or copy them again to each host");
+  inputs.add("teacher fingerprint", teacher.fingerprint.substr(0, kShown));
+  inputs.add("teacher content", content_digest(files).substr(0, kShown));
+  inputs.add("tokens", content_digest({&tokens, 1}).substr(0, kShown));
+  inputs.check(comm);
+}
+
 std::string choose_dtype(const PrecomputeOptions& o, at::Device device) {
   if (o.dtype != "auto") return o.dtype;
   return device.is_cuda() || cpu_has_bf16() ? "bf16" : "fp32";
@@ -206,6 +232,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   const at::Device device = choose_device(o.device, local_rank, true);
   const int threads = set_compute_threads(static_cast<int>(o.threads), local_size);
   const std::string dtype = choose_dtype(o, device);
+  compare_hosts(device, dtype, comm);
 
   Prepared prepared;
   std::string plan_text, teacher_path, folder;
@@ -239,6 +266,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept");
   {
     const ModelFiles files = load_model_files(teacher_path);
+    compare_inputs(files, Workspace::tokens_file(folder), comm);
     TeacherPass teacher(files, device, dtype == "bf16" ? at::kBFloat16 : at::kFloat, plan.shape,
                         payload_options(o, plan));
     signal = make_shards(comm, plan, folder, teacher, tokens);

@@ -82,6 +82,9 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
     table.add_refused(name, true, "this program does not log to W&B",
                       "leave the option out; progress is on stderr");
   }
+  for (const char* path : {"teacher_model_name_or_path", "dataset_name", "output_dir"}) table.mark_path(path);
+  table.mark_own("threads");   // hosts may have other numbers of processors
+  table.mark_own("hf_token");  // a secret that only rank 0 needs
   return table;
 }
 

@@ -76,6 +76,8 @@ int import(int argc, const char* const* argv) {
   table.add("compress", &options.compress, "gzip level; 0 stores plainly, which reads 20 times faster", 0, 9);
   table.add_flag("overwrite", &options.overwrite, "replace DST if it is a KD cache");
   table.add_flag("no-negatives", &no_negatives, "leave the random negatives out");
+  table.mark_path("SRC");
+  table.mark_path("DST");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   options.with_negatives = !no_negatives;
   report(destination, with_progress("import", [&](const anemll::ImportProgress& progress) {
@@ -92,6 +94,8 @@ int export_cache(int argc, const char* const* argv) {
   table.add_positional("SRC", &source, "HDF5 folder or file", true);
   table.add_positional("DST", &destination, "folder to make", true);
   table.add_flag("overwrite", &overwrite, "replace DST if it is a KD cache");
+  table.mark_path("SRC");
+  table.mark_path("DST");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   report(destination, with_progress("export", [&](const anemll::ImportProgress& progress) {
            anemll::export_torch_cache(source, destination, overwrite, progress);
@@ -126,15 +130,18 @@ int info(int argc, const char* const* argv) {
   OptionTable table("anemll_cache info", "Opens a cache, checks its structure and says what it holds.");
   table.add_positional("PATH", &path, "HDF5 folder or file", true);
   table.add_flag("json", &as_json, "one JSON object");
+  table.mark_path("PATH");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const nlohmann::ordered_json json = facts(path, anemll::KdCache::open(path)->info());
   if (as_json) {
-    std::printf("%s\n", json.dump(2).c_str());
+    std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     return 0;
   }
   const auto line = [](const std::string& name, const nlohmann::ordered_json& value) {
     std::printf("%-22s %s\n", name.c_str(),
-                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+                value.is_string()
+                    ? value.get<std::string>().c_str()
+                    : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   };
   for (const auto& [name, value] : json.items()) {
     if (name != "meta") line(name, value);
@@ -143,18 +150,34 @@ int info(int argc, const char* const* argv) {
   return 0;
 }
 
+/// Rows that teach nothing are no fault of the cache, but nobody wants them.
+void tell_unsupervised(const anemll::UnsupervisedRows& rows, const std::string& part) {
+  if (rows.count == 0) return;
+  std::string text;
+  for (const std::int64_t row : rows.first) text += (text.empty() ? "" : ", ") + std::to_string(row);
+  if (static_cast<std::int64_t>(rows.first.size()) < rows.count) text += ", ...";
+  std::printf(
+      "%lld sequence%s%s without a supervised token (rows %s): training and evaluation leave them out\n",
+      static_cast<long long>(rows.count), rows.count == 1 ? "" : "s", part.c_str(), text.c_str());
+}
+
 int verify(int argc, const char* const* argv) {
   std::string path;
   OptionTable table("anemll_cache verify", "Reads everything; the first fault is an error with exit code 3.");
   table.add_positional("PATH", &path, "HDF5 folder or file", true);
+  table.mark_path("PATH");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const auto cache = anemll::KdCache::open(path);
-  report(path,
-         with_progress("verify", [&](const anemll::ImportProgress& progress) { cache->verify(progress); }));
+  anemll::UnsupervisedRows rows;
+  report(path, with_progress("verify", [&](const anemll::ImportProgress& progress) {
+           rows = cache->verify(progress);
+         }));
+  tell_unsupervised(rows, "");
   if (cache->info().holdout_sequences > 0) {
     const auto holdout = anemll::KdCache::open(path, anemll::CachePart::holdout);
     with_progress("verify the hold-out part",
-                  [&](const anemll::ImportProgress& progress) { holdout->verify(progress); });
+                  [&](const anemll::ImportProgress& progress) { rows = holdout->verify(progress); });
+    tell_unsupervised(rows, " of the hold-out part");
   }
   std::printf("ok: %lld sequences, fingerprint %s\n", static_cast<long long>(cache->info().sequences),
               cache->info().fingerprint.c_str());

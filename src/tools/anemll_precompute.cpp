@@ -1,4 +1,5 @@
 // anemll_precompute: parse, start the ranks, run the teacher.
+#include "anemll/comm/agreement.hpp"
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/teacher/precompute.hpp"
@@ -8,11 +9,10 @@ namespace {
 int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
   anemll::PrecomputeOptions options;
   anemll::OptionTable table = anemll::make_precompute_table(options);
-  if (table.parse(argc, argv) == anemll::OptionTable::Outcome::exit_ok) return 0;
-  anemll::settle_precompute_options(options, table);
-
   const auto world = mpi.world();
   anemll::set_log_rank(world->rank(), world->size());
+  if (anemll::parse_together(table, argc, argv, *world) == anemll::OptionTable::Outcome::exit_ok) return 0;
+  anemll::settle_precompute_options(options, table);
   anemll::log_info(anemll::build_summary());
   return static_cast<int>(anemll::run_precompute(options, *world, mpi.local_rank(), mpi.local_size()));
 }

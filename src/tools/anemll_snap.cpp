@@ -6,6 +6,7 @@
 #include "anemll/core/tool.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/hub/hub.hpp"
+#include "anemll/hub/recorded_id.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
 #include "src/tools/snap_options.hpp"
@@ -82,7 +83,9 @@ int snap(int argc, char** argv) {
 
   refuse_adapters(options.checkpoint);
   const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);
-  const std::string model_id = options.model_id.value_or(facts.model_id);
+  const std::string model_id = options.model_id       ? *options.model_id
+                               : facts.config.empty() ? facts.model_id
+                                                      : recorded_id(facts.model_id, facts.config);
   const std::filesystem::path target = snap_target(options.output);
   const std::unique_ptr<OutputFolder> folder = take_snap_folder(target, options.checkpoint);
 
@@ -94,7 +97,6 @@ int snap(int argc, char** argv) {
   source.v2_checkpoint = options.checkpoint;
   source.model_id = model_id;
   source.device = options.device;
-  source.group_size = facts.group_size;
   set_threads(source, 1);
   verify.device = choose_device(source, 0, 1);
   Student student =
@@ -111,8 +113,9 @@ int snap(int argc, char** argv) {
   folder->set_aside();
   write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
                                     student.files().tensors, verify.snap, casts));
-  write_file(target.parent_path() / "config.json",
-             ane_config(layers, verify.snap, {model_id, options.checkpoint, facts.group_size}));
+  write_file(
+      target.parent_path() / "config.json",
+      ane_config(layers, verify.snap, {id_to_record(model_id), options.checkpoint, student.group_size()}));
 
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;

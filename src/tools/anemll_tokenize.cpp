@@ -199,6 +199,8 @@ int run(bool encode, int argc, const char* const* argv) {
   table.add_flag("jsonl", &settings.jsonl, "one JSON object a line, in and out");
   if (!encode) table.add_flag("skip-special-tokens", &settings.skip_special, "leave special tokens out");
   table.add_positional("FILE", &settings.file, "input; stdin when absent or -", false);
+  table.mark_path("model-id");
+  table.mark_path("FILE");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const anemll::TextModel model = anemll::load_text_model(find_model(settings));
   if (settings.jsonl) {

@@ -1,4 +1,5 @@
 // anemll_train: parse, start the ranks, train.
+#include "anemll/comm/agreement.hpp"
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
@@ -9,10 +10,10 @@ namespace {
 int train(int argc, char** argv, anemll::MpiRuntime& mpi) {
   anemll::TrainOptions options;
   anemll::OptionTable table = anemll::make_train_table(options);
-  if (table.parse(argc, argv) == anemll::OptionTable::Outcome::exit_ok) return 0;
-
   const auto world = mpi.world();
   anemll::set_log_rank(world->rank(), world->size());
+  if (anemll::parse_together(table, argc, argv, *world) == anemll::OptionTable::Outcome::exit_ok) return 0;
+  options.given = table.given_names();
   anemll::log_info(anemll::build_summary());
   return static_cast<int>(
       anemll::run_training(options, table.json(), *world, mpi.local_rank(), mpi.local_size()));

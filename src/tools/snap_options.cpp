@@ -44,6 +44,7 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
   table.add_choice("device", &o.device, "where to score", {"auto", "cpu", "cuda"});
   table.add_flag("debug", &o.debug, "one line per linear");
+  for (const char* path : {"checkpoint", "output", "model-id", "cache-dir"}) table.mark_path(path);
   return table;
 }
 
@@ -55,8 +56,7 @@ CheckpointFacts read_checkpoint_facts(const fs::path& checkpoint) {
     const nlohmann::json config = nlohmann::json::parse(read_text(path), nullptr, false);
     if (!config.is_object()) throw_data("not a JSON object", path.string(), "repair or remove the file");
     if (const auto id = config.find("model_id"); id != config.end() && id->is_string()) facts.model_id = *id;
-    if (const auto size = config.find("group_size"); size != config.end() && size->is_number_integer())
-      facts.group_size = *size;
+    facts.config = path;
     break;
   }
   return facts;

@@ -33,8 +33,8 @@ OptionTable make_snap_table(SnapToolOptions& options);
 
 /// What the folder of a checkpoint says about it; the defaults where it says nothing.
 struct CheckpointFacts {
-  std::string model_id = "Qwen/Qwen3-0.6B";
-  std::int64_t group_size = 32;
+  std::string model_id = "Qwen/Qwen3-0.6B";  ///< as recorded: see anemll/hub/recorded_id.hpp
+  std::filesystem::path config;              ///< the file that says so; empty when there is none
 };
 CheckpointFacts read_checkpoint_facts(const std::filesystem::path& checkpoint);
 

@@ -140,7 +140,7 @@ std::string report_json(const SnapReport& r) {
                                   {"weight_equals_q", layer.facts.weight_is_q},
                                   {"weight_error", number(layer.weight_error)}};
   }
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace anemll

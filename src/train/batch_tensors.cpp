@@ -2,8 +2,11 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/rng.hpp"
+#include "src/data/row_checks.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include <ATen/ops/empty.h>
@@ -33,6 +36,48 @@ at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool m
 }
 
 }  // namespace
+
+bool is_supervised(const KdBatch& batch, std::int64_t row) {
+  if (batch.row_weight[static_cast<std::size_t>(row)] == 0) return false;
+  return has_supervision(
+      std::span(batch.attention_mask)
+          .subspan(static_cast<std::size_t>(row * batch.length), static_cast<std::size_t>(batch.length)),
+      std::min(batch.length - 1, batch.positions));
+}
+
+void keep_supervised(KdBatch& batch, std::vector<std::int64_t>& numbers) {
+  std::vector<std::int64_t> kept;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    if (is_supervised(batch, row)) kept.push_back(row);
+  }
+  if (static_cast<std::int64_t>(kept.size()) == batch.rows) return;
+  const bool none = kept.empty();
+  if (none) kept.push_back(0);
+  const auto rows = static_cast<std::size_t>(batch.rows);
+  const auto pick = [&](auto& values) {
+    const std::size_t width = values.size() / rows;
+    auto to = values.begin();
+    for (const std::int64_t row : kept) {
+      const auto from = values.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(row) * width);
+      to = std::copy_n(from, width, to);  // never behind `from`: rows only move to the front
+    }
+    values.resize(kept.size() * width);
+  };
+  pick(batch.input_ids);
+  pick(batch.attention_mask);
+  pick(batch.topk_idx);
+  pick(batch.topk_logits);
+  pick(batch.rand_idx);
+  pick(batch.lse_t1);
+  pick(batch.lse_train);
+  pick(batch.hidden);
+  pick(batch.row_weight);
+  pick(numbers);
+  batch.rows = static_cast<std::int64_t>(kept.size());
+  if (!none) return;
+  batch.row_weight[0] = 0;
+  std::fill(batch.attention_mask.begin(), batch.attention_mask.end(), std::uint8_t{1});
+}
 
 at::Tensor hidden_of(const KdBatch& batch) {
   return view_of(batch.hidden, {batch.rows, batch.positions, batch.hidden_size}, at::kHalf);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -24,6 +25,13 @@ struct BatchTensors {
 /// CPU tensors may view `batch`, which must outlive them. A position counts (weight 1) unless its row is
 /// padding or, in a batch with any masked token, the token it predicts is masked.
 BatchTensors to_tensors(const KdBatch& batch, at::Device device);
+
+/// A row counts and has a position that does.
+bool is_supervised(const KdBatch& batch, std::int64_t row);
+/// Takes the rows that teach nothing (padding, masks without supervision) out of `batch`, and their entries
+/// out of `numbers` [batch.rows]. Where none would be left one stays, with weight 0 and an open mask, so that
+/// every rank has something to run.
+void keep_supervised(KdBatch& batch, std::vector<std::int64_t>& numbers);
 
 /// The hidden states of a batch that was read with them, [B, cached positions, H] half: a view.
 at::Tensor hidden_of(const KdBatch& batch);

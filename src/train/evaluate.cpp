@@ -4,6 +4,7 @@
 #include "src/train/batch_tensors.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -93,8 +94,10 @@ SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const Te
       });
   comm.all_reduce(std::span<double>(losses), ReduceOp::sum);
   SampleScores out;
-  out.loss = std::accumulate(losses.begin(), losses.end(), 0.0) /
-             static_cast<double>(std::max<std::int64_t>(samples.rows, 1));
+  std::int64_t counted = 0;  // rows without supervision have no loss
+  for (std::int64_t row = 0; row < samples.rows; ++row) counted += is_supervised(samples, row) ? 1 : 0;
+  out.loss = counted == 0 ? std::numeric_limits<double>::quiet_NaN()
+                          : std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(counted);
   if (!scores.empty()) {
     share_scores(scores, comm);
     out.divergence = summarise(scores);

@@ -28,7 +28,7 @@ struct TeacherRows {
 };
 
 struct SampleScores {
-  double loss = 0;  ///< evaluate_kd
+  double loss = 0;  ///< evaluate_kd; NaN when no row has a supervised position
   std::optional<DivergenceSummary> divergence;
 };
 /// Both figures from one forward; the divergence when `teacher` has hidden states.

@@ -1,13 +1,30 @@
 #include "src/train/evaluator.hpp"
 
+#include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "src/train/batch_tensors.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace anemll {
+namespace {
+
+/// Rows of an evaluation that have something to score; the others are told once.
+std::int64_t count_supervised(const KdBatch& batch, const char* part, const Communicator& comm) {
+  std::int64_t count = 0;
+  for (std::int64_t row = 0; row < batch.rows; ++row) count += is_supervised(batch, row) ? 1 : 0;
+  if (count < batch.rows && comm.is_root()) {
+    log_warning(
+        strf("%lld of the %lld %s sequences of an evaluation have no supervised token and are left out",
+             static_cast<long long>(batch.rows - count), static_cast<long long>(batch.rows), part));
+  }
+  return count;
+}
+
+}  // namespace
 
 Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
                      Communicator& comm, at::Device device)
@@ -19,6 +36,13 @@ Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& stu
   train_.batch = data.read_rows(0, std::min(options.eval_samples, data.info().sequences), payloads);
   const std::int64_t held = std::min(options.eval_samples, data.info().holdout_sequences);
   if (held > 0) holdout_.batch = data.read_holdout(0, held, payloads);
+  if (count_supervised(train_.batch, "first", comm) == 0) {
+    throw_data("none of the first " + std::to_string(train_.batch.rows) + " sequences has a supervised token",
+               options.cache_dir,
+               "an evaluation needs one: give a larger --eval-samples, or make a cache of longer texts; "
+               "anemll_cache verify lists such sequences");
+  }
+  if (held > 0 && count_supervised(holdout_.batch, "hold-out", comm) == 0) holdout_.batch = {};
   for (Rows* rows : {&train_, &holdout_}) take_hidden(*rows);
 }
 

@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "anemll/hub/recorded_id.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -152,7 +153,7 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   const std::string preset = preset_name(scheme);
   nlohmann::ordered_json config;
   config["version"] = "v2";
-  config["model_id"] = options_.model_id;
+  config["model_id"] = id_to_record(options_.model_id);
   config["config_preset"] = preset.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(preset);
   config["lut_bits"] = bits_of(scheme.mlp_lut);
   config["mlp_lut_bits"] = bits_of(scheme.mlp_lut);
@@ -160,7 +161,7 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   config["scale_rank"] = scheme.mlp_rank;
   config["mlp_scale_rank"] = scheme.mlp_rank;
   config["attn_scale_rank"] = scheme.attn_rank;
-  config["group_size"] = options_.group_size;
+  config["group_size"] = student.group_size();
   config["lora_r"] = 0;
   config["lora_alpha"] = 0;
   config["lora_mlp_only"] = false;
@@ -170,7 +171,8 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   // A consumer that assumes positive scales or softplus magnitudes would read another model.
   config["force_positive_scales"] = student.layers().front()->config().force_positive_scales;
   config["magnitude_activation"] = "identity";
-  write_file(folder_ / "config.json", config.dump(2));
+  write_file(folder_ / "config.json",
+             config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace anemll

@@ -9,6 +9,7 @@
 #include "src/quant/v2_config.hpp"
 #include "src/train/kd_loss.hpp"
 #include "src/train/schedule.hpp"
+#include "src/train/source_plan.hpp"
 
 #include <cstdint>
 #include <string>
@@ -31,14 +32,9 @@ ScheduleOptions schedule_of(const TrainOptions& options);
 /// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. Collective.
 std::string find_model(const std::string& id, Communicator& comm);
 
-/// What a resumed run must share with the one that saved: model, data, batch, order, what is trained (JSON
-/// object).
+/// What a resumed run must share with the one that saved: model, data, batch, order, scheme, what is trained
+/// (JSON object).
 std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
-                         const QuantScheme& scheme, std::int64_t trained_values);
-
-/// Estimated bytes per rank, item by item with a total.
-std::string plan_memory(const TrainOptions& options, const Architecture& architecture,
-                        const KdCacheInfo& cache, const QuantScheme& scheme, std::int64_t trained_values,
-                        int world_size, at::ScalarType compute);
+                         const SourcePlan& source);
 
 }  // namespace anemll

@@ -85,27 +85,6 @@ RunState run_state_of(const StateStore::Loaded& state) {
   }
 }
 
-void check_identity(const StateStore::Loaded& state, const std::string& identity) {
-  const json now = json::parse(identity);
-  json saved;
-  try {
-    saved = json::parse(state.trainer_json).at("identity");
-  } catch (const json::exception& e) {
-    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(),
-               "start without --resume");
-  }
-  std::string differences;
-  for (const auto& [key, value] : now.items()) {
-    const json old = saved.value(key, json(nullptr));
-    if (old != value)
-      differences += "\n    " + key + ": " + old.dump() + " in the checkpoint, " + value.dump() + " now";
-  }
-  if (!differences.empty()) {
-    throw_usage("cannot go on with other settings than the run's own:" + differences, state.folder.string(),
-                "give the same flags, or start anew in another --output-dir");
-  }
-}
-
 void check_replicas(Communicator& comm, const at::Tensor& values) {
   if (comm.size() == 1) return;
   const at::Tensor host = values.detach().cpu();
@@ -122,7 +101,8 @@ void check_replicas(Communicator& comm, const at::Tensor& values) {
   comm.all_reduce(std::span<std::int64_t>(highest), ReduceOp::max);
   if (lowest[0] != highest[0]) {
     throw_comm("the ranks' parameters have drifted apart", "parameter hash",
-               "a rank computes differently (hardware, library version); the last checkpoint is still good");
+               "the ranks have the same options, build and files, so their processors or libraries compute "
+               "differently: use equal machines, or --precision fp32; the last checkpoint is still good");
   }
 }
 

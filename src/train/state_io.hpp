@@ -25,8 +25,6 @@ void restore_parameters(const TensorMap& saved, FlatParameters& parameters, cons
 /// trainer.json: {"state": ..., "identity": ..., "options": ...}.
 std::string trainer_json(const RunState& state, const std::string& identity, const std::string& options);
 RunState run_state_of(const StateStore::Loaded& state);
-/// Throws a usage error that lists every field in which the saved run's identity differs from `identity`.
-void check_identity(const StateStore::Loaded& state, const std::string& identity);
 
 /// Throws a communication error when the ranks' parameters are not bitwise equal. Collective.
 void check_replicas(Communicator& comm, const at::Tensor& values);

@@ -10,6 +10,7 @@
 #include "src/quant/layer_state.hpp"
 #include "src/quant/ste.hpp"
 #include "src/train/run_setup.hpp"
+#include "src/train/source_plan.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -29,19 +30,12 @@ void leave_if_asked(const char* during) {
 
 constexpr const char* kForcePositive = "._force_positive_scales";  // of native states: present when on
 
-V2Config layer_config(const QuantScheme& scheme, const TrainOptions& options, const LinearSpec& spec) {
+V2Config layer_config(const QuantScheme& scheme, std::int64_t group_size, const LinearSpec& spec) {
   V2Config config;
   config.lut_size = spec.mlp ? scheme.mlp_lut : scheme.attn_lut;
   config.rank = spec.mlp ? scheme.mlp_rank : scheme.attn_rank;
-  config.group_size = options.group_size;
+  config.group_size = group_size;
   return config;
-}
-
-SchemeRequest scheme_request(const TrainOptions& options) {
-  SchemeRequest request;
-  request.preset = options.config.value_or("");
-  request.overrides = {options.mlp_lut, options.mlp_rank, options.attn_lut, options.attn_rank};
-  return request;
 }
 
 at::Tensor bias_of(const ModelFiles& files, const LinearSpec& spec) {
@@ -101,10 +95,11 @@ void Student::install(std::size_t slot, const V2Config& config, V2Linear::Tensor
 
 Student Student::from_scratch(const ModelFiles& files, const TrainOptions& options, at::Device device,
                               Communicator& comm) {
-  const ResolvedScheme resolved = resolve_scheme(scheme_request(options));
+  const ResolvedScheme resolved = scratch_scheme(options);
   log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + "), group " +
            std::to_string(options.group_size));
   Student student(files, resolved.scheme, device);
+  student.group_size_ = options.group_size;
   auto& slots = student.decoder_->slots();
   Progress bar("scale init and freeze", static_cast<std::int64_t>(slots.size()), "layers");
   // Rank r makes layers r, r + size, ...; then each goes to all.
@@ -115,11 +110,13 @@ Student Student::from_scratch(const ModelFiles& files, const TrainOptions& optio
   for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < slots.size(); i += size) {
     leave_if_asked("choosing the scales of the layers");
     const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight"));
-    made[i] = initial_layer(weight, {}, layer_config(resolved.scheme, options, slots[i].spec), init).tensors;
+    made[i] =
+        initial_layer(weight, {}, layer_config(resolved.scheme, options.group_size, slots[i].spec), init)
+            .tensors;
     bar.update(static_cast<std::int64_t>(i + 1));
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    const V2Config config = layer_config(resolved.scheme, options, slots[i].spec);
+    const V2Config config = layer_config(resolved.scheme, options.group_size, slots[i].spec);
     share(comm, static_cast<int>(i % size), slots[i].spec, config, made[i]);
     made[i].bias = bias_of(files, slots[i].spec);
     student.install(i, config, std::move(made[i]));
@@ -132,23 +129,11 @@ Student Student::from_scratch(const ModelFiles& files, const TrainOptions& optio
 Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, at::Device device) {
   const std::filesystem::path path = *options.v2_checkpoint;
   const TensorMap state = read_state_dict(path);
-  QuantConfigKeys keys;
-  SchemeRequest request = scheme_request(options);
-  request.checkpoint = &state;
-  request.checkpoint_file = path.string();
-  if (std::filesystem::exists(path.parent_path() / "config.json")) {
-    keys = read_quant_config(path.parent_path() / "config.json");
-    request.keys = &keys;
-  }
-  const ResolvedScheme resolved = resolve_scheme(request);
+  const CheckpointSource source = checkpoint_source(options, state);
+  const ResolvedScheme& resolved = source.resolved;
   for (const std::string& warning : resolved.warnings) log_warning(warning);
-  log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + ")");
-
-  if (!keys.magnitude_activation.empty() && keys.magnitude_activation != "identity") {
-    throw_data("magnitude_activation " + keys.magnitude_activation + " cannot be trained",
-               (path.parent_path() / "config.json").string(),
-               "only identity magnitudes are supported; bake the magnitudes first");
-  }
+  log_info("quantisation: " + resolved.scheme.describe() + " (" + resolved.source + "), group " +
+           std::to_string(source.group_size));
   // Whatever else the checkpoint holds of the model replaces the folder's tensors.
   std::vector<std::string> replaced;
   for (const TensorSpec& spec : expected_tensors(files.architecture)) {
@@ -166,12 +151,13 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
     files.tensors.set(spec.name, *tensor);
   }
   Student student(std::move(files), resolved.scheme, device);
+  student.group_size_ = source.group_size;
   student.replaced_ = std::move(replaced);
   auto& slots = student.decoder_->slots();
   std::size_t with_q = 0;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    V2Config config = layer_config(resolved.scheme, options, slots[i].spec);
-    config.force_positive_scales = keys.force_positive_scales.value_or(false);
+    V2Config config = layer_config(resolved.scheme, source.group_size, slots[i].spec);
+    config.force_positive_scales = source.keys.force_positive_scales.value_or(false);
     leave_if_asked("reading the checkpoint's layers");
     LoadedLayer loaded = load_layer(state, slots[i].spec.name, config, choose_ste(options), path.string());
     for (const std::string& warning : loaded.warnings) log_warning(warning);
@@ -183,16 +169,7 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
   return student;
 }
 
-Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& state,
-                            const TrainOptions& options, at::Device device) {
-  const auto lut_and_rank = [&](bool mlp) -> std::pair<std::int64_t, std::int64_t> {
-    for (const LinearSpec& spec : body_linears(files.architecture)) {
-      if (spec.mlp == mlp)
-        return {restored(state, spec.name + ".lut").numel(),
-                restored(state, spec.name + ".rank_magnitude").numel()};
-    }
-    return {0, 0};
-  };
+Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& state, at::Device device) {
   ModelFiles changed = files;
   std::vector<std::string> replaced;
   for (const auto& [name, tensor] : state.frozen) {
@@ -203,9 +180,8 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
   for (const auto& [name, tensor] : state.parameters) {
     if (files.tensors.contains(name)) changed.tensors.set(name, tensor);
   }
-  const auto [mlp_lut, mlp_rank] = lut_and_rank(true);
-  const auto [attn_lut, attn_rank] = lut_and_rank(false);
-  Student student(std::move(changed), {mlp_lut, mlp_rank, attn_lut, attn_rank}, device);
+  Student student(std::move(changed), state_scheme(state, files.architecture), device);
+  student.group_size_ = state_group_size(state);
   student.replaced_ = std::move(replaced);
   auto& slots = student.decoder_->slots();
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -218,7 +194,7 @@ Student Student::from_state(const ModelFiles& files, const StateStore::Loaded& s
     t.indices = restored(state, name + "._indices");
     t.baked = state.frozen.contains(name + "._scales_baked_flag");
     t.bias = state.frozen.contains(name + ".bias") ? restored(state, name + ".bias") : at::Tensor();
-    V2Config config = layer_config(student.scheme_, options, slots[i].spec);
+    V2Config config = layer_config(student.scheme_, student.group_size_, slots[i].spec);
     config.force_positive_scales = state.frozen.contains(name + kForcePositive);
     student.install(i, config, std::move(t));
   }

@@ -28,13 +28,14 @@ class Student {
   /// reads it.
   static Student from_checkpoint(ModelFiles files, const TrainOptions& options, at::Device device);
   /// The frozen tensors and parameters of a native state.
-  static Student from_state(const ModelFiles& files, const StateStore::Loaded& state,
-                            const TrainOptions& options, at::Device device);
+  static Student from_state(const ModelFiles& files, const StateStore::Loaded& state, at::Device device);
 
   Decoder& decoder() { return *decoder_; }
   const ModelFiles& files() const { return files_; }
   const std::vector<V2Linear*>& layers() const { return layers_; }
   const QuantScheme& scheme() const { return scheme_; }
+  /// Input columns that shared a maximum when the scales were made: the source's.
+  std::int64_t group_size() const { return group_size_; }
 
   std::int64_t body_weights() const;
   /// The head differs from the base model's: a checkpoint brought another.
@@ -62,6 +63,7 @@ class Student {
 
   ModelFiles files_;
   QuantScheme scheme_;
+  std::int64_t group_size_ = 0;
   at::Device device_;
   std::unique_ptr<Decoder> decoder_;
   std::vector<V2Linear*> layers_;

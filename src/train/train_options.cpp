@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace anemll {
@@ -143,6 +144,10 @@ void add_files(OptionTable& t, TrainOptions& o) {
 
 }  // namespace
 
+bool TrainOptions::is_given(const std::string& name) const {
+  return std::find(given.begin(), given.end(), name) != given.end();
+}
+
 OptionTable make_train_table(TrainOptions& options) {
   OptionTable table("anemll_train",
                     "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
@@ -154,6 +159,11 @@ OptionTable make_train_table(TrainOptions& options) {
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
+  for (const char* path :
+       {"v2-checkpoint", "model-id", "cache-dir", "output-dir", "eval-text", "teacher-model", "resume"}) {
+    table.mark_path(path);
+  }
+  table.mark_own("threads");  // hosts may have other numbers of processors
   return table;
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <vector>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
@@ -21,6 +22,7 @@ constexpr std::int64_t kMaxSkippedInRow = 3;
 // Ranks meet to share a signal no more often than this: where micro-steps are shorter, the meeting would
 // cost.
 constexpr double kCheckSeconds = 0.25;
+constexpr std::int64_t kToldUnsupervised = 3;
 
 KdLossOptions loss_options(const TrainOptions& o, std::int64_t step) {
   KdLossOptions loss;
@@ -98,7 +100,7 @@ Trainer::StepReport Trainer::step() {
   for (std::int64_t i = 0; i < micro_steps; ++i) {
     // Before the last micro-step starts the reduction, so that a stop leaves none half done.
     if (i > 0 && i % check_every_ == 0) leave_together(comm_, "training", "");
-    const KdBatch batch = data_->next();
+    KdBatch batch = data_->next();
     add(report.loss, micro_step(batch, state_.step * micro_steps + i, i + 1 == micro_steps));
   }
   reducer_->finish();
@@ -120,7 +122,9 @@ Trainer::StepReport Trainer::step() {
   if (!report.skipped) {
     state_.window_loss += report.loss.total / report.loss.tokens;
     ++state_.window_steps;
+    last_loss_ = report.loss;
   }
+  supervised_ += report.loss.tokens;
   const auto now = std::chrono::steady_clock::now();
   stepping_s_ += std::chrono::duration<double>(now - started).count();
   state_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(now - began_).count();
@@ -134,14 +138,15 @@ void Trainer::pace_checks(double seconds) {
     check_every_ = static_cast<std::int64_t>(std::min(std::ceil(kCheckSeconds / each), 1e6));
 }
 
-KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool last) {
+KdLossSums Trainer::micro_step(KdBatch& batch, std::int64_t micro, bool last) {
+  std::vector<std::int64_t> rows = data_->order().rows(micro, comm_.rank(), comm_.size());
+  keep_supervised(batch, rows);
   BatchTensors tensors = to_tensors(batch, device_);
   add_payloads(tensors, options_, data_->info());
   const KdLossOptions loss = loss_options(options_, state_.step);
   if (loss.sampled_ce_weight > 0) {
     tensors.targets.negatives =
-        sample_negatives(batch, data_->order().rows(micro, comm_.rank(), comm_.size()),
-                         student_->files().architecture.vocab_size, options_.sampled_negatives,
+        sample_negatives(batch, rows, student_->files().architecture.vocab_size, options_.sampled_negatives,
                          static_cast<std::uint64_t>(options_.seed), micro)
             .to(device_);
   }
@@ -159,12 +164,14 @@ KdLossSums Trainer::micro_step(const KdBatch& batch, std::int64_t micro, bool la
 }
 
 void Trainer::update(StepReport& report) {
+  report.lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
+  if (report.loss.tokens == 0) return skip_unsupervised(report);
+  unsupervised_in_row_ = 0;
   FlatParameters& trainable = student_->trainable();
   const at::NoGradGuard no_grad;
   // The buffer holds the gradient of the sum over tokens; the mean's is its share.
   const double per_token = 1.0 / report.loss.tokens;
   report.grad_norm = gradient_norm(trainable.gradients()) * per_token;
-  report.lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
   // Loss and reduced gradient are the same on all ranks, so all of them take the same branch.
   report.skipped = !std::isfinite(report.loss.total) || !std::isfinite(report.grad_norm);
   if (report.skipped) {
@@ -187,6 +194,21 @@ void Trainer::update(StepReport& report) {
   const double clip = clip_factor(report.grad_norm, options_.clip_grad_norm);
   optimizer_.update(trainable.values(), trainable.gradients(), report.lr, per_token * clip);
   state_.optimizer_step = optimizer_.step;
+}
+
+void Trainer::skip_unsupervised(StepReport& report) {
+  report.skipped = true;
+  ++unsupervised_steps_;
+  ++unsupervised_in_row_;
+  if (log_ && unsupervised_steps_ <= kToldUnsupervised) {
+    log_warning(strf("step %lld: none of its sequences has a supervised token, so there is no update%s",
+                     static_cast<long long>(state_.step + 1),
+                     unsupervised_steps_ == kToldUnsupervised ? " (later ones are counted, not told)" : ""));
+  }
+  // A whole pass over the data: nothing will ever be learned.
+  if ((unsupervised_in_row_ - 1) * options_.accumulation_steps <= data_->order().batches_per_epoch()) return;
+  throw_data("no sequence of the cache has a supervised token", options_.cache_dir,
+             "make a cache of longer texts; anemll_cache verify lists such sequences");
 }
 
 EvaluationResult Trainer::evaluate(bool with_text) {
@@ -221,18 +243,16 @@ void Trainer::log_step(const StepReport& report) {
       RunLog::Train line;
       line.step = state_.step;
       line.loss = window;
-      line.kl = report.loss.kl / report.loss.tokens;
-      line.ce = report.loss.ce / report.loss.tokens;
+      line.kl = last_loss_.kl / last_loss_.tokens;
+      line.ce = last_loss_.ce / last_loss_.tokens;
       line.lr = report.lr;
       line.next_lr = options_.lr * lr_multiplier(schedule_of(options_), state_.step);
       line.grad_norm = report.grad_norm;
       line.hard_top1 = loss_options(options_, state_.step - 1).hard_top1;
       const double steps = static_cast<double>(std::max<std::int64_t>(state_.step - logged_step_, 1));
       const double seconds = std::max(stepping_s_ - logged_stepping_s_, 1e-9);
-      line.tokens_per_s =
-          steps *
-          static_cast<double>(options_.batch_size * options_.accumulation_steps * data_->info().length) /
-          seconds;
+      // Tokens of sequences that were there and supervised; padding is not counted.
+      line.tokens_per_s = supervised_ / positions_per_token(data_->info()) / seconds;
       line.data_wait_s = data_->wait_seconds() - logged_wait_s_;
       line.eta_s = seconds / steps * static_cast<double>(options_.max_steps - state_.step);
       line.elapsed_s = state_.elapsed_s;
@@ -241,6 +261,7 @@ void Trainer::log_step(const StepReport& report) {
     }
   }
   logged_step_ = state_.logged_step = state_.step;
+  supervised_ = 0;
   logged_stepping_s_ = stepping_s_;
   logged_wait_s_ = data_->wait_seconds();
   state_.window_loss = 0;

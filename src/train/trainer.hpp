@@ -28,14 +28,13 @@ namespace anemll {
 
 class Trainer {
  public:
-  /// Everything is open and checked when this returns; nothing has been trained. Collective.
+  /// Everything is open and checked when this returns, memory plan and suspicious settings are told; nothing
+  /// has been trained. `local_ranks`: ranks of this host. Collective.
   Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
-          Communicator& device_comm, at::Device device);
+          Communicator& device_comm, at::Device device, int local_ranks);
   ~Trainer();
 
   ExitCode run();
-  /// The memory plan of --dry-run, one line per item.
-  std::string memory_plan() const;
 
  private:
   struct StepReport {
@@ -54,8 +53,9 @@ class Trainer {
   /// The evaluation and the periodic files that are due at this step.
   void tail();
   bool tail_is_due() const;
-  KdLossSums micro_step(const KdBatch& batch, std::int64_t micro, bool last);
+  KdLossSums micro_step(KdBatch& batch, std::int64_t micro, bool last);
   void update(StepReport& report);
+  void skip_unsupervised(StepReport& report);
   EvaluationResult evaluate(bool with_text);
   void evaluate_and_keep_best(bool final_evaluation);
   void keep_best(double loss);
@@ -73,7 +73,7 @@ class Trainer {
   void finish();
 
   const TrainOptions options_;
-  const std::string resolved_json_;
+  std::string resolved_json_;
   Communicator& comm_;         ///< host collectives: decisions, losses, broadcasts
   Communicator& device_comm_;  ///< gradient reduction; the same object on CPUs
   at::Device device_;
@@ -98,9 +98,13 @@ class Trainer {
   double final_text_kl_ = std::numeric_limits<double>::quiet_NaN();
   bool resumed_ = false;
 
-  StepReport last_report_;  ///< without tokens before the first step
+  StepReport last_report_;               ///< without tokens before the first step
+  KdLossSums last_loss_;                 ///< of the last step that had a finite one
+  std::int64_t unsupervised_steps_ = 0;  ///< of this process: steps without anything to learn from
+  std::int64_t unsupervised_in_row_ = 0;
 
   // Since the last log line.
+  double supervised_ = 0;  ///< positions over all ranks
   std::int64_t logged_step_ = 0;
   double logged_stepping_s_ = 0;
   double logged_wait_s_ = 0;

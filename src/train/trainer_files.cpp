@@ -238,7 +238,8 @@ void Trainer::finish() {
                       options_.eval_text->c_str(), state_.initial_text_kl, final_text_kl_));
       }
     }
-    log_->summary(summary.dump());
+    if (unsupervised_steps_ > 0) summary["steps_without_supervision"] = unsupervised_steps_;
+    log_->summary(summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     if (final_loss && state_.step > 0 && state_.best_loss == state_.initial_loss) {
       log_warning(
           "no evaluation beat the start: best_state_dict.pt holds the weights before training "

@@ -1,15 +1,22 @@
 // How a Trainer comes to be: cache, model, state, parameters, files, in the order that finds mistakes first.
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
 #include "src/train/evaluation_sources.hpp"
+#include "src/train/input_agreement.hpp"
+#include "src/train/memory_plan.hpp"
 #include "src/train/objective.hpp"
+#include "src/train/resume_differences.hpp"
 #include "src/train/run_setup.hpp"
+#include "src/train/source_plan.hpp"
 #include "src/train/state_io.hpp"
+#include "src/train/suspicions.hpp"
 #include "src/train/trainer.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 #include <utility>
 
@@ -76,16 +83,21 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
 std::unique_ptr<Student> make_student(const TrainOptions& options, const ModelFiles& files,
                                       const std::optional<StateStore::Loaded>& state, at::Device device,
                                       Communicator& comm) {
-  if (state) return std::make_unique<Student>(Student::from_state(files, *state, options, device));
+  if (state) return std::make_unique<Student>(Student::from_state(files, *state, device));
   if (options.v2_checkpoint)
     return std::make_unique<Student>(Student::from_checkpoint(files, options, device));
   return std::make_unique<Student>(Student::from_scratch(files, options, device, comm));
 }
 
+void tell_suspicions(const SuspicionFacts& facts, Communicator& comm) {
+  if (!comm.is_root()) return;
+  for (const Suspicion& s : suspicions(facts)) log_warning(s.problem + " (" + s.hint + ")");
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
-                 Communicator& device_comm, at::Device device)
+                 Communicator& device_comm, at::Device device, int local_ranks)
     : options_(options),
       resolved_json_(resolved_json),
       comm_(comm),
@@ -110,10 +122,29 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   data_ = std::make_unique<Prefetcher>(
       cache, options_.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential, options_.batch_size,
       static_cast<std::uint64_t>(options_.seed), reading);
-  check_positions(data_->info(), model, options_);
-
   leave_together(comm_, "opening model and cache", "nothing was made yet: run the same command again");
   const ModelFiles base = load_model_files(model_path);
+  compare_inputs(options_, base, data_->info(), cache, state, comm_);
+  check_positions(data_->info(), model, options_);
+  const SourcePlan source = plan_source(options_, model, state);
+  run_identity_ = run_identity(options_, base, data_->info(), source);
+  if (state) {
+    check_resumed_options(*state, options_, resolved_json_, source, run_identity_);
+    resolved_json_ = carried_options(*state, resolved_json_);
+  }
+  const MemoryPlan memory = plan_memory(options_, model, data_->info(), source, comm_.size(), compute_);
+  log_info(memory.text());
+  SuspicionFacts facts{options_, data_->info()};
+  facts.ranks = comm_.size();
+  facts.local_ranks = local_ranks;
+  facts.planned_bytes = device_.is_cpu() ? memory.total_bytes() : 0;
+  facts.memory_bytes = memory_limit_bytes();
+  facts.resumes = state.has_value();
+  facts.done_steps = state ? state->step : 0;
+  facts.bf16 = device_.is_cpu() && compute_ == at::kBFloat16;
+  facts.fast_bf16 = cpu_has_bf16();
+  tell_suspicions(facts, comm_);
+
   StudentHead head{{}, model.hidden_size};
   if (data_->info().hidden > 0) head.sha256 = head_sha256(base);
   check_objective(options_, data_->info(), head);  // before minutes of scale init
@@ -137,8 +168,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   AdamWOptions adamw;
   adamw.weight_decay = options_.weight_decay;
   optimizer_ = AdamW(trainable.values(), adamw);
-  run_identity_ =
-      run_identity(options_, student_->files(), data_->info(), student_->scheme(), trainable.numel());
+  assert(trainable.numel() == source.trained_values);
   if (state) restore(*state);
 
   const std::vector<std::int64_t> sizes = trainable.sizes();
@@ -173,7 +203,6 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
 Trainer::~Trainer() = default;
 
 void Trainer::restore(const StateStore::Loaded& state) {
-  check_identity(state, run_identity_);
   state_ = run_state_of(state);
   restore_tensors(state, student_->trainable(), optimizer_);
   optimizer_.step = state_.optimizer_step;
@@ -184,26 +213,21 @@ void Trainer::restore(const StateStore::Loaded& state) {
                 static_cast<long long>(options_.max_steps)));
 }
 
-std::string Trainer::memory_plan() const {
-  return plan_memory(options_, student_->files().architecture, data_->info(), student_->scheme(),
-                     student_->trainable().numel(), comm_.size(), compute_);
-}
-
 ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
                       int local_rank, int local_ranks) {
   check_train_options(options);
   const at::Device device = choose_device(options, local_rank, comm.size());
+  compare_hosts(device, choose_compute(options, device), comm);
   const int threads = set_threads(options, local_ranks);
   std::unique_ptr<Communicator> gpu;
   if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
   Communicator& device_comm = gpu ? *gpu : comm;
 
   const StopPlan plan("leaving, there is nothing to save yet");
-  Trainer trainer(options, resolved_json, comm, device_comm, device);
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
                 device.str().c_str(), choose_compute(options, device) == at::kBFloat16 ? "bf16" : "fp32"));
-  log_info(trainer.memory_plan());
+  Trainer trainer(options, resolved_json, comm, device_comm, device, local_ranks);
   if (options.dry_run) return ExitCode::done;
   return trainer.run();
 }

@@ -43,14 +43,31 @@ class OptionTable {
   /// Positional arguments, in order; required unless optional.
   void add_positional(std::string name, std::string* value, std::string help, bool required);
   void require(const std::string& name);
+  /// The value names a file or folder: a leading ~ is the home folder; what is no path (empty, quotes that
+  /// the shell left) is a usage error.
+  void mark_path(const std::string& name);
+  /// Ranks of one job may differ in it (threads, a token): it is neither taken from rank 0 nor compared.
+  void mark_own(const std::string& name);
 
   enum class Outcome { run, exit_ok };
   /// Parses argv (and --config-file FILE, repeatable). --help, --version, --print-config print to stdout and
   /// return exit_ok. Usage errors name the option and the source (flag, variable, file:line) and suggest the
-  /// nearest known name.
-  Outcome parse(int argc, const char* const* argv);
+  /// nearest known name. `tell`: log variables that look like ours and are not read.
+  Outcome parse(int argc, const char* const* argv, bool tell = true);
+
+  /// What the ranks of one job share: name, value and source of every option that is not a rank's own (JSON).
+  std::string shared_json() const;
+  struct Difference {
+    std::string name;
+    std::string here;    ///< the value before, "not set" for none
+    std::string there;   ///< the value taken over
+    std::string source;  ///< of the value before
+  };
+  /// Takes over the values of another rank's shared_json() and tells which were others here.
+  std::vector<Difference> adopt(const std::string& shared_json);
 
   bool given(const std::string& name) const;  ///< set by anything but the default
+  std::vector<std::string> given_names() const;
   std::string source(
       const std::string& name) const;  ///< "default", "command line", "environment X", "file:line"
   std::string help() const;

@@ -1,6 +1,8 @@
 // What differs between operating systems and processors; everything else in the project is plain POSIX.
 #pragma once
 
+#include "anemll/core/threads.hpp"
+
 #include <cstdint>
 
 namespace anemll {
@@ -9,8 +11,11 @@ namespace anemll {
 std::uint64_t peak_resident_bytes();
 /// Resident set now, in bytes (0 where the system does not tell).
 std::uint64_t resident_bytes();
-/// Processors this process may run on (its affinity mask, not the machine's count).
-int usable_processors();
+/// What this process may use of the machine's processors: affinity mask and CPU quota.
+ProcessorLimits processor_limits();
+/// Memory that the processes of this host may use together, in bytes: the machine's, or less by control
+/// group; 0 where the system does not tell.
+std::uint64_t memory_limit_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.
 bool cpu_has_bf16();
 /// Gives freed memory back to the system, where the allocator offers that.

@@ -59,6 +59,12 @@ struct KdBatch {
   std::vector<float> row_weight;             ///< [n], 0 for padding rows
 };
 
+/// Rows whose attention mask leaves no position to learn from.
+struct UnsupervisedRows {
+  std::int64_t count = 0;
+  std::vector<std::int64_t> first;  ///< numbers of the first few
+};
+
 class KdCache {
  public:
   /// Opens and validates every shard: names, shapes, dtypes, equal L, S, K, R, vocabulary, and index against
@@ -77,9 +83,13 @@ class KdCache {
   /// that are not finite are data errors, here as in verify().
   virtual void read(std::span<const std::int64_t> rows, KdPayloads payloads, KdBatch& batch) = 0;
   /// Reads everything: hashes, 0 <= ids < vocab_size, finite logits in descending order. Throws at the first
-  /// fault.
-  virtual void verify(const std::function<void(std::int64_t done, std::int64_t total)>& progress) = 0;
+  /// fault. Returns the rows that are no fault but teach nothing.
+  virtual UnsupervisedRows verify(
+      const std::function<void(std::int64_t done, std::int64_t total)>& progress) = 0;
 };
+
+/// The files that `cache` (an HDF5 folder or file) is read from: index, shards, hold-out shards.
+std::vector<std::filesystem::path> cache_files(const std::filesystem::path& cache);
 
 struct ImportOptions {
   std::int64_t compress = 0;  ///< 0: contiguous; 1..9: one chunk per sample, shuffle + gzip

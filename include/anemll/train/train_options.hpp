@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -82,6 +83,9 @@ struct TrainOptions {
   std::int64_t keep_checkpoints = 0;
   std::string resume = "none";
   bool dry_run = false;
+
+  std::vector<std::string> given;  ///< names of the options that somebody set (OptionTable::given_names)
+  bool is_given(const std::string& name) const;
 };
 
 /// Binds every option to `options`.

@@ -1,0 +1,111 @@
+// See environment.hpp. The table of names here is the only one.
+#include "src/core/environment.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+
+namespace anemll {
+namespace {
+
+constexpr std::string_view kOurs = "ANEMLL_";
+constexpr std::string_view kLogLevel = "ANEMLL_LOG_LEVEL";
+
+constexpr std::array<std::string_view, 12> kDocumented = {
+    kLogLevel,                   // least level of log lines
+    "ANEMLL_TERM_BECOMES_USR1",  // launch/env.sh
+    "ANEMLL_TORCH_ROOT",         // launch/setup.sh and CMake
+    "ANEMLL_ARROW_ROOT",
+    "ANEMLL_DEPS_DIR",
+    "ANEMLL_BIN",  // tests
+    "ANEMLL_LAUNCH",
+    "ANEMLL_TEST_DATA",
+    "ANEMLL_TEST_MODELS",
+    "ANEMLL_SANITIZE",  // CMake
+    "ANEMLL_WITH_CUDA",
+    "ANEMLL_WITH_PARQUET",
+};
+// Programs with a prefix of their own: the others leave their variables alone.
+constexpr std::array<std::string_view, 1> kProgramPrefixes = {"ANEMLL_PRECOMPUTE_"};
+constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
+
+std::string upper(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
+template <class List>
+bool holds(const List& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+/// Every variable that the program reads.
+std::vector<std::string> read_variables(const TableSpec& table) {
+  std::vector<std::string> all(kDocumented.begin(), kDocumented.end());
+  for (const OptionSpec& o : table.options) {
+    if (o.kind != OptionKind::positional && o.kind != OptionKind::builtin)
+      all.push_back(table.variable(o.name));
+  }
+  return all;
+}
+
+/// The known name that differs in a third of the letters behind the common prefix at most; underscores and
+/// case do not count.
+std::optional<std::string> nearest(const std::string& variable, const std::vector<std::string>& known) {
+  const auto letters = [](std::string_view name) {
+    std::string out = upper(name.substr(std::min(kOurs.size(), name.size())));
+    std::erase_if(out, [](char c) { return c == '_' || c == '-'; });
+    return out;
+  };
+  const std::string wanted = letters(variable);
+  std::size_t limit = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  std::optional<std::string> best;
+  for (const std::string& name : known) {
+    const std::size_t distance = edit_distance(wanted, letters(name));
+    if (distance >= limit) continue;
+    limit = distance;
+    best = name;
+  }
+  return best;
+}
+
+bool belongs_elsewhere(const std::string& variable, const TableSpec& table) {
+  return std::any_of(kProgramPrefixes.begin(), kProgramPrefixes.end(), [&](std::string_view prefix) {
+    return upper(variable).starts_with(prefix) && table.environment_prefix + "_" != prefix;
+  });
+}
+
+}  // namespace
+
+std::span<const std::string_view> documented_variables() {
+  return kDocumented;
+}
+
+std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const char* const* environment) {
+  std::vector<EnvironmentNotice> notices;
+  if (table.environment_prefix.empty() || environment == nullptr) return notices;
+  const std::vector<std::string> known = read_variables(table);
+  std::string unread;
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view entry(*environment);
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;  // empty means unset
+    const std::string name(entry.substr(0, equals));
+    if (!upper(name).starts_with(kOurs) || belongs_elsewhere(name, table)) continue;
+    if (name == kLogLevel && !holds(kLevels, entry.substr(equals + 1))) {
+      notices.push_back({name + " is none of debug, info, warning, error: info is used", true});
+    }
+    if (holds(known, name)) continue;
+    if (const auto meant = nearest(name, known)) {
+      notices.push_back({"the variable " + name + " is not read; did you mean " + *meant + "?", true});
+    } else {
+      unread += (unread.empty() ? "" : ", ") + name;
+    }
+  }
+  if (!unread.empty()) notices.push_back({"variables that " + table.program + " does not read: " + unread});
+  return notices;
+}
+
+}  // namespace anemll

@@ -1,0 +1,60 @@
+#include "src/train/input_agreement.hpp"
+
+#include "anemll/comm/agreement.hpp"
+#include "anemll/core/content_digest.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+
+#include <string>
+#include <vector>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kShown = 12;  // digits of a digest in a message
+
+std::string digest(const std::vector<fs::path>& files) {
+  return content_digest(files).substr(0, kShown);
+}
+
+std::vector<fs::path> files_of(const ModelFiles& model) {
+  std::vector<fs::path> files;
+  for (const auto& map : model.maps) files.push_back(map->path());
+  return files;
+}
+
+}  // namespace
+
+void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm) {
+  Agreement hosts(ExitCode::usage, "say it for all hosts: --device cpu or cuda, --precision fp32 or bf16");
+  hosts.add("device", device.is_cuda() ? "cuda" : "cpu");
+  hosts.add("GEMM precision", compute == at::kBFloat16 ? "bf16" : "fp32");
+  hosts.check(comm);
+}
+
+void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
+                    const fs::path& cache_path, const std::optional<StateStore::Loaded>& state,
+                    Communicator& comm) {
+  if (comm.size() == 1) return;
+  Agreement inputs(
+      ExitCode::data,
+      "give every rank the same files: a folder that all hosts share, or copy them again to each host");
+  inputs.add("model fingerprint", model.fingerprint.substr(0, kShown));
+  inputs.add("model content", digest(files_of(model)));
+  inputs.add("cache fingerprint", cache.fingerprint.substr(0, kShown));
+  inputs.add("cache sequences", std::to_string(cache.sequences));
+  inputs.add("cache hold-out sequences", std::to_string(cache.holdout_sequences));
+  inputs.add("cache content", digest(cache_files(cache_path)));
+  if (state) {
+    inputs.add("state step", std::to_string(state->step));
+    inputs.add("state content", sha256_hex(state->trainer_json + state->frozen_entry).substr(0, kShown));
+  } else if (options.v2_checkpoint) {
+    inputs.add("checkpoint content", digest({*options.v2_checkpoint}));
+    const fs::path config = fs::path(*options.v2_checkpoint).parent_path() / "config.json";
+    inputs.add("checkpoint config", fs::exists(config) ? digest({config}) : "none");
+  }
+  inputs.check(comm);
+}
+
+}  // namespace anemll

@@ -1,0 +1,28 @@
+// The files of a run as every rank sees them, held against each other before the ranks compute together.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/state_store.hpp"
+#include "anemll/train/train_options.hpp"
+
+#include <filesystem>
+#include <optional>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace anemll {
+
+/// What options mean on this rank's host. A usage error on all ranks when the hosts differ. Collective.
+void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm);
+
+/// Model, cache, source and state: fingerprints and, because these look at the ends of tensors or at stated
+/// hashes only, a digest of the content. A data error on all ranks that names what differs. Collective; a
+/// rank whose files cannot be read throws alone.
+void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
+                    const std::filesystem::path& cache_path, const std::optional<StateStore::Loaded>& state,
+                    Communicator& comm);
+
+}  // namespace anemll

@@ -1,0 +1,247 @@
+// See resume_differences.hpp.
+#include "src/train/resume_differences.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+using nlohmann::json;
+
+constexpr auto kRules = std::to_array<ResumeRule>({
+    {"from-scratch", OnResume::no_effect},
+    {"v2-checkpoint", OnResume::no_effect},
+    {"model-id", OnResume::free},  // its fingerprint is the identity, its place may change
+    {"cache-dir", OnResume::free},
+    {"output-dir", OnResume::free},
+    {"order", OnResume::identity},
+    {"seed", OnResume::identity},
+    {"config", OnResume::scheme},
+    {"mlp-lut", OnResume::scheme},
+    {"mlp-rank", OnResume::scheme},
+    {"attn-lut", OnResume::scheme},
+    {"attn-rank", OnResume::scheme},
+    {"group-size", OnResume::scheme},
+    {"svd-floor", OnResume::no_effect},
+    {"fast-init", OnResume::no_effect},
+    {"max-steps", OnResume::free},
+    {"batch-size", OnResume::identity},
+    {"accumulation-steps", OnResume::identity},
+    {"lr", OnResume::free},
+    {"warmup-steps", OnResume::free},
+    {"constant-lr", OnResume::free},
+    {"min-lr-ratio", OnResume::free},
+    {"clip-grad-norm", OnResume::free},
+    {"weight-decay", OnResume::free},
+    {"kd-objective", OnResume::identity},
+    {"temperature", OnResume::identity},
+    {"hard-top1", OnResume::identity},
+    {"hard-top1-end", OnResume::identity},
+    {"hard-full", OnResume::identity},
+    {"no-full-logits", OnResume::identity},
+    {"sampled-ce-weight", OnResume::identity},
+    {"sampled-negatives", OnResume::identity},
+    {"g-only", OnResume::identity},
+    {"mlp-only", OnResume::identity},
+    {"attn-only", OnResume::identity},
+    {"freeze-mags", OnResume::identity},
+    {"freeze-mags-mlp", OnResume::identity},
+    {"train-norms-only", OnResume::identity},
+    {"forward", OnResume::identity},
+    {"ste", OnResume::identity},
+    {"precision", OnResume::identity},
+    {"mixed-precision", OnResume::identity},
+    {"dtype", OnResume::identity},
+    {"gradient-checkpointing", OnResume::free},
+    {"device", OnResume::free},
+    {"threads", OnResume::free},
+    {"bucket-mib", OnResume::free},
+    {"eval-steps", OnResume::free},
+    {"eval-samples", OnResume::identity},
+    {"eval-text", OnResume::free},
+    {"eval-ctx", OnResume::free},
+    {"eval-chunks", OnResume::free},
+    {"eval-text-always", OnResume::free},
+    {"teacher-model", OnResume::free},
+    {"logging-steps", OnResume::free},
+    {"save-steps", OnResume::free},
+    {"keep-checkpoints", OnResume::free},
+    {"resume", OnResume::free},
+    {"dry-run", OnResume::free},
+});
+// They differ by nature between a run and the one that goes on with it.
+constexpr std::array<std::string_view, 2> kNotTold = {"resume", "dry-run"};
+
+json object_of(const std::string& text) {
+  json object = json::parse(text, nullptr, false);
+  return object.is_object() ? object : json::object();
+}
+
+std::string text_of(const json& value) {
+  if (value.is_null()) return "not set";
+  if (value.is_string()) return value.get<std::string>();
+  return value.dump();
+}
+
+std::string line(const std::string& key, const std::string& saved, const std::string& now) {
+  return "\n    " + key + ": " + saved + " -> " + now;
+}
+
+/// Two spellings of one file: the run may be called from another folder than it was started from.
+bool same_path(const std::string& saved, const std::string& now) {
+  std::error_code ignored;
+  if (saved == now || fs::equivalent(saved, now, ignored)) return true;
+  const std::string tail = fs::path(saved).lexically_normal().string();
+  const std::string whole = fs::weakly_canonical(now, ignored).string();
+  return fs::path(saved).is_relative() && !tail.starts_with("..") && whole.ends_with('/' + tail);
+}
+
+/// A scheme option that was given and is not what the saved scheme has.
+std::optional<OptionChange> scheme_change(std::string_view option, const TrainOptions& o,
+                                          const SourcePlan& source) {
+  const QuantScheme& has = source.scheme;
+  const auto differs = [&](const std::optional<std::int64_t>& wanted,
+                           std::int64_t actual) -> std::optional<OptionChange> {
+    if (!wanted || *wanted == actual) return std::nullopt;
+    return OptionChange{std::string(option), std::to_string(actual), std::to_string(*wanted),
+                        OnResume::scheme};
+  };
+  if (option == "mlp-lut") return differs(o.mlp_lut, has.mlp_lut);
+  if (option == "mlp-rank") return differs(o.mlp_rank, has.mlp_rank);
+  if (option == "attn-lut") return differs(o.attn_lut, has.attn_lut);
+  if (option == "attn-rank") return differs(o.attn_rank, has.attn_rank);
+  if (option == "group-size") return differs(o.group_size, source.group_size);
+  if (!o.config) return std::nullopt;
+  QuantScheme wanted = preset_scheme(*o.config);
+  wanted.mlp_lut = o.mlp_lut.value_or(wanted.mlp_lut);
+  wanted.mlp_rank = o.mlp_rank.value_or(wanted.mlp_rank);
+  wanted.attn_lut = o.attn_lut.value_or(wanted.attn_lut);
+  wanted.attn_rank = o.attn_rank.value_or(wanted.attn_rank);
+  if (wanted == has) return std::nullopt;
+  return OptionChange{"config", has.describe(), *o.config + " (" + wanted.describe() + ")", OnResume::scheme};
+}
+
+/// Given, without effect, and not what the saved run did: somebody expects something that will not happen.
+std::string refused_lines(const std::vector<OptionChange>& changes, const TrainOptions& options,
+                          const SourcePlan& source) {
+  std::string lines;
+  for (const ResumeRule& rule : kRules) {
+    const std::string name(rule.option);
+    if (!options.is_given(name)) continue;
+    if (rule.rule == OnResume::scheme) {
+      if (const auto change = scheme_change(name, options, source))
+        lines += line(name, change->saved, change->now);
+      continue;
+    }
+    if (rule.rule != OnResume::no_effect) continue;
+    const auto found =
+        std::find_if(changes.begin(), changes.end(), [&](const auto& c) { return c.option == name; });
+    if (found == changes.end()) continue;
+    if (name == "v2-checkpoint" && found->saved != "not set" && same_path(found->saved, found->now)) continue;
+    lines += line(name, found->saved, found->now);
+  }
+  return lines;
+}
+
+/// Keys of the identity that differ; those that options decide are told by these.
+std::string identity_lines(const json& saved, const json& now, const std::vector<OptionChange>& changes,
+                           const json& saved_options, const TrainOptions& options) {
+  constexpr std::array<std::string_view, 9> kByOptions = {
+      "order",     "seed",     "batch_size",   "sequences_per_step", "loss",
+      "selection", "numerics", "eval_samples", "trained_values"};
+  std::string by_options;
+  for (const OptionChange& c : changes) {
+    if (c.rule == OnResume::identity) by_options += line(c.option, c.saved, c.now);
+  }
+  bool explained = false;
+  std::string lines;
+  for (const auto& [key, value] : now.items()) {
+    if (!saved.contains(key) || saved[key] == value) continue;  // a state from before there was this key
+    if (key == "model" || key == "cache") {
+      const bool model = key == "model";
+      const json was = saved_options.value(model ? "model-id" : "cache-dir", json());
+      const auto what = [](const std::string& where, const json& fingerprint) {
+        return where + " (content " + text_of(fingerprint).substr(0, 12) + ")";
+      };
+      lines += line(key, what(text_of(was), saved[key]),
+                    what(model ? options.model_id : options.cache_dir, value));
+    } else if (!by_options.empty() &&
+               std::find(kByOptions.begin(), kByOptions.end(), key) != kByOptions.end()) {
+      explained = true;
+    } else {
+      lines += line(key, text_of(saved[key]), text_of(value));
+    }
+  }
+  return explained ? lines + by_options : lines;
+}
+
+}  // namespace
+
+std::span<const ResumeRule> resume_rules() {
+  return kRules;
+}
+
+std::vector<OptionChange> option_changes(const std::string& saved_json, const std::string& now_json) {
+  const json saved = object_of(saved_json);
+  const json now = object_of(now_json);
+  std::vector<OptionChange> changes;
+  for (const ResumeRule& rule : kRules) {
+    const std::string name(rule.option);
+    if (!saved.contains(name) || !now.contains(name) || saved[name] == now[name]) continue;
+    changes.push_back({name, text_of(saved[name]), text_of(now[name]), rule.rule});
+  }
+  return changes;
+}
+
+std::string carried_options(const StateStore::Loaded& state, const std::string& resolved_json) {
+  const json saved = object_of(state.trainer_json).value("options", json::object());
+  json now = object_of(resolved_json);
+  for (const ResumeRule& rule : kRules) {
+    const std::string name(rule.option);
+    const bool of_the_start = rule.rule == OnResume::no_effect || rule.rule == OnResume::scheme;
+    if (of_the_start && saved.contains(name)) now[name] = saved[name];
+  }
+  return now.dump();
+}
+
+void check_resumed_options(const StateStore::Loaded& state, const TrainOptions& options,
+                           const std::string& resolved_json, const SourcePlan& source,
+                           const std::string& identity) {
+  const json trainer = object_of(state.trainer_json);
+  const std::string folder = state.folder.string();
+  if (!trainer.contains("identity"))
+    throw_data("trainer.json does not say what run it belongs to", folder, "start without --resume");
+  const json saved_options = trainer.value("options", json::object());
+  const std::vector<OptionChange> changes = option_changes(saved_options.dump(), resolved_json);
+
+  const std::string other_run =
+      identity_lines(trainer["identity"], object_of(identity), changes, saved_options, options);
+  if (!other_run.empty()) {
+    throw_usage("cannot go on with other settings than the run's own (saved -> now):" + other_run, folder,
+                "give the same flags, or start anew in another --output-dir");
+  }
+  const std::string refused = refused_lines(changes, options, source);
+  if (!refused.empty()) {
+    throw_usage(
+        "only the start of a run reads these options, and the saved run had others (saved -> now):" + refused,
+        folder, "leave them out to go on, or start anew without --resume in another --output-dir");
+  }
+  std::string told;
+  for (const OptionChange& c : changes) {
+    const bool by_nature = std::find(kNotTold.begin(), kNotTold.end(), c.option) != kNotTold.end();
+    if (c.rule == OnResume::free && !by_nature) told += line(c.option, c.saved, c.now);
+  }
+  if (!told.empty()) log_info("options that differ from the saved run (saved -> now):" + told);
+}
+
+}  // namespace anemll

@@ -1,0 +1,240 @@
+// See suspicions.hpp. A row of the table below is one mistake: when it is one, what is said, and the remedy.
+#include "src/train/suspicions.hpp"
+
+#include "anemll/core/log.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace anemll {
+namespace {
+
+// Rates outside of these have not trained any model here.
+constexpr double kHighestRate = 1e-2;
+constexpr double kLowestRate = 1e-8;
+constexpr double kLowestTemperature = 0.25;
+constexpr double kHighestTemperature = 20;
+constexpr double kHighestDecay = 0.5;
+constexpr double kManyEpochs = 200;
+
+using Facts = SuspicionFacts;
+
+struct Row {
+  std::function<bool(const Facts&)> holds;
+  std::function<std::string(const Facts&)> problem;
+  std::string hint;
+};
+
+std::string count(std::int64_t n, const char* unit) {
+  return strf("%lld %s%s", static_cast<long long>(n), unit, n == 1 ? "" : "s");
+}
+long long ll(std::int64_t value) {
+  return value;
+}
+
+std::int64_t rows_per_step(const Facts& f) {
+  return std::min(f.options.batch_size, f.cache.sequences) * f.options.accumulation_steps;
+}
+double epochs(const Facts& f) {
+  return static_cast<double>(rows_per_step(f)) * static_cast<double>(f.options.max_steps) /
+         static_cast<double>(f.cache.sequences);
+}
+
+/// --`option` was given and `off` says that nothing reads it.
+Row unread(const char* option, std::function<bool(const Facts&)> off, const std::string& because) {
+  const std::string name = option;
+  return {[name, off = std::move(off)](const Facts& f) { return f.options.is_given(name) && off(f); },
+          [name, because](const Facts&) { return "--" + name + " has no effect " + because; }, "drop it"};
+}
+
+std::vector<Row> schedule_rows() {
+  return {
+      {[](const Facts& f) { return f.options.lr > 0 && f.options.warmup_steps >= f.options.max_steps; },
+       [](const Facts& f) {
+         return strf(
+             "the warm-up of %s is not over when the run of %lld ends: the rate never reaches --lr %g",
+             count(f.options.warmup_steps, "step").c_str(), ll(f.options.max_steps), f.options.lr);
+       },
+       "give a smaller --warmup-steps (a tenth of --max-steps is usual), or more steps"},
+      {[](const Facts& f) { return f.options.lr == 0; },
+       [](const Facts&) { return std::string("--lr 0 trains nothing"); }, "give a rate, for example 5e-5"},
+      {[](const Facts& f) { return f.options.lr > kHighestRate; },
+       [](const Facts& f) { return strf("--lr %g is far above what trains", f.options.lr); },
+       "usual are 1e-5 to 1e-3"},
+      {[](const Facts& f) { return f.options.lr > 0 && f.options.lr < kLowestRate; },
+       [](const Facts& f) { return strf("--lr %g is too small to change fp32 weights", f.options.lr); },
+       "usual are 1e-5 to 1e-3"},
+      {[](const Facts& f) { return f.options.clip_grad_norm > 0 && f.options.clip_grad_norm < 1e-4; },
+       [](const Facts& f) {
+         return strf("--clip-grad-norm %g stops nearly every update", f.options.clip_grad_norm);
+       },
+       "usual is 1; 0 turns it off"},
+      {[](const Facts& f) { return f.options.weight_decay > kHighestDecay; },
+       [](const Facts& f) {
+         return strf("--weight-decay %g pulls the scales to zero", f.options.weight_decay);
+       },
+       "usual are 0 to 0.1"},
+      {[](const Facts& f) { return epochs(f) > kManyEpochs; },
+       [](const Facts& f) { return strf("the run reads the cache %.0f times", epochs(f)); },
+       "make a larger cache, or give fewer --max-steps"},
+      {[](const Facts& f) { return f.resumes && f.options.max_steps <= f.done_steps; },
+       [](const Facts& f) {
+         return strf("the saved run is at step %lld and --max-steps is %lld: no step is left",
+                     ll(f.done_steps), ll(f.options.max_steps));
+       },
+       "give a larger --max-steps to go on"},
+  };
+}
+
+std::vector<Row> data_rows() {
+  return {
+      {[](const Facts& f) { return f.options.batch_size > f.cache.sequences; },
+       [](const Facts& f) {
+         return strf("--batch-size %lld is more than the cache's %s: a micro-step has no more rows than that",
+                     ll(f.options.batch_size), count(f.cache.sequences, "sequence").c_str());
+       },
+       "give a smaller --batch-size or a larger cache"},
+      {[](const Facts& f) {
+         return f.options.accumulation_steps > 1 && rows_per_step(f) > f.cache.sequences;
+       },
+       [](const Facts& f) {
+         return strf("one step reads %lld rows of a cache of %lld: the same rows again and again",
+                     ll(rows_per_step(f)), ll(f.cache.sequences));
+       },
+       "give a smaller --batch-size or --accumulation-steps, or a larger cache"},
+      {[](const Facts& f) { return f.options.batch_size < f.ranks; },
+       [](const Facts& f) {
+         return strf("--batch-size %lld on %d ranks: some ranks have nothing to compute",
+                     ll(f.options.batch_size), f.ranks);
+       },
+       "the batch counts the sequences of all ranks together; give at least one per rank"},
+      {[](const Facts& f) { return f.options.batch_size > f.ranks && f.options.batch_size % f.ranks != 0; },
+       [](const Facts& f) {
+         return strf("--batch-size %lld on %d ranks: the last rank has less to do and waits",
+                     ll(f.options.batch_size), f.ranks);
+       },
+       "give a multiple of the number of ranks"},
+      {[](const Facts& f) {
+         return f.cache.lse_train_temperature > 0 && f.cache.lse_train_temperature != f.options.temperature;
+       },
+       [](const Facts& f) {
+         return strf("the cache was made for training at temperature %g, --temperature is %g",
+                     f.cache.lse_train_temperature, f.options.temperature);
+       },
+       "the objective topk takes any temperature; for the cache's own drop the flag or give that number"},
+      {[](const Facts& f) {
+         return f.options.temperature < kLowestTemperature || f.options.temperature > kHighestTemperature;
+       },
+       [](const Facts& f) {
+         return strf("--temperature %g is far from what distils", f.options.temperature);
+       },
+       "usual are 1 to 4"},
+      {[](const Facts& f) { return f.options.hard_top1 + f.options.hard_full > 10; },
+       [](const Facts& f) {
+         return strf("the hard weights of %g drown the teacher's distribution",
+                     f.options.hard_top1 + f.options.hard_full);
+       },
+       "usual are 0 to 1"},
+      {[](const Facts& f) {
+         return f.options.is_given("eval-samples") && f.options.eval_samples > f.cache.sequences;
+       },
+       [](const Facts& f) {
+         return strf("--eval-samples %lld is more than the cache's %s, all of which are evaluated",
+                     ll(f.options.eval_samples), count(f.cache.sequences, "sequence").c_str());
+       },
+       "give a smaller number"},
+  };
+}
+
+std::vector<Row> log_rows() {
+  const auto beyond = [](const char* option, std::int64_t TrainOptions::*value, const char* meaning) {
+    const std::string name = option;
+    return Row{[name, value](const Facts& f) {
+                 return f.options.is_given(name) && f.options.*value > f.options.max_steps;
+               },
+               [name, value, meaning](const Facts& f) {
+                 return strf("--%s %lld is more than the run's %s: %s", name.c_str(), ll(f.options.*value),
+                             count(f.options.max_steps, "step").c_str(), meaning);
+               },
+               "give a smaller number"};
+  };
+  return {
+      beyond("save-steps", &TrainOptions::save_steps, "only the end is saved"),
+      beyond("eval-steps", &TrainOptions::eval_steps, "only start and end are evaluated"),
+      beyond("logging-steps", &TrainOptions::logging_steps, "no step is logged"),
+  };
+}
+
+std::vector<Row> machine_rows() {
+  return {
+      {[](const Facts& f) {
+         return f.memory_bytes > 0 && f.planned_bytes > 0 &&
+                static_cast<double>(f.planned_bytes) * f.local_ranks > static_cast<double>(f.memory_bytes);
+       },
+       [](const Facts& f) {
+         return strf("%s of this host need about %s of memory, it has %s",
+                     count(f.local_ranks, "rank").c_str(),
+                     format_bytes(static_cast<std::uint64_t>(f.planned_bytes) *
+                                  static_cast<std::uint64_t>(f.local_ranks))
+                         .c_str(),
+                     format_bytes(f.memory_bytes).c_str());
+       },
+       "give a smaller --batch-size with more --accumulation-steps, fewer ranks, or "
+       "--gradient-checkpointing"},
+      {[](const Facts& f) { return f.bf16 && !f.fast_bf16; },
+       [](const Facts&) {
+         return std::string("bf16 products on a processor without them are emulated and slow");
+       },
+       "drop --precision bf16"},
+  };
+}
+
+std::vector<Row> unread_rows() {
+  const auto resumed = [](const Facts& f) { return f.resumes; };
+  const auto no_hard = [](const Facts& f) { return f.options.no_full_logits; };
+  const auto from_checkpoint = [resumed](const Facts& f) { return !resumed(f) && f.options.v2_checkpoint; };
+  const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
+  const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
+  return {
+      unread(
+          "min-lr-ratio", [](const Facts& f) { return f.options.constant_lr; }, "with --constant-lr"),
+      unread("hard-top1", no_hard, "with --no-full-logits"),
+      unread("hard-top1-end", no_hard, "with --no-full-logits"),
+      unread("hard-full", no_hard, "with --no-full-logits"),
+      unread(
+          "sampled-negatives", [](const Facts& f) { return f.options.sampled_ce_weight == 0; },
+          "without --sampled-ce-weight"),
+      unread("svd-floor", from_checkpoint, "with --v2-checkpoint, whose scales are taken"),
+      unread("fast-init", from_checkpoint, "with --v2-checkpoint, whose scales are taken"),
+      unread(
+          "svd-floor", [](const Facts& f) { return f.options.fast_init; }, "with --fast-init"),
+      unread(
+          "freeze-mags-mlp", [](const Facts& f) { return f.options.attn_only; }, "with --attn-only"),
+      unread("eval-ctx", no_text, "without --eval-text"),
+      unread("eval-chunks", no_text, "without --eval-text"),
+      unread("eval-steps", no_evaluation, "with --eval-samples 0"),
+      unread(
+          "keep-checkpoints", [](const Facts& f) { return f.options.save_steps == 0; },
+          "without --save-steps"),
+      unread(
+          "bucket-mib", [](const Facts& f) { return f.ranks == 1; }, "on one rank"),
+      unread(
+          "seed",
+          [](const Facts& f) { return f.options.order == "sequential" && f.options.sampled_ce_weight == 0; },
+          "with --order sequential"),
+  };
+}
+
+}  // namespace
+
+std::vector<Suspicion> suspicions(const SuspicionFacts& facts) {
+  std::vector<Suspicion> found;
+  for (const auto& rows : {schedule_rows(), data_rows(), log_rows(), machine_rows(), unread_rows()}) {
+    for (const Row& row : rows) {
+      if (row.holds(facts)) found.push_back({row.problem(facts), row.hint});
+    }
+  }
+  return found;
+}
+
+}  // namespace anemll

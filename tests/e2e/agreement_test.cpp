@@ -1,0 +1,185 @@
+// Ranks that are told or given different things: rank 0's options count, other files and other builds end the
+// job before the first step, and nobody waits for ever.
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+
+namespace {
+
+/// Two ranks, each with its own command line, through the launch script.
+test::ToolResult run_apart(const std::string& rank0, const std::string& rank1) {
+  const test::TempDir dir;
+  std::ofstream(dir / "rank.sh") << "if [ \"$OMPI_COMM_WORLD_RANK\" = 0 ]; then " << rank0 << "; else "
+                                 << rank1 << "; fi\n";
+  return test::run(test::mpirun(2, "sh " + (dir / "rank.sh").string()));
+}
+
+std::string train_command(const fs::path& out, const std::string& flags) {
+  return test::bin("anemll_train") + " --v2-checkpoint " + test::golden("nano/v2_q2a4_init.pt").string() +
+         " --model-id " + test::golden("nano").string() + " --output-dir " + out.string() +
+         " --lr 5e-4 --precision fp32 --max-steps 4 --threads 1 " + flags;
+}
+
+std::string nano_cache() {
+  return " --cache-dir " + test::golden("nano/cache").string() + " ";
+}
+
+bool has(const test::ToolResult& result, const std::string& part) {
+  return result.output.find(part) != std::string::npos;
+}
+
+void flip_byte(const fs::path& file, double place) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  const auto at = static_cast<std::streamoff>(static_cast<double>(fs::file_size(file)) * place);
+  stream.seekg(at);
+  const char byte = static_cast<char>(stream.get());
+  stream.seekp(at);
+  stream.put(static_cast<char>(byte ^ 1));
+}
+
+/// Two folders with an imported nano cache and a link to the nano model: "cache", "nano".
+struct Hosts {
+  test::TempDir dir;
+  fs::path one = dir / "one", two = dir / "two";
+
+  Hosts() {
+    for (const fs::path& host : {one, two}) {
+      fs::create_directories(host / "nano");
+      for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+        fs::copy_file(test::golden(std::string("nano/") + name), host / "nano" / name);
+      fs::copy_file(test::golden("nano/v2_q2a4_init.pt"), host / "source.pt");
+    }
+    const auto imported = test::run(test::bin("anemll_cache") + " import " +
+                                    test::golden("nano/cache").string() + " " + (one / "cache").string());
+    BOOST_REQUIRE_MESSAGE(imported.code == 0, imported.output);
+    fs::copy(one / "cache", two / "cache", fs::copy_options::recursive);
+  }
+  /// The same words on both ranks, each in its own folder.
+  test::ToolResult train(const std::string& out, const std::string& model = "nano") const {
+    const std::string command = test::bin("anemll_train") + " --v2-checkpoint source.pt --model-id " + model +
+                                " --cache-dir cache --output-dir " + (dir / out).string() +
+                                " --precision fp32 --max-steps 2 --batch-size 4 --eval-samples 2 --threads 1";
+    return run_apart("cd " + one.string() + " && " + command, "cd " + two.string() + " && " + command);
+  }
+  void refused(const std::string& what) const {
+    const auto result = train("out");
+    BOOST_TEST(result.code == 3, result.output);
+    BOOST_TEST(has(result, "the ranks do not agree"), result.output);
+    BOOST_TEST(has(result, what + ": "), result.output);
+    BOOST_TEST(has(result, "on rank 1"), result.output);
+    BOOST_TEST(!has(result, "step 1/"), result.output);
+    BOOST_TEST(!fs::exists(dir / "out/best_state_dict.pt"));
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(agreement)
+
+BOOST_AUTO_TEST_CASE(options_of_rank_0_count_everywhere) {
+  const test::TempDir same, mixed;
+  const std::string first = nano_cache() + "--batch-size 4 --eval-samples 4 --seed 1 --save-steps 2 ";
+  const std::string other =
+      nano_cache() +
+      "--batch-size 6 --eval-samples 7 --seed 2 --save-steps 3 --temperature 3 "
+      "--accumulation-steps 2 --logging-steps 3 --eval-steps 1 --hard-top1 0.5 --g-only";
+  const auto expected = test::run(test::mpirun(2, train_command(same.path(), first)));
+  BOOST_REQUIRE_MESSAGE(expected.code == 0, expected.output);
+  BOOST_TEST(!has(expected, "other options"), expected.output);
+  const auto result = run_apart(train_command(mixed.path(), first), train_command(mixed.path(), other));
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(has(result, "those of rank 0 count"), result.output);
+  for (const char* line :
+       {"batch-size: 4 on rank 0, 6 (command line) on rank 1", "eval-samples: 4", "seed: 1", "save-steps: 2",
+        "temperature: 2", "accumulation-steps: 1", "g-only: false"}) {
+    BOOST_TEST(has(result, line), "no '" << line << "' in: " << result.output);
+  }
+  for (const char* file : {"state/step_00000004/parameters.safetensors", "best_state_dict.pt"})
+    BOOST_TEST(test::read_all(same / file) == test::read_all(mixed / file), file);
+}
+
+BOOST_AUTO_TEST_CASE(options_out_of_variables_and_files_count_too) {
+  const test::TempDir out;
+  std::ofstream(out / "c.ini") << "seed = 5\n";
+  const std::string command = train_command(out.path(), nano_cache() + "--batch-size 4 --eval-samples 0");
+  const auto result = run_apart(command, "ANEMLL_BATCH_SIZE=6 ANEMLL_TEMPERATURE=3 " + command +
+                                             " --config-file " + (out / "c.ini").string());
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(has(result, "temperature: 2 on rank 0, 3 (environment ANEMLL_TEMPERATURE) on rank 1"),
+             result.output);
+  BOOST_TEST(has(result, "c.ini:1) on rank 1"), result.output);
+}
+
+BOOST_AUTO_TEST_CASE(a_command_line_that_does_not_parse_ends_all) {
+  const test::TempDir out;
+  const std::string good = train_command(out.path(), nano_cache());
+  for (const bool root : {true, false}) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::string bad = good + " --batch-size none";
+    const auto result = run_apart(root ? bad : good, root ? good : bad);
+    BOOST_TEST(result.code == 2, result.output);
+    BOOST_TEST(has(result, "'none' is not a whole number"), result.output);
+    BOOST_TEST(has(result, root ? "(on rank 0)" : "(on rank 1)"), result.output);
+    BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(20)));
+  }
+  BOOST_TEST(!fs::exists(out / "state"));
+  // --help on one rank only: rank 0 decides.
+  BOOST_TEST(run_apart(good + " --help", good).code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(equal_files_at_different_places_are_fine) {
+  const Hosts hosts;
+  const auto result = hosts.train("out");
+  BOOST_TEST(result.code == 0, result.output);
+}
+
+BOOST_AUTO_TEST_CASE(another_cache_is_refused) {
+  const Hosts hosts;
+  const auto shard = hosts.two / "cache/shard_00000.h5";
+  flip_byte(shard, 0.6);  // the middle of the values; stated hashes stay
+  hosts.refused("cache content");
+}
+
+BOOST_AUTO_TEST_CASE(another_model_is_refused) {
+  const Hosts hosts;
+  flip_byte(hosts.two / "nano/model.safetensors", 0.503);
+  hosts.refused("model content");
+}
+
+BOOST_AUTO_TEST_CASE(another_source_is_refused) {
+  const Hosts hosts;
+  fs::copy_file(test::golden("nano/v2_q2a4_trained.pt"), hosts.two / "source.pt",
+                fs::copy_options::overwrite_existing);
+  hosts.refused("checkpoint content");
+}
+
+BOOST_AUTO_TEST_CASE(precompute_takes_rank_0s_options) {
+  const test::TempDir dir;
+  const auto command = [&](const std::string& out, const std::string& flags) {
+    return test::bin("anemll_precompute") + " --teacher_model_name_or_path " + test::golden("nano").string() +
+           " --dataset_name " + test::golden("datasets/alpaca_40.json").string() +
+           " --dataset_format alpaca_chat --output_dir " + (dir / out).string() +
+           " --threads 1 --num_sequences 12 --topk 8 --dtype fp32 --holdout 0 " + flags;
+  };
+  const std::string first = "--seed 1 --rand_neg 4 --max_length 32 --batch_size 2";
+  const auto expected = test::run(test::mpirun(2, command("same", first)));
+  BOOST_REQUIRE_MESSAGE(expected.code == 0, expected.output);
+  const auto result =
+      run_apart(command("mixed", first),
+                command("mixed", "--seed 2 --rand_neg 3 --max_length 16 --batch_size 3 --payload topk"));
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(has(result, "seed: 1 on rank 0, 2 (command line) on rank 1"), result.output);
+  BOOST_TEST(test::read_all(dir / "same/shard_00000.h5") == test::read_all(dir / "mixed/shard_00000.h5"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

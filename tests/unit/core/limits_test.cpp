@@ -1,0 +1,148 @@
+// What the system allows a process: control groups of both versions, and the number of threads that follows.
+#include "anemll/core/content_digest.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/platform.hpp"
+#include "anemll/core/threads.hpp"
+#include "src/core/cgroup.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+using namespace anemll;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A root folder with the given files.
+struct Root {
+  test::TempDir dir;
+  void put(const std::string& path, const std::string& text) const {
+    fs::create_directories((dir / path).parent_path());
+    write_file(dir / path, text);
+  }
+  CgroupLimits limits() const { return read_cgroup_limits(dir.path()); }
+};
+
+ProcessorLimits machine(int affinity, std::optional<double> quota = {}, bool bound = false) {
+  return {affinity, bound, quota};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(limits)
+
+BOOST_AUTO_TEST_CASE(version_2_takes_the_smallest_around_the_group) {
+  const Root root;
+  root.put("proc/self/cgroup", "0::/slice/job\n");
+  root.put("sys/fs/cgroup/slice/cpu.max", "150000 100000\n");
+  root.put("sys/fs/cgroup/slice/job/cpu.max", "max 100000\n");
+  root.put("sys/fs/cgroup/slice/job/memory.max", "1073741824\n");
+  root.put("sys/fs/cgroup/slice/memory.max", "max\n");
+  BOOST_TEST(root.limits().processors.value() == 1.5);
+  BOOST_TEST(root.limits().memory_bytes.value() == 1073741824u);
+  root.put("sys/fs/cgroup/cpu.max", "50000 100000\n");  // as a container sees its own group
+  BOOST_TEST(root.limits().processors.value() == 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(version_1_by_either_name_of_the_folder) {
+  for (const char* folder : {"cpu,cpuacct", "cpu"}) {
+    const Root root;
+    root.put("proc/self/cgroup", "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n");
+    root.put(std::string("sys/fs/cgroup/") + folder + "/cpu.cfs_quota_us", "200000\n");
+    root.put(std::string("sys/fs/cgroup/") + folder + "/cpu.cfs_period_us", "100000\n");
+    root.put("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "536870912\n");
+    BOOST_TEST(root.limits().processors.value() == 2.0);
+    BOOST_TEST(root.limits().memory_bytes.value() == 536870912u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_limit_is_no_limit) {
+  const Root root;
+  BOOST_TEST(!root.limits().processors.has_value());
+  root.put("proc/self/cgroup", "3:cpu:/\n4:memory:/\n0::/../../other\nodd line\n");
+  root.put("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+  root.put("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+  root.put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  root.put("sys/fs/cgroup/cpu.max", "max 100000\n");
+  root.put("sys/fs/cgroup/memory.max", "nonsense\n");
+  BOOST_TEST(!root.limits().processors.has_value());
+  BOOST_TEST(!root.limits().memory_bytes.has_value());
+  BOOST_TEST(processor_limits().affinity >= 1);
+  BOOST_TEST(memory_limit_bytes() > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(threads_by_flag_then_variable_then_share) {
+  BOOST_TEST(choose_threads(3, "2", 2, machine(8)).threads == 3);
+  BOOST_TEST(choose_threads(3, "2", 2, machine(8)).reason == "--threads");
+  BOOST_TEST(choose_threads(0, "2", 2, machine(8)).threads == 2);
+  BOOST_TEST(choose_threads(0, "2", 2, machine(8)).reason == "OMP_NUM_THREADS");
+  BOOST_TEST(choose_threads(0, "4,2", 1, machine(8)).threads == 4);
+  BOOST_TEST(choose_threads(0, nullptr, 2, machine(8)).threads == 4);
+  BOOST_TEST(choose_threads(0, "", 3, machine(8)).threads == 2);
+  BOOST_TEST(choose_threads(0, nullptr, 16, machine(8)).threads == 1);
+  BOOST_TEST(choose_threads(0, nullptr, 2, machine(8)).reason == "8 usable processors for 2 ranks");
+}
+
+BOOST_AUTO_TEST_CASE(quotas_and_bound_ranks) {
+  BOOST_TEST(choose_threads(0, nullptr, 1, machine(64, 2.0)).threads == 2);
+  BOOST_TEST(choose_threads(0, nullptr, 1, machine(64, 2.7)).threads == 2);
+  BOOST_TEST(choose_threads(0, nullptr, 1, machine(64, 0.5)).threads == 1);
+  BOOST_TEST(choose_threads(0, nullptr, 2, machine(64, 8.0)).threads == 4);
+  BOOST_TEST(choose_threads(0, nullptr, 1, machine(64, 2.0)).reason == "a CPU quota of 2");
+  BOOST_TEST(choose_threads(0, nullptr, 1, machine(2, 16.0)).threads == 2);
+  BOOST_TEST(choose_threads(0, nullptr, 4, machine(8, {}, true)).threads ==
+             8);  // each rank has its own eight
+  BOOST_TEST(choose_threads(0, "3", 1, machine(64, 8.0)).threads == 3);
+}
+
+BOOST_AUTO_TEST_CASE(odd_numbers_of_threads_are_told) {
+  for (const char* odd : {"0", "-1", "two", "99999999999", "2x"}) {
+    const ThreadChoice choice = choose_threads(0, odd, 1, machine(2));
+    BOOST_TEST(choice.threads == 2, odd);
+    BOOST_TEST(choice.warning.find("OMP_NUM_THREADS") != std::string::npos, odd);
+  }
+  BOOST_TEST(choose_threads(2, nullptr, 1, machine(2)).warning.empty());
+  BOOST_TEST(!choose_threads(4, nullptr, 1, machine(2)).warning.empty());
+  BOOST_TEST(!choose_threads(2, nullptr, 2, machine(2)).warning.empty());
+  BOOST_TEST(!choose_threads(0, "8", 1, machine(64, 2.0)).warning.empty());
+  BOOST_TEST(choose_threads(0, "1", 2, machine(2)).warning.empty());
+}
+
+BOOST_AUTO_TEST_CASE(content_digests_see_every_byte_of_small_files) {
+  const test::TempDir one, two;
+  for (const auto* dir : {&one, &two}) {
+    write_file(*dir / "a", std::string(100000, 'a'));
+    write_file(*dir / "b", "");
+  }
+  const auto digest = [](const test::TempDir& dir) {
+    const std::vector<fs::path> files = {dir / "a", dir / "b"};
+    return content_digest(files);
+  };
+  BOOST_TEST(digest(one) == digest(two));
+  std::string changed(100000, 'a');
+  changed[77777] = 'b';
+  write_file(two / "a", changed);
+  BOOST_TEST(digest(one) != digest(two));
+  const std::vector<fs::path> missing = {one / "c"};
+  BOOST_CHECK_THROW(content_digest(missing), Error);
+}
+
+BOOST_AUTO_TEST_CASE(content_digests_sample_large_files) {
+  const test::TempDir dir;
+  const std::uint64_t bytes = std::uint64_t{80} << 20;  // sparse: takes no room
+  write_file(dir / "large", "");
+  fs::resize_file(dir / "large", bytes);
+  const std::vector<fs::path> files = {dir / "large"};
+  const std::string before = content_digest(files);
+  fs::resize_file(dir / "large", bytes + 1);
+  BOOST_TEST(content_digest(files) != before);
+  fs::resize_file(dir / "large", bytes);
+  BOOST_TEST(content_digest(files) == before);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
