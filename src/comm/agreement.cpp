@@ -72,8 +72,8 @@ std::string table_of(const std::vector<Facts>& all) {
 
 Agreement build_agreement() {
   Agreement build(ExitCode::usage, "start the same installation of the program on every host");
-  for (const auto& [key, value] : Json::parse(build_json()).items())
-    build.add("build " + key, text_of(value));
+  const Json facts = Json::parse(build_json());  // items() of a temporary would outlive it
+  for (const auto& [key, value] : facts.items()) build.add("build " + key, text_of(value));
   return build;
 }
 

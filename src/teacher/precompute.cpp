@@ -206,6 +206,7 @@ void compare_inputs(const ModelFiles& teacher, const fs::path& tokens, Communica
   if (comm.size() == 1) return;
   constexpr std::size_t kShown = 12;
   std::vector<fs::path> files;
+  if (!fs::is_directory(teacher.folder)) files = {teacher.folder};
   for (const auto& map : teacher.maps) files.push_back(map->path());
   Agreement inputs(
       ExitCode::data,

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/data/origin.hpp"
+#include "src/train/input_agreement.hpp"
 #include "src/train/run_setup.hpp"
 
 #include <cstring>
@@ -96,6 +97,7 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
   if (options.eval_text) check_text(options, base);
   if (options.teacher_model) {
     sources.teacher = load_model_files(find_model(*options.teacher_model, comm));
+    compare_model("teacher", *sources.teacher, comm);
     check_teacher(*sources.teacher, base, cache);
     if (options.eval_text) check_text(options, *sources.teacher);
   } else {

@@ -18,13 +18,29 @@ std::string digest(const std::vector<fs::path>& files) {
   return content_digest(files).substr(0, kShown);
 }
 
+constexpr const char* kSameFiles =
+    "give every rank the same files: a folder that all hosts share, or copy them again to each host";
+
 std::vector<fs::path> files_of(const ModelFiles& model) {
+  if (!fs::is_directory(model.folder)) return {model.folder};
   std::vector<fs::path> files;
   for (const auto& map : model.maps) files.push_back(map->path());
   return files;
 }
 
+void add_model(const std::string& what, const ModelFiles& model, Agreement& inputs) {
+  inputs.add(what + " fingerprint", model.fingerprint.substr(0, kShown));
+  inputs.add(what + " content", digest(files_of(model)));
+}
+
 }  // namespace
+
+void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm) {
+  if (comm.size() == 1) return;
+  Agreement inputs(ExitCode::data, kSameFiles);
+  add_model(what, model, inputs);
+  inputs.check(comm);
+}
 
 void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm) {
   Agreement hosts(ExitCode::usage, "say it for all hosts: --device cpu or cuda, --precision fp32 or bf16");
@@ -37,11 +53,8 @@ void compare_inputs(const TrainOptions& options, const ModelFiles& model, const 
                     const fs::path& cache_path, const std::optional<StateStore::Loaded>& state,
                     Communicator& comm) {
   if (comm.size() == 1) return;
-  Agreement inputs(
-      ExitCode::data,
-      "give every rank the same files: a folder that all hosts share, or copy them again to each host");
-  inputs.add("model fingerprint", model.fingerprint.substr(0, kShown));
-  inputs.add("model content", digest(files_of(model)));
+  Agreement inputs(ExitCode::data, kSameFiles);
+  add_model("model", model, inputs);
   inputs.add("cache fingerprint", cache.fingerprint.substr(0, kShown));
   inputs.add("cache sequences", std::to_string(cache.sequences));
   inputs.add("cache hold-out sequences", std::to_string(cache.holdout_sequences));

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
@@ -17,6 +18,9 @@ namespace anemll {
 
 /// What options mean on this rank's host. A usage error on all ranks when the hosts differ. Collective.
 void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm);
+
+/// A model that the ranks load beside the student's; `what` names it in the data error. Collective.
+void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm);
 
 /// Model, cache, source and state: fingerprints and, because these look at the ends of tensors or at stated
 /// hashes only, a digest of the content. A data error on all ranks that names what differs. Collective; a

@@ -90,6 +90,7 @@ json object_of(const std::string& text) {
 std::string text_of(const json& value) {
   if (value.is_null()) return "not set";
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return strf("%.10g", value.get<double>());
   return value.dump();
 }
 

@@ -4,6 +4,8 @@
 #include "anemll/hub/hub.hpp"
 #include "src/model/compute.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace anemll {
@@ -37,6 +39,10 @@ int set_threads(const TrainOptions& options, int local_ranks) {
 
 ScheduleOptions schedule_of(const TrainOptions& o) {
   return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio};
+}
+
+double positions_per_token(const KdCacheInfo& cache) {
+  return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
 }
 
 std::string find_model(const std::string& id, Communicator& comm) {

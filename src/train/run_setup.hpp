@@ -29,6 +29,9 @@ ForwardMode choose_forward(const TrainOptions& options);
 int set_threads(const TrainOptions& options, int local_ranks);
 ScheduleOptions schedule_of(const TrainOptions& options);
 
+/// Supervised positions per input token of a row without masked tokens.
+double positions_per_token(const KdCacheInfo& cache);
+
 /// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. Collective.
 std::string find_model(const std::string& id, Communicator& comm);
 

@@ -3,6 +3,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
+#include "src/train/run_setup.hpp"
 #include "src/train/state_io.hpp"
 #include "src/train/trainer.hpp"
 
@@ -25,11 +26,6 @@ namespace {
 // Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
 constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt",
                                              "checkpoint_step#.pt"};
-
-/// Supervised positions per input token.
-double positions_per_token(const KdCacheInfo& cache) {
-  return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
-}
 
 std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
   if (!options.v2_checkpoint) return options.from_scratch ? "scratch" : "resumed";
