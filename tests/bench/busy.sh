@@ -11,6 +11,7 @@ set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
 build=$1 model=$2 cache=$3 steps=${4:-4} batch=${5:-8}
 here=$(cd "$(dirname "$0")" && pwd)
+steps=$(((steps + 1) / 2 * 2)) # they come in pairs
 out=$(mktemp -d)
 rival=
 # shellcheck disable=SC2329  # called by the trap
@@ -22,6 +23,7 @@ trap leave EXIT
 
 while :; do :; done &
 rival=$!
+disown "$rival" # or bash tells of its end
 kill -STOP "$rival"
 
 lines() { grep -c '"tokens_per_s"' "$1" 2>/dev/null || true; }
