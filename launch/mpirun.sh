@@ -15,6 +15,7 @@ if [ -n "$(trap -p INT)" ] && env --default-signal=INT true 2>/dev/null; then
 fi
 early='' # a signal that comes before there is an mpirun
 trap '' USR2
+# shellcheck disable=SC2064  # $name is wanted as it is now
 for name in TERM HUP XCPU USR1 INT; do trap "early=$name" $name; done
 ANEMLL_TERM_BECOMES_USR1=1
 . "$here/env.sh"
@@ -63,10 +64,13 @@ hears_usr1() { # PID: it has a handler
   [ -n "$caught" ] && (((16#$caught >> 9) & 1))
 }
 
+ranks_here() { cat /proc/$mpirun/task/*/children 2>/dev/null || ps -o pid= --ppid $mpirun; }
+
 ranks_hear() {
   local rank ranks
   hears_usr1 $mpirun || return 1
-  ranks=$(ps -o pid= --ppid $mpirun) || return 1
+  ranks=$(ranks_here) || return 1
+  [ -n "$ranks" ] || return 1
   for rank in $ranks; do hears_usr1 "$rank" || return 1; done
 }
 
@@ -102,13 +106,16 @@ on_interrupt() {
   elif [ -z "$killed" ] && [ $((now - interrupted_us)) -gt 200000 ]; then # closer ones are one keystroke
     killed=1
     # mpirun clears up when its ranks are gone; if it does not, it goes too.
-    pkill -KILL -P $mpirun || pkill -KILL -s $mpirun || true
-    (trap '' INT && sleep 3 && pkill -KILL -s $mpirun) >/dev/null 2>&1 &
+    ranks=$(ranks_here || true)
+    # shellcheck disable=SC2086  # one word each
+    kill -KILL ${ranks:-$mpirun} 2>/dev/null || true
+    (trap '' INT && sleep 3 && kill -KILL $mpirun) >/dev/null 2>&1 &
     last_resort=$!
   fi
 }
 
 for name in TERM HUP XCPU USR1; do
+  # shellcheck disable=SC2064
   trap "ask_to_stop $name" $name
 done
 trap on_interrupt INT

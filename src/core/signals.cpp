@@ -33,7 +33,7 @@ constexpr Known kKnown[] = {{SIGTERM, "SIGTERM", true}, {SIGINT, "SIGINT", true}
 // twice.
 constexpr std::int64_t kSameKeystroke_ns = 200'000'000;
 
-constexpr const char* kDefaultPlan = "leaving at the next safe place";
+constexpr const char* kDefaultPlan = "leaving at the next safe place, then exit code 75";
 
 /// What the handler tells the watcher.
 struct Note {
@@ -99,7 +99,7 @@ void acknowledge(const Note& note) {
                 signal_text(note.number) + ": USR2 is reserved for a dump of the run; nothing changes");
     return;
   }
-  std::string text = signal_text(note.number) + ": " + note.plan + ", then exit code 75";
+  std::string text = signal_text(note.number) + ": " + note.plan;
   if (note.number == SIGINT) text += "; a second Ctrl-C ends at once";
   logger.line(level, text);
 }

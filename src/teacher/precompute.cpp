@@ -264,7 +264,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
                "start anew with --overwrite");
   }
   int signal = 0;
-  const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept");
+  const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept, then exit code 75");
   {
     const ModelFiles files = load_model_files(teacher_path);
     compare_inputs(files, Workspace::tokens_file(folder), comm);

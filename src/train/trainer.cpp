@@ -51,7 +51,7 @@ ExitCode Trainer::run() {
     return ExitCode::done;
   }
   state_.finished = false;  // a complete run that goes on is not complete
-  const StopPlan plan("saving after this micro-step or evaluation batch");
+  const StopPlan plan("saving after this micro-step or evaluation batch, then exit code 75");
   begin();
   int signal = 0;
   try {

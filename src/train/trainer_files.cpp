@@ -60,7 +60,7 @@ void Trainer::begin() {
   if (resumed_) return;
   EvaluationResult first;
   if (options_.eval_samples > 0) {
-    const StopPlan plan("leaving, there is nothing to save yet");
+    const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
     first = evaluate(true);
     state_.initial_loss = state_.last_eval = state_.best_loss = first.loss;
     if (first.text) state_.initial_text_kl = first.text->mean;
@@ -203,6 +203,7 @@ void Trainer::finish() {
   if (!evaluates) state_.best_step = state_.step;
   save_state();
   if (evaluates) evaluate_and_keep_best(true);
+  const StopPlan plan("the run is complete and writes its last files");
   const std::uint64_t peak_before_files = peak_resident_bytes();
   on_root(comm_, [&] {
     const auto [full, half] = files_->write_final(*student_);

@@ -223,7 +223,7 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
   if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
   Communicator& device_comm = gpu ? *gpu : comm;
 
-  const StopPlan plan("leaving, there is nothing to save yet");
+  const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
                 device.str().c_str(), choose_compute(options, device) == at::kBFloat16 ? "bf16" : "fp32"));
