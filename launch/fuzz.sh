@@ -8,7 +8,7 @@ readonly seconds=${1:-60}
 readonly build=build/fuzz
 compiler=$(command -v clang++-14 || command -v clang++) || {
   echo "fuzz: no clang++" >&2
-  echo "hint: apt-get install clang-14 libclang-rt-14-dev" >&2
+  echo "hint: bash .ci/setup installs clang-14 and libclang-rt-14-dev" >&2
   exit 2
 }
 readonly targets=(gguf json_records safetensors tokenizer torch_file)
@@ -17,7 +17,7 @@ declare -A seeds=(
   [tokenizer]=tests/golden/text [torch_file]=tests/golden/files/pt)
 
 cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
-  -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DANEMLL_FUZZ=ON >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+  -DCMAKE_CXX_COMPILER_LAUNCHER="env;CCACHE_BASEDIR=$PWD;CCACHE_NOHASHDIR=1;ccache" -DANEMLL_FUZZ=ON >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
 cmake --build "$build" --target "${targets[@]/#/fuzz_}"
 mkdir -p "$build/findings"
 for target in "${targets[@]}"; do

@@ -24,7 +24,7 @@ declare -A may_include=(
   [tools]="core formats data comm hub text datasets kernels model quant export score teacher train"
 )
 readonly max_lines=450
-readonly max_fixture_bytes=10000000
+readonly max_fixture_bytes=12000000
 readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost|curl|utf8proc|simdjson|zstd|arrow|parquet)'
 # Library versions may be told apart inside the one file that wraps the library.
 readonly backend_if='^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\b.*(CUDA|NCCL|MPI|TORCH|HDF5|ANEMLL_(WITH|HAVE)|USE_)'

@@ -40,7 +40,7 @@ expect "header without pragma once" src/core/twice.hpp '// Twice.'
 expect "unfinished work" src/core/later.cpp '// TO''DO: later.'
 expect "path outside the repository" launch/here.sh 'cd /wo''rk/main'
 expect "not ASCII" src/core/dash.cpp '// A dash \0342\0200\0223.'
-head -c 10000001 /dev/zero >"$tree/blob"
+head -c 12000001 /dev/zero >"$tree/blob"
 mkdir -p "$tree/tests/golden"
 mv "$tree/blob" "$tree/tests/golden/blob"
 output=$(bash "$checker" "$tree") && { echo "accepted: fixtures too large"; failures=$((failures + 1)); }

@@ -342,6 +342,39 @@ BOOST_AUTO_TEST_CASE(gguf_models_survive_flipped_bytes) {
   BOOST_CHECK(loaded > 0 && refusals > loaded);
 }
 
+/// The published config.json of SmolLM2-135M-Instruct.
+BOOST_AUTO_TEST_CASE(smollm2_gguf_is_the_published_model, *needs_models({"smollm2.gguf"})) {
+  const ModelFiles model = load_model_files(test_models() / "smollm2.gguf");
+  Architecture published;
+  published.family = "llama";
+  published.vocab_size = 49152;
+  published.hidden_size = 576;
+  published.intermediate_size = 1536;
+  published.layers = 30;
+  published.heads = 9;
+  published.kv_heads = 3;
+  published.head_dim = 64;
+  published.max_positions = 8192;
+  published.rms_norm_eps = model.architecture.rms_norm_eps;
+  published.rope_theta = 100000;
+  published.tied_embeddings = true;
+  check_same_architecture(model.architecture, published);
+  BOOST_TEST(model.architecture.rms_norm_eps == 1e-5,
+             boost::test_tools::tolerance(1e-6));  // a float in the file
+
+  for (const TensorSpec& spec : expected_tensors(model.architecture)) {
+    const HostTensor* tensor = model.tensors.find(spec.name);
+    BOOST_REQUIRE_MESSAGE((tensor != nullptr && tensor->shape == spec.shape) || spec.name == "lm_head.weight",
+                          spec.name);
+    if (tensor == nullptr) continue;
+    const at::Tensor values = as_torch(*tensor).to(at::kFloat);
+    BOOST_CHECK_MESSAGE(values.isfinite().all().item<bool>(), spec.name);
+    // Trained weights: neither blank nor of a size that a misread scale gives.
+    const double size = values.abs().mean().item<double>();
+    BOOST_CHECK_MESSAGE(size > 1e-3 && size < 20, spec.name << ": " << size);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_its_folder, *needs_models({"smollm2.gguf", "smollm2"})) {
   const std::filesystem::path models = test_models();
   const ModelFiles gguf = load_model_files(models / "smollm2.gguf");

@@ -37,14 +37,22 @@ BOOST_AUTO_TEST_CASE(qwen3_equals_the_python_library, *needs_models({"qwen3-toke
   check_cases(model.tokenizer, golden_json("text/qwen3_cases.json"), false);
 }
 
-BOOST_AUTO_TEST_CASE(smollm2_equals_the_python_library, *needs_models({"smollm2"})) {
-  // Its cases hold no decodings: bytes without a token vanish, so that a text need not come back.
+/// Its cases hold no decodings: bytes without a token vanish, so that a text need not come back.
+void check_smollm2(const std::filesystem::path& source) {
   const Json cases = golden_json("text/smollm2_cases.json");
   BOOST_TEST(cases.size() > 100U);
-  const TextModel model = load_text_model(test_models() / "smollm2");
+  const TextModel model = load_text_model(source);
   for (const Json& item : cases)
     BOOST_TEST(model.tokenizer.encode(item["text"].get<std::string>()) == item["ids"].get<Ids>(),
                boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(smollm2_equals_the_python_library, *needs_models({"smollm2"})) {
+  check_smollm2(test_models() / "smollm2");
+}
+
+BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_the_python_library, *needs_models({"smollm2.gguf"})) {
+  check_smollm2(test_models() / "smollm2.gguf");
 }
 
 BOOST_AUTO_TEST_CASE(lowest_rank_first_then_leftmost) {
