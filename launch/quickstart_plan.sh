@@ -65,6 +65,7 @@ verdict() {
     { if (first == "") first = $1; last = $1 }
     END {
       if (NR < 2) { print "fewer than two evaluations in metrics.jsonl"; exit 1 }
+      if (first !~ /^[0-9]/ || last !~ /^[0-9]/) { print what ": not a number"; exit 1 }
       most = limit == "half" ? first / 2 : limit
       printf "%s: %.4f -> %.4f nats (must be at most %.4f)\n", what, first, last, most
       exit !(last <= most)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How large a quick start fits a machine: launch/quickstart_plan.sh, with the speeds of machines of several kinds.
+# How large a quick start fits a machine, and what it passes: launch/quickstart_plan.sh, with speeds of several machines.
 set -uo pipefail
 . "$(cd "$(dirname "$0")/../../.." && pwd)/launch/quickstart_plan.sh"
 work=$(mktemp -d)
@@ -8,37 +8,43 @@ failures=0
 expect() { # WHAT GOT WANTED
   [ "$2" = "$3" ] || { echo "$1: '$2', not '$3'"; failures=$((failures + 1)); }
 }
+# sizes SECONDS TEACHER_START RATE FIXED STEP: "SEQUENCES STEPS OVER"; the plan itself stays in $work/plan.
+sizes() {
+  teacher_start_s=$2 teacher_rate=$3 train_fixed_s=$4 step_s=$5
+  choose_sizes "$1" >"$work/plan"
+  echo "$(plan_value "$work/plan" sequences) $(plan_value "$work/plan" steps) $(plan_value "$work/plan" over)"
+}
 
-# start of the teacher, one sequence, training without steps, one step, snap
-readonly fast="5 0.1 40 2 15" old="10 1 90 25 60" middle="6 0.4 60 8 30"
-expect "a fast machine does the most" "$(quickstart_size 600 "$fast")" "60 250"
-expect "an old busy one does the least" "$(quickstart_size 600 "$old")" "30 100"
-read -r steps sequences < <(quickstart_size 480 "$middle")
-[ "$steps" -gt 30 ] && [ "$steps" -lt 60 ] && [ "$sequences" -gt 100 ] && [ "$sequences" -lt 250 ] ||
-  { echo "in between: $steps $sequences"; failures=$((failures + 1)); }
-[ "$(quickstart_seconds "$steps" "$sequences" "$middle")" -le 481 ] || { echo "longer than asked for"; failures=$((failures + 1)); }
-expect "one second each way" "$(quickstart_size 1 "$fast")" "30 100"
-expect "the sum" "$(quickstart_seconds 30 100 "$old")" $((10 + 120 + 90 + 750 + 60))
+expect "a fast machine does the most" "$(sizes 600 5 10 40 2)" "250 60 no"
+expect "an old busy one does the least, and says so" "$(sizes 600 10 1 90 25)" "100 30 yes"
+expect "no time at all" "$(sizes 1 5 10 40 2)" "100 30 yes"
+read -r sequences steps over < <(sizes 480 6 2.5 60 8)
+[ "$steps" -gt 30 ] && [ "$steps" -lt 60 ] && [ "$sequences" -gt 100 ] && [ "$sequences" -lt 250 ] && [ "$over" = no ] ||
+  { echo "in between: $sequences sequences, $steps steps, over $over"; failures=$((failures + 1)); }
+[ "$(plan_value "$work/plan" announced_s)" -le 480 ] || { echo "longer than asked for"; failures=$((failures + 1)); }
+sizes 600 10 1 90 25 >/dev/null
+# start, 120 sequences, all but the steps, 30 steps, and the snap as a part of the second
+expect "the sum" "$(plan_value "$work/plan" announced_s)" $((10 + 120 + 90 + 750 + 54))
+expect "no plan, no value" "$(plan_value "$work/none" steps)" ""
 
-printf '%s\n' '{"kind":"eval","step":0,"loss":9,"text_kl_mean":7.5,"elapsed_s":0}' \
-  '{"kind":"train","step":1,"elapsed_s":9.5,"skipped":false}' '{"kind":"train","step":2,"elapsed_s":11.5,"skipped":false}' \
-  '{"kind":"train","step":3,"elapsed_s":14.5,"skipped":false}' \
+printf '%s\n' '{"kind":"eval","step":0,"loss":9,"text_kl_mean":7.5,"elapsed_s":0}' '{"kind":"train","step":1,"elapsed_s":9.5}' \
   '{"kind":"eval","step":3,"loss":1,"text_kl_mean":1.25,"elapsed_s":14.5}' >"$work/metrics"
-expect "a step, without the first" "$(quickstart_step_seconds "$work/metrics")" 2.500
 head -n 2 "$work/metrics" >"$work/one"
-quickstart_step_seconds "$work/one" && { echo "one step is no measurement"; failures=$((failures + 1)); }
-
-printf '%s\n' '[13:01:34 +3.4s] tokenising: 0/100 sequences' '[13:01:40 +9.6s] teacher pass: 0/48 sequences' \
-  '[13:02:02 +32.1s] teacher pass: 32/48 sequences, 1.42 sequences/s' '[13:02:10 +41.6s] teacher pass: 48/48 sequences in 32s' >"$work/log"
-expect "the teacher's rate" "$(quickstart_teacher_seconds "$work/log")" "32.000 48"
-quickstart_teacher_seconds "$work/metrics" && { echo "no teacher pass, and yet a rate"; failures=$((failures + 1)); }
-
-quickstart_verdict "$work/metrics" text_kl_mean 2.5 KL >/dev/null || { echo "a good run is refused"; failures=$((failures + 1)); }
-quickstart_verdict "$work/metrics" text_kl_mean 1.2 KL >/dev/null && { echo "over the limit, and accepted"; failures=$((failures + 1)); }
-sed 's/1\.25/3.9/' "$work/metrics" >"$work/weak"
-quickstart_verdict "$work/weak" text_kl_mean 5 KL >/dev/null && { echo "over half of the start, and accepted"; failures=$((failures + 1)); }
-quickstart_verdict "$work/one" text_kl_mean 5 KL >/dev/null && { echo "one evaluation is enough"; failures=$((failures + 1)); }
-expect "a clock" "$(quickstart_clock 59) $(quickstart_clock 250)" "59 s 4 min 10 s"
+# passes WANTED KEY LIMIT FILE
+passes() {
+  local got=yes
+  verdict "$work/$4" "$2" KL "$3" >/dev/null || got=no
+  expect "the verdict on $4 by $2, limit $3" "$got" "$1"
+}
+passes yes text_kl_mean 2.5 metrics
+passes yes text_kl_mean 1.25 metrics
+passes no text_kl_mean 1.2 metrics
+passes yes loss half metrics
+sed 's/"loss":1,/"loss":4.6,/' "$work/metrics" >"$work/weak"
+passes no loss half weak
+passes no text_kl_mean 2.5 one
+sed 's/1\.25/nan/' "$work/metrics" >"$work/lost"
+passes no text_kl_mean 2.5 lost
 
 [ "$failures" -eq 0 ] && echo "every size and verdict is right"
 exit $((failures > 0))
