@@ -143,7 +143,8 @@ if $tiny; then
 else
   what="KL from the teacher on CONTRIBUTING.md (not trained on)" key=text_kl_mean limit=2.5
 fi
-verdict "$out/run/metrics.jsonl" "$key" "$what" "$limit" || exit 5
+line=$(verdict "$out/run/metrics.jsonl" "$key" "$what" "$limit") || { echo "$line" >&2; exit 5; }
+say "$line"
 touch "$out/finished"
 say "snapped checkpoint: $out/snap/model_state_dict.pt (report: $out/snap/snap_report.json)"
 if ! $tiny && ! $going_on; then say "announced: $announced s, taken: $((SECONDS - planned)) s"; fi
