@@ -6,13 +6,17 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/model/finite.hpp"
 #include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -60,10 +64,13 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return shards;
 }
 
-FoundMap read_sharded(const fs::path& folder, Maps& maps) {
+/// All tensors of the shards that the index names. Where two shards have one tensor the index decides; what
+/// it lists and no shard has is missed only if the model needs it.
+FoundMap read_sharded(const fs::path& folder, Maps& maps, Inventory& inventory) {
   const fs::path index = folder / kIndex;
   const std::map<std::string, std::string> shards = read_index(index);
   std::map<std::string, FoundMap> files;
+  FoundMap found;
   for (const auto& [name, file] : shards) {
     if (files.contains(file)) continue;
     if (!fs::exists(folder / file)) {
@@ -71,15 +78,13 @@ FoundMap read_sharded(const fs::path& folder, Maps& maps) {
                  "download the model again");
     }
     add_file(folder / file, files[file], maps);
+    found.insert(files[file].begin(), files[file].end());
   }
-  FoundMap found;
   for (const auto& [name, file] : shards) {
-    const auto entry = files[file].find(name);
-    if (entry == files[file].end()) {
-      throw_data("tensor " + name + " is not in the shard that the index names", (folder / file).string(),
-                 "download the model again");
+    if (const auto entry = files[file].find(name); entry != files[file].end()) found[name] = entry->second;
+    if (!found.contains(name)) {
+      inventory.add(Fate::left_out, "entry of the index", name, "no shard has this tensor");
     }
-    found[name] = entry->second;
   }
   return found;
 }
@@ -92,17 +97,70 @@ FoundMap read_gguf_tensors(const fs::path& path, const Architecture& architectur
   return found;
 }
 
-FoundMap read_tensors(const fs::path& folder, Maps& maps) {
+/// Other weights of the folder than the files that are read: a stale copy, an adapter, another format.
+void tell_other_weights(const fs::path& folder, const FoundMap& found, Inventory& inventory) {
+  std::set<std::string> read;
+  for (const auto& [name, entry] : found) read.insert(entry.file.filename().string());
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool weights = name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json") ||
+                         name.starts_with("adapter_");
+    if (!weights || read.contains(name) || (name == kIndex && !fs::exists(folder / kSingle))) continue;
+    inventory.add(Fate::left_out, "file", name,
+                  name.starts_with("adapter_") ? "an adapter must be merged into the weights first"
+                                               : "the weights are read from " + *read.begin() +
+                                                     (read.size() > 1 ? " and others" : ""));
+  }
+}
+
+FoundMap read_tensors(const fs::path& folder, Maps& maps, Inventory& inventory) {
   FoundMap found;
   if (fs::exists(folder / kSingle)) {
     add_file(folder / kSingle, found, maps);
   } else if (fs::exists(folder / kIndex)) {
-    found = read_sharded(folder, maps);
+    found = read_sharded(folder, maps, inventory);
   } else {
     throw_data(std::string("no weights: neither ") + kSingle + " nor " + kIndex, folder.string(),
                "only safetensors weights are read; download or convert them");
   }
+  if (!found.empty()) tell_other_weights(folder, found, inventory);
   return found;
+}
+
+bool same_bytes(const HostTensor& a, const HostTensor& b) {
+  if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  const HostTensor left = a.packed(), right = b.packed();
+  return std::memcmp(left.data, right.data, left.bytes()) == 0;
+}
+
+/// A file may hold a head although the configuration ties it to the embedding: equal bytes are the same
+/// thing; other values are a model of their own, whatever the configuration says (as transformers decides
+/// since 5.12).
+void settle_head(ModelFiles& model, FoundMap& found) {
+  if (!model.architecture.tied_embeddings || !found.contains(kEmbedding)) return;
+  const auto head = found.find(kHead);
+  if (head == found.end() || same_bytes(head->second.tensor, found[kEmbedding].tensor)) {
+    if (head != found.end()) model.inventory.add(Fate::compared, "tensor", kHead);
+    found[kHead] = found[kEmbedding];
+    return;
+  }
+  model.architecture.tied_embeddings = false;
+  model.inventory.add(
+      Fate::left_out, "config key", "tie_word_embeddings",
+      "the file has a head of its own, with other values than the embedding: that one is used");
+}
+
+std::string why_unused(const std::string& name, const Architecture& architecture) {
+  constexpr std::string_view kLayers = "model.layers.";
+  if (name.starts_with(kLayers)) {
+    const std::string number = name.substr(kLayers.size(), name.find('.', kLayers.size()) - kLayers.size());
+    const bool digits =
+        !number.empty() && number.size() < 10 && std::all_of(number.begin(), number.end(), ::isdigit);
+    if (digits && std::stoll(number) >= architecture.layers)
+      return "the configuration has " + std::to_string(architecture.layers) + " layers";
+  }
+  if (name.ends_with(".bias")) return "the configuration has no such bias";
+  return "the architecture has no such tensor";
 }
 
 void check(const TensorSpec& spec, const Found& found) {
@@ -172,12 +230,9 @@ ModelFiles load_model_files(const fs::path& model) {
   ModelFiles out;
   out.folder = model;
   out.architecture = read_architecture(model);
-  FoundMap found =
-      is_gguf(model) ? read_gguf_tensors(model, out.architecture, out.maps) : read_tensors(model, out.maps);
-
-  // Published files carry the head of tied models or leave it out; the embedding stands in for it.
-  const bool tied = out.architecture.tied_embeddings;
-  if (tied && found.contains(kEmbedding)) found[kHead] = found[kEmbedding];
+  FoundMap found = is_gguf(model) ? read_gguf_tensors(model, out.architecture, out.maps)
+                                  : read_tensors(model, out.maps, out.inventory);
+  settle_head(out, found);
 
   Fingerprint fingerprint;
   fingerprint.add(model_config_json(model));
@@ -190,6 +245,11 @@ ModelFiles load_model_files(const fs::path& model) {
                      : "config.json and the weights belong to different models; download both again");
     }
     check(spec, entry->second);
+    if (!all_finite(entry->second.tensor)) {
+      throw_data("tensor " + spec.name + " holds values that are not numbers (NaN or infinite)",
+                 entry->second.file.string(),
+                 "the file is damaged or its training diverged: take another copy");
+    }
     fingerprint.add(spec.name);
     fingerprint.add(entry->second.tensor);
     out.tensors.set(spec.name, std::move(entry->second.tensor));
@@ -197,7 +257,7 @@ ModelFiles load_model_files(const fs::path& model) {
   }
   out.fingerprint = fingerprint.hex();
   for (const auto& [name, extra] : found) {
-    log(LogLevel::debug, "ignoring tensor " + name + " of " + extra.file.string());
+    out.inventory.add(Fate::left_out, "tensor", name, why_unused(name, out.architecture));
   }
   return out;
 }

@@ -144,7 +144,9 @@ void inspect_precompute(const PrecomputeOptions& o) {
   const std::string report = inspection(o, teacher, read);
   std::fwrite(report.data(), 1, report.size(), stdout);
   std::fflush(stdout);
-  if (o.strict) read.inventory.tell(o.dataset, true);
+  if (!o.strict) return;
+  teacher.model.inventory.tell(o.teacher, true);
+  read.inventory.tell(o.dataset, true);
 }
 
 }  // namespace anemll

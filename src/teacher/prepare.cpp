@@ -214,6 +214,7 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
                        load_text_model(at.path, o.compat == "reference" ? TokenizerRules::transformers
                                                                         : TokenizerRules::as_written),
                        {}};
+  inputs.model.inventory.tell(o.teacher, o.strict && !o.inspect);
   check_teacher(o, inputs.model, inputs.text);
   inputs.chat = choose_template(o, inputs.text, o.teacher);
   return inputs;

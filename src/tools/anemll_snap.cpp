@@ -99,8 +99,9 @@ int snap(int argc, char** argv) {
   source.device = options.device;
   set_threads(source, 1);
   verify.device = choose_device(source, 0, 1);
-  Student student =
-      Student::from_checkpoint(load_model_files(fetch_model(model_id, {}).path), source, verify.device);
+  const ModelFiles model = load_model_files(fetch_model(model_id, {}).path);
+  model.inventory.tell(model_id, options.strict);
+  Student student = Student::from_checkpoint(model, source, verify.device);
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {

@@ -43,6 +43,7 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.add("cache-dir", &o.cache_dir, "KD cache to score with; without it effective weights are compared");
   table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
   table.add_choice("device", &o.device, "where to score", {"auto", "cpu", "cuda"});
+  table.add_flag("strict", &o.strict, "anything of the model's files that is not used is an error");
   table.add_flag("debug", &o.debug, "one line per linear");
   for (const char* path : {"checkpoint", "output", "model-id", "cache-dir"}) table.mark_path(path);
   return table;

@@ -26,6 +26,7 @@ struct SnapToolOptions {
   std::optional<std::string> cache_dir;
   std::int64_t samples = 40;
   std::string device = "auto";
+  bool strict = false;
   bool debug = false;
 };
 

@@ -77,6 +77,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"save-steps", OnResume::free},
     {"keep-checkpoints", OnResume::free},
     {"resume", OnResume::free},
+    {"strict", OnResume::free},
     {"dry-run", OnResume::free},
 });
 // They differ by nature between a run and the one that goes on with it.

@@ -134,6 +134,7 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("resume", &o.resume,
         "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "
         "that holds some (run/state/step_..., run/earlier-1)");
+  t.add_flag("strict", &o.strict, "anything of the model's files that is not used is an error");
   t.add_flag("dry-run", &o.dry_run, "check everything, print the memory plan, stop before step 1");
   const std::string later = "experiment tracking is not part of this build";
   const std::string hint = "training_log.csv and metrics.jsonl in the output folder hold every figure";

@@ -124,6 +124,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
       static_cast<std::uint64_t>(options_.seed), reading);
   leave_together(comm_, "opening model and cache", "nothing was made yet: run the same command again");
   const ModelFiles base = load_model_files(model_path);
+  on_root(comm_, [&] { base.inventory.tell(options_.model_id, options_.strict); });
   compare_inputs(options_, base, data_->info(), cache, state, comm_);
   check_positions(data_->info(), model, options_);
   const SourcePlan source = plan_source(options_, model, state);

@@ -160,7 +160,7 @@ handed_on() {
   mkdir "$folder"
   printf '#!/bin/sh\necho "$@"\n' >"$folder/mpirun"
   chmod +x "$folder/mpirun"
-  PATH=$folder:$PATH ANEMLL_LOG_LEVEL=info OMP_PROC_BIND=false NCCL_ALGO=Ring HF_HOME=/hub HF_TOKEN=secret HF_HUB_DISABLE_IMPLICIT_TOKEN=1 \
+  PATH=$folder:$PATH ANEMLL_LOG_LEVEL=info OMP_NUM_THREADS=1 OMP_PROC_BIND=false NCCL_ALGO=Ring HF_HOME=/hub HF_TOKEN=secret HF_HUB_DISABLE_IMPLICIT_TOKEN=1 \
     HUGGING_FACE_HUB_TOKEN=secret "$script" -np 2 x >"$folder/output" 2>&1 || fail "handed_on: $(cat "$folder/output")"
   for variable in ANEMLL_LOG_LEVEL OMP_NUM_THREADS OMP_PROC_BIND NCCL_ALGO NCCL_DEBUG HF_HOME HF_HUB_DISABLE_IMPLICIT_TOKEN; do
     says "-x $variable "

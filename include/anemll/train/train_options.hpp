@@ -83,6 +83,7 @@ struct TrainOptions {
   std::int64_t keep_checkpoints = 0;
   std::string resume = "none";
   bool dry_run = false;
+  bool strict = false;  ///< what is left out of the model's files is an error
 
   std::vector<std::string> given;  ///< names of the options that somebody set (OptionTable::given_names)
   bool is_given(const std::string& name) const;

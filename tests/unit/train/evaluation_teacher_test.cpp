@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(teachers_that_do_not_fit_are_refused_before_the_student_is_
     return altered_nano(s.work / ("max" + std::to_string(count)), set, same).string();
   };
   TrainOptions options = s.options("cache", {.rows = 8, .holdout = 0, .hidden = false});
-  options.v2_checkpoint = (s.work / "nowhere.pt").string();  // read later
+  options.v2_checkpoint = test::golden("nano/v2_q2a4_init.pt").string();
   options.teacher_model = small;
   Setup::refused(options, ExitCode::data, {"4000", "4096", small, "--teacher-model"});
   options.teacher_model = of_positions(16);

@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
        [](auto& o, auto&, auto&) { o.given.push_back("sampled-negatives"); }},
       {"--fast-init has no effect",
        [](auto& o, auto&, auto&) {
-         o.v2_checkpoint = "x";
+         o.v2_checkpoint = std::string("x");
          o.given.push_back("fast-init");
        }},
       {"--svd-floor has no effect",
