@@ -53,8 +53,8 @@ class StopError : public Error {
 /// `hint`: what a second start does. Cheap: it may stand in a loop over records.
 void leave_on_signal(std::string_view during, std::string_view hint);
 
-/// While it lives, the line that acknowledges a signal says this: "saving after this micro-step, then exit code
-/// 75". `text` must be a literal. Scopes nest; one thread makes them.
+/// While it lives, the line that acknowledges a signal says this: "saving after this micro-step, then exit
+/// code 75". `text` must be a literal. Scopes nest; one thread makes them.
 class StopPlan {
  public:
   explicit StopPlan(const char* text);
