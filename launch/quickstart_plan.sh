@@ -21,7 +21,7 @@ measure() {
   # "teacher pass: 16 sequences in 5.1s, 3.1 sequences/s, 200 tokens/s"; a sequence has 64 tokens.
   teacher_rate=$(sed -n 's/.*teacher pass: [0-9]* sequences in .* \([0-9.]*\) tokens\/s.*/\1/p' "$folder/teacher.log" | tail -n 1 |
     awk '{print $1 / 64}')
-  teacher_start_s=$(awk -v w="$whole" -v n=$probe_sequences -v r="$teacher_rate" 'BEGIN {s = w - n / r; print s > 0 ? s : 0}')
+  teacher_start_s=$(awk -v w="$whole" -v n=$probe_sequences -v r="$teacher_rate" 'BEGIN {s = w - n / r; print (s > 0 ? s : 0)}')
 
   began=$(seconds_now)
   train "$folder/cache" "$folder/run" --max-steps $probe_steps --warmup-steps 1 --logging-steps 1 >"$folder/train.log" 2>&1 ||
@@ -30,7 +30,7 @@ measure() {
   # The first step also warms up; the others tell the rate.
   step_s=$(sed -n 's/.*"kind":"train".*"elapsed_s":\([0-9.eE+-]*\).*/\1/p' "$folder/run/metrics.jsonl" |
     awk '{t[NR] = $1} END {if (NR < 2) exit 1; print (t[NR] - t[1]) / (NR - 1)}')
-  train_fixed_s=$(awk -v w="$whole" -v n=$probe_steps -v s="$step_s" 'BEGIN {f = w - n * s; print f > 0 ? f : 0}')
+  train_fixed_s=$(awk -v w="$whole" -v n=$probe_steps -v s="$step_s" 'BEGIN {f = w - n * s; print (f > 0 ? f : 0)}')
 }
 
 # show LOG: why a measurement failed; ends the script with the code of the failed command.
