@@ -12,16 +12,16 @@ minus() { awk -v a="$1" -v b="$2" 'BEGIN {print a - b}'; }
 #   teacher_start_s, teacher_rate  seconds before the first sequence, sequences a second after that
 #   train_fixed_s, step_s          all of a training run but its steps (start, evaluations, files), one step
 measure() {
-  local folder=$1 began whole
+  local folder=$1 began whole read_sequences
   readonly probe_sequences=16 probe_steps=3
   mkdir -p "$folder"
   began=$(seconds_now)
-  precompute $probe_sequences 8 0 "$folder/cache" >"$folder/teacher.log" 2>&1 || show "$folder/teacher.log"
+  precompute $probe_sequences 8 0.1 "$folder/cache" >"$folder/teacher.log" 2>&1 || show "$folder/teacher.log"
   whole=$(minus "$(seconds_now)" "$began")
-  # "teacher pass: 16 sequences in 5.1s, 3.1 sequences/s, 200 tokens/s"; a sequence has 64 tokens.
-  teacher_rate=$(sed -n 's/.*teacher pass: [0-9]* sequences in .* \([0-9.]*\) tokens\/s.*/\1/p' "$folder/teacher.log" | tail -n 1 |
-    awk '{print $1 / 64}')
-  teacher_start_s=$(awk -v w="$whole" -v n=$probe_sequences -v r="$teacher_rate" 'BEGIN {s = w - n / r; print (s > 0 ? s : 0)}')
+  # "teacher pass: 20 sequences in 8.1s, 2.5 sequences/s, 160 tokens/s", held-out ones included; a sequence has 64 tokens.
+  read -r read_sequences teacher_rate < <(sed -n 's/.*teacher pass: \([0-9]*\) sequences in .* \([0-9.]*\) tokens\/s.*/\1 \2/p' \
+    "$folder/teacher.log" | tail -n 1 | awk '{print $1, $2 / 64}')
+  teacher_start_s=$(awk -v w="$whole" -v n="$read_sequences" -v r="$teacher_rate" 'BEGIN {s = w - n / r; print (s > 0 ? s : 0)}')
 
   began=$(seconds_now)
   train "$folder/cache" "$folder/run" --max-steps $probe_steps --warmup-steps 1 --logging-steps 1 >"$folder/train.log" 2>&1 ||

@@ -103,13 +103,17 @@ void tell_other_weights(const fs::path& folder, const FoundMap& found, Inventory
   for (const auto& [name, entry] : found) read.insert(entry.file.filename().string());
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    const bool weights = name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json") ||
-                         name.starts_with("adapter_");
+    // Weights of this model by their names; other files of tensors may be anything.
+    const bool named_so = name.starts_with("model") || name.starts_with("consolidated");
+    const bool adapter = name.starts_with("adapter_");
+    const bool weights =
+        adapter ||
+        (named_so && (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")));
     if (!weights || read.contains(name) || (name == kIndex && !fs::exists(folder / kSingle))) continue;
-    inventory.add(Fate::left_out, "file", name,
-                  name.starts_with("adapter_") ? "an adapter must be merged into the weights first"
-                                               : "the weights are read from " + *read.begin() +
-                                                     (read.size() > 1 ? " and others" : ""));
+    inventory.add(
+        Fate::left_out, "file", name,
+        adapter ? "an adapter must be merged into the weights first"
+                : "the weights are read from " + *read.begin() + (read.size() > 1 ? " and others" : ""));
   }
 }
 

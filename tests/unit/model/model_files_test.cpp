@@ -108,6 +108,7 @@ BOOST_AUTO_TEST_CASE(other_weights_in_the_folder_are_told) {
   copy_config(folder);
   write_tensors(folder / "model.safetensors", nano_tensors());
   write_tensors(folder / "adapter_model.safetensors", {});
+  write_tensors(folder / "logits.safetensors", {});  // no weights by its name
   write_file(folder / "model.safetensors.index.json", "{}");
   BOOST_CHECK_EQUAL(load_model_files(folder.path()).inventory.count(Fate::left_out), 2);
 }
