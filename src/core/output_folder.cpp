@@ -23,15 +23,6 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/// Number of earlier-7 or earlier-7.moving.
-std::int64_t number_of(const fs::path& folder) {
-  const std::string name = folder.filename().string();
-  std::int64_t n = 0;
-  for (std::size_t i = kEarlier.size() - 1; i < name.size() && is_digit(name[i]) && n < 100000000; ++i)
-    n = n * 10 + (name[i] - '0');
-  return n;
-}
-
 [[noreturn]] void throw_move(const fs::path& from, const std::error_code& error) {
   throw_data("cannot move: " + error.message(), from.string(), "check the permissions; nothing was lost");
 }
@@ -106,6 +97,19 @@ bool matches(std::string_view pattern, std::string_view name) {
     pattern.remove_prefix(1);
   }
   return name.empty();
+}
+
+std::optional<std::int64_t> number_in(std::string_view pattern, std::string_view name) {
+  constexpr std::size_t kDigits = 18;  // as many fit in every case
+  if (!matches(pattern, name)) return std::nullopt;
+  std::size_t i = pattern.find('#');
+  const std::size_t first = i;
+  std::int64_t number = 0;
+  for (; i < name.size() && is_digit(name[i]); ++i) {
+    if (i - first == kDigits) return std::nullopt;
+    number = number * 10 + (name[i] - '0');
+  }
+  return number;
 }
 
 const EntryRule* rule_of(const Product& product, const fs::path& entry) {
@@ -206,8 +210,8 @@ fs::path OutputFolder::next_earlier() const {
   std::int64_t last = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
     const std::string name = entry.path().filename().string();
-    if (matches(kEarlier, name) || matches(kEarlierMoving, name))
-      last = std::max(last, number_of(entry.path()));
+    for (const std::string_view pattern : {kEarlier, kEarlierMoving})
+      last = std::max(last, number_in(pattern, name).value_or(0));
   }
   return folder_ / ("earlier-" + std::to_string(last + 1));
 }

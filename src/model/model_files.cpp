@@ -3,16 +3,16 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/finite.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/model/finite.hpp"
 #include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -155,14 +155,8 @@ void settle_head(ModelFiles& model, FoundMap& found) {
 }
 
 std::string why_unused(const std::string& name, const Architecture& architecture) {
-  constexpr std::string_view kLayers = "model.layers.";
-  if (name.starts_with(kLayers)) {
-    const std::string number = name.substr(kLayers.size(), name.find('.', kLayers.size()) - kLayers.size());
-    const bool digits =
-        !number.empty() && number.size() < 10 && std::all_of(number.begin(), number.end(), ::isdigit);
-    if (digits && std::stoll(number) >= architecture.layers)
-      return "the configuration has " + std::to_string(architecture.layers) + " layers";
-  }
+  if (number_in("model.layers.#.*", name).value_or(-1) >= architecture.layers)
+    return "the configuration has " + std::to_string(architecture.layers) + " layers";
   if (name.ends_with(".bias")) return "the configuration has no such bias";
   return "the architecture has no such tensor";
 }
@@ -249,7 +243,8 @@ ModelFiles load_model_files(const fs::path& model) {
                      : "config.json and the weights belong to different models; download both again");
     }
     check(spec, entry->second);
-    if (!all_finite(entry->second.tensor)) {
+    const bool seen = spec.name == kHead && out.architecture.tied_embeddings;  // the embedding's bytes
+    if (!seen && !all_finite(entry->second.tensor)) {
       throw_data("tensor " + spec.name + " holds values that are not numbers (NaN or infinite)",
                  entry->second.file.string(),
                  "the file is damaged or its training diverged: take another copy");

@@ -2,6 +2,7 @@
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/hub/recorded_id.hpp"
 
@@ -64,15 +65,8 @@ std::int64_t bits_of(std::int64_t lut_size) {
   return static_cast<std::int64_t>(std::ceil(std::log2(static_cast<double>(lut_size))));
 }
 
-/// n of checkpoint_step{n}.pt, or nothing.
 std::optional<std::int64_t> periodic_step(const fs::path& path) {
-  const std::string name = path.filename().string();
-  constexpr std::string_view kPrefix = "checkpoint_step";
-  if (!name.starts_with(kPrefix) || path.extension() != ".pt") return std::nullopt;
-  const std::string digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - 3);
-  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
-    return std::nullopt;
-  return std::stoll(digits);
+  return number_in("checkpoint_step#.pt", path.filename().string());
 }
 
 }  // namespace

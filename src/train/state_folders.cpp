@@ -2,14 +2,14 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/finite.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <tuple>
@@ -21,19 +21,6 @@ using nlohmann::json;
 namespace {
 
 constexpr int kStoresUp = 3;  // state/abandoned-1/step_7 refers to a file in state
-
-/// Every exponent bit set means infinity or NaN.
-bool all_finite(const HostTensor& tensor) {
-  if (tensor.dtype != DType::f32) return true;
-  const HostTensor packed = tensor.packed();
-  std::uint32_t bad = 0;
-  for (std::int64_t i = 0; i < packed.numel(); ++i) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, packed.data + static_cast<std::size_t>(i) * sizeof(bits), sizeof(bits));
-    bad |= static_cast<std::uint32_t>((bits & 0x7F800000U) == 0x7F800000U);
-  }
-  return bad == 0;
-}
 
 void require_finite(const TensorMap& tensors, const fs::path& file) {
   for (const auto& [name, tensor] : tensors) {
@@ -71,13 +58,8 @@ std::string state_folder_name(std::int64_t step) {
 
 std::optional<std::int64_t> step_of(const fs::path& folder) {
   const std::string stem = folder.stem().string();
-  constexpr std::string_view kPrefix = "step_";
-  if (!stem.starts_with(kPrefix) || (folder.has_extension() && folder.extension() != ".old"))
-    return std::nullopt;
-  const std::string digits = stem.substr(kPrefix.size());
-  if (digits.empty() || digits.size() > 18 || !std::all_of(digits.begin(), digits.end(), ::isdigit))
-    return std::nullopt;
-  return std::stoll(digits);
+  if (folder.has_extension() && folder.extension() != ".old") return std::nullopt;
+  return number_in("step_#", stem);
 }
 
 std::vector<fs::path> step_folders(const fs::path& root) {

@@ -5,6 +5,7 @@
 
 #include "anemll/core/file_lock.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -46,6 +47,9 @@ const Product& kd_cache_files();
 
 /// `name` alone, without a look at the file.
 bool matches(std::string_view pattern, std::string_view name);
+/// The number at the first '#' of a pattern that has no '*' before it; nothing when the name does not match
+/// or has more than 18 digits there.
+std::optional<std::int64_t> number_in(std::string_view pattern, std::string_view name);
 /// The rule that fits the entry, or nothing.
 const EntryRule* rule_of(const Product& product, const std::filesystem::path& entry);
 /// Removes the entries of `folder` whose names fit one of the patterns.

@@ -1,4 +1,4 @@
-#include "src/model/finite.hpp"
+#include "anemll/core/finite.hpp"
 
 #include <cstddef>
 #include <cstdint>
