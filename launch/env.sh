@@ -7,8 +7,8 @@ if [ "$(id -u)" -eq 0 ]; then
   export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="${OMPI_ALLOW_RUN_AS_ROOT_CONFIRM:-1}"
 fi
 
-# More ranks than cores are wanted on small machines (tests run four on two). mpi_yield_when_idle is not set: no
-# wait of ours is inside of MPI, ranks poll and sleep by themselves (src/comm). Neither is OMP_WAIT_POLICY: on quiet
+# More ranks than cores are wanted on small machines (tests run four on two). mpi_yield_when_idle is not set: a
+# training run waits inside of MPI at its start and end only, between them ranks poll and sleep by themselves (src/comm). Neither is OMP_WAIT_POLICY: on quiet
 # cores LibTorch's waiting loops cost nothing, on shared ones they are not used (src/kernels/README.md), also
 # without this script.
 export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"

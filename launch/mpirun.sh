@@ -43,19 +43,22 @@ exec {out}> >(relay && exec tee -p /dev/null)
 out_relay=$!
 exec {err}> >(exec {out}>&- && relay && tee -p /dev/fd/3 3>&1 >&2 | grep -aE "$telling" >&"$keep")
 err_relay=$!
-# A terminal's input belongs to our session, not to mpirun's.
+# Only the foreground group may read from a terminal, and mpirun gets one of its own.
 reader=
 if [ -t 0 ]; then
   exec < <(trap '' INT TTIN && exec {out}>&- {err}>&- && exec cat 2>/dev/null)
   reader=$!
 fi
 
-# A session of its own: signals to our group (Ctrl-C, timeout) reach this script only. Should this script be
-# killed, mpirun gets the USR1 that it cannot send any more.
-alone=(setsid)
-if setpriv --pdeathsig USR1 true 2>/dev/null; then alone+=(setpriv --pdeathsig USR1); fi
+# A process group of its own: signals to our group (Ctrl-C, timeout) reach this script only. Not a session of its own:
+# the kernel shares cores by session first, so a busy program of the old one would get as much as all ranks together.
+# Should this script be killed, mpirun gets the USR1 that it cannot send any more.
+alone=()
+if setpriv --pdeathsig USR1 true 2>/dev/null; then alone=(setpriv --pdeathsig USR1); fi
+set -m # job control gives what it starts a group
 "${alone[@]}" mpirun "${forward[@]}" "$@" <&0 >&"$out" 2>&"$err" {out}>&- {err}>&- {keep}>&- {kept}<&- &
 mpirun=$!
+set +m
 exec {out}>&- {err}>&-
 
 hears_usr1() { # PID: it has a handler

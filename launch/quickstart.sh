@@ -72,6 +72,10 @@ precompute() {
 train() {
   ranks "$bin/anemll_train" --from-scratch --model-id "$model" --cache-dir "$1" --output-dir "$2" "${train_flags[@]}" "${@:3}"
 }
+# snap RUN CACHE OUTPUT
+snap() {
+  run "$bin/anemll_snap" --checkpoint "$1/best_state_dict.pt" --model-id "$model" --cache-dir "$2" --fp16 --output "$3"
+}
 
 bash launch/build.sh "$preset" programs | tee -p /dev/null # cmake and ninja fail without a reader
 if $tiny; then model=tests/golden/nano; else model=$(bash launch/demo_model.sh); fi
@@ -134,7 +138,7 @@ train "$cache" "$out/run" --resume auto
 if [ ! -e "$out/snap/snap_report.json" ]; then
   say "== snapping to FP16"
   rm -rf "$out/snap"
-  run "$bin/anemll_snap" --checkpoint "$out/run/best_state_dict.pt" --model-id "$model" --cache-dir "$cache" --fp16 --output "$out/snap"
+  snap "$out/run" "$cache" "$out/snap"
 fi
 
 say "== verdict"

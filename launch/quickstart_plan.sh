@@ -11,9 +11,10 @@ minus() { awk -v a="$1" -v b="$2" 'BEGIN {print a - b}'; }
 # measure FOLDER: the real programs on the real model, as short as they can be. Sets
 #   teacher_start_s, teacher_rate  seconds before the first sequence, sequences a second after that
 #   train_fixed_s, step_s          all of a training run but its steps (start, evaluations, files), one step
+#   snap_s                         the snap with its 40 sequences
 measure() {
   local folder=$1 began whole read_sequences
-  readonly probe_sequences=16 probe_steps=3
+  readonly probe_sequences=16 probe_steps=3 snap_sequences=40
   mkdir -p "$folder"
   began=$(seconds_now)
   precompute $probe_sequences 8 0.1 "$folder/cache" >"$folder/teacher.log" 2>&1 || show "$folder/teacher.log"
@@ -31,6 +32,17 @@ measure() {
   step_s=$(sed -n 's/.*"kind":"train".*"elapsed_s":\([0-9.eE+-]*\).*/\1/p' "$folder/run/metrics.jsonl" |
     awk '{t[NR] = $1} END {if (NR < 2) exit 1; print (t[NR] - t[1]) / (NR - 1)}')
   train_fixed_s=$(awk -v w="$whole" -v n=$probe_steps -v s="$step_s" 'BEGIN {f = w - n * s; print (f > 0 ? f : 0)}')
+
+  began=$(seconds_now)
+  snap "$folder/run" "$folder/cache" "$folder/snap" >"$folder/snap.log" 2>&1 || show "$folder/snap.log"
+  whole=$(minus "$(seconds_now)" "$began")
+  # Twice as many sequences take twice the time for scoring only.
+  snap_s=$(awk -v w="$whole" -v all=$snap_sequences '
+    /Scoring: 0\// { from = since() }
+    /Scoring: .* in / { to = since() }
+    /KD loss over/ { n = $4 }
+    function since() { match($0, /\+[0-9.]+s/); return substr($0, RSTART + 1, RLENGTH - 2) }
+    END { if (n < 1) exit 1; print w + (to - from) * (all / n - 1) }' "$folder/snap.log")
 }
 
 # show LOG: why a measurement failed; ends the script with the code of the failed command.
@@ -43,11 +55,10 @@ show() {
 # choose_sizes SECONDS: prints the plan that fits into them, between the least that gives a usable model and what
 # gives a good one.
 choose_sizes() {
-  awk -v budget="$1" -v start="$teacher_start_s" -v rate="$teacher_rate" -v fixed="$train_fixed_s" -v step="$step_s" '
-    # Held-out documents come on top of the sequences. The snap reads the model and scores it about as a run without steps.
-    function total(f) { return start + 1.2 * (100 + 150 * f) / rate + fixed + (30 + 30 * f) * step + snap * fixed }
+  awk -v budget="$1" -v start="$teacher_start_s" -v rate="$teacher_rate" -v fixed="$train_fixed_s" -v step="$step_s" -v snap="$snap_s" '
+    # Held-out documents come on top of the sequences.
+    function total(f) { return start + 1.2 * (100 + 150 * f) / rate + fixed + (30 + 30 * f) * step + snap }
     BEGIN {
-      snap = 0.6
       f = (0.9 * budget - total(0)) / (total(1) - total(0))
       if (f > 1) f = 1
       over = f < 0 && total(0) > budget

@@ -75,6 +75,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"teacher-model", OnResume::free},
     {"logging-steps", OnResume::free},
     {"save-steps", OnResume::free},
+    {"state-steps", OnResume::free},
     {"keep-checkpoints", OnResume::free},
     {"resume", OnResume::free},
     {"strict", OnResume::free},

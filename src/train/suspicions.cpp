@@ -160,6 +160,7 @@ std::vector<Row> log_rows() {
   };
   return {
       beyond("save-steps", &TrainOptions::save_steps, "only the end is saved"),
+      beyond("state-steps", &TrainOptions::state_steps, "only the end is saved"),
       beyond("eval-steps", &TrainOptions::eval_steps, "only start and end are evaluated"),
       beyond("logging-steps", &TrainOptions::logging_steps, "no step is logged"),
   };

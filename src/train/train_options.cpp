@@ -129,7 +129,10 @@ void add_files(OptionTable& t, TrainOptions& o) {
         "cache does not name another teacher)");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
   t.add("save-steps", &o.save_steps,
-        "steps between checkpoints; 0: states at new bests, at the end and on a signal only", 0, kMany);
+        "steps between checkpoints, each a state and a .pt; 0: at new bests, at the end and on a signal only",
+        0, kMany);
+  t.add("state-steps", &o.state_steps,
+        "steps between states without a .pt, from which a killed run goes on; 0: as --save-steps", 0, kMany);
   t.add("keep-checkpoints", &o.keep_checkpoints, "checkpoint_step files to keep, by step; 0: all", 0, kMany);
   t.add("resume", &o.resume,
         "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "

@@ -78,7 +78,8 @@ void Trainer::train() {
 
 bool Trainer::tail_is_due() const {
   const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
-  return (options_.eval_samples > 0 && due(options_.eval_steps)) || due(options_.save_steps);
+  return (options_.eval_samples > 0 && due(options_.eval_steps)) || due(options_.save_steps) ||
+         due(options_.state_steps);
 }
 
 void Trainer::tail() {
@@ -87,8 +88,10 @@ void Trainer::tail() {
       state_.evaluated_step != done)  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
   // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
-  if (options_.save_steps > 0 && done % options_.save_steps == 0) save_periodic();
+  const bool copies = options_.save_steps > 0 && done % options_.save_steps == 0;
+  if (copies) save_periodic();
   state_.tail_due = false;
+  if (!copies && options_.state_steps > 0 && done % options_.state_steps == 0) save_state();
 }
 
 Trainer::StepReport Trainer::step() {

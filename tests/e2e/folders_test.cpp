@@ -184,6 +184,26 @@ BOOST_AUTO_TEST_CASE(a_first_state_is_there_before_the_first_step) {
   BOOST_TEST(fs::exists(out / "state/step_00000000/manifest.json"));
 }
 
+BOOST_AUTO_TEST_CASE(states_without_copies) {
+  const test::TempDir out;
+  // It goes on for long: it is killed as soon as there is a state of a step.
+  const std::string command = train_command(
+      out.path(), "--max-steps 4000 --save-steps 0 --eval-steps 0 --state-steps 5 --resume auto");
+  const std::string latest = (out / "state/latest").string();
+  const auto killed =
+      test::run("{ " + command + " & child=$!; while kill -0 $child 2>/dev/null && ! grep -qs " +
+                "'step_000000[1-9]' " + latest + "; do sleep 0.02; done; kill -KILL $child; wait $child; }");
+  BOOST_TEST(killed.code == 137, killed.output);
+  for (const auto& entry : fs::directory_iterator(out.path()))
+    BOOST_TEST(!entry.path().filename().string().starts_with("checkpoint_step"), entry.path());
+  const auto rest =
+      test::run(train_command(out.path(), "--max-steps 4000 --save-steps 0 --resume auto --dry-run"));
+  BOOST_TEST(rest.code == 0, rest.output);
+  const std::size_t at = rest.output.find(" at step ");
+  BOOST_REQUIRE_MESSAGE(at != std::string::npos, rest.output);
+  BOOST_TEST(std::stoi(rest.output.substr(at + 9)) >= 5, rest.output);
+}
+
 BOOST_AUTO_TEST_CASE(starts_that_are_killed_lose_nothing) {
   const test::TempDir out;
   copy_run(out.path());

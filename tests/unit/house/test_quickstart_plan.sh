@@ -8,23 +8,23 @@ failures=0
 expect() { # WHAT GOT WANTED
   [ "$2" = "$3" ] || { echo "$1: '$2', not '$3'"; failures=$((failures + 1)); }
 }
-# sizes SECONDS TEACHER_START RATE FIXED STEP: "SEQUENCES STEPS OVER"; the plan itself stays in $work/plan.
+# sizes SECONDS TEACHER_START RATE FIXED STEP SNAP: "SEQUENCES STEPS OVER"; the plan itself stays in $work/plan.
 sizes() {
-  teacher_start_s=$2 teacher_rate=$3 train_fixed_s=$4 step_s=$5
+  teacher_start_s=$2 teacher_rate=$3 train_fixed_s=$4 step_s=$5 snap_s=$6
   choose_sizes "$1" >"$work/plan"
   echo "$(plan_value "$work/plan" sequences) $(plan_value "$work/plan" steps) $(plan_value "$work/plan" over)"
 }
 
-expect "a fast machine does the most" "$(sizes 600 5 10 40 2)" "250 60 no"
-expect "an old busy one does the least, and says so" "$(sizes 600 10 1 90 25)" "100 30 yes"
-expect "no time at all" "$(sizes 1 5 10 40 2)" "100 30 yes"
-read -r sequences steps over < <(sizes 480 6 2.5 60 8)
+expect "a fast machine does the most" "$(sizes 600 5 10 40 2 20)" "250 60 no"
+expect "an old busy one does the least, and says so" "$(sizes 600 10 1 90 25 60)" "100 30 yes"
+expect "no time at all" "$(sizes 1 5 10 40 2 20)" "100 30 yes"
+read -r sequences steps over < <(sizes 480 6 2.5 60 8 30)
 [ "$steps" -gt 30 ] && [ "$steps" -lt 60 ] && [ "$sequences" -gt 100 ] && [ "$sequences" -lt 250 ] && [ "$over" = no ] ||
   { echo "in between: $sequences sequences, $steps steps, over $over"; failures=$((failures + 1)); }
 [ "$(plan_value "$work/plan" announced_s)" -le 480 ] || { echo "longer than asked for"; failures=$((failures + 1)); }
-sizes 600 10 1 90 25 >/dev/null
-# start, 120 sequences, all but the steps, 30 steps, and the snap as a part of the second
-expect "the sum" "$(plan_value "$work/plan" announced_s)" $((10 + 120 + 90 + 750 + 54))
+sizes 600 10 1 90 25 60 >/dev/null
+# start, 120 sequences, all but the steps, 30 steps, the snap
+expect "the sum" "$(plan_value "$work/plan" announced_s)" $((10 + 120 + 90 + 750 + 60))
 expect "no plan, no value" "$(plan_value "$work/none" steps)" ""
 
 printf '%s\n' '{"kind":"eval","step":0,"loss":9,"text_kl_mean":7.5,"elapsed_s":0}' '{"kind":"train","step":1,"elapsed_s":9.5}' \
@@ -53,9 +53,16 @@ train() {
   mkdir -p "$2"
   printf '{"kind":"train","step":%d,"elapsed_s":%s}\n' 1 9.5 2 11.5 3 14.5 >"$2/metrics.jsonl"
 }
+snap() {
+  echo '[13:50:06 +107.0s] Scoring: 0/6 readings'
+  echo '[13:50:10 +109.0s] Scoring: 2/6 readings, 1.00 readings/s, ETA 4.0s, raw'
+  echo '[13:50:14 +115.0s] Scoring: 6/6 readings in 8.0s'
+  echo '  KD loss over 16 sequences of the file as each consumer reads it:'
+}
 echo 0 >"$work/clock"
-(cd "$work" && measure "$work/probe" && echo "$teacher_start_s $teacher_rate $train_fixed_s $step_s") >"$work/speeds"
-expect "start, rate, all but the steps, a step" "$(<"$work/speeds")" "12 2 12.5 2.5"
+(cd "$work" && measure "$work/probe" && echo "$teacher_start_s $teacher_rate $train_fixed_s $step_s $snap_s") >"$work/speeds"
+# 20 s for the snap of 16 sequences, 8 of them for scoring: 40 sequences take 12 more.
+expect "start, rate, all but the steps, a step, the snap" "$(<"$work/speeds")" "12 2 12.5 2.5 32"
 [ ! -e "$work/0" ] || { echo "a number went into a file"; failures=$((failures + 1)); }
 
 [ "$failures" -eq 0 ] && echo "every size and verdict is right"

@@ -39,6 +39,7 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "lr",
                                "batch-size",
                                "save-steps",
+                               "state-steps",
                                "g-only",
                                "mlp-only",
                                "hard-top1",
