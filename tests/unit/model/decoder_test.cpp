@@ -4,6 +4,7 @@
 
 #include "src/model/rope.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "tests/support/real_models.hpp"
 #include "tests/unit/model/model_folder.hpp"
 
 #include <cmath>
@@ -205,6 +206,18 @@ BOOST_AUTO_TEST_CASE(nano_logits_match_the_golden) {
   const double kl = (p.exp() * (p - q)).sum(-1).mean().item<double>();
   BOOST_CHECK_LT(kl, kBf16Kl);
   BOOST_CHECK_GT(kl, 0.0);  // it really ran in bf16
+}
+
+BOOST_AUTO_TEST_CASE(smollm2_gguf_gives_the_golden_logits, *needs_models({"smollm2.gguf"})) {
+  const ModelFiles files = load_model_files(test_models() / "smollm2.gguf");
+  Decoder decoder(files, at::kCPU, /*dense=*/true);
+  const SafetensorsFile gold = read_safetensors(golden("smollm2/logits.safetensors"));
+  const auto of = [&](const char* name) { return as_torch(*gold.tensors.find(name)); };
+  const Tensor top_ids = of("top_idx").to(at::kLong);                                          // [48, 64]
+  const Tensor logits = decoder.logits(decoder.hidden(of("input_ids").to(at::kLong), {}))[0];  // [48, V]
+  BOOST_CHECK_LT(relative_error(logits.gather(1, top_ids), of("top_logits")), kGoldenTolerance);
+  BOOST_CHECK_LT(relative_error(logits.logsumexp(1), of("logsumexp")), kGoldenTolerance);
+  BOOST_CHECK(logits.argmax(1).equal(top_ids.select(1, 0)));
 }
 
 BOOST_AUTO_TEST_CASE(values_and_gradients_match_a_plain_forward) {
