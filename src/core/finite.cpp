@@ -1,5 +1,8 @@
 #include "anemll/core/finite.hpp"
 
+#include "anemll/core/error.hpp"
+
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,6 +28,16 @@ bool all_below(const std::byte* data, std::size_t count, Bits exponent) {
   return true;
 }
 
+/// Files that a model is made of rarely hold this type.
+bool all_floats(const std::byte* data, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    double value = 0;
+    std::memcpy(&value, data + i * sizeof value, sizeof value);
+    if (!std::isfinite(static_cast<float>(value))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool all_finite(const HostTensor& tensor) {
@@ -37,9 +50,17 @@ bool all_finite(const HostTensor& tensor) {
       return all_below<std::uint16_t>(packed.data, count, 0x7c00u);
     case DType::bf16:
       return all_below<std::uint16_t>(packed.data, count, 0x7f80u);
+    case DType::f64:
+      return all_floats(packed.data, count);
     default:
       return true;
   }
+}
+
+void require_finite(const HostTensor& tensor, const std::string& name, const std::string& where,
+                    const std::string& hint) {
+  if (!all_finite(tensor))
+    throw_data(name + " holds values that are not numbers (NaN or infinite)", where, hint);
 }
 
 }  // namespace anemll

@@ -84,7 +84,10 @@ std::vector<LazyTensor> ane_state_dict(const std::vector<TensorSpec>& expected,
     const HostTensor* tensor = others.find(spec.name);
     if (tensor == nullptr)
       throw_data("a tensor of the model is missing", spec.name, "give --model-id of the model it belongs to");
-    result.push_back(other_tensor(spec.name, *tensor));
+    LazyTensor other = other_tensor(spec.name, *tensor);
+    result.push_back(options.half && is_floating(other.dtype) && other.dtype != DType::f16
+                         ? noted_entry(std::move(other), counts)
+                         : std::move(other));
     if (spec.name == "lm_head.weight" && embedding != nullptr && tensor->data == embedding->data) {
       result.back().alias_of = "model.embed_tokens.weight";
     }

@@ -8,12 +8,14 @@
 #include <span>
 #include <utility>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 
 namespace anemll {
 namespace {
 
 constexpr std::uint16_t kHalfSign = 0x8000;
+constexpr double kHalfOverflow = 65520;  // halfway to 2^16 rounds away to infinity
 
 std::span<const float> floats_of(const at::Tensor& contiguous) {
   return {contiguous.const_data_ptr<float>(), static_cast<std::size_t>(contiguous.numel())};
@@ -40,7 +42,9 @@ at::Tensor cast_to_half(const at::Tensor& x, const std::string& name, CastCounts
   at::Tensor half = at::empty(source.sizes(), source.options().dtype(at::kHalf));
   const std::span<std::uint16_t> bits{static_cast<std::uint16_t*>(half.data_ptr()), values.size()};
   counts.values += source.numel();
-  counts.saturated += static_cast<std::int64_t>(float_to_half_saturating(values, bits));
+  const auto saturated = static_cast<std::int64_t>(float_to_half_saturating(values, bits));
+  counts.saturated += saturated;
+  if (saturated > 0) counts.beyond_half.push_back(name);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] != 0.0F && (bits[i] & ~kHalfSign) == 0) ++counts.flushed;
   }
@@ -59,6 +63,17 @@ LazyTensor finite_entry(LazyTensor entry) {
   entry.make = [make = std::move(entry.make), name = entry.name] {
     HostTensor tensor = make();
     require_finite(as_torch(tensor), name);
+    return tensor;
+  };
+  return entry;
+}
+
+LazyTensor noted_entry(LazyTensor entry, CastCounts& counts) {
+  entry.make = [make = std::move(entry.make), name = entry.name, &counts] {
+    HostTensor tensor = make();
+    const at::Tensor values = as_torch(tensor);
+    const bool inside = values.numel() == 0 || values.abs().max().item<double>() < kHalfOverflow;
+    if (!inside) counts.beyond_half.push_back(name);
     return tensor;
   };
   return entry;

@@ -244,10 +244,9 @@ ModelFiles load_model_files(const fs::path& model) {
     }
     check(spec, entry->second);
     const bool seen = spec.name == kHead && out.architecture.tied_embeddings;  // the embedding's bytes
-    if (!seen && !all_finite(entry->second.tensor)) {
-      throw_data("tensor " + spec.name + " holds values that are not numbers (NaN or infinite)",
-                 entry->second.file.string(),
-                 "the file is damaged or its training diverged: take another copy");
+    if (!seen) {
+      require_finite(entry->second.tensor, "tensor " + spec.name, entry->second.file.string(),
+                     "the file is damaged or its training diverged: take another copy");
     }
     fingerprint.add(spec.name);
     fingerprint.add(entry->second.tensor);

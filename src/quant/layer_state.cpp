@@ -2,6 +2,8 @@
 #include "src/quant/layer_state.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/finite.hpp"
+#include "anemll/core/log.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/freeze.hpp"
 #include "src/quant/lut_weight.hpp"
@@ -41,6 +43,7 @@ class Reader {
   at::Tensor floats(const HostTensor& tensor, std::string_view suffix, std::size_t dims) const {
     if (!is_floating(tensor.dtype) || tensor.shape.size() != dims || tensor.numel() == 0)
       fail(suffix, tensor, "expected floats of " + std::to_string(dims) + " dimensions");
+    require_finite(tensor, key(suffix), file_, kDiverged);
     return as_torch(tensor).to(at::kFloat, false, true).contiguous();
   }
 
@@ -83,6 +86,15 @@ class Reader {
   const std::string& name_;
   const std::string& file_;
 };
+
+/// The norms of float32 scales are float32: beyond 1e19 they become infinite, and the directions zero.
+void check_norms(const Reader& reader, const at::Tensor& scales, std::string_view suffix,
+                 const std::string& file) {
+  if (scales.square().sum().isfinite().item<bool>()) return;
+  throw_data(reader.key(suffix) + strf(" holds values up to %.3g, whose norm is not a number",
+                                       scales.abs().max().item<double>()),
+             file, kDiverged);
+}
 
 bool ascending(const at::Tensor& lut) {
   const std::int64_t n = lut.numel();
@@ -169,6 +181,10 @@ LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2
   if (const HostTensor* flag = reader.find("._scales_baked_flag")) {
     if (flag->numel() != 1) reader.fail("._scales_baked_flag", *flag, "expected one value, 0 or 1");
     t.baked = as_torch(*flag).to(at::kDouble).item<double>() != 0;
+  }
+  if (!t.baked) {
+    check_norms(reader, t.scale_A, ".scale_A", file);
+    check_norms(reader, t.scale_B, ".scale_B", file);
   }
   choose_indices(reader, layer, shape, file);
   if (t.indices.defined()) return layer;

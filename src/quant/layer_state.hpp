@@ -11,6 +11,11 @@
 
 namespace anemll {
 
+/// The hint for a checkpoint whose tensors hold NaN or infinities.
+inline constexpr const char* kDiverged =
+    "the run that wrote the file diverged, or the file is damaged: take an earlier one, for example "
+    "best_state_dict.pt";
+
 struct LoadedLayer {
   V2Config config;  ///< the given one with lut_size and rank of the tensors
   V2Linear::Tensors tensors;
@@ -27,7 +32,8 @@ std::vector<std::string> quantised_layers(const TensorMap& state);
 /// `_indices` with `lut` win if they agree with `_Q` or there is none; else `_Q` is turned into indices (with
 /// a warning; refused when a value is more than 1e-3 from every entry); without both the layer is frozen from
 /// `.weight` under `config`'s magnitude and epsilon rules, g rounded to half when `ste`. Half and bfloat16
-/// tensors are widened. Data errors name `file` and key.
+/// tensors are widened. Data errors name `file` and key; NaN, infinities and scales whose norms overflow are
+/// some.
 LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
                        const std::string& file);
 

@@ -46,6 +46,10 @@ void tell_differences(const OptionTable& table, const SnapToolOptions& options,
   }
 }
 
+std::string more_of(std::size_t others) {
+  return others == 0 ? "" : strf(", as have %zu other tensors", others);
+}
+
 void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tensors) {
   const auto total = static_cast<std::int64_t>(tensors.size());
   Progress bar("Writing " + file.string(), total, "tensors");
@@ -121,8 +125,17 @@ int snap(int argc, char** argv) {
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;
   report.casts = casts;
+  report.passed = report.passed && casts.beyond_half.empty();
   write_file(target.parent_path() / "snap_report.json", report_json(report));
   std::fputs(report_text(report, options.debug).c_str(), stdout);
+  if (!casts.beyond_half.empty()) {
+    throw_numerics(
+        casts.beyond_half.front() + " has values that fp16 cannot hold" +
+            more_of(casts.beyond_half.size() - 1),
+        target.string(),
+        "do not convert this file: its readers make infinities of them. Train with a smaller --lr, "
+        "or snap without --fp16; the universal layout multiplies scales and magnitudes first");
+  }
   if (!report.passed) {
     throw_numerics("the snapped file is not the trained model", target.string(),
                    "snap_report.json beside it has the figures of every linear; do not convert this file");

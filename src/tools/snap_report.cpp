@@ -90,6 +90,7 @@ std::string report_text(const SnapReport& r, bool with_layers) {
     text += strf("  half casts: %lld values, %lld saturated, %lld flushed to zero\n",
                  static_cast<long long>(r.casts.values), static_cast<long long>(r.casts.saturated),
                  static_cast<long long>(r.casts.flushed));
+    for (const std::string& name : r.casts.beyond_half) text += "  beyond fp16: " + name + "\n";
   }
   text += strf(
       "  scales: %.2f%% negative (clamp and weight change these, abs every negative factor), largest factor "
@@ -117,8 +118,10 @@ std::string report_json(const SnapReport& r) {
   json["file_bytes"] = r.file_bytes;
   json["layout"] = r.layout;
   json["fp16"] = r.half;
-  json["half_casts"] = {
-      {"values", r.casts.values}, {"saturated", r.casts.saturated}, {"flushed_to_zero", r.casts.flushed}};
+  json["half_casts"] = {{"values", r.casts.values},
+                        {"saturated", r.casts.saturated},
+                        {"flushed_to_zero", r.casts.flushed},
+                        {"beyond_half", r.casts.beyond_half}};
   json["negative_scale_share"] = percent(r.negative_scales(), r.scale_entries()) / 100.0;
   json["largest_factor"] = number(r.largest_factor());
   json["samples"] = r.samples;

@@ -22,12 +22,33 @@ namespace {
 
 constexpr int kStoresUp = 3;  // state/abandoned-1/step_7 refers to a file in state
 
-void require_finite(const TensorMap& tensors, const fs::path& file) {
-  for (const auto& [name, tensor] : tensors) {
-    if (all_finite(tensor)) continue;
-    throw_data(name + " has values that are not finite", file.string(),
-               "no run can go on from it; --resume auto falls back to an earlier checkpoint");
+struct NotFinite {
+  std::string tensor;
+  fs::path file;
+};
+
+/// The first tensor with a value that is not finite.
+std::optional<NotFinite> find_not_finite(const StateStore::Loaded& state) {
+  for (const auto& [tensors, file] : {std::pair{&state.parameters, state.folder / kStateParts[0]},
+                                      std::pair{&state.optimizer, state.folder / kStateParts[1]},
+                                      std::pair{&state.frozen, state.frozen_file}}) {
+    for (const auto& [name, tensor] : *tensors) {
+      if (!all_finite(tensor)) return NotFinite{name, file};
+    }
   }
+  return std::nullopt;
+}
+
+/// The newest whole state beside this one whose step is lower and whose values are finite.
+std::optional<fs::path> good_state_before(const StateStore::Loaded& state) {
+  for (const fs::path& folder : step_folders(state.folder.parent_path())) {
+    if (*step_of(folder) >= state.step) continue;
+    try {
+      if (!find_not_finite(read_state_folder(folder))) return folder;
+    } catch (const Error&) {  // damaged: look further
+    }
+  }
+  return std::nullopt;
 }
 
 /// The file of this name beside the folder or above it.
@@ -119,7 +140,7 @@ json best_json(const StateStore::Best& best) {
           {"sha256", best.sha256}};
 }
 
-StateStore::Loaded load_state_folder(const fs::path& given) {
+StateStore::Loaded read_state_folder(const fs::path& given) {
   StateStore::Loaded out;
   const fs::path folder = fs::canonical(given);  // no trailing slash: the store is its parent
   const std::string manifest_file = (folder / "manifest.json").string();
@@ -146,11 +167,27 @@ StateStore::Loaded load_state_folder(const fs::path& given) {
                "give a state/step_... folder, or an output folder that holds one");
   }
   out.parameters = read_safetensors(folder / kStateParts[0]).tensors;
-  require_finite(out.parameters, folder / kStateParts[0]);
   out.optimizer = read_safetensors(folder / kStateParts[1]).tensors;
-  require_finite(out.optimizer, folder / kStateParts[1]);
   out.trainer_json = read_text(folder / kStateParts[2]);
   return out;
+}
+
+void require_finite_state(const StateStore::Loaded& state) {
+  const std::optional<NotFinite> bad = find_not_finite(state);
+  if (!bad) return;
+  const std::optional<fs::path> good = good_state_before(state);
+  throw_data(
+      bad->tensor + " holds values that are not numbers (NaN or infinite)", bad->file.string(),
+      good ? "the run diverged before it was saved: go on from the good state before it with --resume " +
+                 good->string() + " and a smaller --lr"
+           : std::string("the run diverged before it was saved, and no earlier state is good: start "
+                         "without --resume and with a smaller --lr"));
+}
+
+StateStore::Loaded load_state_folder(const fs::path& folder) {
+  StateStore::Loaded state = read_state_folder(folder);
+  require_finite_state(state);
+  return state;
 }
 
 void copy_state_folder(const fs::path& from, const fs::path& to, bool share) {

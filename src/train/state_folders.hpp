@@ -34,8 +34,13 @@ nlohmann::json manifest_of(const std::filesystem::path& folder);
 std::optional<StateStore::Best> best_of(const nlohmann::json& manifest);
 nlohmann::json best_json(const StateStore::Best& best);
 
-/// Everything of one state, checked: sums, values, and that the manifest is of the step that the folder is
-/// named after. Data errors.
+/// Everything of one state, checked: sums, and that the manifest is of the step that the folder is named
+/// after. Data errors.
+StateStore::Loaded read_state_folder(const std::filesystem::path& folder);
+/// A data error that names the first tensor with a value that is not finite, and the good state before this
+/// one. Such a state is no torn file: the run itself wrote it, so nobody goes on from another in silence.
+void require_finite_state(const StateStore::Loaded& state);
+/// Both.
 StateStore::Loaded load_state_folder(const std::filesystem::path& folder);
 
 /// The same state under another root, durable when it has its name. `share`: by hard links where there are

@@ -56,16 +56,19 @@ std::optional<StateStore::Loaded> newest_in(const fs::path& root) {
                "put the folder back; or start without --resume, then what is there moves to earlier-1");
   }
   for (const fs::path& folder : candidates) {
+    std::optional<StateStore::Loaded> loaded;
     try {
-      StateStore::Loaded loaded = load_state_folder(folder);
-      if (latest && *latest != loaded.step) {
-        log_warning((root / "latest").string() + (*latest < 0 ? " names no state" : " names another state") +
-                    "; the newest valid one is " + folder.filename().string() + ", which counts");
-      }
-      return loaded;
+      loaded = read_state_folder(folder);
     } catch (const Error& e) {
       log_warning(std::string("checkpoint passed over: ") + e.what());
+      continue;
     }
+    require_finite_state(*loaded);
+    if (latest && *latest != loaded->step) {
+      log_warning((root / "latest").string() + (*latest < 0 ? " names no state" : " names another state") +
+                  "; the newest valid one is " + folder.filename().string() + ", which counts");
+    }
+    return loaded;
   }
   throw_data("none of the checkpoints is valid", root.string(),
              "start without --resume: what is there moves to earlier-1, whole");
@@ -130,7 +133,7 @@ void StateStore::save_frozen(std::span<const LazyTensor> tensors) {
   fs::create_directories(root_);
   const fs::path draft = root_ / kFrozenDraft;
   require_space(root_, total_bytes(tensors));
-  write_safetensors(draft, tensors);
+  write_safetensors(draft, checked_finite(tensors, root_.string()));
   // Named by content, so that checkpoints of an earlier run in the same folder keep theirs.
   json entry = describe_file(draft);
   const std::string name = "frozen-" + entry["sha256"].get<std::string>().substr(0, 16) + ".safetensors";

@@ -1,6 +1,7 @@
 #include "src/train/student.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/finite.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/formats/torch_file.hpp"
@@ -143,6 +144,7 @@ Student Student::from_checkpoint(ModelFiles files, const TrainOptions& options, 
       throw_data(spec.name + " is " + tensor->describe() + ", not of the model's shape", path.string(),
                  "give the checkpoint's own model as --model-id");
     }
+    require_finite(*tensor, spec.name, path.string(), kDiverged);
     const bool small = !state.contains(spec.name.substr(0, spec.name.rfind('.')) + ".scale_A");
     if (small &&
         !as_torch(*tensor).to(at::kFloat).equal(as_torch(*files.tensors.find(spec.name)).to(at::kFloat))) {

@@ -124,14 +124,27 @@ BOOST_AUTO_TEST_CASE(a_file_that_half_cannot_hold_fails_with_5) {
   BOOST_TEST(baked.code == 0, baked.output);
 }
 
-BOOST_AUTO_TEST_CASE(a_nan_is_refused_with_5_and_no_file) {
+BOOST_AUTO_TEST_CASE(a_nan_is_refused_by_name_and_no_file_made) {
   const test::TempDir temp;
-  write_changed(temp / "nan.pt",
-                {{"up_proj.scale_B", [](float) { return std::numeric_limits<float>::quiet_NaN(); }}});
-  const auto result = snap((temp / "nan.pt").string(), temp / "snap", "--fp16");
+  for (const std::string name : {"up_proj.scale_B", "model.norm.weight"}) {
+    write_changed(temp / "nan.pt", {{name, [](float) { return std::numeric_limits<float>::quiet_NaN(); }}});
+    const auto result = snap((temp / "nan.pt").string(), temp / "snap", "--fp16");
+    BOOST_TEST(result.code == 3, result.output);
+    BOOST_TEST(result.output.find(name + " holds") != std::string::npos, result.output);
+    BOOST_TEST(result.output.find("best_state_dict.pt") != std::string::npos);
+    BOOST_TEST(entries(temp / "snap").empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(finite_values_that_become_infinite_in_half_are_named) {
+  const test::TempDir temp;
+  // Norms stay float32 in the file; its readers cast them.
+  write_changed(temp / "huge.pt", {{"model.norm.weight", [](float v) { return v * 1e6F; }}});
+  const auto result = snap((temp / "huge.pt").string(), temp / "half", "--fp16");
   BOOST_TEST(result.code == 5, result.output);
-  BOOST_TEST(result.output.find("up_proj.scale_B") != std::string::npos);
-  BOOST_TEST(entries(temp / "snap").empty());
+  BOOST_TEST(result.output.find("error: model.norm.weight has") != std::string::npos, result.output);
+  BOOST_TEST(report_of(temp / "half")["half_casts"]["beyond_half"][0] == "model.norm.weight");
+  BOOST_TEST(snap((temp / "huge.pt").string(), temp / "full", "").code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {

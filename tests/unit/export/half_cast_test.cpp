@@ -2,8 +2,11 @@
 #include "src/export/half_cast.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/model/torch_bridge.hpp"
 
 #include <limits>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -46,6 +49,19 @@ BOOST_AUTO_TEST_CASE(saturates_and_counts_over_calls) {
   BOOST_TEST(half == expected, boost::test_tools::per_element());
   cast_to_half(tensor_of({1e9F}), "t", counts);
   BOOST_TEST(counts.saturated == 3);
+  BOOST_TEST(counts.beyond_half == (std::vector<std::string>{"t", "t"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(notes_what_readers_cannot_hold) {
+  for (const auto& [value, beyond] : {std::pair{65504.0F, false}, std::pair{65519.0F, false},
+                                      std::pair{-65520.0F, true}, std::pair{1e30F, true}}) {
+    CastCounts counts;
+    const LazyTensor entry =
+        noted_entry(lazy("model.norm.weight", as_host(tensor_of({1.0F, value}))), counts);
+    BOOST_TEST(values_of(as_torch(entry.make())).at(1) == value);
+    BOOST_TEST(counts.beyond_half.size() == (beyond ? 1U : 0U));
+    BOOST_TEST(counts.saturated == 0);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(counts_what_becomes_zero) {

@@ -10,7 +10,9 @@
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/quant/support.hpp"
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include <ATen/ops/full.h>
 #include <boost/test/unit_test.hpp>
@@ -203,6 +205,43 @@ BOOST_AUTO_TEST_CASE(broken_layers_are_refused_with_file_and_key) {
   off_table.erase(std::string(kLayer) + "._indices");
   put(off_table, "._Q", stored(off_table, "._Q") * .99);
   BOOST_TEST(mentions(failure([&] { load(off_table); }), "._Q"));
+}
+
+BOOST_AUTO_TEST_CASE(values_that_are_not_numbers_are_refused_by_name) {
+  TensorMap with_bias = one_layer();
+  put(with_bias, ".bias", at::zeros({64}));
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const char* suffix : {".scale_A", ".scale_B", ".rank_magnitude", ".lut", "._Q", ".bias"})
+    for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble})
+      for (const double bad : {std::nan(""), infinity, -infinity, type == at::kDouble ? 1e300 : infinity}) {
+        TensorMap state = with_bias;
+        at::Tensor values = stored(state, suffix).to(type).contiguous();
+        values.flatten()[values.numel() - 1] = bad;
+        put(state, suffix, values);
+        const std::string text = failure([&] { load(state); });
+        BOOST_TEST(mentions(text, kLayer + std::string(suffix) + " holds"), suffix << ": " << text);
+        BOOST_TEST(mentions(text, "test.pt"));
+      }
+  TensorMap frozen = one_layer();
+  for (const char* suffix : {"._Q", "._indices"}) frozen.erase(kLayer + std::string(suffix));
+  at::Tensor weight = stored(frozen, ".weight");
+  weight[3][5] = std::nan("");
+  put(frozen, ".weight", weight);
+  BOOST_TEST(mentions(failure([&] { load(frozen); }), "k_proj.weight holds"));
+}
+
+BOOST_AUTO_TEST_CASE(scales_whose_norms_overflow_are_refused_unless_nobody_takes_norms) {
+  for (const char* suffix : {".scale_A", ".scale_B"}) {
+    TensorMap state = one_layer();
+    at::Tensor values = stored(state, suffix);
+    values[1][1] = -3e38;
+    put(state, suffix, values);
+    const std::string text = failure([&] { load(state); });
+    BOOST_TEST(mentions(text, kLayer + std::string(suffix)));
+    BOOST_TEST(mentions(text, "3e+38"));
+    put(state, "._scales_baked_flag", at::ones({}, at::kChar));
+    BOOST_CHECK_NO_THROW(load(state));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(q4_file_is_recognised_by_its_shapes) {

@@ -2,6 +2,9 @@
 #include "anemll/train/state_store.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/hash.hpp"
+#include "anemll/formats/safetensors.hpp"
 #include "tests/support/file_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -288,6 +291,52 @@ BOOST_AUTO_TEST_CASE(values_that_are_not_finite_are_never_saved_nor_resumed) {
       BOOST_TEST(store.load_latest()->step == 2);
     }
   }
+}
+
+// Earlier versions saved such states: sums and manifest fit.
+BOOST_AUTO_TEST_CASE(a_state_that_is_not_finite_is_refused_and_the_good_one_before_it_named) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto spoil = [&](const fs::path& state, const char* part) {
+    const auto manifest = state / "manifest.json";
+    const std::string before = anemll::sha256_file(state / part);
+    anemll::write_safetensors(state / part, tensors(nan));
+    std::string text = anemll::read_text(manifest);
+    const std::string after = anemll::sha256_file(state / part);
+    for (std::size_t at; (at = text.find(before)) != std::string::npos;)
+      text.replace(at, before.size(), after);  // of the file, and of the best
+    anemll::write_file(manifest, text);
+  };
+  for (const char* part : {"parameters.safetensors", "optimizer.safetensors"}) {
+    const TempDir dir;
+    StateStore store(dir.path());
+    store.save_frozen(tensors(7));
+    save(store, 1);
+    save(store, 2);
+    const fs::path newest = dir / "state" / "step_00000002", older = dir / "state" / "step_00000001";
+    spoil(newest, part);
+    const auto refused = [&](const std::string& hint) {
+      return [&, hint](const anemll::Error& e) {
+        BOOST_TEST(e.hint().find(hint) != std::string::npos, e.hint());
+        return e.code() == anemll::ExitCode::data && e.problem().starts_with("w holds") &&
+               e.where().find(part) != std::string::npos;
+      };
+    };
+    BOOST_CHECK_EXCEPTION(store.load_latest(), anemll::Error, refused("--resume " + older.string()));
+    BOOST_CHECK_EXCEPTION(StateStore::load(newest), anemll::Error, refused(older.string()));
+    BOOST_CHECK_EXCEPTION(StateStore::load(dir.path()), anemll::Error, refused(older.string()));
+    BOOST_TEST(StateStore::load(older).step == 1);
+    spoil(older, part);
+    BOOST_CHECK_EXCEPTION(store.load_latest(), anemll::Error, refused("no earlier state is good"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(frozen_tensors_that_are_not_finite_are_not_saved) {
+  const TempDir dir;
+  StateStore store(dir.path());
+  BOOST_CHECK_EXCEPTION(store.save_frozen(tensors(std::numeric_limits<float>::infinity())), anemll::Error,
+                        [](const anemll::Error& e) {
+                          return e.code() == anemll::ExitCode::numerics && e.problem().starts_with("w has");
+                        });
 }
 
 BOOST_AUTO_TEST_CASE(a_copied_run_is_taken_over_with_its_best) {
