@@ -164,6 +164,28 @@ BOOST_AUTO_TEST_CASE(another_source_is_refused) {
   hosts.refused("checkpoint content");
 }
 
+BOOST_AUTO_TEST_CASE(another_build_is_refused) {
+  const test::TempDir dir;
+  const fs::path program = test::bin("anemll_train");
+  // What the other host has says of itself that it was made from another commit.
+  const std::string words = test::run(program.string() + " --version").output;
+  const std::size_t at = words.find("(git ") + 5;
+  const std::string git = words.substr(at, words.find(')', at) - at);
+  std::string bytes = test::read_all(program);
+  const std::string other(git.size(), 'x');
+  for (std::size_t i = bytes.find(git); i != std::string::npos; i = bytes.find(git, i))
+    bytes.replace(i, git.size(), other);
+  std::ofstream(dir / "anemll_train", std::ios::binary) << bytes;
+  fs::permissions(dir / "anemll_train", fs::perms::owner_all);
+  const std::string mine = train_command(dir / "out", nano_cache());
+  const std::string theirs = (dir / "anemll_train").string() + mine.substr(program.string().size());
+  const auto result = run_apart(mine, theirs);
+  BOOST_TEST(result.code == 2, result.output);
+  BOOST_TEST(has(result, "build git"), result.output);
+  BOOST_TEST(has(result, other), result.output);
+  BOOST_TEST(!fs::exists(dir / "out/state"));
+}
+
 BOOST_AUTO_TEST_CASE(precompute_takes_rank_0s_options) {
   const test::TempDir dir;
   const auto command = [&](const std::string& out, const std::string& flags) {
