@@ -34,6 +34,38 @@ std::string printable(std::string_view name) {
   return text;
 }
 
+/// One line per kind and reason of the parts of this fate; parts that were compared and found alike have no
+/// reason and no line.
+template <class Parts>
+std::vector<std::string> lines_of(const Parts& parts, Fate fate) {
+  struct Line {
+    std::int64_t total = 0;
+    std::vector<std::pair<std::string, std::int64_t>> names;
+  };
+  std::map<std::pair<std::string, std::string>, Line> lines;
+  for (const auto& [part, count] : parts) {
+    if (part.fate != fate || (fate != Fate::left_out && part.why.empty())) continue;
+    Line& line = lines[{part.kind, part.why}];
+    line.total += count;
+    line.names.emplace_back(part.name, count);
+  }
+  const char* head = fate == Fate::left_out ? "not used" : "differs";
+  std::vector<std::string> out;
+  for (const auto& [key, line] : lines) {
+    const auto& [kind, why] = key;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(line.names.size(), kShownNames); ++i) {
+      names += (i == 0 ? "" : ", ") + printable(line.names[i].first);
+      if (line.names[i].second > 1) names += strf(" x %lld", static_cast<long long>(line.names[i].second));
+    }
+    if (line.names.size() > kShownNames) names += strf(", ... (%zu names)", line.names.size());
+    out.push_back(strf("%s: %lld %s%s (%s)", head, static_cast<long long>(line.total), kind.c_str(),
+                       line.total == 1 ? "" : "s", names.c_str()) +
+                  (why.empty() ? "" : ": " + why));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Inventory::add(Fate fate, std::string_view kind, std::string_view name, std::string_view why,
@@ -52,31 +84,7 @@ std::int64_t Inventory::count(Fate fate) const {
 }
 
 std::vector<std::string> Inventory::left_out_lines() const {
-  struct Line {
-    std::int64_t total = 0;
-    std::vector<std::pair<std::string, std::int64_t>> names;
-  };
-  std::map<std::pair<std::string, std::string>, Line> lines;
-  for (const auto& [part, count] : parts_) {
-    if (part.fate != Fate::left_out) continue;
-    Line& line = lines[{part.kind, part.why}];
-    line.total += count;
-    line.names.emplace_back(part.name, count);
-  }
-  std::vector<std::string> out;
-  for (const auto& [key, line] : lines) {
-    const auto& [kind, why] = key;
-    std::string names;
-    for (std::size_t i = 0; i < std::min(line.names.size(), kShownNames); ++i) {
-      names += (i == 0 ? "" : ", ") + printable(line.names[i].first);
-      if (line.names[i].second > 1) names += strf(" x %lld", static_cast<long long>(line.names[i].second));
-    }
-    if (line.names.size() > kShownNames) names += strf(", ... (%zu names)", line.names.size());
-    out.push_back(strf("not used: %lld %s%s (%s)", static_cast<long long>(line.total), kind.c_str(),
-                       line.total == 1 ? "" : "s", names.c_str()) +
-                  (why.empty() ? "" : ": " + why));
-  }
-  return out;
+  return lines_of(parts_, Fate::left_out);
 }
 
 std::string Inventory::json() const {
@@ -91,6 +99,7 @@ std::string Inventory::json() const {
 }
 
 void Inventory::tell(const std::string& where, bool strict) const {
+  for (const std::string& line : lines_of(parts_, Fate::compared)) log_warning(where + ": " + line);
   const std::vector<std::string> lines = left_out_lines();
   if (lines.empty()) return;
   if (strict) {

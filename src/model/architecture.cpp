@@ -3,6 +3,7 @@
 #include "anemll/model/architecture.hpp"
 
 #include "anemll/core/file.hpp"
+#include "src/model/config_keys.hpp"
 #include "src/model/gguf_config.hpp"
 #include "src/model/json_reader.hpp"
 #include "src/model/limits.hpp"
@@ -34,12 +35,9 @@ const Family& find_family(const JsonReader& config) {
   config.fail("model_type", "the model family \"" + name + "\" is not supported", "known families: " + known);
 }
 
-/// Features that change the computation and that the decoder does not have.
+/// Keys that every family has and whose value the decoder fixes; the table of all others is in
+/// config_keys.cpp.
 void refuse_unsupported(const JsonReader& config) {
-  if (config.boolean("use_sliding_window").value_or(false)) {
-    config.fail("use_sliding_window", "sliding-window attention is not supported",
-                "use a model with full attention in every layer");
-  }
   if (config.has("layer_types")) {
     const auto& types = config.at("layer_types");
     if (!types.is_array())
@@ -53,14 +51,6 @@ void refuse_unsupported(const JsonReader& config) {
   }
   if (const auto act = config.string("hidden_act"); act && *act != "silu" && *act != "swish") {
     config.fail("hidden_act", "the activation \"" + *act + "\" is not supported", "use a model with silu");
-  }
-  if (config.has("quantization_config")) {
-    config.fail("quantization_config", "the weights are already quantised",
-                "start from the original F32, F16 or BF16 model");
-  }
-  if (config.number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
-    config.fail("partial_rotary_factor", "partial rotary embeddings are not supported",
-                "use a model that rotates whole heads");
   }
 }
 
@@ -126,6 +116,11 @@ std::string model_config_json(const std::filesystem::path& model) {
 }
 
 Architecture read_architecture(const std::filesystem::path& model) {
+  Inventory for_nobody;
+  return read_architecture(model, for_nobody);
+}
+
+Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory) {
   const bool gguf = is_gguf(model);
   const std::filesystem::path file = gguf ? model : model / "config.json";
   const nlohmann::json json =
@@ -133,6 +128,7 @@ Architecture read_architecture(const std::filesystem::path& model) {
   const JsonReader config(json, file);
   const Family& family = find_family(config);
   refuse_unsupported(config);
+  check_config_keys(json, config, family.name, family.qk_norm, inventory);
 
   Architecture out;
   out.family = family.name;

@@ -8,6 +8,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/model/config_keys.hpp"
 #include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
 
@@ -128,6 +129,10 @@ FoundMap read_tensors(const fs::path& folder, Maps& maps, Inventory& inventory) 
                "only safetensors weights are read; download or convert them");
   }
   if (!found.empty()) tell_other_weights(folder, found, inventory);
+  inventory.add(Fate::used, "file", "config.json");
+  // Says how to sample texts, which nothing here does.
+  if (fs::exists(folder / "generation_config.json"))
+    inventory.add(Fate::compared, "file", "generation_config.json");
   return found;
 }
 
@@ -150,7 +155,7 @@ void settle_head(ModelFiles& model, FoundMap& found) {
   }
   model.architecture.tied_embeddings = false;
   model.inventory.add(
-      Fate::left_out, "config key", "tie_word_embeddings",
+      Fate::compared, "config key", "tie_word_embeddings",
       "the file has a head of its own, with other values than the embedding: that one is used");
 }
 
@@ -227,7 +232,7 @@ std::string head_sha256(const ModelFiles& files) {
 ModelFiles load_model_files(const fs::path& model) {
   ModelFiles out;
   out.folder = model;
-  out.architecture = read_architecture(model);
+  out.architecture = read_architecture(model, out.inventory);
   FoundMap found = is_gguf(model) ? read_gguf_tensors(model, out.architecture, out.maps)
                                   : read_tensors(model, out.maps, out.inventory);
   settle_head(out, found);

@@ -145,7 +145,7 @@ void inspect_precompute(const PrecomputeOptions& o) {
   std::fwrite(report.data(), 1, report.size(), stdout);
   std::fflush(stdout);
   if (!o.strict) return;
-  teacher.model.inventory.tell(o.teacher, true);
+  teacher.parts.tell(o.teacher, true);
   read.inventory.tell(o.dataset, true);
 }
 

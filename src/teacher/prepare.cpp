@@ -213,8 +213,11 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
                        load_model_files(at.path),
                        load_text_model(at.path, o.compat == "reference" ? TokenizerRules::transformers
                                                                         : TokenizerRules::as_written),
+                       {},
                        {}};
-  inputs.model.inventory.tell(o.teacher, o.strict && !o.inspect);
+  inputs.parts = inputs.model.inventory;
+  inputs.parts.add(inputs.text.inventory);
+  inputs.parts.tell(o.teacher, o.strict && !o.inspect);
   check_teacher(o, inputs.model, inputs.text);
   inputs.chat = choose_template(o, inputs.text, o.teacher);
   return inputs;

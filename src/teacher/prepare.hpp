@@ -24,6 +24,7 @@ struct TeacherInputs {
   ModelFiles model;
   TextModel text;
   std::optional<ChatTemplate> chat;  ///< none for plain texts, and where the user wants none
+  Inventory parts;                   ///< what became of the files, tensors, keys and tokens
 };
 TeacherInputs open_teacher(const PrecomputeOptions& options);
 

@@ -6,6 +6,7 @@
 #include "anemll/formats/gguf.hpp"
 #include "src/text/utf8.hpp"
 
+#include <algorithm>
 #include <array>
 #include <type_traits>
 #include <utility>
@@ -76,6 +77,35 @@ class Reader {
     const std::uint64_t id = natural != nullptr ? *natural : static_cast<std::uint64_t>(*integer);
     if (id >= static_cast<std::uint64_t>(size)) fail(kEos, "the id is outside the vocabulary", kDamaged);
     return static_cast<std::int32_t>(id);
+  }
+
+  /// Every key of the tokenizer that no function above reads and that is more than the id of a token.
+  Inventory inventory() const {
+    constexpr std::array kRead{kModel, kPre, kTokens, kTypes, kMerges, kEos, kTemplate};
+    // Scores are for other models than BPE; the flags are false here or were refused.
+    constexpr std::array<std::string_view, 8> kHarmless{"tokenizer.ggml.scores",
+                                                        "tokenizer.ggml.add_bos_token",
+                                                        "tokenizer.ggml.add_eos_token",
+                                                        "tokenizer.ggml.add_sep_token",
+                                                        "tokenizer.ggml.add_space_prefix",
+                                                        "tokenizer.ggml.token_type_count",
+                                                        "tokenizer.ggml.remove_extra_whitespaces",
+                                                        "tokenizer.chat_templates"};
+    Inventory out;
+    for (const auto& [key, value] : file_.metadata) {
+      if (!key.starts_with("tokenizer.")) continue;
+      const auto same = [&](std::string_view other) { return other == key; };
+      if (std::any_of(kRead.begin(), kRead.end(), same)) {
+        out.add(Fate::used, "key", key);
+      } else if (key.ends_with("_token_id") || std::any_of(kHarmless.begin(), kHarmless.end(), same)) {
+        out.add(Fate::compared, "key", key);
+      } else if (key.starts_with(std::string(kTemplate) + ".")) {
+        out.add(Fate::left_out, "chat template", key, "only the one without a name is used");
+      } else {
+        out.add(Fate::left_out, "key", key, "no rule for it is known");
+      }
+    }
+    return out;
   }
 
   std::string sha256() const {
@@ -190,6 +220,7 @@ TextModel text_model_from_gguf(const std::filesystem::path& path) {
   const Reader reader(file);
   TextModel model{Tokenizer(reader.spec(), path.string()), reader.chat_template(), {}, reader.sha256()};
   model.eos_id = reader.eos_id(model.tokenizer.size());
+  model.inventory = reader.inventory();
   return model;
 }
 

@@ -203,6 +203,7 @@ int run(bool encode, int argc, const char* const* argv) {
   table.mark_path("FILE");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const anemll::TextModel model = anemll::load_text_model(find_model(settings));
+  model.inventory.tell(settings.model, false);
   if (settings.jsonl) {
     run_lines(model.tokenizer, encode, settings);
   } else {

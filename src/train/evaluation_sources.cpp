@@ -16,10 +16,13 @@ namespace anemll {
 namespace {
 
 /// Token ids of --eval-text by the model's tokenizer; rank 0 reads and all get them.
-std::vector<std::int32_t> read_text_ids(const std::string& file, const ModelFiles& base, Communicator& comm) {
+std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const ModelFiles& base,
+                                        Communicator& comm) {
+  const std::string& file = *options.eval_text;
   std::string bytes;
   on_root(comm, [&] {
     const TextModel text = load_text_model(base.folder);
+    text.inventory.tell(options.model_id, options.strict);
     std::vector<std::int32_t> ids;
     try {
       text.tokenizer.encode(read_text(file), ids);
@@ -98,6 +101,7 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
   if (options.teacher_model) {
     sources.teacher = load_model_files(find_model(*options.teacher_model, comm));
     compare_model("teacher", *sources.teacher, comm);
+    on_root(comm, [&] { sources.teacher->inventory.tell(*options.teacher_model, options.strict); });
     check_teacher(*sources.teacher, base, cache);
     if (options.eval_text) check_text(options, *sources.teacher);
   } else {
@@ -106,7 +110,7 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
   sources.teacher_rows = scores_rows(options, *sources.teacher, cache, comm);
   if (options.eval_text) {
     const TextProtocol protocol{options.eval_ctx, options.eval_chunks};
-    sources.text.emplace(read_text_ids(*options.eval_text, base, comm), protocol, *options.eval_text);
+    sources.text.emplace(read_text_ids(options, base, comm), protocol, *options.eval_text);
   }
   return sources;
 }

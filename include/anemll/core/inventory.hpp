@@ -13,14 +13,14 @@ namespace anemll {
 
 enum class Fate {
   used,
-  compared,  ///< not read for its content, but held against what is
+  compared,  ///< held against what is used, or against what is done; told where it has a reason (differs)
   left_out,  ///< neither: told in one line, an error where the user asks for strictness
 };
 
 class Inventory {
  public:
-  /// `kind`: what the part is, in the singular ("tensor"). `name`: its own. `why`: of a part left out, one
-  /// short reason ("the config has no attention_bias"). Counts of equal entries add up.
+  /// `kind`: what the part is, in the singular ("tensor"). `name`: its own. `why`: one short reason of a part
+  /// left out ("the config has no attention_bias"), or what differs in a compared one. Counts add up.
   void add(Fate fate, std::string_view kind, std::string_view name, std::string_view why = {},
            std::int64_t count = 1);
   void add(const Inventory& other);
@@ -32,7 +32,7 @@ class Inventory {
   std::vector<std::string> left_out_lines() const;
   /// {"used": {"tensor": {"a": 1}}, "compared": {...}, "left_out": {...}} as JSON, for provenance.
   std::string json() const;
-  /// Logs left_out_lines() of the input `where`. With `strict` they are a data error instead.
+  /// Logs left_out_lines() of the input `where` and what differs. With `strict` the former are a data error.
   void tell(const std::string& where, bool strict) const;
 
  private:

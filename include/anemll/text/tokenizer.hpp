@@ -2,6 +2,8 @@
 // components that it knows. Objects are immutable: any number of threads may use one.
 #pragma once
 
+#include "anemll/core/inventory.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -72,7 +74,9 @@ struct TextModel {
   Tokenizer tokenizer;
   std::string chat_template;           ///< Jinja text, empty when the model has none
   std::optional<std::int32_t> eos_id;  ///< eos_token of tokenizer_config.json (or of the GGUF metadata)
-  std::string sha256;                  ///< of tokenizer.json, or of the GGUF's tokenizer metadata
+  std::string sha256;                  ///< of tokenizer.json (and what other files change of its tokens), or
+                                       ///< of the GGUF's tokenizer metadata
+  Inventory inventory = {};            ///< files, keys and tokens and their fates; for the caller to tell
 };
 
 /// How a tokenizer.json is taken.
@@ -83,8 +87,9 @@ enum class TokenizerRules {
   transformers,
 };
 
-/// `model`: a model folder (tokenizer.json, tokenizer_config.json, chat_template.jinja) or a .gguf file. Data
-/// errors name the file and the remedy.
+/// `model`: a model folder (tokenizer.json, and what tokenizer_config.json, added_tokens.json,
+/// special_tokens_map.json and the template files say) or a .gguf file. Data errors name the file and the
+/// remedy; so do files that contradict each other over a token.
 TextModel load_text_model(const std::filesystem::path& model,
                           TokenizerRules rules = TokenizerRules::as_written);
 

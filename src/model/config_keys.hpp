@@ -1,0 +1,22 @@
+// The table of keys of config.json: what each may say, and what becomes of it.
+#pragma once
+
+#include "anemll/core/inventory.hpp"
+#include "anemll/model/architecture.hpp"
+#include "src/model/json_reader.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace anemll {
+
+/// Holds every key of `json` (which `config` reads) against the table. A key that switches on what the
+/// decoder lacks is a data error. The others get a fate in `inventory`: used, compared (without effect on the
+/// numbers, or as the decoder does it), or left out.
+void check_config_keys(const nlohmann::json& json, const JsonReader& config, std::string_view family,
+                       bool qk_norm, Inventory& inventory);
+
+/// As read_architecture of the public header, with the fate of each key.
+Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory);
+
+}  // namespace anemll
