@@ -71,6 +71,47 @@ std::optional<std::string> nearest(const std::string& variable, const std::vecto
   return best;
 }
 
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words(1);
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      words.back() += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    } else if (!words.back().empty()) {
+      words.emplace_back();
+    }
+  }
+  if (words.back().empty()) words.pop_back();
+  return words;
+}
+
+bool within(const std::vector<std::string>& few, const std::vector<std::string>& many) {
+  return std::all_of(few.begin(), few.end(), [&](const std::string& word) { return holds(many, word); });
+}
+
+/// The option that these words mean although it is spelt otherwise: by their first letters (LEARNING_RATE:
+/// lr), as part of its name or the name as part of them (MODEL: model-id), or by the words of its help.
+std::optional<std::string> by_words(std::string_view variable, const TableSpec& table) {
+  const std::size_t prefix = table.environment_prefix.size() + 1;
+  const std::vector<std::string> words = words_of(variable.substr(std::min(prefix, variable.size())));
+  if (words.empty()) return std::nullopt;
+  std::string initials;
+  for (const std::string& word : words) initials += word.front();
+  // The reasons in the order of their weight; a reason that holds for several options is none.
+  std::array<std::vector<std::string>, 3> found;
+  for (const OptionSpec& o : table.options) {
+    if (o.kind == OptionKind::positional || o.kind == OptionKind::builtin || o.kind == OptionKind::refused)
+      continue;
+    const std::vector<std::string> name = words_of(o.name);
+    if (initials.size() > 1 && upper(o.name) == initials) found[0].push_back(o.name);
+    if (within(words, name) || (name.size() > 1 && within(name, words))) found[1].push_back(o.name);
+    if (words.size() > 1 && within(words, words_of(o.help))) found[2].push_back(o.name);
+  }
+  for (const std::vector<std::string>& options : found) {
+    if (options.size() == 1) return table.variable(options.front());
+  }
+  return std::nullopt;
+}
+
 bool belongs_elsewhere(const std::string& variable, const TableSpec& table) {
   return std::any_of(kProgramPrefixes.begin(), kProgramPrefixes.end(), [&](std::string_view prefix) {
     return upper(variable).starts_with(prefix) && table.environment_prefix + "_" != prefix;
@@ -87,7 +128,7 @@ std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const
   std::vector<EnvironmentNotice> notices;
   if (table.environment_prefix.empty() || environment == nullptr) return notices;
   const std::vector<std::string> known = read_variables(table);
-  std::string unread;
+  std::string unread, read;
   for (; *environment != nullptr; ++environment) {
     const std::string_view entry(*environment);
     const std::size_t equals = entry.find('=');
@@ -97,14 +138,22 @@ std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const
     if (name == kLogLevel && !holds(kLevels, entry.substr(equals + 1))) {
       notices.push_back({name + " is none of debug, info, warning, error: info is used", true});
     }
-    if (holds(known, name)) continue;
-    if (const auto meant = nearest(name, known)) {
+    if (holds(known, name)) {
+      if (!holds(kDocumented, name)) read += (read.empty() ? "" : ", ") + name;
+      continue;
+    }
+    auto meant = nearest(name, known);
+    if (!meant) meant = by_words(name, table);
+    if (meant) {
       notices.push_back({"the variable " + name + " is not read; did you mean " + *meant + "?", true});
     } else {
       unread += (unread.empty() ? "" : ", ") + name;
     }
   }
-  if (!unread.empty()) notices.push_back({"variables that " + table.program + " does not read: " + unread});
+  if (!read.empty()) notices.push_back({"options are taken from the environment: " + read});
+  if (!unread.empty()) {
+    notices.push_back({"these variables are not read by " + table.program + ": " + unread});
+  }
   return notices;
 }
 

@@ -167,6 +167,12 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options) {
   return found;
 }
 
+bool is_local(HubKind kind, const std::string& id) {
+  const std::string expanded = expand_path(id);
+  if (is_there(expanded)) return !id.empty();
+  return kind == HubKind::dataset && folder_of_glob(expanded).has_value();
+}
+
 HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options, const ChooseFiles& choose) {
   const std::string expanded = expand_path(id);
   if (const auto folder = folder_of_glob(expanded); folder && !is_there(expanded)) {

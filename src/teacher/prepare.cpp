@@ -62,6 +62,20 @@ std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const Te
   return chat;
 }
 
+/// Roles of the records that have another name in the template: what they became is told, for a name can be
+/// understood wrongly.
+void tell_roles(const Inventory& inventory, const std::string& where) {
+  const Json parts = Json::parse(inventory.json());
+  const auto roles = parts["used"].find("role");
+  if (roles == parts["used"].end()) return;
+  std::string text;
+  for (const auto& [name, count] : roles->items()) {
+    if (name.find(" as ") == std::string::npos) continue;
+    text += (text.empty() ? "" : ", ") + name + " x " + count.dump();
+  }
+  if (!text.empty()) log_info(where + ": roles of the records and what they are used as instead: " + text);
+}
+
 /// What must be equal for a run to go on with the work of another.
 Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const ModelFiles& teacher,
                  const TextModel& text, const std::optional<ChatTemplate>& chat) {
@@ -280,6 +294,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
   const PackedDataset read = pack_dataset(o, inputs, Workspace::tokens_file(workspace.folder()));
   const PackedText& packed = read.packed;
   read.inventory.tell(o.dataset, o.strict);
+  tell_roles(read.inventory, o.dataset);
   Plan plan;
   plan.identity_json = identity.dump();
   plan.tokens_sha256 = packed.sha256;

@@ -14,6 +14,7 @@ int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
   if (anemll::parse_together(table, argc, argv, *world) == anemll::OptionTable::Outcome::exit_ok) return 0;
   anemll::settle_precompute_options(options, table);
   anemll::log_info(anemll::build_summary());
+  if (world->is_root()) anemll::tell_unread(anemll::unread_precompute_options(options, table));
   return static_cast<int>(anemll::run_precompute(options, *world, mpi.local_rank(), mpi.local_size()));
 }
 

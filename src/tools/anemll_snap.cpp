@@ -84,6 +84,8 @@ int snap(int argc, char** argv) {
   SnapToolOptions options;
   OptionTable table = make_snap_table(options);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  tell_unread(unread_options(snap_option_effects(), options,
+                             [&](const std::string& name) { return table.given(name); }));
 
   refuse_adapters(options.checkpoint);
   const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);

@@ -49,6 +49,11 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   return table;
 }
 
+std::vector<OptionEffect<SnapToolOptions>> snap_option_effects() {
+  return {{"samples", "without --cache-dir: nothing is scored",
+           [](const SnapToolOptions& o) { return !o.cache_dir; }}};
+}
+
 CheckpointFacts read_checkpoint_facts(const fs::path& checkpoint) {
   CheckpointFacts facts;
   for (const char* name : {"config.json", "v2_config.json"}) {

@@ -1,6 +1,7 @@
 // Everything that anemll_snap can be told, and what follows from the checkpoint's own config.json.
 #pragma once
 
+#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/core/output_folder.hpp"
 
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -31,6 +33,8 @@ struct SnapToolOptions {
 };
 
 OptionTable make_snap_table(SnapToolOptions& options);
+/// Options that only some snaps read.
+std::vector<OptionEffect<SnapToolOptions>> snap_option_effects();
 
 /// What the folder of a checkpoint says about it; the defaults where it says nothing.
 struct CheckpointFacts {

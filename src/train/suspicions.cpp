@@ -1,4 +1,4 @@
-// See suspicions.hpp. A row of the table below is one mistake: when it is one, what is said, and the remedy.
+// See suspicions.hpp. A row of a table below is one mistake: when it is one, what is said, and the remedy.
 #include "src/train/suspicions.hpp"
 
 #include "anemll/core/log.hpp"
@@ -38,13 +38,6 @@ std::int64_t rows_per_step(const Facts& f) {
 double epochs(const Facts& f) {
   return static_cast<double>(rows_per_step(f)) * static_cast<double>(f.options.max_steps) /
          static_cast<double>(f.cache.sequences);
-}
-
-/// --`option` was given and `off` says that nothing reads it.
-Row unread(const char* option, std::function<bool(const Facts&)> off, const std::string& because) {
-  const std::string name = option;
-  return {[name, off = std::move(off)](const Facts& f) { return f.options.is_given(name) && off(f); },
-          [name, because](const Facts&) { return "--" + name + " has no effect " + because; }, "drop it"};
 }
 
 std::vector<Row> schedule_rows() {
@@ -190,51 +183,49 @@ std::vector<Row> machine_rows() {
   };
 }
 
-std::vector<Row> unread_rows() {
+}  // namespace
+
+std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
   const auto resumed = [](const Facts& f) { return f.resumes; };
   const auto no_hard = [](const Facts& f) { return f.options.no_full_logits; };
   const auto from_checkpoint = [resumed](const Facts& f) { return !resumed(f) && f.options.v2_checkpoint; };
   const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
   const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
   return {
-      unread(
-          "min-lr-ratio", [](const Facts& f) { return f.options.constant_lr; }, "with --constant-lr"),
-      unread("hard-top1", no_hard, "with --no-full-logits"),
-      unread("hard-top1-end", no_hard, "with --no-full-logits"),
-      unread("hard-full", no_hard, "with --no-full-logits"),
-      unread(
-          "sampled-negatives", [](const Facts& f) { return f.options.sampled_ce_weight == 0; },
-          "without --sampled-ce-weight"),
-      unread("svd-floor", from_checkpoint, "with --v2-checkpoint, whose scales are taken"),
-      unread("fast-init", from_checkpoint, "with --v2-checkpoint, whose scales are taken"),
-      unread(
-          "svd-floor", [](const Facts& f) { return f.options.fast_init; }, "with --fast-init"),
-      unread(
-          "freeze-mags-mlp", [](const Facts& f) { return f.options.attn_only; }, "with --attn-only"),
-      unread("eval-ctx", no_text, "without --eval-text"),
-      unread("eval-chunks", no_text, "without --eval-text"),
-      unread("eval-steps", no_evaluation, "with --eval-samples 0"),
-      unread(
-          "keep-checkpoints", [](const Facts& f) { return f.options.save_steps == 0; },
-          "without --save-steps"),
-      unread(
-          "bucket-mib", [](const Facts& f) { return f.ranks == 1; }, "on one rank"),
-      unread(
-          "seed",
-          [](const Facts& f) { return f.options.order == "sequential" && f.options.sampled_ce_weight == 0; },
-          "with --order sequential"),
+      {"min-lr-ratio", "with --constant-lr", [](const Facts& f) { return f.options.constant_lr; }},
+      {"hard-top1", "with --no-full-logits", no_hard},
+      {"hard-top1-end", "with --no-full-logits", no_hard},
+      {"hard-full", "with --no-full-logits", no_hard},
+      {"sampled-negatives", "without --sampled-ce-weight",
+       [](const Facts& f) { return f.options.sampled_ce_weight == 0; }},
+      {"svd-floor", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
+      {"fast-init", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
+      {"svd-floor", "with --fast-init", [](const Facts& f) { return f.options.fast_init; }},
+      {"freeze-mags-mlp", "with --attn-only", [](const Facts& f) { return f.options.attn_only; }},
+      {"freeze-mags-mlp", "with --freeze-mags, which freezes them all",
+       [](const Facts& f) { return f.options.freeze_mags; }},
+      {"mixed-precision", "with --precision, which decides",
+       [](const Facts& f) { return f.options.precision != "auto"; }},
+      {"eval-ctx", "without --eval-text", no_text},
+      {"eval-chunks", "without --eval-text", no_text},
+      {"eval-steps", "with --eval-samples 0", no_evaluation},
+      {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},
+      {"bucket-mib", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
+      {"seed", "with --order sequential",
+       [](const Facts& f) { return f.options.order == "sequential" && f.options.sampled_ce_weight == 0; }},
   };
 }
 
-}  // namespace
-
 std::vector<Suspicion> suspicions(const SuspicionFacts& facts) {
   std::vector<Suspicion> found;
-  for (const auto& rows : {schedule_rows(), data_rows(), log_rows(), machine_rows(), unread_rows()}) {
+  for (const auto& rows : {schedule_rows(), data_rows(), log_rows(), machine_rows()}) {
     for (const Row& row : rows) {
       if (row.holds(facts)) found.push_back({row.problem(facts), row.hint});
     }
   }
+  const auto given = [&](const std::string& name) { return facts.options.is_given(name); };
+  for (const UnreadOption& one : unread_options(train_option_effects(), facts, given))
+    found.push_back({one.text(), kDropIt});
   return found;
 }
 

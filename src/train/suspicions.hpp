@@ -1,6 +1,7 @@
 // One list of settings that are allowed and most likely a mistake. Told at the start and by --dry-run.
 #pragma once
 
+#include "anemll/core/option_effects.hpp"
 #include "anemll/core/threads.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/train/train_options.hpp"
@@ -29,6 +30,10 @@ struct Suspicion {
   std::string hint;
 };
 
+/// Options that this run does not read.
+std::vector<OptionEffect<SuspicionFacts>> train_option_effects();
+
+/// What the tables know, options without effect last.
 std::vector<Suspicion> suspicions(const SuspicionFacts& facts);
 
 }  // namespace anemll

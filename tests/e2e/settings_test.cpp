@@ -272,6 +272,9 @@ BOOST_AUTO_TEST_CASE(misspelt_variables_and_config_files) {
                            " --threads 1 " + from_checkpoint("--max-steps 1");
   expect(test::run("ANEMLL_BATCHSIZE=3 " + line), 0,
          {"ANEMLL_BATCHSIZE is not read; did you mean ANEMLL_BATCH_SIZE?"});
+  expect(test::run("ANEMLL_LEARNING_RATE=1e-3 ANEMLL_BATCH_SIZE=3 " + line), 0,
+         {"warning: the variable ANEMLL_LEARNING_RATE is not read; did you mean ANEMLL_LR?",
+          "options are taken from the environment: ANEMLL_BATCH_SIZE"});
   BOOST_TEST(fs::exists(dir / "run #1/best_state_dict.pt"));
 }
 

@@ -74,6 +74,17 @@ warned() {
   right "exit $RC, told: $(grep -Ei -- "$1" <<<"$lines" | head -1 | cut -c1-150)"
 }
 
+# rank0_counts OPTION...: ends well with rank 0's options, and a warning names each OPTION, its two values and rank 1.
+rank0_counts() {
+  ok
+  has 'warning: .*those of rank 0 count' || wrong "exit 0 and no warning that rank 0's options count"
+  local option
+  for option; do
+    has "^ *$option: .* on rank 0, .* on rank 1" || wrong "exit 0, but the warning does not name $option: $(last)"
+  done
+  right "rank 0's count, told: $(grep -Ei -m1 "^ *$1: .* on rank 0" <<<"$OUT" | cut -c1-120)"
+}
+
 # --- inputs
 model() { # model DIR: a writable nano model folder
   mkdir -p "$1"; cp "$NANO"/{config.json,model.safetensors,tokenizer.json,tokenizer_config.json,chat_template.jinja} "$1"/

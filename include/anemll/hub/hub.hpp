@@ -37,6 +37,10 @@ HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptio
                              const WantFile& want,
                              const std::function<bool(const std::filesystem::path& folder)>& complete);
 
+/// Whether `id` names a local path (for a data set, also a pattern in a folder that is there), which counts
+/// before the hub.
+bool is_local(HubKind kind, const std::string& id);
+
 /// A folder with config.json, safetensors and tokenizer files, or a .gguf file.
 HubSnapshot fetch_model(const std::string& id, const HubOptions& options);
 /// The files that are wanted, out of the names of all that a repository or a cached snapshot has, and the

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -222,17 +223,19 @@ BOOST_AUTO_TEST_CASE(misspelt_variables_are_told) {
   TableSpec table;
   table.program = "sample";
   table.environment_prefix = "ANEMLL";
-  for (const char* name : {"batch-size", "cache-dir", "lr"}) {
+  for (const char* name : {"batch-size", "cache-dir", "lr", "accumulation-steps", "model-id", "eval-steps",
+                           "save-steps", "clip-grad-norm"}) {
     OptionSpec o;
     o.name = name;
+    if (o.name == "clip-grad-norm") o.help = "limit of the global gradient norm; 0 disables";
     table.options.push_back(o);
   }
   const auto notices = [&](std::vector<const char*> environment) {
     environment.push_back(nullptr);
     return environment_notices(table, environment.data());
   };
-  BOOST_TEST(notices({"ANEMLL_BATCH_SIZE=1", "PATH=/bin", "ANEMLL_BATCHSIZE=", "ANEMLL_LOG_LEVEL=debug",
-                      "ANEMLL_DEPS_DIR=/x", "ANEMLL_PRECOMPUTE_BATCHSIZE=3"})
+  BOOST_TEST(notices({"PATH=/bin", "ANEMLL_BATCHSIZE=", "ANEMLL_LOG_LEVEL=debug", "ANEMLL_DEPS_DIR=/x",
+                      "ANEMLL_PRECOMPUTE_BATCHSIZE=3"})
                  .empty());
   for (const char* variable :
        {"ANEMLL_BATCHSIZE=1", "ANEMLL_BATCH_SZIE=1", "anemll_batch_size=1", "ANEMLL_BACH_SIZE=1"}) {
@@ -241,6 +244,23 @@ BOOST_AUTO_TEST_CASE(misspelt_variables_are_told) {
     BOOST_TEST(told[0].misspelt);
     BOOST_TEST(has(told[0].text, "did you mean ANEMLL_BATCH_SIZE?"));
   }
+  // Other words for the same thing.
+  for (const auto& [variable, meant] : {std::pair{"ANEMLL_LEARNING_RATE=1", "ANEMLL_LR"},
+                                        {"ANEMLL_GRADIENT_ACCUMULATION_STEPS=1", "ANEMLL_ACCUMULATION_STEPS"},
+                                        {"ANEMLL_MODEL=1", "ANEMLL_MODEL_ID"},
+                                        {"ANEMLL_GRADIENT_LIMIT=1", "ANEMLL_CLIP_GRAD_NORM"}}) {
+    const auto told = notices({variable});
+    BOOST_REQUIRE_MESSAGE(told.size() == 1, variable);
+    BOOST_TEST(told[0].misspelt, variable);
+    BOOST_TEST(has(told[0].text, std::string("did you mean ") + meant + "?"), told[0].text);
+  }
+  BOOST_TEST(!notices({"ANEMLL_STEPS=1"}).at(0).misspelt);  // it may be two of them
+  // What is read is told too, without the value: it may be a secret.
+  const auto read = notices({"ANEMLL_BATCH_SIZE=13", "ANEMLL_LR=1", "ANEMLL_DEPS_DIR=/x"});
+  BOOST_REQUIRE_EQUAL(read.size(), 1u);
+  BOOST_TEST(!read[0].misspelt);
+  BOOST_TEST(has(read[0].text, "ANEMLL_BATCH_SIZE, ANEMLL_LR"));
+  BOOST_TEST(!has(read[0].text, "13"));
   const auto far = notices({"ANEMLL_WARMUP_STEPS=1", "ANEMLL_XYZZY_PLUGH=2"});
   BOOST_REQUIRE_EQUAL(far.size(), 1u);
   BOOST_TEST(!far[0].misspelt);

@@ -171,6 +171,16 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
          o.fast_init = true;
          o.given.push_back("svd-floor");
        }},
+      {"--freeze-mags-mlp has no effect",
+       [](auto& o, auto&, auto&) {
+         o.freeze_mags = true;
+         o.given.push_back("freeze-mags-mlp");
+       }},
+      {"--mixed-precision has no effect",
+       [](auto& o, auto&, auto&) {
+         o.precision = "fp32";
+         o.given.push_back("mixed-precision");
+       }},
       {"--eval-ctx has no effect", [](auto& o, auto&, auto&) { o.given.push_back("eval-ctx"); }},
       {"--keep-checkpoints has no effect",
        [](auto& o, auto&, auto&) { o.given.push_back("keep-checkpoints"); }},
@@ -187,6 +197,13 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
     c.change(o, cache, facts);
     BOOST_TEST(told(facts, c.part), c.part);
   }
+}
+
+BOOST_AUTO_TEST_CASE(each_option_without_effect_is_an_option) {
+  TrainOptions o;
+  const std::vector<std::string> names = make_train_table(o).names();
+  for (const auto& row : train_option_effects())
+    BOOST_TEST((std::find(names.begin(), names.end(), row.option) != names.end()), row.option);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_trained_is_known_beforehand) {
