@@ -129,6 +129,7 @@ Architecture read_architecture(const std::filesystem::path& model, Inventory& in
   const Family& family = find_family(config);
   refuse_unsupported(config);
   check_config_keys(json, config, family.name, family.qk_norm, inventory);
+  if (gguf) check_gguf_keys(read_gguf(file), family.name, inventory);
 
   Architecture out;
   out.family = family.name;

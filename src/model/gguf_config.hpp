@@ -1,14 +1,20 @@
 // The metadata of a GGUF file as the config.json that its model would have as a folder.
 #pragma once
 
+#include "anemll/core/inventory.hpp"
 #include "anemll/formats/gguf.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace anemll {
 
 /// JSON text with the keys that read_architecture knows. What would change the computation and has no key is
 /// refused; data errors name the file, the GGUF key or tensor, and a remedy.
 std::string gguf_config_json(const GgufFile& file);
+
+/// The fate of every metadata key but the tokenizer's. A feature that is on and that the decoder lacks is a
+/// data error.
+void check_gguf_keys(const GgufFile& file, std::string_view family, Inventory& inventory);
 
 }  // namespace anemll

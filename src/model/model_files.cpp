@@ -105,11 +105,22 @@ void tell_other_weights(const fs::path& folder, const FoundMap& found, Inventory
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     // Weights of this model by their names; other files of tensors may be anything.
-    const bool named_so = name.starts_with("model") || name.starts_with("consolidated");
+    struct Named {
+      std::string_view stem, ending;
+    };
+    constexpr std::array kWeights{Named{"model", ".safetensors"},
+                                  Named{"model", ".safetensors.index.json"},
+                                  Named{"consolidated", ".safetensors"},
+                                  Named{"consolidated", ".safetensors.index.json"},
+                                  Named{"consolidated", ".pth"},
+                                  Named{"pytorch_model", ".bin"},
+                                  Named{"pytorch_model", ".bin.index.json"},
+                                  Named{"tf_model", ".h5"},
+                                  Named{"flax_model", ".msgpack"}};
     const bool adapter = name.starts_with("adapter_");
-    const bool weights =
-        adapter ||
-        (named_so && (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")));
+    const bool weights = adapter || std::any_of(kWeights.begin(), kWeights.end(), [&](const Named& named) {
+                           return name.starts_with(named.stem) && name.ends_with(named.ending);
+                         });
     if (!weights || read.contains(name) || (name == kIndex && !fs::exists(folder / kSingle))) continue;
     inventory.add(
         Fate::left_out, "file", name,

@@ -109,9 +109,11 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
 }
 
 /// The reference's meta.json keys, and under "anemll" what it has no key for.
-Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const HubSnapshot& teacher,
+Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const TeacherInputs& teacher,
              const PackedDataset& read) {
   const PackedText& packed = read.packed;
+  std::vector<std::string> left_out = read.inventory.left_out_lines();
+  for (std::string& line : teacher.parts.left_out_lines()) left_out.push_back("teacher: " + std::move(line));
   const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   return {{"format", kTorchCacheFormat},
           {"teacher_model", o.teacher},
@@ -146,12 +148,12 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
             {"holdout_documents", packed.holdout_documents},
             {"chat_template", identity["chat_template"]},
             {"teacher_fingerprint", identity["teacher_fingerprint"]},
-            {"teacher_commit", or_null(teacher.commit)},
+            {"teacher_commit", or_null(teacher.at.commit)},
             {"tokenizer_sha256", identity["tokenizer_sha256"]},
             {"dataset_commit", or_null(read.at.commit)},
             {"bad_records", read.report.bad_records},
             {"bad_record_examples", read.report.bad_examples},
-            {"left_out", read.inventory.left_out_lines()}}}};
+            {"left_out", left_out}}}};
 }
 
 void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
@@ -320,7 +322,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
   }
   // Names out of a data set need not be UTF-8.
   plan.meta_json =
-      meta_of(o, plan, identity, inputs.at, read).dump(-1, ' ', false, Json::error_handler_t::replace);
+      meta_of(o, plan, identity, inputs, read).dump(-1, ' ', false, Json::error_handler_t::replace);
   log_info(strf("%lld documents (%lld held out): %lld sequences of %lld tokens, %lld held out",
                 static_cast<long long>(packed.documents), static_cast<long long>(packed.holdout_documents),
                 static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),

@@ -96,6 +96,14 @@ std::string template_text(const fs::path& path) {
   return text;
 }
 
+/// A template as Jinja reads it: line ends are alike, and one at the end does not count.
+std::string plain_lines(std::string text) {
+  std::size_t at = 0;
+  while ((at = text.find("\r\n", at)) != std::string::npos) text.erase(at, 1);
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 }  // namespace
 
 void compare_slow_files(const fs::path& folder, const TokenizerSpec& spec, Inventory& inventory) {
@@ -126,9 +134,10 @@ std::string chosen_template(const fs::path& folder, const TokenizerConfig& confi
     templates = config.templates;
     source = kConfig;
   } else if (!config.templates.empty()) {
-    const auto own = config.templates.find("default");
-    const bool same = own != config.templates.end() && templates.contains("default") &&
-                      own->second == templates["default"] && config.templates.size() <= templates.size();
+    const bool same = std::all_of(config.templates.begin(), config.templates.end(), [&](const auto& own) {
+      const auto found = templates.find(own.first);
+      return found != templates.end() && plain_lines(found->second) == plain_lines(own.second);
+    });
     inventory.add(same ? Fate::compared : Fate::left_out, "key of tokenizer_config.json", "chat_template",
                   same ? ""
                        : "it differs from " +

@@ -28,7 +28,9 @@ struct Case {
     return temp / name;
   }
   std::string command(const fs::path& dataset, const std::string& flags) const {
-    return test::bin("anemll_precompute") + " --teacher_model_name_or_path " + test::golden("nano").string() +
+    const std::string own = "--teacher_model_name_or_path ";
+    return test::bin("anemll_precompute") + " " +
+           (has(flags, own) ? "" : own + test::golden("nano").string()) +
            " --threads 1 --dtype fp32 --max_length 16 --topk 4 --holdout 0 --num_sequences 8 --no-shuffle "
            "--dataset_name " +
            dataset.string() + " " + flags;
@@ -166,6 +168,32 @@ BOOST_AUTO_TEST_CASE(configurations_are_never_mixed) {
   const auto tiny = one.inspect(one.temp / "d", "--dataset_config_name tiny");
   BOOST_TEST(has(tiny.output, "small/train.jsonl: 1 documents"), tiny.output);
   BOOST_TEST(!has(tiny.output, "big/train.jsonl"), tiny.output);
+}
+
+// What of the teacher's folder is not used: told before the text is read, kept with the cache.
+BOOST_AUTO_TEST_CASE(parts_of_the_teacher_that_are_not_used) {
+  const Case one;
+  const fs::path model = one.temp / "model";
+  fs::create_directories(model);
+  for (const char* name : {"model.safetensors", "tokenizer.json", "chat_template.jinja"})
+    fs::copy_file(test::golden("nano") / name, model / name);
+  auto config = nlohmann::json::parse(test::read_all(test::golden("nano/config.json")));
+  config["strange"] = 1;
+  one.put("model/config.json", config.dump());
+  auto text = nlohmann::json::parse(test::read_all(test::golden("nano/tokenizer_config.json")));
+  text["chat_template"] = "{{ 'other' }}";
+  one.put("model/tokenizer_config.json", text.dump());
+  const std::string flags = " --teacher_model_name_or_path " + model.string();
+  const fs::path data = one.put("d.jsonl", "{\"text\": \"" + kFox + "\"}\n");
+  const auto strict = one.make(data, "--strict" + flags);
+  BOOST_TEST(strict.code == 3, strict.output);
+  for (const char* part : {"config key (strange)", "(chat_template): it differs from chat_template.jinja"})
+    BOOST_TEST(has(strict.output, part), strict.output);
+  const auto made = one.make(data, flags);
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
+  BOOST_TEST(has(made.output, "config key (strange)"), made.output);
+  const auto meta = nlohmann::json::parse(test::read_all(one.temp / "out/index.json"))["meta"]["anemll"];
+  BOOST_TEST(has(meta["left_out"].dump(), "teacher: not used: 1 config key (strange)"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,6 @@
 // What GGUF metadata says of a model: missing keys, wrong types and numbers out of range, each by its own
 // key.
+#include "src/model/config_keys.hpp"
 #include "tests/support/gguf_model.hpp"
 #include "tests/unit/model/model_folder.hpp"
 
@@ -84,6 +85,37 @@ BOOST_AUTO_TEST_CASE(gguf_numbers_out_of_range_name_their_key) {
   put_architecture(scale, good).f32("qwen3.logit_scale", std::numeric_limits<float>::quiet_NaN());
   scale.write(folder / "m.gguf");
   check_data_error([&] { read_architecture(folder / "m.gguf"); }, "qwen3.logit_scale", "not a finite");
+}
+
+BOOST_AUTO_TEST_CASE(every_gguf_key_has_a_fate) {
+  const TempDir folder;
+  const auto read = [&](const std::function<void(GgufWriter&)>& change) {
+    GgufWriter writer;
+    put_architecture(writer, read_architecture(golden("nano")));
+    writer.plain("token_embd.weight", HostTensor::zeros(DType::f32, {50, 64}));
+    change(writer);
+    writer.write(folder / "m.gguf");
+    Inventory inventory;
+    read_architecture(folder / "m.gguf", inventory);
+    std::string all;
+    for (const std::string& line : inventory.left_out_lines()) all += line + '\n';
+    return all;
+  };
+  BOOST_CHECK_EQUAL(read([](GgufWriter& writer) {
+                      writer.text("general.name", "x").u32("general.file_type", 2);
+                      writer.u32("qwen3.vocab_size", 50).u32("qwen3.expert_used_count", 0);
+                      writer.f32("qwen3.attn_logit_softcapping", 0).scalar("qwen3.attention.causal", 7, true);
+                    }),
+                    "");
+  BOOST_CHECK_EQUAL(
+      read([](GgufWriter& writer) { writer.u32("qwen3.strange", 1).u32("llama.block_count", 2); }),
+      "not used: 2 keys (llama.block_count, qwen3.strange): no rule for it is known\n");
+  const auto refuses = [&](const std::string& key, const std::function<void(GgufWriter&)>& change) {
+    check_data_error([&] { read(change); }, "m.gguf, key \"" + key + "\"", "not supported");
+  };
+  refuses("qwen3.attn_logit_softcapping", [](GgufWriter& w) { w.f32("qwen3.attn_logit_softcapping", 50); });
+  refuses("qwen3.expert_used_count", [](GgufWriter& w) { w.u32("qwen3.expert_used_count", 8); });
+  refuses("qwen3.attention.causal", [](GgufWriter& w) { w.scalar("qwen3.attention.causal", 7, false); });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

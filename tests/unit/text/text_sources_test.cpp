@@ -211,6 +211,10 @@ BOOST_AUTO_TEST_CASE(chat_templates_that_differ_are_told) {
   write_file(folder.dir / "chat_template.jinja", "file");
   folder.write("tokenizer_config.json", {{"chat_template", "file"}});
   BOOST_TEST(folder.told() == "");
+  write_file(folder.dir / "chat_template.jinja", "a\r\nb\r\n");
+  folder.write("tokenizer_config.json", {{"chat_template", "a\nb"}});
+  BOOST_TEST(folder.told() == "");  // one text for Jinja
+  write_file(folder.dir / "chat_template.jinja", "file");
   folder.write("tokenizer_config.json", {{"chat_template", "other"}});
   BOOST_TEST(folder.load().chat_template == "file");
   folder.tells({"chat_template", "differs from chat_template.jinja"});

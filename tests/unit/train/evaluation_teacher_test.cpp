@@ -189,6 +189,15 @@ BOOST_AUTO_TEST_CASE(teachers_that_do_not_fit_are_refused_before_the_student_is_
   Setup::refused(options, ExitCode::usage, {"--eval-ctx", "512 positions"});
 }
 
+BOOST_AUTO_TEST_CASE(what_the_teacher_folder_leaves_out_is_an_error_where_the_user_wants_one) {
+  const Setup s;
+  TrainOptions options = s.options("cache", {.rows = 8, .holdout = 0, .hidden = false});
+  options.strict = true;
+  options.teacher_model = other_teacher(s.work / "teacher").string();
+  write_file(s.work / "teacher/adapter_config.json", "{}");
+  Setup::refused(options, ExitCode::data, {"adapter_config.json", *options.teacher_model});
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_is_not_utf8_is_named) {
   const Setup s;
   TrainOptions options = s.options("cache", {.rows = 8, .holdout = 0});
