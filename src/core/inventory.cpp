@@ -34,6 +34,17 @@ std::string printable(std::string_view name) {
   return text;
 }
 
+/// "3 keys of config.json", "2 entries of the index": the noun is what stands before " of ".
+std::string counted(std::int64_t count, const std::string& kind) {
+  std::string noun = kind.substr(0, kind.find(" of "));
+  const std::string rest = kind.substr(noun.size());
+  if (count != 1) {
+    if (noun.ends_with("try")) noun.replace(noun.size() - 1, 1, "ie");
+    noun += 's';
+  }
+  return strf("%lld ", static_cast<long long>(count)) + noun + rest;
+}
+
 /// One line per kind and reason of the parts of this fate; parts that were compared and found alike have no
 /// reason and no line.
 template <class Parts>
@@ -59,8 +70,7 @@ std::vector<std::string> lines_of(const Parts& parts, Fate fate) {
       if (line.names[i].second > 1) names += strf(" x %lld", static_cast<long long>(line.names[i].second));
     }
     if (line.names.size() > kShownNames) names += strf(", ... (%zu names)", line.names.size());
-    out.push_back(strf("%s: %lld %s%s (%s)", head, static_cast<long long>(line.total), kind.c_str(),
-                       line.total == 1 ? "" : "s", names.c_str()) +
+    out.push_back(strf("%s: %s (%s)", head, counted(line.total, kind).c_str(), names.c_str()) +
                   (why.empty() ? "" : ": " + why));
   }
   return out;

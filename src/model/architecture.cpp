@@ -123,13 +123,14 @@ Architecture read_architecture(const std::filesystem::path& model) {
 Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory) {
   const bool gguf = is_gguf(model);
   const std::filesystem::path file = gguf ? model : model / "config.json";
+  const std::optional<GgufFile> metadata = gguf ? std::optional(read_gguf(file)) : std::nullopt;
   const nlohmann::json json =
-      gguf ? nlohmann::json::parse(gguf_config_json(read_gguf(file))) : read_json_object(file);
+      metadata ? nlohmann::json::parse(gguf_config_json(*metadata)) : read_json_object(file);
   const JsonReader config(json, file);
   const Family& family = find_family(config);
   refuse_unsupported(config);
   check_config_keys(json, config, family.name, family.qk_norm, inventory);
-  if (gguf) check_gguf_keys(read_gguf(file), family.name, inventory);
+  if (metadata) check_gguf_keys(*metadata, family.name, inventory);
 
   Architecture out;
   out.family = family.name;

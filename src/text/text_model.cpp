@@ -29,6 +29,8 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
       text::read_tokenizer_config(folder / "tokenizer_config.json", inventory);
   TokenizerSpec spec = parse_tokenizer_json(view(file->bytes()), where);
   inventory.add(Fate::used, "file", "tokenizer.json");
+  for (const std::string& key : spec.unread)
+    inventory.add(Fate::left_out, "key of tokenizer.json", key, "no rule for it is known");
   text::compare_slow_files(folder, spec, inventory);
   const text::SettledTokens tokens = text::settle_tokens(folder, config, spec, inventory);
   const bool gpt2 =

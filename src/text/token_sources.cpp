@@ -26,13 +26,7 @@ std::string number(std::int64_t value) {
 class Table {
  public:
   explicit Table(TokenizerSpec& spec) : spec_(spec) {
-    std::int64_t used = 0;
-    for (std::size_t id = 0; id < spec.vocabulary.size(); ++id) {
-      if (spec.vocabulary[id].empty()) continue;
-      ++used;
-      vocabulary_.emplace(spec.vocabulary[id], static_cast<std::int32_t>(id));
-    }
-    next_ = used;
+    for (const std::string& token : spec.vocabulary) next_ += token.empty() ? 0 : 1;
     for (std::size_t i = 0; i < spec.added.size(); ++i) index(i);
   }
 
@@ -43,8 +37,10 @@ class Table {
   /// Of an added token or a token of the vocabulary.
   std::optional<std::int32_t> id_of(const std::string& content) const {
     if (const AddedToken* token = added(content)) return token->id;
-    const auto found = vocabulary_.find(content);
-    return found == vocabulary_.end() ? std::nullopt : std::optional(found->second);
+    // Seldom asked: a list of all would cost more than these passes.
+    const auto found = std::find(spec_.vocabulary.begin(), spec_.vocabulary.end(), content);
+    if (content.empty() || found == spec_.vocabulary.end()) return std::nullopt;
+    return static_cast<std::int32_t>(found - spec_.vocabulary.begin());
   }
   std::optional<std::string> content_of(std::int32_t id) const {
     const auto place = static_cast<std::size_t>(id);
@@ -80,7 +76,6 @@ class Table {
   }
 
   TokenizerSpec& spec_;
-  std::unordered_map<std::string, std::int32_t> vocabulary_;
   std::unordered_map<std::string, std::size_t> added_;
   std::unordered_map<std::int32_t, std::size_t> by_id_;
   std::int64_t next_ = 0;  ///< as the Python library numbers on

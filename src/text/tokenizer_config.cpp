@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 2> kLists{"additional_special_tokens", "e
 /// Keys that change no id of a text which is encoded without special tokens added: lengths, padding,
 /// decoding, how the file was made. transformers takes no heed of add_bos_token and add_eos_token beside a
 /// tokenizer.json.
-constexpr std::array<std::string_view, 40> kHarmless{"_commit_hash",
+constexpr std::array<std::string_view, 41> kHarmless{"_commit_hash",
                                                      "_from_auto",
                                                      "add_bos_token",
                                                      "add_eos_token",
@@ -59,7 +59,8 @@ constexpr std::array<std::string_view, 40> kHarmless{"_commit_hash",
                                                      "trust_remote_code",
                                                      "use_default_system_prompt",
                                                      "use_fast",
-                                                     "vocab_file"};
+                                                     "vocab_file",
+                                                     "vocab_size"};
 
 /// Keys that change ids unless they are false, null or empty.
 struct Switch {
@@ -160,7 +161,8 @@ void add_key(const std::string& key, const json& value, Inventory& inventory) {
   if (found != kSwitches.end()) {
     inventory.add(is_off(value) ? Fate::compared : Fate::left_out, "key of tokenizer_config.json", key,
                   is_off(value) ? "" : found->why);
-  } else if (value.is_null() || std::any_of(kHarmless.begin(), kHarmless.end(), same)) {
+  } else if (value.is_null() || (value.is_structured() && value.empty()) ||
+             std::any_of(kHarmless.begin(), kHarmless.end(), same)) {
     inventory.add(Fate::compared, "key of tokenizer_config.json", key);
   } else {
     inventory.add(Fate::left_out, "key of tokenizer_config.json", key, "no rule for it is known");

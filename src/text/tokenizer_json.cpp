@@ -5,6 +5,7 @@
 #include "anemll/text/tokenizer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include <simdjson.h>
@@ -87,6 +88,15 @@ class Reader {
   void vocabulary(dom::object entries, std::vector<std::string>& out) const;
   void merges(dom::array entries, TokenizerSpec& spec) const;
   void added_tokens(TokenizerSpec& spec) const;
+  /// Names the keys of `object` that are not among `known`.
+  template <std::size_t N>
+  static void note_unread(dom::object object, const std::string& prefix,
+                          const std::array<std::string_view, N>& known, TokenizerSpec& spec) {
+    for (const auto entry : object) {
+      if (!entry.value.is_null() && std::find(known.begin(), known.end(), entry.key) == known.end())
+        spec.unread.push_back(prefix + std::string(entry.key));
+    }
+  }
 
   dom::object root_;
   std::string where_;
@@ -253,6 +263,18 @@ void Reader::model(TokenizerSpec& spec) const {
     const auto given = get(model, affix);
     if (given && !text_of(*given, affix).empty()) unsupported("the model BPE with " + std::string(affix));
   }
+  // Without unk_token there is nothing to fuse.
+  constexpr std::array<std::string_view, 10> kKnown{"type",
+                                                    "dropout",
+                                                    "unk_token",
+                                                    "continuing_subword_prefix",
+                                                    "end_of_word_suffix",
+                                                    "fuse_unk",
+                                                    "byte_fallback",
+                                                    "ignore_merges",
+                                                    "vocab",
+                                                    "merges"};
+  note_unread(model, "model.", kKnown, spec);
   spec.ignore_merges = flag(model, "ignore_merges", false);
   const auto entries = get(model, "vocab");
   if (!entries || !pairs) bad("the model lacks vocab or merges");
@@ -274,6 +296,9 @@ void Reader::added_tokens(TokenizerSpec& spec) const {
     if (!content || !id) bad("an added token lacks content or id");
     AddedToken token;
     token.content = text_of(*content, "the content of an added token");
+    constexpr std::array<std::string_view, 7> kKnown{"id",     "content",    "single_word", "lstrip",
+                                                     "rstrip", "normalized", "special"};
+    note_unread(object, "added_tokens." + token.content + ".", kKnown, spec);
     const std::string name = "the added token '" + token.content + "'";
     token.id = id_of(*id, name);
     token.special = flag(object, "special", false);
@@ -298,6 +323,10 @@ TokenizerSpec Reader::read() {
     if (get(root_, name)) unsupported(name);
   }
   TokenizerSpec spec;
+  constexpr std::array<std::string_view, 9> kKnown{"version",        "truncation", "padding",
+                                                   "added_tokens",   "normalizer", "pre_tokenizer",
+                                                   "post_processor", "decoder",    "model"};
+  note_unread(root_, "", kKnown, spec);
   if (const auto value = get(root_, "normalizer")) spec.nfc = is_nfc(object_of(*value, "normalizer"));
   spec.split = pre_tokenizer();
   if (const auto value = get(root_, "post_processor")) post_processor(object_of(*value, "post_processor"));

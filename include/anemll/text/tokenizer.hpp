@@ -40,6 +40,8 @@ struct TokenizerSpec {
   bool nfc = false;
   bool ignore_merges = false;  ///< a piece that is in the vocabulary is one token
   SplitPattern split = SplitPattern::qwen2;
+  /// Keys of the file that no rule reads ("model.strange"); the Python library takes no heed of them either.
+  std::vector<std::string> unread = {};
 };
 
 /// The components of a tokenizer.json, which `where` names in messages. A component that is not known is a

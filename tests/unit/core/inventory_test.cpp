@@ -28,6 +28,17 @@ BOOST_AUTO_TEST_CASE(equal_entries_add_up_and_reasons_stay_apart) {
                              R"("left_out":{"role":{"critic":3},"tensor":{"a.bias":1,"b.bias":1}}})");
 }
 
+BOOST_AUTO_TEST_CASE(the_noun_of_a_kind_takes_the_plural) {
+  Inventory parts;
+  for (const char* name : {"a", "b"}) {
+    parts.add(Fate::left_out, "entry of the index", name);
+    parts.add(Fate::left_out, "key of config.json", name);
+  }
+  const std::vector<std::string> expected = {"not used: 2 entries of the index (a, b)",
+                                             "not used: 2 keys of config.json (a, b)"};
+  BOOST_TEST(parts.left_out_lines() == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(many_names_are_cut_and_terminals_are_safe) {
   Inventory parts;
   for (char c = 'a'; c <= 'i'; ++c) parts.add(Fate::left_out, "file", std::string("\x1b[2J") += c);

@@ -66,7 +66,9 @@ BOOST_AUTO_TEST_CASE(good_folders_have_nothing_to_tell) {
                                          {"pad_token", token("<end>")},
                                          {"split_special_tokens", false},
                                          {"tokenizer_class", "Qwen2Tokenizer"},
-                                         {"unk_token", nullptr}});
+                                         {"unk_token", nullptr},
+                                         {"extra_special_tokens", Json::object()},
+                                         {"vocab_size", 49152}});
   folder.write("special_tokens_map.json",
                {{"eos_token", token("<end>")}, {"additional_special_tokens", {"<end>"}}});
   folder.write("added_tokens.json", {{"<end>", 258}});
@@ -232,6 +234,17 @@ BOOST_AUTO_TEST_CASE(chat_templates_that_differ_are_told) {
   write_file(folder.dir / "additional_chat_templates/default.jinja", "four");
   BOOST_TEST(folder.load().chat_template == "four");
   folder.tells({"chat_template.jinja", "default.jinja goes before"});
+}
+
+BOOST_AUTO_TEST_CASE(keys_of_tokenizer_json_that_nobody_reads_are_told) {
+  Json tokenizer = small_tokenizer_json();
+  tokenizer["strange"] = 1;
+  tokenizer["unset"] = nullptr;
+  tokenizer["model"]["temperature"] = 0.5;
+  tokenizer["added_tokens"][0]["case"] = "lower";
+  const Folder folder;
+  folder.write("tokenizer.json", tokenizer);
+  folder.tells({"3 keys of tokenizer.json (added_tokens.<end>.case, model.temperature, strange)"});
 }
 
 BOOST_AUTO_TEST_CASE(other_keys_and_files_are_told) {
