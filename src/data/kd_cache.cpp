@@ -135,13 +135,7 @@ void ShardedCache::validate() {
 }
 
 void ShardedCache::require_vocabulary(std::int64_t vocab_size) {
-  if (shape_.vocab_size != 0 && shape_.vocab_size != vocab_size) {
-    throw_data("was made for a vocabulary of " + std::to_string(shape_.vocab_size) + ", the model has " +
-                   std::to_string(vocab_size),
-               places_.front().path.parent_path().string(),
-               "use the cache of this model's teacher, or the model that the cache was made for");
-  }
-  bound_ = vocab_size;
+  bound_ = shape_.vocab_size == 0 ? vocab_size : std::min(shape_.vocab_size, vocab_size);
 }
 
 std::size_t ShardedCache::place_of(std::int64_t row) const {
@@ -155,6 +149,13 @@ void ShardedCache::check_rows(const ShardReader& reader, std::size_t dataset, st
                               std::span<const std::byte> bytes, CheckLevel level) const {
   const DatasetSpec& spec = reader.specs()[dataset];
   if (const auto fault = find_fault(spec, bound_, bytes, level)) {
+    // An id that the cache's own vocabulary has is no damage.
+    if (bound_ < shape_.vocab_size && !find_fault(spec, shape_.vocab_size, bytes, level)) {
+      throw_data("row " + std::to_string(first + fault->row) + ", " + fault->text + " of the model; the " +
+                     "cache was made for " + std::to_string(shape_.vocab_size) + " ids",
+                 reader.path().string() + ", dataset " + spec.name,
+                 "use the cache of this model's teacher, or a model that has this id");
+    }
     throw_row_fault(reader.path(), spec.name, first + fault->row, fault->text);
   }
 }

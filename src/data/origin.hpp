@@ -14,6 +14,7 @@ struct CacheOrigin {
   std::string created_utc;
   std::string teacher_model;
   std::string teacher_fingerprint;
+  std::string tokenizer_sha256;
   bool operator==(const CacheOrigin&) const = default;
 };
 

@@ -208,10 +208,7 @@ std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
   }
   if (const GgufValue* value = file.find(kTokens)) {
     const auto* tokens = std::get_if<std::vector<std::string>>(value);
-    if (tokens == nullptr || static_cast<std::int64_t>(tokens->size()) > rows) {
-      metadata.fail(kTokens, "not a list of texts with at most one entry a row of the embedding",
-                    "tokenizer and weights belong to different models; convert the original again");
-    }
+    if (tokens == nullptr) metadata.fail(kTokens, "not a list of texts", kDamaged);
   }
   return rows;
 }

@@ -115,9 +115,8 @@ void score(const HeadStates& teacher, const HeadStates& student, const at::Tenso
   const std::int64_t positions = teacher.hidden.size(0);
   require(student.hidden.size(0) == positions && static_cast<std::int64_t>(out.size()) == positions,
           "teacher, student and result differ in the number of positions");
-  require(teacher.head.size(0) == student.head.size(0), "teacher and student differ in vocabulary");
   require(!next.defined() || (next.dim() == 1 && next.size(0) == positions), "next tokens must be [N]");
-  const std::int64_t vocab = teacher.head.size(0);
+  const std::int64_t vocab = std::min(teacher.head.size(0), student.head.size(0));
   if (positions == 0) return;
   at::Tensor ids;
   if (next.defined()) {
@@ -126,8 +125,8 @@ void score(const HeadStates& teacher, const HeadStates& student, const at::Tenso
             "a next token is outside the vocabulary");
   }
 
-  const at::Tensor teacher_head = teacher.head.to(at::kFloat);
-  const at::Tensor student_head = student.head.to(at::kFloat);
+  const at::Tensor teacher_head = teacher.head.narrow(0, 0, vocab).to(at::kFloat);
+  const at::Tensor student_head = student.head.narrow(0, 0, vocab).to(at::kFloat);
   const std::int64_t chunk = std::min(kChunk, positions);
   at::Tensor teacher_logits = at::empty({chunk, vocab}, teacher_head.options());
   at::Tensor student_logits = at::empty({chunk, vocab}, student_head.options());

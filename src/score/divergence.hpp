@@ -25,8 +25,9 @@ struct PositionScore {
   double counted = 0;  ///< 1 for a position that was scored; others do not enter a summary
 };
 
-/// Scores N positions into `out`. The models may differ in everything but the vocabulary. `next` [N] int64:
-/// the tokens that came, or undefined. [N, V] never exists as a whole. Usage errors for shapes that do not
+/// Scores N positions into `out`. The models may differ in everything but the meaning of ids; where one
+/// head has more rows than the other, both are compared over the ids that both have. `next` [N] int64: the
+/// tokens that came, or undefined. [N, V] never exists as a whole. Usage errors for shapes that do not
 /// fit.
 void score_positions(const HeadStates& teacher, const HeadStates& student, const at::Tensor& next,
                      std::span<PositionScore> out);

@@ -1,5 +1,6 @@
 #include "src/teacher/pack.hpp"
 
+#include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 
@@ -41,6 +42,18 @@ struct Part {
   }
 };
 
+/// Tokenizers may list more tokens than the weights have rows for; only one that occurs is a fault.
+void check_ids(std::span<const std::int32_t> ids, const TextModel& text, const PackOptions& options,
+               const std::string& where) {
+  if (options.vocabulary == 0 || text.tokenizer.size() <= options.vocabulary) return;
+  for (const std::int32_t& id : ids) {
+    if (id < options.vocabulary) continue;
+    throw_data("the token '" + text.tokenizer.decode({&id, 1}) + "' has the id " + std::to_string(id) +
+                   "; the teacher's embedding has " + std::to_string(options.vocabulary) + " rows",
+               where, "leave this token out of the text, or use a teacher whose weights have it");
+  }
+}
+
 }  // namespace
 
 PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
@@ -67,6 +80,7 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
       const std::size_t start = part.pending.size();
       text.tokenizer.encode(variant, part.pending);
       if (text.eos_id && part.pending.size() > start) part.pending.push_back(*text.eos_id);
+      check_ids(std::span(part.pending).subspan(start), text, options, document->where);
       if (packed.documents < options.samples)
         packed.samples.push_back(
             {document->where,

@@ -24,6 +24,7 @@ struct PackOptions {
   std::optional<ChatTemplate> chat;
   Thinking thinking = Thinking::off;
   bool thinking_asked = false;  ///< the user chose that, it is not the default
+  std::int64_t vocabulary = 0;  ///< rows of the teacher's embedding: ids must be below; 0: not checked
   std::int64_t samples = 0;     ///< documents whose texts are kept to be looked at
 };
 
@@ -48,7 +49,7 @@ struct PackedText {
 };
 
 /// Writes int32 ids, little-endian: the training blocks, then those of the hold-out part. Atomic. Without a
-/// file they are only counted.
+/// file they are only counted. A token that the embedding has no row for is a data error that names it.
 PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
                           const std::optional<std::filesystem::path>& file,
                           const std::function<void(std::int64_t blocks)>& progress);

@@ -159,9 +159,9 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
 void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
   const Architecture& a = teacher.architecture;
   if (text.tokenizer.size() > a.vocab_size) {
-    throw_data("the tokenizer has ids up to " + std::to_string(text.tokenizer.size() - 1) +
-                   ", the teacher a vocabulary of " + std::to_string(a.vocab_size),
-               o.teacher, "tokenizer.json and the weights belong to different models; download both again");
+    log_info(o.teacher + ": the tokenizer has ids up to " + std::to_string(text.tokenizer.size() - 1) +
+             ", the weights rows for " + std::to_string(a.vocab_size) +
+             "; a token without a row is an error where it occurs");
   }
   if (o.topk + (o.rand_neg > 0 && o.compat == "none" ? 1 : 0) > a.vocab_size) {
     throw_usage("the vocabulary of " + std::to_string(a.vocab_size) + " is too small" +
@@ -257,6 +257,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   packing.thinking = thinking_named(o.enable_thinking);
   packing.thinking_asked = o.thinking_asked;
   packing.samples = samples;
+  packing.vocabulary = teacher.model.architecture.vocab_size;
   Progress bar("tokenising", packing.blocks, "sequences");
   out.packed = pack_documents(*dataset, teacher.text, packing, file, [&](std::int64_t blocks) {
     leave_on_signal("tokenising", "nothing was made yet: run the same command again");

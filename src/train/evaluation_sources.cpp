@@ -8,7 +8,10 @@
 #include "src/train/input_agreement.hpp"
 #include "src/train/run_setup.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +41,38 @@ std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const Model
   return ids;
 }
 
+/// Nothing where the model has no tokenizer that can be read. GGUF files have theirs within.
+std::optional<TextModel> find_text_model(const ModelFiles& model) {
+  const bool folder = std::filesystem::is_directory(model.folder);
+  if (folder && !std::filesystem::exists(model.folder / "tokenizer.json")) return std::nullopt;
+  try {
+    return load_text_model(model.folder);
+  } catch (const Error& e) {
+    log_warning(std::string("tokenizers are not compared: ") + e.what());
+    return std::nullopt;
+  }
+}
+
+/// Empty for an id that no token has. GGUF converters fill such ids with a text of their own.
+std::string token_text(const Tokenizer& tokenizer, std::int32_t id) {
+  try {
+    const std::string text = tokenizer.decode({&id, 1});
+    return text == "[PAD" + std::to_string(id) + "]" ? std::string() : text;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// Every id must have a row in the embeddings of all models that read the text.
+void check_ids(const std::vector<std::int32_t>& ids, const ModelFiles& model, const std::string& where) {
+  for (const std::int32_t id : ids) {
+    if (id < model.architecture.vocab_size) continue;
+    throw_data("the text has a token with the id " + std::to_string(id) + "; the embedding of " +
+                   model.folder.string() + " has " + std::to_string(model.architecture.vocab_size) + " rows",
+               where, "leave this token out of the text");
+  }
+}
+
 std::string positions_of(const ModelFiles& model) {
   return "the " + std::to_string(model.architecture.max_positions) + " positions of " + model.folder.string();
 }
@@ -52,13 +87,33 @@ void check_text(const TrainOptions& options, const ModelFiles& model) {
               "--eval-ctx", "choose fewer");
 }
 
-void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCacheInfo& cache) {
-  const std::int64_t ids = teacher.architecture.vocab_size;
-  if (ids != base.architecture.vocab_size) {
-    throw_data("the teacher's vocabulary has " + std::to_string(ids) + " ids, the student's " +
-                   std::to_string(base.architecture.vocab_size),
-               teacher.folder.string(), "give a teacher of the same family as --teacher-model");
-  }
+/// Vocabularies are padded differently: of models with another number of ids, each id that both have must be
+/// the same token, as far as both have a tokenizer.
+void check_vocabulary(const ModelFiles& teacher, const ModelFiles& base, Communicator& comm) {
+  const std::int64_t theirs = teacher.architecture.vocab_size, own = base.architecture.vocab_size;
+  if (theirs == own) return;
+  on_root(comm, [&] {
+    log_warning(teacher.folder.string() + " has " + std::to_string(theirs) + " ids, the student " +
+                std::to_string(own) + ": evaluations compare them over those that both have");
+    const std::optional<TextModel> of_teacher = find_text_model(teacher), of_base = find_text_model(base);
+    if (!of_teacher || !of_base || of_teacher->sha256 == of_base->sha256) return;
+    const Tokenizer& a = of_teacher->tokenizer;
+    const Tokenizer& b = of_base->tokenizer;
+    const std::int64_t shared = std::min({theirs, own, a.size(), b.size()});
+    for (std::int32_t id = 0; id < shared; ++id) {
+      const std::string in_a = token_text(a, id), in_b = token_text(b, id);
+      if (in_a.empty() || in_b.empty() || in_a == in_b) continue;
+      throw_data("the id " + std::to_string(id) + " is '" + in_a + "' for the teacher and '" + in_b +
+                     "' for the student",
+                 teacher.folder.string(),
+                 "they belong to different models; give a teacher of the same family as --teacher-model");
+    }
+  });
+}
+
+void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCacheInfo& cache,
+                   Communicator& comm) {
+  check_vocabulary(teacher, base, comm);
   if (too_long(cache.length, teacher)) {
     throw_data("the cache's sequences of " + std::to_string(cache.length) + " tokens exceed " +
                    positions_of(teacher),
@@ -90,6 +145,11 @@ bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const K
 
 }  // namespace
 
+std::string tokenizer_sha256(const ModelFiles& model) {
+  const std::optional<TextModel> text = find_text_model(model);
+  return text ? text->sha256 : std::string();
+}
+
 Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFiles& base,
                                       const KdCacheInfo& cache, bool cache_shares_head, Communicator& comm) {
   Evaluator::Sources sources;
@@ -102,7 +162,7 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
     sources.teacher = load_model_files(find_model(*options.teacher_model, comm));
     compare_model("teacher", *sources.teacher, comm);
     on_root(comm, [&] { sources.teacher->inventory.tell(*options.teacher_model, options.strict); });
-    check_teacher(*sources.teacher, base, cache);
+    check_teacher(*sources.teacher, base, cache, comm);
     if (options.eval_text) check_text(options, *sources.teacher);
   } else {
     sources.teacher = base;
@@ -110,7 +170,10 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
   sources.teacher_rows = scores_rows(options, *sources.teacher, cache, comm);
   if (options.eval_text) {
     const TextProtocol protocol{options.eval_ctx, options.eval_chunks};
-    sources.text.emplace(read_text_ids(options, base, comm), protocol, *options.eval_text);
+    const std::vector<std::int32_t> ids = read_text_ids(options, base, comm);
+    check_ids(ids, base, *options.eval_text);
+    check_ids(ids, *sources.teacher, *options.eval_text);
+    sources.text.emplace(ids, protocol, *options.eval_text);
   }
   return sources;
 }

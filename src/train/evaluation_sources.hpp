@@ -8,7 +8,12 @@
 #include "anemll/train/train_options.hpp"
 #include "src/train/evaluator.hpp"
 
+#include <string>
+
 namespace anemll {
+
+/// Of the model's tokenizer; empty where it has none that can be read.
+std::string tokenizer_sha256(const ModelFiles& model);
 
 /// `base`: the student's model. `cache_shares_head`: the cache has hidden states of its head. Collective;
 /// rank 0 downloads and warns. Data and usage errors name what does not fit.

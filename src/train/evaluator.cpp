@@ -6,6 +6,7 @@
 #include "src/train/batch_tensors.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,16 @@ Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& stu
 
 Evaluator::~Evaluator() = default;
 
+/// A teacher with fewer ids than the student serves where each of the rows' fits. All ranks hold all rows.
+void Evaluator::check_ids(const KdBatch& rows, const Architecture& teacher) {
+  for (const std::int32_t id : rows.input_ids) {
+    if (id < teacher.vocab_size) continue;
+    throw_data("the rows to evaluate have the id " + std::to_string(id) + ", the teacher only " +
+                   std::to_string(teacher.vocab_size) + " ids",
+               "--teacher-model", "give a teacher that has this id, or drop the option");
+  }
+}
+
 void Evaluator::take_hidden(Rows& rows) {
   if (rows.batch.hidden.empty()) return;
   const at::Tensor view = hidden_of(rows.batch);
@@ -60,6 +71,7 @@ void Evaluator::run_teacher() {
   Decoder teacher(*sources_.teacher, device_, true);
   for (Rows* rows : {&train_, &holdout_}) {
     if (sources_.teacher_rows && rows->batch.rows > 0 && !rows->teacher_hidden.defined()) {
+      check_ids(rows->batch, teacher.architecture());
       const at::Tensor hidden = teacher_states(teacher, rows->batch, comm_);
       rows->teacher_hidden = hidden.to(device_);
     }

@@ -23,7 +23,7 @@ class Evaluator {
     bool cache_hidden = false;          ///< rows: by the cache's hidden states, which are the student head's
     bool teacher_rows = false;          ///< rows: by `teacher` where the former do not apply
     std::string base_fingerprint;       ///< of the student's base model
-    std::optional<ModelFiles> teacher;  ///< to run; of the student's vocabulary
+    std::optional<ModelFiles> teacher;  ///< to run; its vocabulary may be padded otherwise
     std::optional<TextScorer> text;     ///< needs the teacher
   };
   /// Reads the rows; runs nothing yet.
@@ -43,6 +43,7 @@ class Evaluator {
     at::Tensor teacher_hidden;  // [rows, positions, H], undefined when nobody knows
   };
   void take_hidden(Rows& rows);
+  static void check_ids(const KdBatch& rows, const Architecture& teacher);
   void run_teacher();
   at::Tensor teacher_head() const;
 

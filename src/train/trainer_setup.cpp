@@ -4,6 +4,7 @@
 #include "anemll/core/platform.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
+#include "src/data/origin.hpp"
 #include "src/train/evaluation_sources.hpp"
 #include "src/train/input_agreement.hpp"
 #include "src/train/memory_plan.hpp"
@@ -80,6 +81,23 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
              options.cache_dir, "make a cache with a smaller --max_length");
 }
 
+/// Files pad vocabularies differently, which is no fault: ids that the model lacks show as they are read. A
+/// number alone does not tell padding from another family, so that is said unless the tokenizer is the same.
+void tell_vocabulary(const KdCacheInfo& cache, const ModelFiles& model, const TrainOptions& options,
+                     Communicator& comm) {
+  const std::int64_t own = model.architecture.vocab_size;
+  if (cache.vocab_size == 0 || cache.vocab_size == own || !comm.is_root()) return;
+  const std::string numbers = options.cache_dir + " was made for " + std::to_string(cache.vocab_size) +
+                              " ids, the model has " + std::to_string(own);
+  const std::string made_with = cache_origin(cache.meta_json).value_or(CacheOrigin{}).tokenizer_sha256;
+  if (!made_with.empty() && made_with == tokenizer_sha256(model)) {
+    log_info(numbers + " and the same tokenizer: every id is checked as it is read");
+    return;
+  }
+  log_warning(numbers + ": every id is checked as it is read, but not that it means the same token (" +
+              (made_with.empty() ? "the cache does not name its tokenizer" : "the tokenizers differ") + ")");
+}
+
 std::unique_ptr<Student> make_student(const TrainOptions& options, const ModelFiles& files,
                                       const std::optional<StateStore::Loaded>& state, at::Device device,
                                       Communicator& comm) {
@@ -127,6 +145,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   on_root(comm_, [&] { base.inventory.tell(options_.model_id, options_.strict); });
   compare_inputs(options_, base, data_->info(), cache, state, comm_);
   check_positions(data_->info(), model, options_);
+  tell_vocabulary(data_->info(), base, options_, comm_);
   const SourcePlan source = plan_source(options_, model, state);
   run_identity_ = run_identity(options_, base, data_->info(), source);
   if (state) {

@@ -91,14 +91,31 @@ BOOST_AUTO_TEST_CASE(checkpoint_with_a_forbidden_global) {
   expect_failure(command(in, dir / "out"), dir / "out", 3, "evil_global.pt");
 }
 
-BOOST_AUTO_TEST_CASE(cache_of_another_vocabulary) {
-  const test::TempDir dir;
+// Vocabularies are padded differently: a teacher with more ids, and one with fewer.
+BOOST_AUTO_TEST_CASE(cache_of_another_vocabulary_serves_where_every_id_fits) {
+  const test::TempDir dir, other;
   Inputs in;
-  in.cache = damaged_cache(dir, [](const std::string&, anemll::HostTensor&) {}).string();
-  std::string meta = test::read_all(fs::path(in.cache) / "meta.json");
-  meta.replace(meta.find("\"vocab_size\": 4096"), 18, "\"vocab_size\": 5000");
-  std::ofstream(fs::path(in.cache) / "meta.json") << meta;
-  expect_failure(command(in, dir / "out"), dir / "out", 3, "5000");
+  const auto of_vocabulary = [](const fs::path& cache, const std::string& ids) {
+    std::string meta = test::read_all(cache / "meta.json");
+    meta.replace(meta.find("\"vocab_size\": 4096"), 18, "\"vocab_size\": " + ids);
+    std::ofstream(cache / "meta.json") << meta;
+    return cache.string();
+  };
+  const fs::path same = damaged_cache(dir, [](const std::string&, anemll::HostTensor&) {});
+  in.cache = of_vocabulary(same, "5000");
+  const test::ToolResult padded = test::run(command(in, dir / "out", "--max-steps 1"));
+  BOOST_TEST(padded.code == 0, padded.output);
+  for (const char* part : {"5000 ids", "4096", "does not name its tokenizer"})
+    BOOST_TEST(padded.output.find(part) != std::string::npos, padded.output);
+
+  in.cache = of_vocabulary(damaged_cache(other,
+                                         [](const std::string& name, anemll::HostTensor& tensor) {
+                                           if (name == "topk_idx")
+                                             reinterpret_cast<std::int32_t*>(tensor.mutable_bytes())[7000] =
+                                                 4500;
+                                         }),
+                           "5000");
+  expect_failure(command(in, other / "out"), other / "out", 3, "id 4500 is outside [0, 4096) of the model");
 }
 
 BOOST_AUTO_TEST_CASE(teacher_logit_that_is_nan) {

@@ -75,8 +75,8 @@ class KdCache {
   virtual ~KdCache() = default;
 
   virtual const KdCacheInfo& info() const = 0;
-  /// Throws unless the cache was made for this vocabulary. A cache that does not say its own is taken at the
-  /// model's word: ids are then held against `vocab_size` as they are read.
+  /// The model that will use the rows has `vocab_size` ids. Files pad vocabularies differently, so another
+  /// number than the cache's is no fault: ids are held against the smaller of both as they are read.
   virtual void require_vocabulary(std::int64_t vocab_size) = 0;
   /// Reads rows by global index into `batch` (resized); -1 gives a row with weight 0 whose ids and logits are
   /// 0 and whose mask is 1, so that attention over it stays finite. Ids outside the vocabulary and logits

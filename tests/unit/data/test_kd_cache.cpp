@@ -256,12 +256,21 @@ BOOST_AUTO_TEST_CASE(first_and_last_rows_are_checked_at_the_start) {
   expect_data_error([&] { KdCache::open(temp / "c"); }, {"shard_00001.h5", "row 4", "descending"});
 }
 
-BOOST_AUTO_TEST_CASE(vocabulary_must_match_the_model) {
+BOOST_AUTO_TEST_CASE(ids_are_held_against_the_model) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {5});
   const auto cache = KdCache::open(temp / "c");
-  cache->require_vocabulary(1000);
-  expect_data_error([&] { cache->require_vocabulary(2000); }, {"1000", "2000"});
+  KdBatch batch;
+  // Rows 0 to 4 have ids up to 648; files pad vocabularies as they like.
+  for (const std::int64_t ids : {649, 1000, 2000}) {
+    cache->require_vocabulary(ids);
+    for (const std::int64_t row : {0, 4})
+      cache->read(std::vector<std::int64_t>{row}, {.negatives = true}, batch);
+  }
+  cache->require_vocabulary(648);
+  cache->read(std::vector<std::int64_t>{3}, {.negatives = true}, batch);
+  expect_data_error([&] { cache->read(std::vector<std::int64_t>{4}, {.negatives = true}, batch); },
+                    {"row 4", "id 648", "of the model", "1000 ids", "rand_idx"});
 
   CacheShape silent = small_shape();
   silent.vocab_size = 0;
@@ -269,7 +278,6 @@ BOOST_AUTO_TEST_CASE(vocabulary_must_match_the_model) {
   const auto unknown = KdCache::open(temp / "silent");
   unknown->verify(nothing);
   unknown->require_vocabulary(400);
-  KdBatch batch;
   expect_data_error([&] { unknown->read(std::vector<std::int64_t>{2}, {.negatives = true}, batch); },
                     {"rand_idx", "[0, 400)"});
 }

@@ -289,8 +289,8 @@ BOOST_AUTO_TEST_CASE(gguf_models_that_compute_something_else_are_refused) {
           "beyond the last layer");
   refused([](GgufWriter& w) { w.plain("rope_factors_long.weight", ones(8)); }, "m.gguf", "rope_factors_long");
   refused([](GgufWriter& w) { w.plain("rope_freqs.weight", ones(7)); }, "m.gguf", "rope_freqs");
-  refused([](GgufWriter& w) { w.texts("tokenizer.ggml.tokens", std::vector<std::string>(51)); },
-          "tokenizer.ggml.tokens", "at most one entry");
+  refused([](GgufWriter& w) { w.u32("tokenizer.ggml.tokens", 51); }, "tokenizer.ggml.tokens",
+          "not a list of texts");
 }
 
 BOOST_AUTO_TEST_CASE(incomplete_gguf_models_are_refused) {

@@ -167,6 +167,28 @@ BOOST_AUTO_TEST_CASE(slots_of_many_ranks_become_one_list) {
   }
 }
 
+// Vocabularies are padded differently, on either side.
+BOOST_AUTO_TEST_CASE(heads_of_different_length_are_compared_over_the_shared_ids) {
+  const Pair pair(5, 11);
+  const HeadStates short_teacher{pair.teacher.hidden, pair.teacher.head.narrow(0, 0, 9)};
+  const HeadStates short_student{pair.student.hidden, pair.student.head.narrow(0, 0, 9)};
+  const at::Tensor next = pair.next.clamp_max(8);
+  std::vector<PositionScore> want(5), got(5);
+  score_positions(short_teacher, short_student, next, want);
+  for (const auto score : {score_positions, score_positions_generic}) {
+    for (const auto& [teacher, student] :
+         {std::pair{pair.teacher, short_student}, std::pair{short_teacher, pair.student}}) {
+      score(teacher, student, next, got);
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        BOOST_TEST(std::abs(got[i].kl - want[i].kl) < kFp32);
+        BOOST_TEST(got[i].same_top1 == want[i].same_top1);
+        BOOST_TEST(std::abs(got[i].teacher_nll - want[i].teacher_nll) < kFp32);
+        BOOST_TEST(std::abs(got[i].student_nll - want[i].student_nll) < kFp32);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(shapes_that_do_not_fit_are_usage_errors) {
   const int usage = static_cast<int>(ExitCode::usage);
   const Pair pair(5, 11);
@@ -174,8 +196,8 @@ BOOST_AUTO_TEST_CASE(shapes_that_do_not_fit_are_usage_errors) {
   BOOST_TEST(error_code(pair.teacher, pair.student, pair.next, 5) == 0);
   BOOST_TEST(error_code(pair.teacher, pair.student, pair.next, 4) == usage);
   BOOST_TEST(error_code({pair.teacher.hidden, pair.student.head}, pair.student, none, 5) == usage);
-  BOOST_TEST(error_code(pair.teacher, {pair.student.hidden, pair.student.head.narrow(0, 0, 9)}, none, 5) ==
-             usage);
+  BOOST_TEST(error_code(pair.teacher, {pair.student.hidden, pair.student.head.narrow(0, 0, 9)},
+                        at::full({5}, 9, at::kLong), 5) == usage);  // an id that one of both has
   BOOST_TEST(error_code(pair.teacher, pair.student, pair.next + 10, 5) == usage);
   BOOST_TEST(error_code(pair.teacher, pair.student, pair.next - 1, 5) == usage);
 }

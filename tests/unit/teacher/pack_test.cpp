@@ -1,6 +1,7 @@
 // Documents to blocks: variants, end-of-text, the cut, the hold-out choice.
 #include "src/teacher/pack.hpp"
 
+#include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -82,6 +83,29 @@ PackedText pack(std::vector<Document> documents, const PackOptions& options, con
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(teacher_pack)
+
+BOOST_AUTO_TEST_CASE(a_token_without_a_row_is_an_error_where_it_occurs) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 2;
+  options.blocks = 100;
+  options.vocabulary = 257;  // as many as the tokenizer has
+  BOOST_TEST(pack({plain("abc")}, options, temp / "fits").blocks == 2);
+  options.vocabulary = 300;
+  BOOST_TEST(pack({plain("abc")}, options, temp / "padded").blocks == 2);
+  options.vocabulary = 256;
+  const auto names = [](const std::string& token, const std::string& id) {
+    return [=](const Error& e) {
+      const std::string text = e.what();
+      return e.code() == ExitCode::data && text.find(token) != std::string::npos &&
+             text.find(id) != std::string::npos && text.find("different models") == std::string::npos;
+    };
+  };
+  BOOST_CHECK_EXCEPTION(pack({plain("abc")}, options, temp / "end"), Error, names("<eos>", "256"));
+  options.vocabulary = 'c';
+  BOOST_CHECK_EXCEPTION(pack({plain("abc")}, options, temp / "c"), Error, names("'c'", "99"));
+  BOOST_TEST(!fs::exists(temp / "c"));
+}
 
 BOOST_AUTO_TEST_CASE(texts_are_ended_joined_and_cut) {
   const test::TempDir temp;

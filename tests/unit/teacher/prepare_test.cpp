@@ -2,12 +2,14 @@
 #include "src/teacher/prepare.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/signals.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <csignal>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
@@ -52,6 +54,36 @@ BOOST_AUTO_TEST_CASE(more_sequences_than_the_text_has) {
   const Prepared prepared = prepare_precompute(options, "fp32", 1);
   BOOST_TEST(prepared.workspace->plan().rows > 10);
   BOOST_TEST(prepared.workspace->plan().rows < 100000);
+}
+
+// The nano model with one added token past its embedding, as fine-tuners leave it.
+BOOST_AUTO_TEST_CASE(a_token_past_the_embedding_matters_where_it_occurs) {
+  const test::TempDir temp;
+  const std::filesystem::path model = temp / "model";
+  std::filesystem::create_directories(model);
+  for (const char* name :
+       {"config.json", "model.safetensors", "tokenizer_config.json", "chat_template.jinja"})
+    std::filesystem::copy_file(test::golden("nano") / name, model / name);
+  auto tokenizer = nlohmann::json::parse(read_text(test::golden("nano") / "tokenizer.json"));
+  auto pad = tokenizer["added_tokens"].front();
+  pad["id"] = 4096;
+  pad["content"] = "[PAD]";
+  tokenizer["added_tokens"].push_back(pad);
+  write_file(model / "tokenizer.json", tokenizer.dump());
+
+  PrecomputeOptions options = nano_options(temp / "fits");
+  options.teacher = model.string();
+  BOOST_TEST(prepare_precompute(options, "fp32", 1).workspace->plan().rows > 10);
+
+  write_file(temp / "padded.jsonl", R"({"text": "some words [PAD] and more"})");
+  options.dataset = (temp / "padded.jsonl").string();
+  options.output_dir = (temp / "occurs").string();
+  BOOST_CHECK_EXCEPTION(prepare_precompute(options, "fp32", 1), Error, [](const Error& e) {
+    const std::string text = e.what();
+    BOOST_TEST(text.find("[PAD]") != std::string::npos, text);
+    return e.code() == ExitCode::data && text.find("4096") != std::string::npos &&
+           text.find("different models") == std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(the_order_of_payloads_makes_no_other_cache) {

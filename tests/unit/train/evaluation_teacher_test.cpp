@@ -6,7 +6,10 @@
 #include "tests/support/capture.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -47,6 +50,20 @@ fs::path other_teacher(const fs::path& folder) {
       [](const std::string& name, const HostTensor& tensor) {
         return name == "model.layers.0.mlp.down_proj.weight" ? HostTensor::zeros(tensor.dtype, tensor.shape)
                                                              : tensor;
+      });
+}
+
+/// The nano model with its embedding (and head) cut or padded with zeros to `ids` rows.
+fs::path of_ids(const fs::path& folder, std::int64_t ids) {
+  return altered_nano(
+      folder, [&](json& config) { config["vocab_size"] = ids; },
+      [&](const std::string&, const HostTensor& tensor) {
+        if (tensor.shape[0] != 4096) return tensor;
+        HostTensor out = HostTensor::zeros(tensor.dtype, {ids, tensor.shape[1]});
+        const std::size_t row = tensor.bytes() / 4096;
+        const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(ids, 4096));
+        std::memcpy(out.mutable_bytes(), tensor.data, rows * row);
+        return out;
       });
 }
 
@@ -158,25 +175,42 @@ BOOST_AUTO_TEST_CASE(the_base_model_speaks_for_rows_only_where_it_made_them) {
   BOOST_TEST(near(hidden.kl("train"), own.kl("train"), kHalf));
 }
 
+BOOST_AUTO_TEST_CASE(a_teacher_of_a_padded_vocabulary_counts_over_the_shared_ids) {
+  const Setup s;
+  TrainOptions options = s.options("cache", {.rows = 8, .hidden = false});
+  options.eval_text = write_text(s.work);
+  options.eval_ctx = 32;
+  options.eval_chunks = 2;
+  options.teacher_model = test::golden("nano").string();
+  const Evaluated want = evaluate(options);
+  options.teacher_model = of_ids(s.work / "padded", 4200).string();
+  options.output_dir += "-padded";
+  const Evaluated padded = evaluate(options);
+  for (const char* part : {"train", "holdout", "text"}) {
+    BOOST_TEST(want.kl(part) > 0);
+    BOOST_TEST(near(padded.kl(part), want.kl(part), 1e-5), part << ": " << padded.kl(part));
+  }
+  options.eval_text.reset();
+  options.teacher_model = of_ids(s.work / "small", 100).string();
+  options.output_dir += "-small";
+  Setup::refused(options, ExitCode::data, {"the id ", "only 100 ids", "--teacher-model"});
+}
+
 BOOST_AUTO_TEST_CASE(teachers_that_do_not_fit_are_refused_before_the_student_is_made) {
   const Setup s;
   const auto same = [](const std::string&, const HostTensor& tensor) { return tensor; };
-  const std::string small = altered_nano(
-                                s.work / "small", [](json& config) { config["vocab_size"] = 4000; },
-                                [](const std::string&, const HostTensor& tensor) {
-                                  HostTensor cut = tensor;
-                                  if (cut.shape[0] == 4096) cut.shape[0] = 4000;
-                                  return cut;
-                                })
-                                .string();
   const auto of_positions = [&](std::int64_t count) {
     const auto set = [&](json& config) { config["max_position_embeddings"] = count; };
     return altered_nano(s.work / ("max" + std::to_string(count)), set, same).string();
   };
   TrainOptions options = s.options("cache", {.rows = 8, .holdout = 0, .hidden = false});
   options.v2_checkpoint = test::golden("nano/v2_q2a4_init.pt").string();
-  options.teacher_model = small;
-  Setup::refused(options, ExitCode::data, {"4000", "4096", small, "--teacher-model"});
+  auto tokens = json::parse(read_text(test::golden("nano/tokenizer.json")));
+  tokens["added_tokens"][0]["content"] = "<|another|>";
+  const fs::path stranger = of_ids(s.work / "stranger", 4200);
+  write_file(stranger / "tokenizer.json", tokens.dump());
+  options.teacher_model = stranger.string();
+  Setup::refused(options, ExitCode::data, {"4087", "<|another|>", "<|endoftext|>", "different models"});
   options.teacher_model = of_positions(16);
   Setup::refused(options, ExitCode::data, {"16 positions", *options.teacher_model});
   options.teacher_model = of_positions(48);
