@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -23,8 +24,8 @@ constexpr std::uint64_t kBlock = std::uint64_t{16} << 10;
 constexpr std::uint64_t kBlocks = 1024;
 
 [[noreturn]] void fail(const fs::path& path, int code) {
-  throw_data("cannot be read: " + std::generic_category().message(code), path.string(),
-             "check path and permissions on every host");
+  throw_system("cannot be read", path, {code, std::generic_category()}, "check the path on every host",
+               "look on every host");
 }
 
 class OpenFile {

@@ -2,6 +2,7 @@
 #include "anemll/core/file.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,25 +21,16 @@ namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
-[[noreturn]] void throw_errno(const std::string& action, const fs::path& path) {
-  const int code = errno;
-  const std::string hint = code == ENOSPC || code == EDQUOT
-                               ? "free disk space or choose another output folder"
-                           : code == EACCES || code == EPERM ? "check the permissions of the path"
-                                                             : "check that the path exists and is reachable";
-  throw_data(action + ": " + std::strerror(code), path.string(), hint);
-}
-
 void sync_descriptor(int fd, const fs::path& path) {
   // Some file systems refuse fsync on directories (EINVAL); the rename is then as durable as it gets.
-  if (::fsync(fd) != 0 && errno != EINVAL) throw_errno("cannot make the data durable", path);
+  if (::fsync(fd) != 0 && errno != EINVAL) throw_system("cannot make the data durable", path);
 }
 
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw_errno("cannot open for reading", path);
+  if (fd < 0) throw_system("cannot open for reading", path);
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
@@ -51,7 +43,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
     void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {
       ::close(fd);
-      throw_errno("cannot map into memory", path);
+      throw_system("cannot map into memory", path);
     }
     file->data_ = static_cast<const std::byte*>(data);
   }
@@ -71,7 +63,7 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   temporary_ = path_;
   temporary_ += ".tmp." + std::to_string(::getpid());
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw_errno("cannot create", temporary_);
+  if (fd_ < 0) throw_system("cannot create", temporary_);
   buffer_ = std::make_unique<std::byte[]>(kBufferBytes);
 }
 
@@ -101,7 +93,7 @@ void AtomicFile::flush() {
   while (done < used_) {
     const ssize_t n = ::write(fd_, buffer_.get() + done, used_ - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("cannot write", path_);
+    if (n < 0) throw_system("cannot write", path_);
     done += static_cast<std::size_t>(n);
   }
   used_ = 0;
@@ -111,12 +103,12 @@ void AtomicFile::commit() {
   flush();
   sync_descriptor(fd_, path_);
   const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0) throw_errno("cannot write", path_);
+  if (::close(fd) != 0) throw_system("cannot write", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int code = errno;
     ::unlink(temporary_.c_str());
     errno = code;
-    throw_errno("cannot rename the finished file into place", path_);
+    throw_system("cannot rename the finished file into place", path_);
   }
   sync_directory(path_.parent_path());
 }
@@ -136,14 +128,14 @@ std::string read_text(const fs::path& path) {
 void sync_directory(const fs::path& directory) {
   const fs::path target = directory.empty() ? fs::path(".") : directory;
   const int fd = ::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw_errno("cannot open the folder", target);
+  if (fd < 0) throw_system("cannot open the folder", target);
   sync_descriptor(fd, target);
   ::close(fd);
 }
 
 void sync_file(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw_errno("cannot open", path);
+  if (fd < 0) throw_system("cannot open", path);
   sync_descriptor(fd, path);
   ::close(fd);
 }

@@ -1,10 +1,9 @@
 // flock, which belongs to the open file: it also keeps two objects of one process apart.
 #include "anemll/core/file_lock.hpp"
 
-#include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>
@@ -17,8 +16,7 @@ bool FileLock::take(const std::filesystem::path& file) {
   release();
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) {
-    throw_data(std::string("cannot create the lock: ") + std::strerror(errno), file.string(),
-               "check that the folder exists and its permissions");
+    throw_system("cannot create the lock", file);
   }
   return lock();
 }
@@ -27,8 +25,7 @@ bool FileLock::take_folder(const std::filesystem::path& folder) {
   release();
   fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd_ < 0) {
-    throw_data(std::string("cannot open the folder: ") + std::strerror(errno), folder.string(),
-               "check that the folder exists and its permissions");
+    throw_system("cannot open the folder", folder);
   }
   return lock();
 }

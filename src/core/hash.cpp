@@ -2,6 +2,7 @@
 #include "anemll/core/hash.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -45,10 +46,7 @@ class ReadOnlyFile {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& action) const {
-    throw_data(action + ": " + std::strerror(errno), path_.string(),
-               "check that the file exists and is readable");
-  }
+  [[noreturn]] void fail(const std::string& action) const { throw_system(action, path_); }
   const std::filesystem::path& path_;
   int fd_;
 };

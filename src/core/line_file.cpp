@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/metrics_log.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -12,15 +13,6 @@
 #include <unistd.h>
 
 namespace anemll {
-namespace {
-
-[[noreturn]] void fail(const std::string& action, const std::filesystem::path& path) {
-  throw_data(action + ": " + std::strerror(errno), path.string(),
-             "free disk space and check the permissions");
-}
-
-}  // namespace
-
 LineFile::LineFile(std::filesystem::path path, LogStart start) : path_(std::move(path)) {
   if (start == LogStart::fresh) {
     replace({});
@@ -42,7 +34,7 @@ LineFile::LineFile(LineFile&& other) noexcept
 void LineFile::open() {
   if (fd_ >= 0) ::close(fd_);
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail("cannot open for writing", path_);
+  if (fd_ < 0) throw_system("cannot open for writing", path_);
 }
 
 void LineFile::replace(std::string_view content) {
@@ -56,7 +48,7 @@ std::string LineFile::content() const {
 
 void LineFile::write(std::string_view line) {
   struct stat before {};
-  if (::fstat(fd_, &before) != 0) fail("cannot write", path_);
+  if (::fstat(fd_, &before) != 0) throw_system("cannot write", path_);
   while (!line.empty()) {
     const ssize_t n = ::write(fd_, line.data(), line.size());
     if (n < 0 && errno == EINTR) continue;
@@ -66,14 +58,14 @@ void LineFile::write(std::string_view line) {
         // The part that fitted stays; the next run to open the file removes it.
       }
       errno = code;
-      fail("cannot write", path_);
+      throw_system("cannot write", path_);
     }
     line.remove_prefix(static_cast<std::size_t>(n));
   }
 }
 
 void LineFile::sync() {
-  if (::fsync(fd_) != 0 && errno != EINVAL) fail("cannot make the data durable", path_);
+  if (::fsync(fd_) != 0 && errno != EINVAL) throw_system("cannot make the data durable", path_);
 }
 
 }  // namespace anemll

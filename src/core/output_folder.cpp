@@ -5,6 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -24,7 +25,19 @@ bool is_digit(char c) {
 }
 
 [[noreturn]] void throw_move(const fs::path& from, const std::error_code& error) {
-  throw_data("cannot move: " + error.message(), from.string(), "check the permissions; nothing was lost");
+  throw_system("cannot move", from, error, "nothing was lost: start again", "nothing was lost");
+}
+
+/// With those above it. A file of this name is told as such, whatever the system says.
+void make_folders(const fs::path& folder, const std::string& flag) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  for (fs::path at = folder; !at.empty() && at != at.parent_path(); at = at.parent_path()) {
+    std::error_code none;
+    if (!fs::exists(at, none) || fs::is_directory(at, none)) continue;
+    throw_data("is a file, not a folder", at.string(), "give " + flag + " the path of a folder");
+  }
+  if (error) throw_system("cannot create", folder, error);
 }
 
 /// A relative link would point elsewhere from its new folder.
@@ -178,10 +191,7 @@ void OutputFolder::refuse_foreign() const {
 void OutputFolder::take(bool goes_on) {
   std::error_code error;
   if (!goes_on && fs::is_directory(folder_, error)) refuse_foreign();
-  fs::create_directories(folder_, error);
-  if (error || !fs::is_directory(folder_))
-    throw_data("cannot create: " + (error ? error.message() : "a file has this name"), folder_.string(),
-               "check path and permissions");
+  make_folders(folder_, flag_);
   const bool mine = product_.lock.empty() ? lock_.take_folder(folder_) : lock_.take(folder_ / product_.lock);
   if (!mine) {
     throw_usage("another process is writing " + std::string(product_.name) + " into this folder",

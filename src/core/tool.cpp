@@ -3,6 +3,7 @@
 
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/core/logger.hpp"
 
 #include <cstdio>
@@ -43,7 +44,7 @@ Error current_error() {
     return out_of_memory();
   } catch (const std::filesystem::filesystem_error& e) {
     return Error(ExitCode::data, e.code().message(), e.path1().string(),
-                 "check the path, its permissions and free space");
+                 hint_of(e.code(), "check that the path exists and is reachable"));
   } catch (const std::exception& e) {
     // LibTorch's CPU allocator throws an exception type of its own.
     if (std::strstr(e.what(), "not enough memory") != nullptr ||

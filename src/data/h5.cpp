@@ -2,6 +2,7 @@
 #include "src/data/h5.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/data/h5_calls.hpp"
 
 #include <algorithm>
@@ -130,8 +131,8 @@ File File::open(const std::filesystem::path& path) {
   const std::string where = path.string();
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    throw_data(error ? "cannot be reached: " + error.message() : "does not exist", where,
-               "restore the file or import the cache again");
+    if (error) throw_system("cannot be reached", path, error);
+    throw_data("does not exist", where, "restore the file or import the cache again");
   }
   const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
   check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);

@@ -1,6 +1,7 @@
 #include "src/data/h5_calls.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <string_view>
 
@@ -31,10 +32,7 @@ std::string plain(const std::string& cause) {
 }
 
 std::string hint_for(const std::string& cause) {
-  for (const char* full : {"No space left", "quota", "File too large"}) {
-    if (cause.find(full) != std::string::npos) return "free disk space or choose another output folder";
-  }
-  if (cause.find("Permission denied") != std::string::npos) return "check the permissions of the path";
+  if (const std::string hint = hint_in(cause); !hint.empty()) return hint;
   if (cause.find("bad version number") != std::string::npos) {
     return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
            "to v110";

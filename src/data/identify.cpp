@@ -1,5 +1,6 @@
 // What a path given as a cache is. Looks at names and first bytes only.
 #include "anemll/core/error.hpp"
+#include "anemll/core/system_error.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/torch_shards.hpp"
@@ -23,7 +24,7 @@ bool has_hdf5_signature(const fs::path& path) {
   constexpr std::array<char, 8> kSignature = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
   std::array<char, 8> start{};
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw_data("cannot open for reading", path.string(), "check the permissions of the file");
+  if (!file) throw_system("cannot open for reading", path);
   file.read(start.data(), start.size());
   return file.gcount() == 8 && start == kSignature;
 }
@@ -34,8 +35,7 @@ CacheKind identify_cache(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) throw_data("does not exist", path.string(), kExpected);
-  if (error)
-    throw_data("cannot be read: " + error.message(), path.string(), "check the permissions of the path");
+  if (error) throw_system("cannot be read", path, error);
   if (!fs::is_directory(status)) {
     if (fs::is_regular_file(status) && has_hdf5_signature(path)) return CacheKind::hdf5_file;
     throw_data("is not an HDF5 file", path.string(), kExpected);

@@ -6,6 +6,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/output_folder.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <string>
 
@@ -18,15 +19,15 @@ constexpr const char* kLockName = ".lock";
 void remove_tree(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) throw_data("cannot remove: " + error.message(), path.string(), "remove it by hand");
+  if (error) throw_system("cannot remove", path, error, "remove it by hand");
 }
 
 void rename_path(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
   if (error) {
-    throw_data("cannot rename " + from.filename().string() + " into place: " + error.message(), to.string(),
-               "check that nothing else writes there");
+    throw_system("cannot rename " + from.filename().string() + " into place", to, error,
+                 "check that nothing else writes there");
   }
 }
 
@@ -89,15 +90,14 @@ Staging::Staging(const fs::path& source, const fs::path& destination, bool overw
   partial_ += ".partial";
   std::error_code error;
   fs::create_directories(destination_.parent_path(), error);
-  if (error)
-    throw_data("cannot create: " + error.message(), destination_.parent_path().string(), "check the path");
+  if (error) throw_system("cannot create", destination_.parent_path(), error);
   if (fs::exists(partial_)) {
     lock();  // throws while its writer lives
     log_warning(partial_.string() + ": left by a writer that was killed; removed");
     remove_tree(partial_);
   }
   fs::create_directory(partial_, error);
-  if (error) throw_data("cannot create: " + error.message(), partial_.string(), "check the permissions");
+  if (error) throw_system("cannot create", partial_, error);
   lock();
 }
 

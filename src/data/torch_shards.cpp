@@ -5,6 +5,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 #include "anemll/formats/torch_file.hpp"
 
 #include <algorithm>
@@ -78,8 +79,7 @@ TorchShardFiles list_torch_shards(const fs::path& folder) {
   TorchShardFiles files;
   std::error_code error;
   fs::directory_iterator entries(folder, error);
-  if (error)
-    throw_data("cannot list the folder: " + error.message(), folder.string(), "check path and permissions");
+  if (error) throw_system("cannot list the folder", folder, error);
   for (const fs::directory_entry& entry : entries) {
     if (entry.path().extension() != ".pt" || !entry.is_regular_file(error)) continue;
     const bool shard = entry.path().filename().string().starts_with("shard_");

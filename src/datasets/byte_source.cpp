@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/datasets/data_files.hpp"
 
 #include <algorithm>
@@ -50,9 +51,9 @@ class PlainBytes final : public ByteSource {
 
  private:
   [[noreturn]] void fail(const std::string& action) {
-    const std::string why = std::strerror(errno);
+    const std::error_code why(errno, std::generic_category());
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    throw_data(action + ": " + why, path_.string(), "check the path and its permissions");
+    throw_system(action, path_, why);
   }
   fs::path path_;
   int fd_ = -1;

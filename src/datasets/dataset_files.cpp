@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/datasets/card.hpp"
 #include "src/datasets/data_files.hpp"
 #include "src/datasets/glob.hpp"
@@ -51,8 +52,7 @@ DatasetFiles files_in(const fs::path& folder, const DatasetOptions& options) {
   try {
     collect(folder, visited, found);
   } catch (const fs::filesystem_error& error) {
-    throw_data(std::string("cannot list the folder: ") + error.code().message(), error.path1().string(),
-               "check its permissions");
+    throw_system("cannot list the folder", error.path1(), error.code());
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;

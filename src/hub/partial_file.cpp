@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/hub/repo_cache.hpp"
 
 #include <cerrno>
@@ -18,12 +19,9 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void throw_errno(const std::string& action, const fs::path& path) {
-  const int code = errno;
-  const bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
-  throw_data(action + ": " + std::strerror(code), path.string(),
-             full ? "free disk space and start again (the download goes on where it was), or choose another "
-                    "cache with HF_HUB_CACHE or HF_HOME"
-                  : "choose a cache you may write to with HF_HUB_CACHE or HF_HOME");
+  throw_system(action, path, {errno, std::generic_category()},
+               "choose a cache you may write to with HF_HUB_CACHE or HF_HOME",
+               "HF_HUB_CACHE or HF_HOME name another cache; a download goes on where it was");
 }
 
 bool is_leftover(const std::string& name, const std::string& blob) {

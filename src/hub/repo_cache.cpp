@@ -4,6 +4,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/rng.hpp"
+#include "anemll/core/system_error.hpp"
 #include "src/hub/names.hpp"
 
 #include <cctype>
@@ -35,10 +36,9 @@ std::string first_word(const std::string& text) {
 }
 
 [[noreturn]] void throw_unwritable(const std::error_code& code, const fs::path& path) {
-  throw_data("cannot write into the hub cache: " + code.message(), path.string(),
-             code == std::errc::no_space_on_device
-                 ? "free disk space, or choose another cache with HF_HUB_CACHE or HF_HOME"
-                 : "choose a cache you may write to with HF_HUB_CACHE or HF_HOME");
+  throw_system("cannot write into the hub cache", path, code,
+               "choose a cache you may write to with HF_HUB_CACHE or HF_HOME",
+               "HF_HUB_CACHE or HF_HOME name another cache");
 }
 
 void make_folders(const fs::path& path) {

@@ -6,6 +6,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/system_error.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -37,8 +38,8 @@ void for_each_array(Payload& payload, const CacheShape& shape, std::int64_t rows
 }
 
 [[noreturn]] void throw_io(const char* what, const fs::path& path) {
-  throw_data(std::string(what) + ": " + std::strerror(errno), path.string(),
-             "free some space; --resume goes on from the micro-batches that are there");
+  const std::string resume = "--resume goes on from the micro-batches that are there";
+  throw_system(what, path, {errno, std::generic_category()}, resume, resume);
 }
 
 }  // namespace
@@ -99,7 +100,7 @@ void UnitStore::write(const Unit& unit, const TeacherPayload& payload) const {
   }
   std::error_code error;
   fs::rename(temporary, path, error);
-  if (error) throw_data("cannot rename into place: " + error.message(), path.string(), "check the folder");
+  if (error) throw_system("cannot rename into place", path, error);
 }
 
 bool UnitStore::has(const Unit& unit) const {

@@ -5,6 +5,7 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/output_folder.hpp"
+#include "anemll/core/system_error.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/data/origin.hpp"
 #include "src/data/schema.hpp"
@@ -106,7 +107,7 @@ Workspace::Workspace(const fs::path& output, const std::string& identity_json, b
   std::error_code error;
   for (const fs::path& folder : {folder_, units_folder(folder_), cache_folder(folder_)}) {
     fs::create_directories(folder, error);
-    if (error) throw_data("cannot create: " + error.message(), folder.string(), "check path and permissions");
+    if (error) throw_system("cannot create", folder, error);
   }
   if (!there) lock();
 }

@@ -6,6 +6,7 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/output_folder.hpp"
+#include "anemll/core/system_error.hpp"
 #include "anemll/formats/safetensors.hpp"
 
 #include <algorithm>
@@ -67,7 +68,7 @@ void copy_durable(const fs::path& from, const fs::path& to, bool share) {
     if (!error) return;
   }
   fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
-  if (error) throw_data("cannot copy: " + error.message(), from.string(), "free disk space");
+  if (error) throw_system("cannot copy", to, error);
   sync_file(to);
 }
 
