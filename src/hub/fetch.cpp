@@ -4,6 +4,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
+#include "src/hub/damage.hpp"
 #include "src/hub/download.hpp"
 #include "src/hub/hub_client.hpp"
 #include "src/hub/names.hpp"
@@ -68,62 +69,119 @@ class Lookup {
   HubSnapshot run(const std::string& local) {
     tried_ = local + ", " + cache_.folder().string();
     const std::optional<std::string> commit = cache_.commit_of(revision_);
-    std::string lacking;
+    std::string problem;
     if (commit && fs::is_directory(cache_.snapshot(*commit))) {
       const fs::path folder = cache_.snapshot(*commit);
-      lacking = demand_.missing(folder);
+      const std::string lacking = demand_.missing(folder);
       if (lacking.empty()) {
-        if (settings_.offline.empty() && wishes_for(*commit)) grant_wishes();
-        return {folder, id_, *commit};
+        return grant_wishes({folder, id_, *commit});
       }
-      lacking = "the cached snapshot " + folder.string() + " has no " + lacking;
+      problem = "the cached snapshot " + folder.string() + " has no " + lacking;
     }
     if (settings_.offline.empty()) {
       try {
-        return download(settings_);
+        return download(settings_, revision_);
       } catch (const Error& error) {
         if (error.code() != ExitCode::data) throw;
         if (const auto found = lone_snapshot()) return *found;
-        throw;
+        if (problem.empty()) throw;
+        throw_data(problem + "; " + error.problem(), error.where(), error.hint());
       }
     }
     if (const auto found = lone_snapshot()) return *found;
-    throw_data(lacking.empty() ? "cannot find the " + std::string(kind_word(kind_)) + " " + id_ : lacking,
-               "looked in: " + tried_ + "; " + settings_.offline + " forbids to ask " + settings_.endpoint,
+    if (problem.empty()) problem = "cannot find the " + std::string(kind_word(kind_)) + " " + id_;
+    throw_data(problem, "looked in: " + tried_ + cached_state(commit) + "; " + forbidden(),
                "allow the network, or give a local path");
   }
 
  private:
-  bool wishes_for(const std::string& commit) const {
-    std::error_code ignored;
-    return std::any_of(demand_.wished.begin(), demand_.wished.end(), [&](const std::string& path) {
-      return !fs::exists(cache_.snapshot(commit) / path, ignored) && !cache_.known_absent(commit, path);
-    });
+  std::string forbidden() const { return settings_.offline + " forbids to ask " + settings_.endpoint; }
+
+  /// What the cache has of the repository although it does not serve: for messages.
+  std::string cached_state(const std::optional<std::string>& commit) const {
+    std::string out;
+    const std::vector<std::string> commits = cache_.commits();
+    if (commit && std::find(commits.begin(), commits.end(), *commit) == commits.end()) {
+      out = is_commit(revision_)
+                ? " (no snapshot of that commit is cached"
+                : " (refs/" + revision_ + " names " + *commit + ", of which no snapshot is cached";
+    } else if (!commit && !commits.empty()) {
+      out = " (no refs/" + revision_ + " says which commit is meant";
+    }
+    if (!out.empty()) {
+      for (std::size_t i = 0; i < commits.size(); ++i)
+        out += (i == 0 ? "; snapshots that can be given as the revision: " : ", ") + commits[i];
+      out += ")";
+    }
+    if (const std::size_t count = cache_.unfinished(); count > 0)
+      out += " (" + std::to_string(count) +
+             " unfinished downloads are in its blobs: they go on with the network)";
+    return out;
   }
 
-  void grant_wishes() {
-    HubSettings impatient = settings_;
-    impatient.retry.attempts = 1;
+  std::vector<std::string> unknown_wishes(const std::string& commit) const {
+    std::vector<std::string> unknown;
+    std::copy_if(demand_.wished.begin(), demand_.wished.end(), std::back_inserter(unknown),
+                 [&](const std::string& path) {
+                   return !has_name(cache_.snapshot(commit) / path) && !cache_.known_absent(commit, path);
+                 });
+    return unknown;
+  }
+
+  /// Asks for the files of this very commit, not of where the branch has moved to; of a commit that the hub
+  /// has dropped nothing can be had, and the branch is taken as it is now. Gives the snapshot to use.
+  HubSnapshot grant_wishes(const HubSnapshot& cached) {
+    std::string why;
+    if (unknown_wishes(cached.commit).empty()) {
+    } else if (!settings_.offline.empty()) {
+      why = forbidden();
+    } else {
+      HubSettings impatient = settings_;
+      impatient.retry.attempts = 1;
+      try {
+        download(impatient, cached.commit);
+      } catch (const NoSuchRevision& error) {
+        if (auto newer = replacement(cached.commit)) return *newer;
+        why = error.problem();
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::data) throw;
+        why = error.problem();
+      }
+    }
+    if (demand_.tell) demand_.tell(cached.path, unknown_wishes(cached.commit), why);
+    return cached;
+  }
+
+  /// What the revision is now instead of `dropped`.
+  std::optional<HubSnapshot> replacement(const std::string& dropped) {
+    if (is_commit(revision_)) return std::nullopt;
+    log_info("the cached commit " + dropped + " of " + id_ +
+             " lacks files, and the hub has it no more: taking " + revision_ + " as it is now");
     try {
-      download(impatient);
+      return download(settings_, revision_);
     } catch (const Error& error) {
-      if (error.code() == ExitCode::save_and_requeue) throw;
-      log(LogLevel::debug, std::string("the cached snapshot stays as it is: ") + error.what());
+      if (error.code() != ExitCode::data) throw;
+      log_warning("cannot replace the cached snapshot: " + error.problem());
+      return std::nullopt;
     }
   }
 
   /// A snapshot that no ref names, as copying a cache about leaves it: better than nothing.
   std::optional<HubSnapshot> lone_snapshot() const {
     if (revision_ != "main" || cache_.commit_of(revision_)) return std::nullopt;
-    const auto commit = cache_.lone_commit();
-    if (!commit || !demand_.missing(cache_.snapshot(*commit)).empty()) return std::nullopt;
-    log_warning("the hub cache does not say which commit of " + id_ + " is main; using " + *commit);
-    return HubSnapshot{cache_.snapshot(*commit), id_, *commit};
+    const std::vector<std::string> commits = cache_.commits();
+    if (commits.size() != 1 || !demand_.missing(cache_.snapshot(commits[0])).empty()) return std::nullopt;
+    const std::string& commit = commits[0];
+    log_warning("the hub cache does not say which commit of " + id_ + " is main; using " + commit);
+    if (demand_.tell)
+      demand_.tell(cache_.snapshot(commit), unknown_wishes(commit),
+                   settings_.offline.empty() ? "the hub could not be asked" : forbidden());
+    return HubSnapshot{cache_.snapshot(commit), id_, commit};
   }
 
-  HubSnapshot download(const HubSettings& settings) {
+  HubSnapshot download(const HubSettings& settings, const std::string& revision) {
     HubClient client(settings, kind_, id_, tried_);
-    const HubListing listing = client.list(revision_);
+    const HubListing listing = client.list(revision);
     const bool has_card =
         std::find(listing.files.begin(), listing.files.end(), demand_.card) != listing.files.end();
     const std::string card = has_card ? fetch_card(client, settings, listing.commit) : std::string();
@@ -144,9 +202,8 @@ class Lookup {
     cache_.prepare();
     const fs::path folder = cache_.snapshot(listing.commit);
     std::vector<RemoteFile> files;
-    std::error_code ignored;
     for (const std::string& path : wanted) {
-      if (!fs::exists(folder / path, ignored)) files.push_back(client.find(listing.commit, path));
+      if (demand_.lacks(folder, path)) files.push_back(client.find(listing.commit, path));
     }
     receive(client, settings, files);
     std::map<std::string, std::string> links;
@@ -156,7 +213,7 @@ class Lookup {
       if (std::find(listing.files.begin(), listing.files.end(), path) == listing.files.end())
         cache_.remember_absent(listing.commit, path);
     }
-    cache_.write_ref(revision_, listing.commit);
+    cache_.write_ref(revision, listing.commit);
     if (const std::string lacking = demand_.missing(folder); !lacking.empty()) {
       throw_data("the " + std::string(kind_word(kind_)) + " " + id_ + " has no " + lacking,
                  client.page() + " at " + listing.commit,
@@ -168,8 +225,7 @@ class Lookup {
   /// The card's text; the file then lies in the snapshot.
   std::string fetch_card(HubClient& client, const HubSettings& settings, const std::string& commit) {
     const fs::path path = cache_.snapshot(commit) / demand_.card;
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) {
+    if (demand_.lacks(cache_.snapshot(commit), demand_.card)) {
       cache_.prepare();
       const RemoteFile file = client.find(commit, demand_.card);
       receive(client, settings, {file});
@@ -216,6 +272,11 @@ class Lookup {
 
 }  // namespace
 
+bool not_there(const fs::path& folder, const std::string& path) {
+  std::error_code ignored;
+  return !fs::exists(folder / path, ignored);
+}
+
 HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revision,
                   const HubSettings& settings, const HubDemand& demand) {
   if (!is_revision(revision)) {
@@ -225,25 +286,15 @@ HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revisi
   const fs::path local = expand_path(id);
   std::error_code ignored;
   if (!id.empty() && fs::exists(local, ignored)) return {local, "", ""};
+  if (!id.empty() && fs::is_symlink(local, ignored)) {
+    throw_data("the " + std::string(kind_word(kind)) + " is a link that leads nowhere", local.string(),
+               "what it points to is " + fs::read_symlink(local, ignored).string());
+  }
   if (!is_repository_name(id)) {
     throw_data("cannot find the " + std::string(kind_word(kind)) + " " + id, "looked in: " + local.string(),
                "give a local path, or the name of a repository: org/name");
   }
   return Lookup(kind, id, revision, settings, demand).run(local.string());
-}
-
-HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptions& options,
-                             const WantFile& want, const std::function<bool(const fs::path&)>& complete) {
-  HubDemand demand;
-  demand.choose = [&](const std::vector<std::string>& all, const std::string&) {
-    std::vector<std::string> chosen;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), want);
-    return chosen;
-  };
-  demand.missing = [&](const fs::path& folder) {
-    return complete(folder) ? std::string() : std::string("file that is needed");
-  };
-  return fetch(kind, id, options.revision, read_settings(options), demand);
 }
 
 }  // namespace anemll

@@ -145,8 +145,9 @@ void HubClient::fail_status(const HttpReply& reply, const std::string& what) con
                          : "ask for access at " + page_ + ", then set HF_TOKEN to an access token");
   }
   if (code == "RevisionNotFound") {
-    throw_data("the " + word_ + " " + id_ + " has no revision " + printable(revision_), places(reply.url),
-               "give a branch, a tag or a commit of it");
+    throw NoSuchRevision(ExitCode::data,
+                         "the " + word_ + " " + id_ + " has no revision " + printable(revision_),
+                         places(reply.url), "give a branch, a tag or a commit of it");
   }
   if (code == "EntryNotFound")
     throw_data("the " + word_ + " " + id_ + " has no file " + printable(what), places(reply.url),

@@ -2,6 +2,7 @@
 // are no success become errors that say what to do.
 #pragma once
 
+#include "anemll/core/error.hpp"
 #include "src/hub/http.hpp"
 
 #include <cstdint>
@@ -14,6 +15,11 @@ namespace anemll {
 struct HubListing {
   std::string commit;              ///< 40 hexadecimal digits
   std::vector<std::string> files;  ///< as the server names them: not checked
+};
+
+/// The repository is there, the revision is not.
+class NoSuchRevision : public Error {
+  using Error::Error;
 };
 
 struct RemoteFile {

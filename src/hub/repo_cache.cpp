@@ -7,6 +7,7 @@
 #include "anemll/core/system_error.hpp"
 #include "src/hub/names.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <chrono>
@@ -107,15 +108,23 @@ std::optional<std::string> RepoCache::commit_of(const std::string& revision) con
   return std::nullopt;
 }
 
-std::optional<std::string> RepoCache::lone_commit() const {
-  std::optional<std::string> found;
+std::vector<std::string> RepoCache::commits() const {
+  std::vector<std::string> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder_ / "snapshots", ignored)) {
-    if (!entry.is_directory(ignored) || !is_commit(entry.path().filename().string())) continue;
-    if (found) return std::nullopt;
-    found = entry.path().filename().string();
+    if (entry.is_directory(ignored) && is_commit(entry.path().filename().string()))
+      found.push_back(entry.path().filename().string());
   }
+  std::sort(found.begin(), found.end());
   return found;
+}
+
+std::size_t RepoCache::unfinished() const {
+  std::error_code ignored;
+  const fs::directory_iterator blobs(folder_ / "blobs", ignored);
+  return static_cast<std::size_t>(std::count_if(
+      begin(blobs), end(blobs),
+      [](const fs::directory_entry& entry) { return entry.path().extension() == ".incomplete"; }));
 }
 
 bool RepoCache::known_absent(const std::string& commit, const std::string& path) const {
@@ -191,9 +200,7 @@ void RepoCache::link(const std::string& commit, const std::map<std::string, std:
     fs::remove_all(aside, code);
     fs::remove(folder_ / ".new", code);
   }
-  for (const auto& [path, name] : files) {
-    if (!fs::exists(final_place / path, code)) place(final_place, path, name);
-  }
+  for (const auto& [path, name] : files) place(final_place, path, name);
   sync_directory(final_place);
 }
 

@@ -47,8 +47,10 @@ class RepoCache {
   const std::filesystem::path& folder() const { return folder_; }
   /// The commit a revision stands for; a commit stands for itself.
   std::optional<std::string> commit_of(const std::string& revision) const;
-  /// The only commit there is a snapshot of.
-  std::optional<std::string> lone_commit() const;
+  /// The commits there are snapshots of, sorted.
+  std::vector<std::string> commits() const;
+  /// How many downloads into the blobs were not brought to their end.
+  std::size_t unfinished() const;
   std::filesystem::path snapshot(const std::string& commit) const { return folder_ / "snapshots" / commit; }
   std::filesystem::path blob(const std::string& name) const { return folder_ / "blobs" / name; }
   /// Whether the commit is known to have no such file.
@@ -58,7 +60,8 @@ class RepoCache {
   void prepare() const;
   std::filesystem::path lock_file(const std::string& blob_name) const;
   void remember_absent(const std::string& commit, const std::string& path) const;
-  /// Gives blobs their names in the snapshot (path -> blob name): all at once when the snapshot is new.
+  /// Gives blobs their names in the snapshot (path -> blob name): all at once when the snapshot is new. Names
+  /// that are there are replaced.
   void link(const std::string& commit, const std::map<std::string, std::string>& files) const;
   void write_ref(const std::string& revision, const std::string& commit) const;
 

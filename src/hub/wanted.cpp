@@ -1,11 +1,11 @@
-// Which files of a model or dataset repository are needed, and when a folder has them.
+// What is demanded of a model or of a data set, by name or as a local path; what a data set's folder lacks.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/hub/damage.hpp"
 #include "src/hub/fetch.hpp"
-#include "src/hub/names.hpp"
+#include "src/hub/model_table.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstdlib>
 #include <map>
@@ -13,22 +13,14 @@
 #include <set>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
-using Json = nlohmann::json;
 using Paths = std::vector<std::string>;
 
 constexpr const char* kConfig = "config.json";
-constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kCard = "README.md";
-constexpr const char* kIndex = "model.safetensors.index.json";
-
-constexpr std::array<std::string_view, 4> kModelFiles = {kConfig, "tokenizer.json", "tokenizer_config.json",
-                                                         "chat_template.jinja"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -42,29 +34,8 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-Paths choose_model_files(const Paths& all, const std::string&) {
-  Paths chosen;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), [](const std::string& path) {
-    // Sub-folders hold other formats of the same model.
-    if (path.find('/') != std::string::npos) return false;
-    return std::find(kModelFiles.begin(), kModelFiles.end(), path) != kModelFiles.end() ||
-           path.ends_with(".safetensors") || path.ends_with(".safetensors.index.json");
-  });
-  return chosen;
-}
-
-std::string missing_of_model(const fs::path& folder) {
-  if (!is_there(folder / kConfig)) return kConfig;
-  if (is_there(folder / kSingle)) return {};
-  if (!is_there(folder / kIndex)) return kSingle;
-  const Json index = Json::parse(read_text(folder / kIndex), nullptr, /*allow_exceptions=*/false);
-  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-    return std::string("readable ") + kIndex;
-  for (const Json& file : index["weight_map"]) {
-    if (!file.is_string() || !is_safe_path(file.get<std::string>())) return std::string("readable ") + kIndex;
-    if (!is_there(folder / file.get<std::string>())) return file.get<std::string>();
-  }
-  return {};
+Content content_of_data(const std::string& path) {
+  return lower(path).ends_with(".parquet") ? Content::parquet : Content::any;
 }
 
 /// For ".../train-00000-of-00003-abc.parquet" the names of the same part, up to the number, and the count.
@@ -103,8 +74,9 @@ Paths names_in(const fs::path& folder) {
 std::string missing_of_dataset(const fs::path& folder, const ChooseFiles& choose) {
   Paths chosen;
   const fs::path card = folder / kCard;
-  std::error_code ignored;
-  if (fs::is_symlink(card, ignored) && !is_there(card)) return kCard;  // it decides what the data set is
+  // It decides what the data set is.
+  if (const std::string damage = damage_of(card, Content::any); !damage.empty())
+    return kCard + (" (" + damage + ")");
   try {
     chosen = choose(names_in(folder), is_there(card) ? read_text(card) : std::string());
   } catch (const Error& error) {
@@ -114,7 +86,8 @@ std::string missing_of_dataset(const fs::path& folder, const ChooseFiles& choose
   if (chosen.empty()) return "file that is wanted";
   std::map<std::string, std::pair<std::size_t, std::set<std::size_t>>> parts;
   for (const std::string& path : chosen) {
-    if (!is_there(folder / path)) return path;
+    if (const std::string damage = damage_of(folder / path, content_of_data(path)); !damage.empty())
+      return path + " (" + damage + ")";
     if (const auto part = part_of(path)) {
       auto& [count, numbers] = parts[part->stem];
       count = part->count;
@@ -140,29 +113,50 @@ std::optional<fs::path> folder_of_glob(const std::string& pattern) {
 
 }  // namespace
 
-HubDemand model_demand() {
-  return {choose_model_files, missing_of_model, {"tokenizer.json"}};
+HubDemand model_demand(ModelUse use) {
+  HubDemand demand;
+  demand.choose = [use](const Paths& names, const std::string&) { return choose_model_files(names, use); };
+  demand.missing = [use](const fs::path& folder) { return missing_of_model(folder, use); };
+  demand.lacks = [](const fs::path& folder, const std::string& path) {
+    return !has_name(folder / path) || !damage_of_model_file(folder, path).empty();
+  };
+  demand.wished = wished_of_model(use);
+  demand.tell = [use](const fs::path& folder, const Paths& unknown, const std::string& why) {
+    tell_of_model(folder, unknown, why, use);
+  };
+  return demand;
 }
 
 HubDemand dataset_demand(const ChooseFiles& choose) {
-  return {choose,
-          [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); },
-          {kCard},
-          kCard};
+  HubDemand demand;
+  demand.choose = choose;
+  demand.missing = [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); };
+  demand.lacks = [](const fs::path& folder, const std::string& path) {
+    return !has_name(folder / path) || !damage_of(folder / path, content_of_data(path)).empty();
+  };
+  demand.wished = {kCard};
+  demand.card = kCard;
+  return demand;
 }
 
-HubSnapshot fetch_model(const std::string& id, const HubOptions& options) {
-  HubSnapshot found = fetch(HubKind::model, id, options.revision, read_settings(options), model_demand());
+HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelUse use) {
+  HubSnapshot found = fetch(HubKind::model, id, options.revision, read_settings(options), model_demand(use));
   if (!found.repository.empty()) return found;
   std::error_code ignored;
   if (!fs::is_directory(found.path, ignored)) {
-    if (lower(found.path.extension().string()) == ".gguf") return found;
+    const std::string damage = damage_of(found.path, Content::any);
+    if (!damage.empty())
+      throw_data("the model's file is " + damage, found.path.string(), "download it again");
+    if (use == ModelUse::text || lower(found.path.extension().string()) == ".gguf") return found;
     throw_data("not a model", found.path.string(),
                "give the folder of a Hugging Face model, a .gguf file, or org/name");
   }
-  if (!is_there(found.path / kConfig)) {
+  check_local_model(found.path, use);
+  if (use != ModelUse::text && !is_there(found.path / kConfig)) {
     throw_data("the folder has no config.json", found.path.string(),
-               "give the folder of a Hugging Face model");
+               fs::is_directory(found.path / "snapshots", ignored)
+                   ? "it is a folder of the hub cache: give org/name, or one of the folders in its snapshots/"
+                   : "give the folder of a Hugging Face model");
   }
   return found;
 }

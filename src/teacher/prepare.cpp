@@ -224,7 +224,7 @@ CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
 }
 
 TeacherInputs open_teacher(const PrecomputeOptions& o) {
-  const HubSnapshot at = fetch_model(o.teacher, hub_options(o, o.teacher_revision));
+  const HubSnapshot at = fetch_model(o.teacher, hub_options(o, o.teacher_revision), ModelUse::all);
   TeacherInputs inputs{at,
                        load_model_files(at.path),
                        load_text_model(at.path, o.compat == "reference" ? TokenizerRules::transformers

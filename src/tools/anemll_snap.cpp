@@ -105,7 +105,7 @@ int snap(int argc, char** argv) {
   source.device = options.device;
   set_threads(source, 1);
   verify.device = choose_device(source, 0, 1);
-  const ModelFiles model = load_model_files(fetch_model(model_id, {}).path);
+  const ModelFiles model = load_model_files(fetch_model(model_id, {}, ModelUse::weights).path);
   model.inventory.tell(model_id, options.strict);
   Student student = Student::from_checkpoint(model, source, verify.device);
 

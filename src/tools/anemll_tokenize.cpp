@@ -179,13 +179,7 @@ void run_whole(const Tokenizer& tokenizer, bool encode, const Settings& settings
 std::filesystem::path find_model(const Settings& settings) {
   anemll::HubOptions options;
   options.local_files_only = settings.local_files_only;
-  const auto want = [](const std::string& path) {
-    return path == "tokenizer.json" || path == "tokenizer_config.json" || path == "chat_template.jinja";
-  };
-  const auto complete = [](const std::filesystem::path& folder) {
-    return std::filesystem::exists(folder / "tokenizer.json");
-  };
-  return anemll::fetch_repository(anemll::HubKind::model, settings.model, options, want, complete).path;
+  return anemll::fetch_model(settings.model, options, anemll::ModelUse::text).path;
 }
 
 int run(bool encode, int argc, const char* const* argv) {

@@ -45,9 +45,9 @@ double positions_per_token(const KdCacheInfo& cache) {
   return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
 }
 
-std::string find_model(const std::string& id, Communicator& comm) {
+std::string find_model(const std::string& id, ModelUse use, Communicator& comm) {
   std::string path;
-  on_root(comm, [&] { path = fetch_model(id, {}).path.string(); });
+  on_root(comm, [&] { path = fetch_model(id, {}, use).path.string(); });
   broadcast_string(comm, path, 0);
   return path;
 }

@@ -3,6 +3,7 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "anemll/hub/hub.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/quant/presets.hpp"
 #include "anemll/train/train_options.hpp"
@@ -33,7 +34,7 @@ ScheduleOptions schedule_of(const TrainOptions& options);
 double positions_per_token(const KdCacheInfo& cache);
 
 /// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. Collective.
-std::string find_model(const std::string& id, Communicator& comm);
+std::string find_model(const std::string& id, ModelUse use, Communicator& comm);
 
 /// What a resumed run must share with the one that saved: model, data, batch, order, scheme, what is trained
 /// (JSON object).

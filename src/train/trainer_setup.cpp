@@ -128,7 +128,8 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     throw_usage("there is no state to resume and no source", "--resume " + options_.resume,
                 "add --from-scratch or --v2-checkpoint FILE for the first start");
   }
-  const std::string model_path = find_model(options_.model_id, comm_);
+  const std::string model_path =
+      find_model(options_.model_id, options_.eval_text ? ModelUse::all : ModelUse::weights, comm_);
   const Architecture model = read_architecture(model_path);
   const std::string cache = open_cache(options_, comm_);
   Prefetcher::Options reading;

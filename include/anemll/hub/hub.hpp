@@ -27,22 +27,23 @@ struct HubSnapshot {
   std::string commit;          ///< 40 hex digits, empty for local paths
 };
 
-/// Decides which files of a repository are wanted, by path inside it.
-using WantFile = std::function<bool(const std::string& path)>;
-
-/// `id`: a local path, or [org/]name. Order: local path, cached snapshot (used as it is when it has what
-/// `complete` asks for), download of the wanted files. Errors name every place that was tried, and the switch
-/// that forbade the network when one did.
-HubSnapshot fetch_repository(HubKind kind, const std::string& id, const HubOptions& options,
-                             const WantFile& want,
-                             const std::function<bool(const std::filesystem::path& folder)>& complete);
+/// What a model is fetched for.
+enum class ModelUse {
+  weights,  ///< config.json and the weights
+  text,     ///< tokenizer and chat template
+  all,
+};
 
 /// Whether `id` names a local path (for a data set, also a pattern in a folder that is there), which counts
 /// before the hub.
 bool is_local(HubKind kind, const std::string& id);
 
-/// A folder with config.json, safetensors and tokenizer files, or a .gguf file.
-HubSnapshot fetch_model(const std::string& id, const HubOptions& options);
+/// A folder with the model's files of that use, or a .gguf file. `id`: a local path, or [org/]name. Order:
+/// local path, cached snapshot (used as it is when it has all files that are needed, none of them damaged),
+/// download. Errors name every place that was tried, and the switch that forbade the network when one did.
+/// Files that would change the result and that a cached snapshot does not have are asked for; where that
+/// cannot be done, that is told.
+HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelUse use);
 /// The files that are wanted, out of the names of all that a repository or a cached snapshot has, and the
 /// text of its card (README.md; empty when there is none). A data error says that none is.
 using ChooseFiles =

@@ -23,7 +23,7 @@ fs::path make_cached(const fs::path& root, const std::string& repository,
     fs::create_symlink(fs::path("../../blobs") / name, snapshot / path);
   };
   put("config.json", "{}");
-  put(weights, "weights");
+  put(weights, "the weights");
   write_file(folder / ".no_exist" / FakeHub::kCommit / "tokenizer.json", "");
   write_file(folder / "refs/main", FakeHub::kCommit);
   return snapshot;
@@ -39,13 +39,15 @@ BOOST_AUTO_TEST_SUITE(hub)
 BOOST_AUTO_TEST_CASE(a_local_path_is_itself) {
   const TempDir root;
   const HubVariables variables({{"HF_ENDPOINT", kNowhere}});
-  BOOST_CHECK(fetch_model(golden("nano").string(), {}).path == golden("nano"));
-  BOOST_CHECK(fetch_model(golden("nano").string(), {}).repository.empty());
-  check_error([&] { fetch_model(root.path().string(), {}); }, {root.path().string(), "config.json"});
+  BOOST_CHECK(fetch_model(golden("nano").string(), {}, ModelUse::weights).path == golden("nano"));
+  BOOST_CHECK(fetch_model(golden("nano").string(), {}, ModelUse::weights).repository.empty());
+  check_error([&] { fetch_model(root.path().string(), {}, ModelUse::weights); },
+              {root.path().string(), "config.json"});
   write_file(root / "a.GGUF", "GGUF");
   write_file(root / "b.bin", "x");
-  BOOST_CHECK(fetch_model((root / "a.GGUF").string(), {}).path == root / "a.GGUF");
-  check_error([&] { fetch_model((root / "b.bin").string(), {}); }, {"b.bin", "not a model", ".gguf"});
+  BOOST_CHECK(fetch_model((root / "a.GGUF").string(), {}, ModelUse::weights).path == root / "a.GGUF");
+  check_error([&] { fetch_model((root / "b.bin").string(), {}, ModelUse::weights); },
+              {"b.bin", "not a model", ".gguf"});
 }
 
 BOOST_AUTO_TEST_CASE(local_datasets_and_patterns_pass_through) {
@@ -73,7 +75,7 @@ BOOST_AUTO_TEST_CASE(every_variable_leads_to_the_cache) {
     const TempDir root;
     const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {variable, root.path().string()}});
     const fs::path snapshot = make_cached(root.path() / below, "models--org--name");
-    const HubSnapshot found = fetch_model("org/name", {});
+    const HubSnapshot found = fetch_model("org/name", {}, ModelUse::weights);
     BOOST_CHECK_MESSAGE(fs::equivalent(found.path, snapshot), variable);
     BOOST_CHECK_EQUAL(found.commit, FakeHub::kCommit);
     BOOST_CHECK_EQUAL(found.repository, "org/name");
@@ -86,13 +88,13 @@ BOOST_AUTO_TEST_CASE(variables_inside_variables_are_expanded) {
   const fs::path snapshot = make_cached(root / "models", "models--plain");
   for (const char* value : {"~/models", "$HOME/models", "${HOME}/models"}) {
     ::setenv("HF_HUB_CACHE", value, 1);
-    BOOST_CHECK_MESSAGE(fs::equivalent(fetch_model("plain", {}).path, snapshot), value);
+    BOOST_CHECK_MESSAGE(fs::equivalent(fetch_model("plain", {}, ModelUse::weights).path, snapshot), value);
   }
   ::setenv("HF_HUB_CACHE", "${HOME/models", 1);
   BOOST_CHECK_EQUAL(read_settings({}).cache_root, "${HOME/models");
   HubOptions options;
   options.cache_dir = "$HOME/models";
-  BOOST_CHECK(fs::equivalent(fetch_model("plain", options).path, snapshot));
+  BOOST_CHECK(fs::equivalent(fetch_model("plain", options, ModelUse::weights).path, snapshot));
 }
 
 BOOST_AUTO_TEST_CASE(revisions_are_refs_or_commits) {
@@ -101,14 +103,15 @@ BOOST_AUTO_TEST_CASE(revisions_are_refs_or_commits) {
   const fs::path snapshot = make_cached(root.path(), "models--org--name");
   HubOptions options;
   options.revision = FakeHub::kCommit;
-  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options).path, snapshot));
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options, ModelUse::weights).path, snapshot));
   fs::create_directories(root / "models--org--name/refs/refs/pr");
   write_file(root / "models--org--name/refs/refs/pr/1", std::string(FakeHub::kCommit) + "\n");
   options.revision = "refs/pr/1";
-  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options).path, snapshot));
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", options, ModelUse::weights).path, snapshot));
   for (const char* bad : {"", "../main", "/etc/passwd", "a//b", "a\\b", "a\nb", "."}) {
     options.revision = bad;
-    check_error([&] { fetch_model("org/name", options); }, {"not a revision"}, ExitCode::usage);
+    check_error([&] { fetch_model("org/name", options, ModelUse::weights); }, {"not a revision"},
+                ExitCode::usage);
   }
 }
 
@@ -119,15 +122,15 @@ BOOST_AUTO_TEST_CASE(a_lone_snapshot_needs_no_ref) {
   ::setenv("HF_HUB_OFFLINE", "1", 1);
   for (const char* ref : {"", "../../../etc", "c1899de"}) {
     write_file(root / "models--org--name/refs/main", ref);
-    BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+    BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}, ModelUse::weights).path, snapshot));
   }
   fs::remove(root / "models--org--name/refs/main");
-  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}, ModelUse::weights).path, snapshot));
   ::unsetenv("HF_HUB_OFFLINE");
-  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}, ModelUse::weights).path, snapshot));
   ::setenv("HF_HUB_OFFLINE", "1", 1);
   fs::create_directories(root / "models--org--name/snapshots" / std::string(40, 'a'));
-  check_error([] { fetch_model("org/name", {}); }, {"models--org--name", "org/name"});
+  check_error([] { fetch_model("org/name", {}, ModelUse::weights); }, {"models--org--name", "org/name"});
 }
 
 BOOST_AUTO_TEST_CASE(a_snapshot_without_its_weights_is_not_complete) {
@@ -135,22 +138,115 @@ BOOST_AUTO_TEST_CASE(a_snapshot_without_its_weights_is_not_complete) {
   const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
   const fs::path snapshot = make_cached(root.path(), "models--org--name", "model-00001-of-00002.safetensors");
   ::setenv("HF_HUB_OFFLINE", "on", 1);
-  check_error([] { fetch_model("org/name", {}); }, {"no model.safetensors", "HF_HUB_OFFLINE=on forbids"});
+  check_error([] { fetch_model("org/name", {}, ModelUse::weights); },
+              {"no model.safetensors", "HF_HUB_OFFLINE=on forbids"});
   const fs::path index = snapshot / "model.safetensors.index.json";
   write_file(index, R"({"weight_map": {"a": "model-00001-of-00002.safetensors",
                                        "b": "model-00002-of-00002.safetensors"}})");
-  check_error([] { fetch_model("org/name", {}); }, {"no model-00002-of-00002.safetensors"});
-  write_file(snapshot / "model-00002-of-00002.safetensors", "x");
-  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}).path, snapshot));
+  check_error([] { fetch_model("org/name", {}, ModelUse::weights); },
+              {"no model-00002-of-00002.safetensors"});
+  write_file(snapshot / "model-00002-of-00002.safetensors", "the weights");
+  BOOST_CHECK(fs::equivalent(fetch_model("org/name", {}, ModelUse::weights).path, snapshot));
   for (const char* bad :
        {"{", "[]", R"({"weight_map": {"a": "../config.json"}})", R"({"weight_map": {"a": 1}})"}) {
     write_file(index, bad);
-    check_error([] { fetch_model("org/name", {}); }, {"readable model.safetensors.index.json"});
+    check_error([] { fetch_model("org/name", {}, ModelUse::weights); },
+                {"readable model.safetensors.index.json"});
   }
   // A link whose blob somebody removed.
   fs::remove(index);
   fs::create_symlink("../../blobs/gone", snapshot / "model.safetensors");
-  check_error([] { fetch_model("org/name", {}); }, {"no model.safetensors"});
+  check_error([] { fetch_model("org/name", {}, ModelUse::weights); }, {"no model.safetensors"});
+}
+
+BOOST_AUTO_TEST_CASE(what_a_cache_has_is_said_when_it_does_not_serve) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  make_cached(root.path(), "models--org--name");
+  const fs::path folder = root / "models--org--name";
+  const std::string gone(40, 'f');
+  const auto get = [](const std::string& revision) {
+    HubOptions options;
+    options.revision = revision;
+    fetch_model("org/name", options, ModelUse::weights);
+  };
+  // A ref to a snapshot that somebody removed: an older one is not taken for it.
+  write_file(folder / "refs/main", gone);
+  check_error([&] { get("main"); }, {"refs/main names " + gone, "no snapshot is cached", FakeHub::kCommit});
+  check_error([&] { get(gone); }, {"no snapshot of that commit", FakeHub::kCommit});
+  check_error([&] { get("v1"); }, {"no refs/v1", FakeHub::kCommit});
+  // Two snapshots, and nothing says which is main.
+  fs::remove(folder / "refs/main");
+  fs::create_directories(folder / "snapshots" / std::string(40, 'a'));
+  check_error([&] { get("main"); }, {"no refs/main", std::string(40, 'a') + ", " + FakeHub::kCommit});
+  get(FakeHub::kCommit);
+  write_file(folder / "blobs/0123.89abcdef.incomplete", "half");
+  check_error([&] { get("main"); }, {"1 unfinished download"});
+}
+
+BOOST_AUTO_TEST_CASE(damage_of_local_files_is_named) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path model = root / "m";
+  fs::create_directories(model);
+  write_file(model / "config.json", "{}");
+  const auto get = [&](ModelUse use) { fetch_model(model.string(), {}, use); };
+  get(ModelUse::weights);
+  fs::create_symlink("gone.jinja", model / "chat_template.jinja");
+  get(ModelUse::weights);
+  check_error([&] { get(ModelUse::text); }, {"chat_template.jinja is a link that leads nowhere"});
+  fs::remove(model / "chat_template.jinja");
+  write_file(model / "tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
+  check_error([&] { get(ModelUse::all); }, {"tokenizer.json is a pointer of Git LFS", "git lfs pull"});
+  fs::create_symlink("nowhere", model / "model.safetensors");
+  check_error([&] { get(ModelUse::weights); }, {"model.safetensors is a link that leads nowhere"});
+  // The model or the data set itself.
+  fs::create_symlink(root / "gone.gguf", root / "a.gguf");
+  for (const std::string name : {"a.gguf", "a.jsonl"}) {
+    const std::string path = (root / name).string();
+    if (name == "a.jsonl") fs::create_symlink("gone.jsonl", path);
+    check_error([&] { fetch_model(path, {}, ModelUse::all); }, {"a link that leads nowhere", name});
+    check_error([&] { fetch_dataset(path, {}, named("a")); }, {"a link that leads nowhere", name});
+  }
+  write_file(root / "b.gguf", "version https://git-lfs.github.com/spec/v1\n");
+  check_error([&] { fetch_model((root / "b.gguf").string(), {}, ModelUse::all); }, {"Git LFS"});
+  make_cached(root.path(), "models--org--name");
+  check_error([&] { fetch_model((root / "models--org--name").string(), {}, ModelUse::all); },
+              {"no config.json", "snapshots/"});
+}
+
+BOOST_AUTO_TEST_CASE(other_forms_of_a_model_are_named) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  make_cached(root.path(), "models--org--bin", "pytorch_model.bin");
+  check_error([] { fetch_model("org/bin", {}, ModelUse::weights); },
+              {"no model.safetensors", "pytorch_model.bin is there", "save_pretrained"});
+  const fs::path slow = make_cached(root.path(), "models--org--slow");
+  write_file(slow / "merges.txt", "a b");
+  check_error([] { fetch_model("org/slow", {}, ModelUse::all); },
+              {"no tokenizer.json", "merges.txt is there", "save_pretrained"});
+  make_cached(root.path(), "models--org--parts", "model-00001-of-00002.safetensors");
+  check_error([] { fetch_model("org/parts", {}, ModelUse::weights); }, {"no model.safetensors.index.json"});
+}
+
+BOOST_AUTO_TEST_CASE(damaged_parts_of_a_dataset_are_named) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path snapshot = make_cached(root.path(), "datasets--org--name", "train.parquet");
+  const fs::path file = snapshot / "train.parquet";
+  const auto damaged = [&](const std::string& content, const std::string& words) {
+    fs::remove(file);
+    write_file(file, content);
+    check_error([] { fetch_dataset("org/name", {}, named("train")); }, {"train.parquet (" + words});
+  };
+  damaged("PAR1 and no end", "cut");
+  damaged("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS");
+  fs::remove(file);
+  fs::create_symlink("../../blobs/gone", file);
+  check_error([] { fetch_dataset("org/name", {}, named("train")); }, {"train.parquet (a link"});
+  fs::remove(file);
+  write_file(file, "PAR1 whole PAR1");
+  BOOST_CHECK(fs::equivalent(fetch_dataset("org/name", {}, named("train")).path, snapshot));
 }
 
 BOOST_AUTO_TEST_CASE(a_cached_dataset_needs_all_its_parts) {
@@ -210,7 +306,7 @@ BOOST_AUTO_TEST_CASE(lookups_write_nothing) {
     if (entry.is_directory()) fs::permissions(entry.path(), fs::perms(0555));
   }
   const auto before = listing();
-  fetch_model("org/name", {});
+  fetch_model("org/name", {}, ModelUse::weights);
   BOOST_CHECK(listing() == before);
   for (const auto& [path, time] : before) {
     if (fs::is_directory(path)) fs::permissions(path, fs::perms(0755));
@@ -220,21 +316,22 @@ BOOST_AUTO_TEST_CASE(lookups_write_nothing) {
 BOOST_AUTO_TEST_CASE(unknown_names_say_where_was_looked) {
   const TempDir root;
   const HubVariables variables({{"HF_ENDPOINT", kNowhere}, {"HF_HUB_CACHE", root.path().string()}});
-  check_error([] { fetch_model("org/name", {}); },
+  check_error([] { fetch_model("org/name", {}, ModelUse::weights); },
               {(root / "models--org--name").string(), "org/name", kNowhere, "cannot be reached"});
   for (const char* bad : {"../../no/such", "", "a/b/c", "a--b", "-a/b", "a/b.", "a/b.git", "a/.b", "o/n\\x"})
-    check_error([&] { fetch_model(bad, {}); }, {std::string("cannot find the model ") + bad});
+    check_error([&] { fetch_model(bad, {}, ModelUse::weights); },
+                {std::string("cannot find the model ") + bad});
   for (const char* name : {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}) {
     for (const char* value : {"1", "yes", "TRUE", "On"}) {
       ::setenv(name, value, 1);
-      check_error([] { fetch_model("org/name", {}); },
+      check_error([] { fetch_model("org/name", {}, ModelUse::weights); },
                   {(root / "models--org--name").string(), std::string(name) + "=" + value, kNowhere});
     }
     ::setenv(name, "0", 1);
   }
   HubOptions options;
   options.local_files_only = true;
-  check_error([&] { fetch_model("org/name", options); }, {"--local_files_only"});
+  check_error([&] { fetch_model("org/name", options, ModelUse::weights); }, {"--local_files_only"});
   BOOST_CHECK(fs::is_empty(root.path()));
 }
 

@@ -1,5 +1,6 @@
 // Downloads from a hub that behaves: layout, redirects, tokens, revisions, what is wanted, what a second call
 // does.
+#include "tests/support/capture.hpp"
 #include "tests/unit/hub/hub_fixture.hpp"
 
 #include <algorithm>
@@ -32,7 +33,7 @@ BOOST_AUTO_TEST_CASE(a_model_is_laid_out_as_python_does) {
   std::vector<std::string> parts;
   for (const auto& entry : fs::directory_iterator(folder)) parts.push_back(entry.path().filename());
   std::sort(parts.begin(), parts.end());
-  BOOST_CHECK((parts == std::vector<std::string>{"blobs", "refs", "snapshots"}));
+  BOOST_CHECK((parts == std::vector<std::string>{".no_exist", "blobs", "refs", "snapshots"}));
   BOOST_CHECK(incomplete().empty());
   BOOST_CHECK(waits.empty());
   for (const FakeRequest& request : hub.seen()) BOOST_CHECK_EQUAL(request.encoding, "identity");
@@ -44,38 +45,157 @@ BOOST_AUTO_TEST_CASE(what_is_cached_needs_no_request) {
   const std::size_t before = hub.seen().size();
   BOOST_CHECK_EQUAL(get().path, snapshot);
   const HubSettings here = settings();
-  BOOST_CHECK_EQUAL(fetch(HubKind::model, "org/name", FakeHub::kCommit, here, model_demand()).path, snapshot);
+  BOOST_CHECK_EQUAL(
+      fetch(HubKind::model, "org/name", FakeHub::kCommit, here, model_demand(ModelUse::all)).path, snapshot);
   BOOST_CHECK_EQUAL(hub.seen().size(), before);
 }
 
 BOOST_AUTO_TEST_CASE(a_commit_writes_no_ref) {
   add_model();
-  fetch(HubKind::model, "org/name", FakeHub::kCommit, settings(), model_demand());
+  fetch(HubKind::model, "org/name", FakeHub::kCommit, settings(), model_demand(ModelUse::all));
   BOOST_CHECK(fs::exists(snapshot / "config.json"));
   BOOST_CHECK(fs::is_empty(folder / "refs"));
 }
 
-BOOST_AUTO_TEST_CASE(a_tokenizer_that_python_left_out_is_fetched_when_it_can_be) {
+BOOST_AUTO_TEST_CASE(files_that_other_programs_left_out_are_fetched_when_they_can_be) {
   add_model();
+  hub.add("org/name", "tokenizer_config.json", "{\"eos_token\": \"a\"}");
+  hub.add("org/name", "chat_template.jinja", "template");
   get();
-  fs::remove(snapshot / "tokenizer.json");
+  const auto unfetched = [&] {
+    return !fs::exists(snapshot / "tokenizer_config.json") && !fs::exists(snapshot / "chat_template.jinja");
+  };
+  for (const char* name : {"tokenizer_config.json", "chat_template.jinja"}) fs::remove(snapshot / name);
   hub.on_request([](const FakeRequest&, FakeReply& reply) { reply.status = 500; });
-  BOOST_CHECK_EQUAL(get().path, snapshot);  // used as it is
+  Capture log(2);
+  const fs::path at = get().path;
+  const std::string said = log.text();
+  BOOST_CHECK_EQUAL(at, snapshot);  // used as it is, and told
   BOOST_CHECK(waits.empty());
+  BOOST_CHECK_NE(
+      said.find("warning: the cached snapshot " + snapshot.string() + " has no tokenizer_config.json"),
+      std::string::npos);
+  BOOST_CHECK_NE(said.find("has no chat_template.jinja; whether"), std::string::npos);
+  // Training needs neither.
+  const std::size_t before = hub.seen().size();
+  fetch(HubKind::model, "org/name", "main", settings(), model_demand(ModelUse::weights));
+  BOOST_CHECK_EQUAL(hub.seen().size(), before);
   hub.on_request({});
+  BOOST_CHECK(unfetched());
   BOOST_CHECK_EQUAL(get().path, snapshot);
-  BOOST_CHECK_EQUAL(read_text(snapshot / "tokenizer.json"), "{}");
+  BOOST_CHECK_EQUAL(read_text(snapshot / "chat_template.jinja"), "template");
+  BOOST_CHECK(fs::exists(snapshot / "tokenizer_config.json"));
   BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_tokenizer_that_does_not_exist_is_asked_for_once) {
-  hub.add("org/name", "config.json", config);
-  hub.add("org/name", "model.safetensors", weights, true);
+BOOST_AUTO_TEST_CASE(a_tokenizer_that_is_missing_is_fetched_and_offline_named) {
+  add_model();
   get();
-  BOOST_CHECK(fs::exists(folder / ".no_exist" / FakeHub::kCommit / "tokenizer.json"));
+  fs::remove(snapshot / "tokenizer.json");
+  HubSettings offline = settings();
+  offline.offline = "HF_HUB_OFFLINE=1";
+  check_error([&] { fetch(HubKind::model, "org/name", "main", offline, model_demand(ModelUse::text)); },
+              {"has no tokenizer.json", "HF_HUB_OFFLINE=1 forbids"});
+  fetch(HubKind::model, "org/name", "main", offline, model_demand(ModelUse::weights));
+  hub.on_request([](const FakeRequest&, FakeReply& reply) { reply.status = 404; });
+  check_error([&] { get(); }, {"has no tokenizer.json", "there is no model org/name"});
+  hub.on_request({});
+  get();
+  BOOST_CHECK_EQUAL(read_text(snapshot / "tokenizer.json"), "{}");
+}
+
+BOOST_AUTO_TEST_CASE(files_that_do_not_exist_are_asked_for_once) {
+  add_model();
+  get();
+  for (const char* name : {"tokenizer_config.json", "chat_template.jinja", "added_tokens.json"})
+    BOOST_CHECK_MESSAGE(fs::exists(folder / ".no_exist" / FakeHub::kCommit / name), name);
   const std::size_t before = hub.seen().size();
+  Capture log(2);
   get();
+  const std::string said = log.text();
   BOOST_CHECK_EQUAL(hub.seen().size(), before);
+  BOOST_CHECK_EQUAL(said.find("has no"), std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_completes_a_snapshot_is_of_its_commit) {
+  add_model();
+  get();
+  fs::remove_all(folder / ".no_exist");
+  std::vector<std::string> lists;
+  hub.on_request([&](const FakeRequest& request, FakeReply&) {
+    if (request.path.starts_with("/api/models")) lists.push_back(request.path);
+  });
+  get();
+  BOOST_REQUIRE_EQUAL(lists.size(), 1U);
+  BOOST_CHECK(lists[0].ends_with(std::string("/revision/") + FakeHub::kCommit));
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_that_the_hub_dropped_is_replaced_when_it_lacks_files) {
+  add_model();
+  hub.add("org/name", "chat_template.jinja", "template");
+  get();
+  fs::remove(snapshot / "chat_template.jinja");
+  const std::string dropped(40, 'd');
+  fs::rename(snapshot, folder / "snapshots" / dropped);
+  write_file(folder / "refs/main", dropped);
+  // Asked for by its own name there is nothing to take instead.
+  const HubSnapshot kept =
+      fetch(HubKind::model, "org/name", dropped, settings(), model_demand(ModelUse::all));
+  BOOST_CHECK_EQUAL(kept.commit, dropped);
+  BOOST_CHECK_EQUAL(get().path, snapshot);
+  BOOST_CHECK(fs::exists(snapshot / "chat_template.jinja"));
+  BOOST_CHECK_EQUAL(hub.count("GET", FakeHub::etag(weights, true)), 1);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files_are_fetched_again) {
+  add_model();
+  const std::string template_text = "{{ messages }}";
+  const std::string head = R"({"a":{"dtype":"U8","shape":[64],"data_offsets":[0,64]}})";
+  std::string tensors(8, '\0');
+  tensors[0] = static_cast<char>(head.size());
+  tensors += head + std::string(64, 'x');
+  hub.add("org/name", "model.safetensors", tensors, true);
+  hub.add("org/name", "chat_template.jinja", template_text);
+  hub.add("org/name", "tokenizer_config.json", "{\"a\": {\"b\": 1}}");
+  get();
+  const auto damage = [&](const std::string& name, const std::string& content) {
+    const fs::path file = fs::canonical(snapshot / name);
+    if (content == "gone") {
+      fs::remove(file);
+    } else {
+      write_file(file, content);
+    }
+  };
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+  const struct {
+    const char* name;
+    std::string content;
+    const char* words;
+  } cases[] = {{"chat_template.jinja", "gone", "a link that leads nowhere"},
+               {"chat_template.jinja", "", "empty"},
+               {"tokenizer_config.json", "{\"a\": {\"b", "cut"},
+               {"tokenizer_config.json", "gone", "a link that leads nowhere"},
+               {"config.json", "", "empty"},
+               {"tokenizer.json", std::string("{\0\0", 3), "cut"},
+               {"model.safetensors", pointer, "a pointer of Git LFS"},
+               {"model.safetensors", tensors.substr(0, 100), "cut: 100 bytes of"},
+               {"model.safetensors", tensors.substr(0, 20), "cut: 20 bytes of"},
+               {"model.safetensors", "", "empty"}};
+  HubSettings offline = settings();
+  offline.offline = "HF_HUB_OFFLINE=1";
+  for (const auto& c : cases) {
+    damage(c.name, c.content);
+    check_error([&] { fetch(HubKind::model, "org/name", "main", offline, model_demand(ModelUse::all)); },
+                {std::string("has no ") + c.name + " (" + c.words, "HF_HUB_OFFLINE"});
+    get();
+    BOOST_CHECK(read_text(snapshot / "chat_template.jinja") == template_text);
+    BOOST_CHECK(read_text(snapshot / "model.safetensors") == tensors);
+  }
+  damage("chat_template.jinja", "edited by hand");
+  Capture log(2);
+  get();
+  const std::string said = log.text();
+  BOOST_CHECK_NE(said.find("chat_template.jinja is not what was downloaded"), std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(shards_that_are_missing_are_added) {
@@ -204,7 +324,8 @@ BOOST_AUTO_TEST_CASE(a_renamed_repository_is_followed) {
       reply.headers["Location"] = start + "org/name/" + request.path.substr(old.size());
     }
   });
-  const HubSnapshot found = fetch(HubKind::model, "old/name", "main", settings(), model_demand());
+  const HubSnapshot found =
+      fetch(HubKind::model, "old/name", "main", settings(), model_demand(ModelUse::all));
   BOOST_CHECK_EQUAL(found.path, cache / "models--old--name/snapshots" / FakeHub::kCommit);
   BOOST_CHECK(read_text(found.path / "model.safetensors") == weights);
 }
@@ -220,7 +341,7 @@ BOOST_AUTO_TEST_CASE(copies_where_links_are_impossible) {
   add_model();
   HubSettings plain = settings();
   plain.symlinks = false;
-  fetch(HubKind::model, "org/name", "main", plain, model_demand());
+  fetch(HubKind::model, "org/name", "main", plain, model_demand(ModelUse::all));
   BOOST_CHECK(!fs::is_symlink(snapshot / "model.safetensors"));
   BOOST_CHECK(read_text(snapshot / "model.safetensors") == weights);
 }
@@ -234,25 +355,23 @@ BOOST_AUTO_TEST_CASE(an_empty_file_is_a_file) {
 
 BOOST_AUTO_TEST_CASE(files_that_nothing_reads_are_left_out) {
   add_model();
-  for (const char* name : {"generation_config.json", "special_tokens_map.json", "vocab.json"})
+  for (const char* name : {"generation_config.json", "merges.txt", "vocab.json"})
     hub.add("org/name", name, "not wanted");
   get();
-  for (const char* name : {"generation_config.json", "special_tokens_map.json", "vocab.json"})
+  for (const char* name : {"generation_config.json", "merges.txt", "vocab.json"})
     BOOST_CHECK_MESSAGE(!fs::exists(snapshot / name), name);
 }
 
-BOOST_AUTO_TEST_CASE(callers_choose_files_and_judge_folders) {
+BOOST_AUTO_TEST_CASE(texts_need_no_weights) {
   add_model();
   ::setenv("HF_HUB_CACHE", (root / "own").c_str(), 1);
   HubOptions options;
   options.cache_dir = root / "other";
-  const WantFile want = [](const std::string& path) { return path == "README.md"; };
-  const auto complete = [](const fs::path& at) { return fs::exists(at / "README.md"); };
-  const HubSnapshot found = fetch_repository(HubKind::model, "org/name", options, want, complete);
-  BOOST_CHECK_EQUAL(read_text(found.path / "README.md"), "not wanted");
+  const HubSnapshot found = fetch_model("org/name", options, ModelUse::text);
+  BOOST_CHECK(fs::exists(found.path / "tokenizer.json"));
+  BOOST_CHECK(!fs::exists(found.path / "model.safetensors"));
   BOOST_CHECK(found.path.string().starts_with((root / "other").string()));
-  const auto never = [](const fs::path&) { return false; };
-  check_error([&] { fetch_repository(HubKind::model, "org/name", options, want, never); }, {"org/name"});
+  BOOST_CHECK(fs::exists(fetch_model("org/name", options, ModelUse::weights).path / "model.safetensors"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

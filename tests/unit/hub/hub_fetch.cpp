@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   return anemll::run_tool([&] {
     if (argc != 2) anemll::throw_usage("one argument is needed", "hub_fetch", "the model's NAME");
-    const anemll::HubSnapshot found = anemll::fetch_model(argv[1], {});
+    const anemll::HubSnapshot found = anemll::fetch_model(argv[1], {}, anemll::ModelUse::weights);
     std::printf("%s\n%s\n", found.path.c_str(), found.commit.c_str());
     return 0;
   });

@@ -96,7 +96,9 @@ struct HubFixture {
     out.etag_timeout_s = out.download_timeout_s = 5;
     return out;
   }
-  HubSnapshot get() { return fetch(HubKind::model, "org/name", "main", settings(), model_demand()); }
+  HubSnapshot get() {
+    return fetch(HubKind::model, "org/name", "main", settings(), model_demand(ModelUse::all));
+  }
   std::filesystem::path blob() const { return folder / "blobs" / FakeHub::etag(weights, true); }
 
   /// Files in blobs/ that are not whole.

@@ -233,9 +233,9 @@ BOOST_AUTO_TEST_CASE(refusals_say_what_to_do) {
   BOOST_CHECK(waits.empty());
   hub.on_request({});
   ::unsetenv("HF_TOKEN");
-  check_error([&] { fetch(HubKind::model, "org/other", "main", settings(), model_demand()); },
+  check_error([&] { fetch(HubKind::model, "org/other", "main", settings(), model_demand(ModelUse::all)); },
               {"there is no model org/other", (cache / "models--org--other").string()});
-  check_error([&] { fetch(HubKind::model, "org/name", "v9", settings(), model_demand()); },
+  check_error([&] { fetch(HubKind::model, "org/name", "v9", settings(), model_demand(ModelUse::all)); },
               {"no revision v9"});
 }
 
@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(hostile_names_are_refused) {
         {"rfilename": ")" +
                    name + R"("}]})";
     });
-    HubDemand all = model_demand();
+    HubDemand all = model_demand(ModelUse::all);
     all.choose = [](const std::vector<std::string>& files, const std::string&) { return files; };
     check_error([&] { fetch(HubKind::model, "org/name", "main", settings(), all); },
                 {"leads out of the cache"});
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(no_answer_is_not_waited_for_forever) {
   at_path("/api/models", [](const FakeRequest&, FakeReply& reply) { reply.silent = true; });
   HubSettings hasty = settings();
   hasty.etag_timeout_s = 0.05;
-  check_error([&] { fetch(HubKind::model, "org/name", "main", hasty, model_demand()); },
+  check_error([&] { fetch(HubKind::model, "org/name", "main", hasty, model_demand(ModelUse::all)); },
               {"does not answer in time", "HF_HUB_ETAG_TIMEOUT"});
   BOOST_CHECK_EQUAL(waits.size(), 4U);
 }
@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(a_download_that_stalls_is_resumed) {
   });
   HubSettings hasty = settings();
   hasty.download_timeout_s = 0.1;
-  fetch(HubKind::model, "org/name", "main", hasty, model_demand());
+  fetch(HubKind::model, "org/name", "main", hasty, model_demand(ModelUse::all));
   check_whole();
   BOOST_CHECK((ranges() == std::vector<std::string>{"", "bytes=100000-"}));
 }
@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(a_cache_that_cannot_be_written_is_told) {
   write_file(root / "file", "");
   HubSettings elsewhere = settings();
   elsewhere.cache_root = root / "file/cache";
-  check_error([&] { fetch(HubKind::model, "org/name", "main", elsewhere, model_demand()); },
+  check_error([&] { fetch(HubKind::model, "org/name", "main", elsewhere, model_demand(ModelUse::all)); },
               {"cannot write into the hub cache", "file/cache", "HF_HUB_CACHE"});
 }
 
@@ -366,10 +366,12 @@ BOOST_AUTO_TEST_CASE(a_damaged_blob_is_fetched_again) {
 BOOST_AUTO_TEST_CASE(a_model_without_weights_we_read_is_told) {
   hub.add("org/bin", "config.json", config);
   hub.add("org/bin", "pytorch_model.bin", weights, true);
-  check_error([&] { fetch(HubKind::model, "org/bin", "main", settings(), model_demand()); },
+  check_error([&] { fetch(HubKind::model, "org/bin", "main", settings(), model_demand(ModelUse::all)); },
               {"org/bin has no model.safetensors"});
   hub.add("org/gguf", "q4.gguf", weights, true);
-  const auto get_gguf = [&] { fetch(HubKind::model, "org/gguf", "main", settings(), model_demand()); };
+  const auto get_gguf = [&] {
+    fetch(HubKind::model, "org/gguf", "main", settings(), model_demand(ModelUse::all));
+  };
   check_error(get_gguf, {"none of the files that are needed", "download one", ".gguf"});
   hub.add("org/gguf", "config.json", config);
   check_error(get_gguf, {"org/gguf has no model.safetensors", "download one", ".gguf"});
