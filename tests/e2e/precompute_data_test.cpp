@@ -147,6 +147,10 @@ BOOST_AUTO_TEST_CASE(bad_records_are_in_the_provenance) {
   BOOST_TEST(meta["bad_records"] == 1);
   BOOST_TEST(has(meta["bad_record_examples"][0].get<std::string>(), "d.jsonl:2"));
   BOOST_TEST(has(meta["left_out"][0].get<std::string>(), "1 bad record"));
+  const auto exported = test::run(test::bin("anemll_cache") + " export " + (one.temp / "out").string() + " " +
+                                  (one.temp / "pt").string());
+  BOOST_REQUIRE_MESSAGE(exported.code == 0, exported.output);
+  BOOST_TEST(nlohmann::json::parse(test::read_all(one.temp / "pt/meta.json"))["anemll"] == meta);
 }
 
 // 50-many-configs-none-chosen and 52-config-in-readme, as folders without Parquet

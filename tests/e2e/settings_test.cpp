@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,15 @@ BOOST_AUTO_TEST_CASE(padding_is_not_computed) {
   const auto result = test::run(command(padded.path(), flags + "--batch-size 4096"));
   expect(result, 0, {"--batch-size 4096 is more than the cache's 64 sequences"});
   BOOST_TEST(parameters(whole.path(), "step_00000003") == parameters(padded.path(), "step_00000003"));
+  // Nor counted: the same work at the same pace. Padding would make it 64 times as much.
+  constexpr double kNoise = 8;  // between steps beside other work
+  double fastest = 0, slowest = std::numeric_limits<double>::infinity();
+  for (const auto& step : lines(whole.path(), "train"))
+    fastest = std::max(fastest, step.at("tokens_per_s").get<double>());
+  for (const auto& step : lines(padded.path(), "train"))
+    slowest = std::min(slowest, step.at("tokens_per_s").get<double>());
+  BOOST_TEST(fastest > 0);
+  BOOST_TEST(slowest < kNoise * fastest);
 }
 
 BOOST_AUTO_TEST_CASE(resume_tells_what_is_new_and_refuses_what_has_no_effect) {
@@ -152,6 +162,16 @@ BOOST_AUTO_TEST_CASE(another_cache_or_model_on_resume_is_named) {
   const auto result = test::run(
       command(out / "run", from_checkpoint("--max-steps 2 --resume auto"), (out / "other").string()));
   expect(result, 2, {"cache: " + cache() + " (content ", " -> " + (out / "other").string() + " (content "});
+  // The same architecture with other weights: the last value of the file is another one.
+  fs::create_directories(out / "nano");
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json"})
+    fs::copy_file(test::golden("nano") / name, out / "nano" / name);
+  std::string weights = test::read_all(test::golden("nano/model.safetensors"));
+  weights[weights.size() - 2] = static_cast<char>(weights[weights.size() - 2] ^ 1);
+  std::ofstream(out / "nano/model.safetensors", std::ios::binary) << weights;
+  expect(test::run(command(out / "run", from_checkpoint("--max-steps 2 --resume auto --model-id " +
+                                                        (out / "nano").string()))),
+         2, {"model: ", " -> " + (out / "nano").string() + " (content "});
 }
 
 BOOST_AUTO_TEST_CASE(group_size_comes_from_the_source) {
@@ -185,6 +205,18 @@ BOOST_AUTO_TEST_CASE(a_step_without_supervision_updates_nothing) {
   BOOST_REQUIRE_EQUAL(steps.size(), 3u);  // 1, 7, 8
   BOOST_TEST(steps[1].at("step") == 7);
   BOOST_TEST(lines(dir / "out", "summary").at(0).at("summary").at("steps_without_supervision") == 5);
+  // Neither weights nor moments move between steps 3 and 6.
+  const auto saved = test::run(command(
+      dir / "saved",
+      from_checkpoint(
+          "--batch-size 1 --order sequential --max-steps 6 --save-steps 3 --constant-lr --eval-steps 0"),
+      (dir / "masked").string()));
+  BOOST_REQUIRE_MESSAGE(saved.code == 0, saved.output);
+  BOOST_REQUIRE(fs::exists(dir / "saved/state/step_00000003"));
+  for (const char* file : {"parameters.safetensors", "optimizer.safetensors"})
+    BOOST_TEST(test::read_all(dir / "saved/state/step_00000003" / file) ==
+                   test::read_all(dir / "saved/state/step_00000006" / file),
+               file);
 }
 
 BOOST_AUTO_TEST_CASE(evaluation_leaves_rows_without_supervision_out) {

@@ -290,13 +290,19 @@ BOOST_AUTO_TEST_CASE(readers_of_makers_may_leave) {
   for (const std::string& command :
        {test::bin("anemll_cache") + " import " + nano("cache") + " " + (work / "made").string(),
         test::bin("anemll_cache") + " verify " + (work / "made").string(),
+        test::bin("anemll_cache") + " export " + (work / "made").string() + " " + (work / "back").string(),
+        test::bin("anemll_precompute") + " --teacher_model_name_or_path " + test::golden("nano").string() +
+            " --dataset_name " + test::golden("datasets/alpaca_40.json").string() +
+            " --dataset_format alpaca --threads 1 --max_length 16 --topk 4 --num_sequences 4 --output_dir " +
+            (work / "teacher").string(),
         test::bin("anemll_snap") + " --checkpoint " + nano("v2_q2a4_trained.pt") + " --model-id " +
             test::golden("nano").string() + " --output " + (work / "snap").string()}) {
     Job job(command);
     job.leave();
     BOOST_TEST(job.finish() == 0, command);
   }
-  BOOST_TEST(fs::exists(work / "made/index.json"));
+  for (const char* file : {"made/index.json", "back/meta.json", "teacher/index.json"})
+    BOOST_TEST(fs::exists(work / file), file);
   BOOST_TEST(fs::exists(work / "snap/snap_report.json"));
 }
 

@@ -8,6 +8,8 @@
 #include "tests/unit/model/model_folder.hpp"
 
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <limits>
 #include <numbers>
 
@@ -206,6 +208,38 @@ BOOST_AUTO_TEST_CASE(nano_logits_match_the_golden) {
   const double kl = (p.exp() * (p - q)).sum(-1).mean().item<double>();
   BOOST_CHECK_LT(kl, kBf16Kl);
   BOOST_CHECK_GT(kl, 0.0);  // it really ran in bf16
+}
+
+// 11-tied-config-own-head, 69-unexpected-biases: the numbers that transformers gives for such files.
+BOOST_AUTO_TEST_CASE(an_own_head_makes_the_logits_and_biases_without_configuration_do_not) {
+  const SafetensorsFile gold = read_safetensors(golden("nano/logits.safetensors"));
+  const Tensor ids = as_torch(*gold.tensors.find("input_ids")).to(at::kLong);
+  const Tensor expected = as_torch(*gold.tensors.find("logits"));
+  const auto logits_with = [&](const char* name, const HostTensor& tensor) {
+    const TempDir folder;
+    std::filesystem::copy_file(golden("nano/config.json"), folder / "config.json");
+    TensorMap tensors = read_safetensors(golden("nano/model.safetensors")).tensors;
+    tensors.set(name, tensor);
+    write_tensors(folder / "model.safetensors", tensors);
+    Decoder decoder(load_model_files(folder.path()), at::kCPU, /*dense=*/true);
+    return decoder.logits(decoder.hidden(ids, {}));
+  };
+  // The embedding upside down is a head whose logits stand upside down.
+  const TensorMap nano = read_safetensors(golden("nano/model.safetensors")).tensors;
+  const HostTensor& embedding = *nano.find("model.embed_tokens.weight");
+  HostTensor head = HostTensor::zeros(embedding.dtype, embedding.shape);
+  const auto row = static_cast<std::ptrdiff_t>(embedding.bytes()) / embedding.shape[0];
+  for (std::int64_t i = 0; i < embedding.shape[0]; ++i)
+    std::memcpy(head.mutable_bytes() + i * row, embedding.data + (embedding.shape[0] - 1 - i) * row,
+                static_cast<std::size_t>(row));
+  const Tensor logits = logits_with("lm_head.weight", head);
+  BOOST_CHECK_LT(relative_error(logits.flip({-1}), expected), kGoldenTolerance);
+  BOOST_CHECK_GT(relative_error(logits, expected), 0.1);
+
+  HostTensor bias = HostTensor::zeros(DType::bf16, {128});
+  std::memset(bias.mutable_bytes(), 0x3f, bias.bytes());
+  BOOST_CHECK_LT(relative_error(logits_with("model.layers.0.self_attn.q_proj.bias", bias), expected),
+                 kGoldenTolerance);
 }
 
 BOOST_AUTO_TEST_CASE(smollm2_gguf_gives_the_golden_logits, *needs_models({"smollm2.gguf"})) {

@@ -180,8 +180,15 @@ BOOST_AUTO_TEST_CASE(shards_are_found_through_the_index) {
   write_index("\"model.norm.weight\": 3");
   check_data_error(load, "weight_map.model.norm.weight", "file in this folder");
   // What the index lists and no shard has is missed only where the model needs it; what it forgot is found.
-  write_index(index + ", \"no.such.tensor\": \"part0.safetensors\"");
-  BOOST_CHECK_EQUAL(load_model_files(folder.path()).inventory.count(Fate::left_out), 1);
+  for (const std::string name : {"no.such.tensor", "lm_head.weight"}) {  // 13-index-lists-dropped-head
+    write_index(index + ", \"" + name + "\": \"part0.safetensors\"");
+    const ModelFiles listed = load_model_files(folder.path());
+    BOOST_CHECK_EQUAL(listed.inventory.count(Fate::left_out), 1);
+    BOOST_CHECK_NE(listed.inventory.left_out_lines().at(0).find("1 entry of the index (" + name + ")"),
+                   std::string::npos);
+    BOOST_CHECK(listed.architecture.tied_embeddings);
+    BOOST_CHECK_EQUAL(listed.fingerprint, files.fingerprint);
+  }
   write_index("\"model.norm.weight\": \"part0.safetensors\", \"a\": \"part1.safetensors\"");
   BOOST_CHECK_EQUAL(load_model_files(folder.path()).fingerprint, files.fingerprint);
   write_index("\"model.norm.weight\": \"part0.safetensors\"");
