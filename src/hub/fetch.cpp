@@ -132,7 +132,7 @@ class Lookup {
   /// has dropped nothing can be had, and the branch is taken as it is now. Gives the snapshot to use.
   HubSnapshot grant_wishes(const HubSnapshot& cached) {
     std::string why;
-    if (unknown_wishes(cached.commit).empty()) {
+    if (unknown_wishes(cached.commit).empty() && !demand_.open_ended) {
     } else if (!settings_.offline.empty()) {
       why = forbidden();
     } else {
@@ -154,7 +154,8 @@ class Lookup {
 
   /// What the revision is now instead of `dropped`.
   std::optional<HubSnapshot> replacement(const std::string& dropped) {
-    if (is_commit(revision_)) return std::nullopt;
+    // A data set that is used must not change because it may have lacked something.
+    if (is_commit(revision_) || demand_.open_ended) return std::nullopt;
     log_info("the cached commit " + dropped + " of " + id_ +
              " lacks files, and the hub has it no more: taking " + revision_ + " as it is now");
     try {
@@ -199,18 +200,22 @@ class Lookup {
           client.page() + " at " + listing.commit,
           other_format(listing.files, "look at its list of files; other formats than ours are not read"));
     }
-    cache_.prepare();
     const fs::path folder = cache_.snapshot(listing.commit);
     std::vector<RemoteFile> files;
     for (const std::string& path : wanted) {
       if (demand_.lacks(folder, path)) files.push_back(client.find(listing.commit, path));
     }
-    receive(client, settings, files);
-    std::map<std::string, std::string> links;
-    for (const RemoteFile& file : files) links[file.path] = blob_name(file.etag);
-    cache_.link(listing.commit, links);
+    // A cache on a read-only disk serves as long as nothing is new.
+    if (!files.empty()) {
+      cache_.prepare();
+      receive(client, settings, files);
+      std::map<std::string, std::string> links;
+      for (const RemoteFile& file : files) links[file.path] = blob_name(file.etag);
+      cache_.link(listing.commit, links);
+    }
     for (const std::string& path : demand_.wished) {
-      if (std::find(listing.files.begin(), listing.files.end(), path) == listing.files.end())
+      if (std::find(listing.files.begin(), listing.files.end(), path) == listing.files.end() &&
+          !cache_.known_absent(listing.commit, path))
         cache_.remember_absent(listing.commit, path);
     }
     cache_.write_ref(revision, listing.commit);

@@ -26,6 +26,9 @@ struct HubDemand {
   /// Files whose absence sends a snapshot that lacks nothing to the network once, unless the repository is
   /// known not to have them. Without network the snapshot is used as it is.
   std::vector<std::string> wished;
+  /// The names in a snapshot do not say whether it is whole: with the network the list of its commit is asked
+  /// for each time, and what is chosen of it and not there is fetched.
+  bool open_ended = false;
   /// A file that is fetched first where the repository has it, because `choose` reads it; empty for none.
   std::string card = {};
   /// Called with a cached snapshot that is used: those of `wished` of which it is not known whether the

@@ -174,6 +174,12 @@ std::string missing_of_model(const fs::path& folder, ModelUse use) {
         lacking.push_back(std::move(lack));
     }
     if (part == ModelUse::weights) add_lacking_weights(folder, lacking);
+    if (part == ModelUse::text) {
+      for (const std::string& name : names_ending(folder / kTemplates, ".jinja")) {
+        if (std::string lack = lack_of(folder, std::string(kTemplates) + name, Content::any); !lack.empty())
+          lacking.push_back(std::move(lack));
+      }
+    }
     if (lacking.empty()) continue;
     out += (out.empty() ? "" : ", ") + joined(lacking);
     if (const std::string other = other_form(folder, part); !other.empty()) out += " (" + other + ")";

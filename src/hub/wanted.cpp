@@ -1,6 +1,7 @@
 // What is demanded of a model or of a data set, by name or as a local path; what a data set's folder lacks.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
 #include "src/hub/damage.hpp"
 #include "src/hub/fetch.hpp"
 #include "src/hub/model_table.hpp"
@@ -135,6 +136,12 @@ HubDemand dataset_demand(const ChooseFiles& choose) {
     return !has_name(folder / path) || !damage_of(folder / path, content_of_data(path)).empty();
   };
   demand.wished = {kCard};
+  demand.open_ended = true;
+  demand.tell = [](const fs::path& folder, const Paths&, const std::string& why) {
+    if (!why.empty())
+      log_info("whether the cached snapshot " + folder.string() +
+               " has all files of the data set is not known: " + why);
+  };
   demand.card = kCard;
   return demand;
 }

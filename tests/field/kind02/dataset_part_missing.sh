@@ -3,7 +3,7 @@
 # Right: exit 3 naming the part.
 # Wrong: the cache is made of half of the data in silence.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-mkdir d; plain d/train_a.jsonl 40 aaa; plain d/train_b.jsonl 40 bbb; hub_cache datasets/org/talk d
-rm "$(readlink -f hub/datasets--org--talk/snapshots/*/train_b.jsonl)"
+mkdir -p d/train; plain d/train/a.jsonl 40 aaa; plain d/train/b.jsonl 40 bbb; hub_cache datasets/org/talk d
+rm "$(readlink -f hub/datasets--org--talk/snapshots/*/train/b.jsonl)"
 precompute org/talk kd
-fails 3 'train_b'; right "exit 3: $(last)"
+fails 3 'train/b\.jsonl'; right "exit 3: $(last)"

@@ -313,6 +313,26 @@ BOOST_AUTO_TEST_CASE(what_is_chosen_of_a_dataset_is_added_to_what_is_cached) {
   check_error([&] { get_split("validation"); }, {"no file named validation"});
 }
 
+BOOST_AUTO_TEST_CASE(a_dataset_of_which_others_cached_a_part_is_completed) {
+  hub.add("datasets/org/name", "train_a.jsonl", "a");
+  hub.add("datasets/org/name", "train_b.jsonl", "b");
+  const auto get_train = [&](const HubSettings& how) {
+    return fetch(HubKind::dataset, "org/name", "main", how, dataset_demand(named("train"))).path;
+  };
+  const fs::path at = get_train(settings());
+  fs::remove(at / "train_b.jsonl");
+  BOOST_CHECK_EQUAL(get_train(settings()), at);
+  BOOST_CHECK_EQUAL(read_text(at / "train_b.jsonl"), "b");
+  // Where the hub cannot be asked the part is used, and that is told.
+  fs::remove(at / "train_b.jsonl");
+  hub.on_request([](const FakeRequest&, FakeReply& reply) { reply.status = 500; });
+  Capture log(2);
+  get_train(settings());
+  const std::string said = log.text();
+  BOOST_CHECK_NE(said.find("all files of the data set is not known"), std::string::npos);
+  BOOST_CHECK(!fs::exists(at / "train_b.jsonl"));
+}
+
 BOOST_AUTO_TEST_CASE(a_renamed_repository_is_followed) {
   add_model();
   hub.on_request([](const FakeRequest& request, FakeReply& reply) {
