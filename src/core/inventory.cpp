@@ -2,9 +2,9 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/printable.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -13,6 +13,7 @@ namespace anemll {
 namespace {
 
 constexpr std::size_t kShownNames = 5;
+constexpr std::size_t kShownBytes = 120;  // of a name
 
 const char* key_of(Fate fate) {
   switch (fate) {
@@ -24,14 +25,6 @@ const char* key_of(Fate fate) {
       break;
   }
   return "left_out";
-}
-
-/// Names come from files of others and go to a terminal.
-std::string printable(std::string_view name) {
-  std::string text(name.substr(0, 120));
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-  return text;
 }
 
 /// "3 keys of config.json", "2 entries of the index": the noun is what stands before " of ".
@@ -66,7 +59,7 @@ std::vector<std::string> lines_of(const Parts& parts, Fate fate) {
     const auto& [kind, why] = key;
     std::string names;
     for (std::size_t i = 0; i < std::min(line.names.size(), kShownNames); ++i) {
-      names += (i == 0 ? "" : ", ") + printable(line.names[i].first);
+      names += (i == 0 ? "" : ", ") + printable(line.names[i].first, kShownBytes);
       if (line.names[i].second > 1) names += strf(" x %lld", static_cast<long long>(line.names[i].second));
     }
     if (line.names.size() > kShownNames) names += strf(", ... (%zu names)", line.names.size());

@@ -2,6 +2,7 @@
 #include "src/core/option_spec.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/printable.hpp"
 #include "src/core/value_text.hpp"
 
 #include <algorithm>

@@ -2,10 +2,10 @@
 #include "src/core/value_text.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/printable.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 
 #include <pwd.h>
@@ -31,24 +31,6 @@ std::size_t comment_start(std::string_view text) {
     if (text[i] == '#' && (i == 0 || kBlank.find(text[i - 1]) != std::string_view::npos)) return i;
   }
   return text.size();
-}
-
-/// Bytes of the character that begins `text`; 0 when it is not UTF-8.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-  }
-  const unsigned char second = byte(1);
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-      (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) {
-    return 0;
-  }
-  return length;
 }
 
 struct Quoted {
@@ -162,24 +144,6 @@ bool valid_utf8(std::string_view text) {
     text.remove_prefix(length);
   }
   return true;
-}
-
-std::string printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const auto first = static_cast<unsigned char>(text.front());
-    const std::size_t length = utf8_length(text);
-    if (length == 0 || first < 0x20 || first == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02X", first);
-      out += escape;
-      text.remove_prefix(1);
-      continue;
-    }
-    out += text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  return out;
 }
 
 std::string unfit_for_a_value(std::string_view text) {

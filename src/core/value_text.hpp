@@ -31,8 +31,6 @@ std::string config_quoted(const std::string& value);
 std::optional<std::string> expand_home(const std::string& path);
 
 bool valid_utf8(std::string_view text);
-/// `text` for a message: control characters and bytes that are not UTF-8 as \xNN.
-std::string printable(std::string_view text);
 /// Why no option may have this value: not UTF-8, a control character. Empty when it may.
 std::string unfit_for_a_value(std::string_view text);
 /// Why no path option may have it: empty, white space at an end, quotes that the shell left. Empty when it

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/printable.hpp"
 #include "src/datasets/card.hpp"
 #include "src/datasets/file_names.hpp"
 #include "src/datasets/glob.hpp"
@@ -315,10 +316,7 @@ std::string list_of(const Names& names, std::size_t shown) {
   std::string out;
   for (std::size_t i = 0; i < names.size() && i < shown; ++i) out += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > shown) out += strf(", ... (%zu in all)", names.size());
-  // Names may come from a server, and go to a terminal.
-  std::replace_if(
-      out.begin(), out.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-  return out;
+  return printable(out);  // names may come from a server
 }
 
 }  // namespace datasets

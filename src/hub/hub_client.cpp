@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/printable.hpp"
 #include "src/hub/backoff.hpp"
 #include "src/hub/names.hpp"
 
@@ -17,11 +18,9 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t kMaxMessage = 300;
 
-/// The server's words, safe to print: one line of ASCII.
-std::string printable(const std::string& text) {
-  std::string out;
-  for (const char c : text.substr(0, kMaxMessage)) out += c >= 0x20 && c < 0x7f ? c : '?';
-  return out;
+/// What the server says, safe to print.
+std::string server_words(const std::string& text) {
+  return printable(text, kMaxMessage);
 }
 
 std::string header_or(const HttpReply& reply, const std::string& name, const std::string& fallback) {
@@ -108,7 +107,8 @@ RemoteFile HubClient::find(const std::string& commit, const std::string& path) {
   if (!file.size && reply.ok()) file.size = parse_size(reply.header("content-length"));
   const std::string* at = reply.header("x-repo-commit");
   if (at != nullptr && *at != commit)
-    throw_data("the hub answers with commit " + printable(*at), reply.url, "try again, or give the commit");
+    throw_data("the hub answers with commit " + server_words(*at), reply.url,
+               "try again, or give the commit");
   return file;
 }
 
@@ -129,12 +129,12 @@ void HubClient::fail(const HttpReply& reply, const std::string& what) const {
           ? "check HF_ENDPOINT; SSL_CERT_FILE names the certificates to trust"
           : "check the network, or fetch the files elsewhere and give their folder; HF_ENDPOINT names "
             "another hub";
-  throw_data(problem + " for " + what + ": " + printable(reply.error), places(reply.url), hint);
+  throw_data(problem + " for " + what + ": " + server_words(reply.error), places(reply.url), hint);
 }
 
 void HubClient::fail_status(const HttpReply& reply, const std::string& what) const {
   const std::string code = header_or(reply, "x-error-code", "");
-  const std::string said = printable(header_or(reply, "x-error-message", ""));
+  const std::string said = server_words(header_or(reply, "x-error-message", ""));
   const std::string tail = said.empty() ? "" : ": " + said;
   const bool has_token = !settings_.token.empty();
   const std::string log_in = has_token ? "the access token that was sent does not allow it; see " + page_
@@ -146,11 +146,11 @@ void HubClient::fail_status(const HttpReply& reply, const std::string& what) con
   }
   if (code == "RevisionNotFound") {
     throw NoSuchRevision(ExitCode::data,
-                         "the " + word_ + " " + id_ + " has no revision " + printable(revision_),
+                         "the " + word_ + " " + id_ + " has no revision " + server_words(revision_),
                          places(reply.url), "give a branch, a tag or a commit of it");
   }
   if (code == "EntryNotFound")
-    throw_data("the " + word_ + " " + id_ + " has no file " + printable(what), places(reply.url),
+    throw_data("the " + word_ + " " + id_ + " has no file " + server_words(what), places(reply.url),
                "check its files");
   if (code == "RepoNotFound" || reply.status == 404 || (reply.status == 401 && !has_token)) {
     throw_data("there is no " + word_ + " " + id_ + ", or it is private" + tail, places(reply.url),
@@ -167,7 +167,7 @@ void HubClient::fail_status(const HttpReply& reply, const std::string& what) con
                (wait ? "try again in " + format_seconds(*wait) : std::string("try again later")) +
                    (has_token ? "" : "; HF_TOKEN raises the limit"));
   }
-  throw_data("the hub answers HTTP " + std::to_string(reply.status) + " for " + printable(what) + tail,
+  throw_data("the hub answers HTTP " + std::to_string(reply.status) + " for " + server_words(what) + tail,
              places(reply.url), reply.status >= 500 ? "try again later" : "check HF_ENDPOINT and the name");
 }
 

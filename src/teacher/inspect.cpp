@@ -1,12 +1,14 @@
 #include "src/teacher/inspect.hpp"
 
 #include "anemll/core/log.hpp"
+#include "anemll/core/printable.hpp"
 #include "src/data/schema.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <span>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -17,13 +19,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kSamples = 3;
 constexpr std::size_t kSampleTokens = 300;
 constexpr std::size_t kShown = 20;
-
-/// Names come from files of others and go to a terminal.
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
 
 std::string number(std::int64_t value) {
   return std::to_string(value);
@@ -101,14 +96,11 @@ std::string marked_tokens(const Tokenizer& tokenizer, const std::vector<std::int
     std::string text = tokenizer.decode(one);
     const bool special = tokenizer.decode(one, /*skip_special_tokens=*/true).empty() && !text.empty();
     std::string shown;
-    for (const char c : text) {
-      if (c == '\n') {
-        shown += "\\n";
-      } else if (c == '\t') {
-        shown += "\\t";
-      } else {
-        shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-      }
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find_first_of("\n\t", at), text.size());
+      shown += printable(std::string_view(text).substr(at, end - at));
+      if (end < text.size()) shown += text[end] == '\n' ? "\\n" : "\\t";
+      at = end + 1;
     }
     out += special ? "[[" + shown + "]]"
                    : (i == 0 || out.ends_with("]]") || out.ends_with("\n  ") ? "" : "|") + shown;

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/options.hpp"
+#include "anemll/core/printable.hpp"
 #include "src/core/environment.hpp"
 #include "src/core/value_text.hpp"
 #include "tests/support/capture.hpp"

@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(words_of_splits) {
 }
 
 BOOST_AUTO_TEST_CASE(names_are_told_without_control_characters) {
-  expect_data_error({"a?[2J.png"}, [] { choose_data_files({"a\x1b[2J.png"}, with("train"), "here"); });
+  expect_data_error({"a\\x1B[2J.png"}, [] { choose_data_files({"a\x1b[2J.png"}, with("train"), "here"); });
 }
 
 BOOST_AUTO_TEST_CASE(the_files_that_are_read_are_told) {
