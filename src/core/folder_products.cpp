@@ -121,9 +121,24 @@ constexpr EntryRule kCacheRules[] = {
     {"holdout_*.pt", result, kCache}, {"*", foreign, "no part of it"}, {"*/", foreign, "no part of it"},
 };
 
+// Drafts of shards, and what a teacher pass keeps until its cache is whole.
+constexpr EntryRule kCacheWorkRules[] = {
+    {"*.tmp.#", leftover, ""},
+    {"cache/", result, kCache},
+    {"units/", result, "micro-batches of a teacher"},
+    {"plan.json", result, "the plan of a teacher pass"},
+    {"tokens.i32", result, "tokens"},
+    {"index.json", result, kCache},
+    {"meta.json", result, kCache},
+    {"progress.json", result, kCache},
+    {"shard_#.h5", result, kCache},
+    {"shard_#.pt", result, kCache},
+};
+
 constexpr Product kTraining{"a training run", kTrainingRules, ".lock"};
 constexpr Product kSnap{"a snapped model", kSnapRules, ""};
 constexpr Product kKdCache{"a KD cache", kCacheRules, ".lock"};
+constexpr Product kKdCacheWork{"this cache", kCacheWorkRules, ".lock"};
 
 }  // namespace
 
@@ -135,6 +150,9 @@ const Product& snapped_model() {
 }
 const Product& kd_cache_files() {
   return kKdCache;
+}
+const Product& kd_cache_work() {
+  return kKdCacheWork;
 }
 
 }  // namespace anemll

@@ -153,44 +153,40 @@ void import_torch_cache(const fs::path& source, const fs::path& destination, con
 
 namespace {
 
-// Fingerprint of the .pt folder that a whole and sound import was made from; empty, with the reason in the
-// log, when it is damaged. Nothing: a cache that was not imported.
+/// Fingerprint of the .pt folder that a whole and sound import was made from; nothing for a cache that was
+/// not imported, and, with the reason in the log, for a damaged one.
 std::optional<std::string> fingerprint_of_import(const fs::path& imported) {
   try {
     const CacheIndex index = parse_index(read_text(imported / kIndexName), imported / kIndexName);
     const auto source = nlohmann::json::parse(index.source_json, nullptr, false);
-    if (!source.is_object() || !source.contains("fingerprint") || !source["fingerprint"].is_string())
-      return std::nullopt;
+    if (!source.is_object() || source.value("format", "") != kTorchCacheFormat) return std::nullopt;
     KdCache::open(imported);
-    return source["fingerprint"].get<std::string>();
-  } catch (const Error& error) {
+    return source.value("fingerprint", "");
+  } catch (const std::exception& error) {
     log_warning(error.what());
-    return "";
+    return std::nullopt;
   }
 }
 
 }  // namespace
 
+// Who made a cache that lies there cannot be known: people import and precompute into such folders
+// themselves. So none is replaced, and an import of something else gets a name of its own.
 fs::path ensure_hdf5_cache(const fs::path& path, const fs::path& work_dir, const ImportProgress& progress) {
   if (identify_cache(path) != CacheKind::torch_folder) return path;
-  const fs::path imported = work_dir / "kd_cache";
-  if (fs::exists(imported)) {
-    const std::optional<std::string> made_from = fingerprint_of_import(imported);
-    if (!made_from) {
-      throw_usage("a KD cache is there that is no import of a .pt folder, so it is not overwritten",
-                  imported.string(), "give it as --cache-dir, move it, or choose another output folder");
-    }
-    if (*made_from == fingerprint_torch_folder(path)) {
+  const std::string fingerprint = fingerprint_torch_folder(path);
+  fs::path imported = work_dir / "kd_cache";
+  for (int number = 2; fs::exists(fs::symlink_status(imported)); ++number) {
+    if (fingerprint_of_import(imported) == fingerprint) {
       log_info("KD cache: using the import of " + path.string() + " in " + imported.string());
       return imported;
     }
-    log_warning("KD cache: " + imported.string() + " is not an import of what " + path.string() +
-                " holds now; importing it again");
+    log_warning("KD cache: " + imported.string() + " is not a whole import of what " + path.string() +
+                " holds now; it stays, remove it when you do not need it");
+    imported = work_dir / ("kd_cache-" + std::to_string(number));
   }
   log_info("KD cache: importing " + path.string() + " into " + imported.string());
-  ImportOptions options;
-  options.overwrite = true;
-  import_torch_cache(path, imported, options, progress);
+  import_torch_cache(path, imported, {}, progress);
   return imported;
 }
 

@@ -20,7 +20,7 @@ namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kLockName = ".lock";
+constexpr std::string_view kSuffix = ".precompute";
 constexpr const char* kChoices =
     "add --resume to go on where it stopped, or --overwrite to start anew and replace it";
 
@@ -68,18 +68,11 @@ void require_whole(const fs::path& cache) {
   }
 }
 
-/// Everything in `folder` but the lock, which stays held.
-void clear(const fs::path& folder) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename() != kLockName) fs::remove_all(entry.path());
-  }
-}
-
 }  // namespace
 
 fs::path Workspace::folder_of(const fs::path& output) {
   fs::path folder = without_link(output);
-  folder += ".precompute";
+  folder += kSuffix;
   return folder;
 }
 fs::path Workspace::tokens_file(const fs::path& folder) {
@@ -96,37 +89,37 @@ fs::path Workspace::cache_folder(const fs::path& folder) {
 }
 
 Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite)
-    : output_(without_link(output)), folder_(folder_of(output)) {
-  const bool there = fs::exists(folder_);
+    : output_(without_link(output)), work_(output_, kSuffix, kd_cache_work(), "--output_dir") {
+  const bool there = work_.is_there();
   if (there) {
     look_at_folder(identity_json, resume, overwrite);
   } else {
     look_at_output(identity_json, resume, overwrite);
   }
   if (state_ == State::complete) return;
+  if (!there) take();
   std::error_code error;
-  for (const fs::path& folder : {folder_, units_folder(folder_), cache_folder(folder_)}) {
-    fs::create_directories(folder, error);
-    if (error) throw_system("cannot create", folder, error);
+  for (const fs::path& part : {units_folder(folder()), cache_folder(folder())}) {
+    fs::create_directories(part, error);
+    if (error) throw_system("cannot create", part, error);
   }
-  if (!there) lock();
 }
 
 void Workspace::look_at_folder(const std::string& identity_json, bool resume, bool overwrite) {
-  lock();
+  take();
   if (overwrite) {
-    clear(folder_);
+    work_.clear();
     return look_at_output(identity_json, false, true);
   }
-  if (!fs::exists(plan_file(folder_))) {
+  if (!fs::exists(plan_file(folder()))) {
     look_at_output(identity_json, resume, false);
     if (state_ == State::complete) return discard();
-    log_info(folder_.string() + ": the earlier run was stopped before its work was planned; starting anew");
+    log_info(folder().string() + ": the earlier run was stopped before its work was planned; starting anew");
     return;
   }
-  if (!resume) throw_usage("an unfinished run is there", folder_.string(), kChoices);
-  plan_ = parse_plan(read_text(plan_file(folder_)), plan_file(folder_));
-  require_same_identity(plan_.identity_json, identity_json, folder_);
+  if (!resume) throw_usage("an unfinished run is there", folder().string(), kChoices);
+  plan_ = parse_plan(read_text(plan_file(folder())), plan_file(folder()));
+  require_same_identity(plan_.identity_json, identity_json, folder());
   const std::optional<CacheOrigin> there = origin_of(output_);
   if (there && there == cache_origin(plan_.meta_json)) {
     discard();  // killed between the rename and the clearing up
@@ -137,8 +130,8 @@ void Workspace::look_at_folder(const std::string& identity_json, bool resume, bo
     throw_usage("was made by someone else meanwhile", output_.string(),
                 "choose another --output_dir, or start anew with --overwrite");
   }
-  if (sha256_file(tokens_file(folder_)) != plan_.tokens_sha256) {
-    throw_data("the tokens of the run to resume are damaged", tokens_file(folder_).string(),
+  if (sha256_file(tokens_file(folder())) != plan_.tokens_sha256) {
+    throw_data("the tokens of the run to resume are damaged", tokens_file(folder()).string(),
                "start anew with --overwrite");
   }
   replace_ = plan_.replace;
@@ -175,33 +168,25 @@ void Workspace::look_at_output(const std::string& identity_json, bool resume, bo
 void Workspace::start(const Plan& plan) {
   plan_ = plan;
   plan_.replace = replace_;
-  write_file(plan_file(folder_), write_plan(plan_));
-  sync_directory(folder_);
+  write_file(plan_file(folder()), write_plan(plan_));
+  sync_directory(folder());
 }
 
 void Workspace::publish(const fs::path& cache) {
   sync_directory(cache);
   if (is_empty_folder(output_)) fs::remove(output_);
-  put_in_place(cache, output_, replace_);
-  discard();
+  if (replace_ && fs::exists(output_)) require_replaceable_cache(output_);  // hours have passed
+  work_.publish(cache, replace_);
 }
 
 void Workspace::discard() {
-  lock_.release();
-  std::error_code error;
-  fs::remove_all(folder_, error);
-  if (error) log_warning(folder_.string() + ": cannot remove: " + error.message());
+  work_.discard();
 }
 
-void Workspace::lock() {
-  if (lock_.take(folder_ / kLockName)) {
-    constexpr std::string_view kTemporary[] = {"*.tmp.#"};
-    for (const fs::path& folder : {folder_, units_folder(folder_), cache_folder(folder_)})
-      sweep(folder, kTemporary);
-    return;
-  }
-  throw_usage("another process is making this cache", folder_.string(),
-              "wait for it, or choose another --output_dir");
+void Workspace::take() {
+  work_.take();
+  constexpr std::string_view kTemporary[] = {"*.tmp.#"};
+  for (const fs::path& part : {units_folder(folder()), cache_folder(folder())}) sweep(part, kTemporary);
 }
 
 }  // namespace anemll

@@ -2,7 +2,7 @@
 // micro-batches and shards. The output appears in one rename when all is there. Rank 0 owns it.
 #pragma once
 
-#include "anemll/core/file_lock.hpp"
+#include "anemll/core/work_folder.hpp"
 #include "src/teacher/plan.hpp"
 
 #include <filesystem>
@@ -36,7 +36,7 @@ class Workspace {
   /// Removes this folder; the output was put into place by other means.
   void discard();
 
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return work_.path(); }
   static std::filesystem::path folder_of(const std::filesystem::path& output);
   static std::filesystem::path tokens_file(const std::filesystem::path& folder);
   static std::filesystem::path plan_file(const std::filesystem::path& folder);
@@ -44,15 +44,14 @@ class Workspace {
   static std::filesystem::path cache_folder(const std::filesystem::path& folder);
 
  private:
-  void lock();
+  void take();
   void look_at_folder(const std::string& identity_json, bool resume, bool overwrite);
   void look_at_output(const std::string& identity_json, bool resume, bool overwrite);
   std::filesystem::path output_;
-  std::filesystem::path folder_;
+  WorkFolder work_;
   State state_ = State::fresh;
   bool replace_ = false;
   Plan plan_;
-  FileLock lock_;
 };
 
 }  // namespace anemll

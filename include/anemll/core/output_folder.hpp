@@ -44,6 +44,8 @@ struct Product {
 const Product& training_run();
 const Product& snapped_model();
 const Product& kd_cache_files();
+/// A cache that is being made: see work_folder.hpp.
+const Product& kd_cache_work();
 
 /// `name` alone, without a look at the file.
 bool matches(std::string_view pattern, std::string_view name);

@@ -284,16 +284,25 @@ BOOST_AUTO_TEST_CASE(destinations_are_protected) {
 BOOST_AUTO_TEST_CASE(what_a_killed_import_left_is_cleared_and_a_living_one_respected) {
   const TempDir temp;
   make_torch_cache(temp / "pt");
-  fs::create_directory(temp / "h5.partial");
-  write_file(temp / "h5.partial" / "shard_00000.h5", "half a shard");
+  fs::create_directories(temp / "h5.partial" / "cache");
+  write_file(temp / "h5.partial" / ".lock", "");
+  write_file(temp / "h5.partial" / "cache" / "shard_00000.h5", "half a shard");
   expect_data_error([&] { KdCache::open(temp / "h5.partial"); }, {"not a KD cache"});
   import(temp / "pt", temp / "h5");
   BOOST_TEST(names_in(temp.path()) == (std::vector<std::string>{"h5", "pt"}));
-  fs::create_directory(temp / "h5.replaced");  // killed between the two renames of an overwrite
   ImportOptions overwrite;
   overwrite.overwrite = true;
+  for (const char* name : {"h5.partial", "h5.replaced"}) {  // the user's own, of our names
+    fs::create_directory(temp / name);
+    write_file(temp / name / "notes.txt", "mine");
+  }
+  expect_error([&] { import(temp / "pt", temp / "h5", overwrite); }, ExitCode::usage,
+               {"h5.partial", "notes.txt"});
+  KdCache::open(temp / "h5")->verify(nothing);
+  fs::rename(temp / "h5.partial", temp / "mine");
   import(temp / "pt", temp / "h5", overwrite);
-  BOOST_TEST(names_in(temp.path()) == (std::vector<std::string>{"h5", "pt"}));
+  BOOST_TEST(names_in(temp.path()) == (std::vector<std::string>{"h5", "h5.replaced", "mine", "pt"}));
+  BOOST_TEST(read_text(temp / "h5.replaced" / "notes.txt") == "mine");
   BOOST_TEST(names_in(temp / "h5") ==
              (std::vector<std::string>{"index.json", "shard_00000.h5", "shard_00001.h5"}));
 
@@ -301,7 +310,7 @@ BOOST_AUTO_TEST_CASE(what_a_killed_import_left_is_cleared_and_a_living_one_respe
   const int fd = ::open((temp / "two.partial" / ".lock").c_str(), O_RDWR | O_CREAT, 0644);
   BOOST_REQUIRE(fd >= 0);
   BOOST_REQUIRE(::flock(fd, LOCK_EX) == 0);
-  expect_data_error([&] { import(temp / "pt", temp / "two"); }, {"another process"});
+  expect_error([&] { import(temp / "pt", temp / "two"); }, ExitCode::usage, {"another process"});
   BOOST_TEST(fs::exists(temp / "two.partial" / ".lock"));
   ::close(fd);
   import(temp / "pt", temp / "two");
@@ -350,34 +359,41 @@ BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
   BOOST_TEST(ensure() == path);
   BOOST_TEST(imports == 1);
 
-  // Same name and size, other content.
+  // Same name and size, other content: nothing that is there is replaced.
   write_torch_shard(temp / "pt" / "shard_00001.pt", small_shape(), 4, 5);
-  BOOST_TEST(ensure() == path);
+  const fs::path second = ensure();
+  BOOST_TEST(second == temp / "out/kd_cache-2");
   BOOST_TEST(imports == 2);
-  BOOST_TEST(KdCache::open(path)->info().fingerprint != fingerprint);
-
+  BOOST_TEST(KdCache::open(path)->info().fingerprint == fingerprint);
+  BOOST_TEST(KdCache::open(second)->info().fingerprint != fingerprint);
+  BOOST_TEST(ensure() == second);
+  BOOST_TEST(imports == 2);
   write_torch_shard(temp / "pt" / "shard_00002.pt", small_shape(), 8, 2);
-  ensure();
+  const fs::path third = ensure();
   BOOST_TEST(imports == 3);
-  BOOST_TEST(KdCache::open(path)->info().sequences == 10);
+  BOOST_TEST(KdCache::open(third)->info().sequences == 10);
 
-  write_file(path / kIndexName, "{");
-  ensure();
+  // Damaged ones may be anybody's.
+  write_file(third / kIndexName, "{");
+  const fs::path fourth = ensure();
   BOOST_TEST(imports == 4);
-  fs::remove(path / "shard_00001.h5");
-  ensure();
+  BOOST_TEST(read_text(third / kIndexName) == "{");
+  fs::remove(fourth / "shard_00001.h5");
+  const fs::path fifth = ensure();
   BOOST_TEST(imports == 5);
-  KdCache::open(path)->verify(nothing);
+  KdCache::open(fifth)->verify(nothing);
 
-  // A cache that somebody made there is not an import, and not replaced by one.
+  // A cache that somebody made under the first name is not an import, whatever its source is called.
+  for (const fs::path& name : {path, second, third, fourth, fifth}) fs::remove_all(name);
+  import(temp / "pt", path);
   std::string index = read_text(path / kIndexName);
-  const std::size_t at = index.find("fingerprint", index.find("source"));
+  const std::size_t at = index.find(kTorchCacheFormat, index.find("\"source\""));
   BOOST_REQUIRE(at != std::string::npos);
-  write_file(path / kIndexName, index.replace(at, 11, "made_by_you"));
-  BOOST_CHECK_EXCEPTION(ensure(), Error, [](const Error& e) { return e.code() == ExitCode::usage; });
-  BOOST_TEST(imports == 5);
-  index.replace(at, 11, "fingerprint");
-  write_file(path / kIndexName, index);
+  write_file(path / kIndexName,
+             index.replace(at, std::string(kTorchCacheFormat).size(), "anemll_precompute"));
+  BOOST_TEST(ensure() == second);
+  BOOST_TEST(imports == 6);
+  BOOST_TEST(read_text(path / kIndexName) == index);
 
   // HDF5 caches are taken as they are.
   BOOST_TEST(ensure_hdf5_cache(path, temp / "elsewhere", count) == path);

@@ -98,6 +98,37 @@ BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
   BOOST_TEST((Workspace(temp / "empty", kIdentity, false, false).state() == State::fresh));
 }
 
+BOOST_AUTO_TEST_CASE(a_work_folder_of_somebody_else_is_left_alone) {
+  for (const char* name : {"notes.txt", "index.json", "plan.json"}) {
+    const test::TempDir temp;
+    const fs::path folder = Workspace::folder_of(temp / "c");
+    fs::create_directories(folder);
+    write_file(folder / name, "mine");
+    for (const bool overwrite : {false, true}) {
+      const std::string error = error_of([&] { Workspace(temp / "c", kIdentity, false, overwrite); });
+      BOOST_TEST(error.find("c.precompute") != std::string::npos, error);
+      BOOST_TEST(error.find("is in the way") != std::string::npos, error);
+    }
+    BOOST_TEST(read_text(folder / name) == "mine");
+    BOOST_TEST(!fs::exists(folder / "units"));
+  }
+}
+
+// The cache that is to be replaced got company while its successor was made.
+BOOST_AUTO_TEST_CASE(notes_in_the_old_cache_keep_it) {
+  const test::TempDir temp;
+  plan_work(temp / "c");
+  finish_work(temp / "c", true);
+  plan_work(temp / "c", /*overwrite=*/true, "second");
+  write_file(temp / "c/notes.txt", "mine");
+  const std::string error = error_of([&] { finish_work(temp / "c", true); });
+  BOOST_TEST(error.find("notes.txt") != std::string::npos, error);
+  BOOST_TEST(read_text(temp / "c/notes.txt") == "mine");
+  fs::remove(temp / "c/notes.txt");
+  finish_work(temp / "c", true);
+  BOOST_TEST(Json::parse(read_text(temp / "c" / kIndexName))["meta"]["created_utc"] == "second");
+}
+
 BOOST_AUTO_TEST_CASE(other_options_are_not_resumed) {
   const test::TempDir temp;
   plan_work(temp / "c");
