@@ -42,10 +42,12 @@ KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t cou
   return row;
 }
 
-/// body(first row, batch, hidden [rows, positions, H]) for this rank's share, a few rows at a time, in fp32.
-/// Ranks make equally many rounds and look for a signal in each: StopError then, on all of them.
-template <class Body>
-void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, const Body& body) {
+/// body(first row, batch, hidden [rows, positions, H]) for this rank's share, a few rows at a time, in fp32,
+/// and before it each_row(row of the batch, the same) for each of them. Ranks make equally many rounds and
+/// look for a signal before each forward and each row: StopError then, on all of them.
+template <class EachRow, class Body>
+void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, const EachRow& each_row,
+               const Body& body) {
   const at::NoGradGuard no_grad;
   const WideCompute wide(decoder);
   const at::Device device = decoder.head_weight(at::kFloat).device();
@@ -55,10 +57,20 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
   for (std::int64_t done = 0; done < share; done += kRowsPerForward) {
     leave_together(comm, "evaluating", kStartAgain);
     const std::int64_t first = begin + done;
-    if (first >= end) continue;
-    const KdBatch part = slice(samples, first, std::min(kRowsPerForward, end - first));
-    const BatchTensors batch = to_tensors(part, device);
-    body(first, batch, decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions));
+    const std::int64_t rows = std::max<std::int64_t>(0, std::min(kRowsPerForward, end - first));
+    KdBatch part;
+    BatchTensors batch;  // may view it
+    at::Tensor hidden;
+    if (rows > 0) {
+      part = slice(samples, first, rows);
+      batch = to_tensors(part, device);
+      hidden = decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions);
+    }
+    for (std::int64_t row = 0; row < std::min(kRowsPerForward, share - done); ++row) {
+      leave_together(comm, "evaluating", kStartAgain);
+      if (row < rows) each_row(row, first, batch, hidden);
+    }
+    if (rows > 0) body(first, batch, hidden);
   }
 }
 
@@ -76,12 +88,13 @@ SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const Te
   std::vector<PositionScore> scores(
       teacher.hidden.defined() ? static_cast<std::size_t>(samples.rows * positions) : 0);
   for_share(
-      decoder, samples, comm, [&](std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
-        for (std::int64_t row = 0; row < batch.rows; ++row) {
-          const KdTargets targets = row_targets(batch.targets, row * positions, positions);
-          const KdLossSums sums = kd_loss(hidden.select(0, row).contiguous(), head, targets, options, {});
-          losses[static_cast<std::size_t>(first + row)] = sums.kl / std::max(sums.tokens, 1.0);
-        }
+      decoder, samples, comm,
+      [&](std::int64_t row, std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
+        const KdTargets targets = row_targets(batch.targets, row * positions, positions);
+        const KdLossSums sums = kd_loss(hidden.select(0, row).contiguous(), head, targets, options, {});
+        losses[static_cast<std::size_t>(first + row)] = sums.kl / std::max(sums.tokens, 1.0);
+      },
+      [&](std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
         if (scores.empty()) return;
         const auto part = std::span<PositionScore>(scores).subspan(
             static_cast<std::size_t>(first * positions), static_cast<std::size_t>(batch.rows * positions));
@@ -112,7 +125,8 @@ double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature,
 at::Tensor teacher_states(Decoder& teacher, const KdBatch& samples, Communicator& comm) {
   const std::int64_t positions = std::min(samples.length - 1, samples.positions);
   at::Tensor out = at::zeros({samples.rows, positions, teacher.architecture().hidden_size}, at::kFloat);
-  for_share(teacher, samples, comm,
+  const auto nothing = [](auto&&...) {};
+  for_share(teacher, samples, comm, nothing,
             [&](std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
               out.narrow(0, first, batch.rows).copy_(hidden);
             });

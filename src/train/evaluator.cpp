@@ -27,7 +27,7 @@ std::int64_t count_supervised(const KdBatch& batch, const char* part, const Comm
 
 }  // namespace
 
-Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
+Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student* student, Sources sources,
                      Communicator& comm, at::Device device)
     : options_(options), student_(student), sources_(std::move(sources)), comm_(comm), device_(device) {
   if (sources_.text && sources_.teacher)
@@ -78,18 +78,18 @@ void Evaluator::run_teacher() {
   }
   if (sources_.text) sources_.text->run_teacher(teacher, comm_);
   // Otherwise the student's head serves, which has an fp32 copy during evaluations anyway.
-  if (sources_.teacher->fingerprint != sources_.base_fingerprint || student_.has_own_head())
+  if (sources_.teacher->fingerprint != sources_.base_fingerprint || student_->has_own_head())
     own_head_ = teacher.head_weight(at::kFloat);
   sources_.teacher.reset();
 }
 
 at::Tensor Evaluator::teacher_head() const {
-  return own_head_.defined() ? own_head_ : student_.decoder().head_weight(at::kFloat);
+  return own_head_.defined() ? own_head_ : student_->decoder().head_weight(at::kFloat);
 }
 
 EvaluationResult Evaluator::run(bool with_text) {
   run_teacher();
-  Decoder& decoder = student_.decoder();
+  Decoder& decoder = student_->decoder();
   const auto score = [&](const Rows& rows) {
     TeacherRows teacher;
     if (rows.teacher_hidden.defined()) {

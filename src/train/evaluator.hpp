@@ -27,7 +27,7 @@ class Evaluator {
     std::optional<TextScorer> text;     ///< needs the teacher
   };
   /// Reads the rows; runs nothing yet.
-  Evaluator(const TrainOptions& options, Prefetcher& data, Student& student, Sources sources,
+  Evaluator(const TrainOptions& options, Prefetcher& data, Student* student, Sources sources,
             Communicator& comm, at::Device device);
   ~Evaluator();
 
@@ -48,7 +48,7 @@ class Evaluator {
   at::Tensor teacher_head() const;
 
   const TrainOptions& options_;
-  Student& student_;
+  Student* student_;
   Sources sources_;
   Communicator& comm_;
   at::Device device_;

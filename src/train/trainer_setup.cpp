@@ -172,6 +172,13 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
   Evaluator::Sources sources;
   if (options_.eval_samples > 0)
     sources = evaluation_sources(options_, base, data_->info(), shares_head(data_->info(), head), comm_);
+  if (options_.dry_run && !state && !options_.v2_checkpoint) {
+    // The model's own weights were checked when they were opened; minutes of scale init would find no
+    // mistake.
+    log_info("quantisation: " + source.scheme.describe() + ", group " + std::to_string(source.group_size));
+    if (options_.eval_samples > 0) Evaluator(options_, *data_, nullptr, std::move(sources), comm_, device_);
+    return;
+  }
   student_ = make_student(options_, base, state, device_, comm_);
   if (student_->has_own_head()) {
     head.sha256.clear();
@@ -201,7 +208,8 @@ Trainer::Trainer(const TrainOptions& options, const std::string& resolved_json, 
     });
   }
   if (options_.eval_samples > 0) {
-    evaluator_ = std::make_unique<Evaluator>(options_, *data_, *student_, std::move(sources), comm_, device_);
+    evaluator_ =
+        std::make_unique<Evaluator>(options_, *data_, student_.get(), std::move(sources), comm_, device_);
     if (state && !evaluator_->text_digest().empty() && evaluator_->text_digest() != state_.text_digest) {
       state_.text_digest = evaluator_->text_digest();  // another text than at the start, or none then
       state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,24 @@ BOOST_AUTO_TEST_CASE(suspicious_settings_are_told_by_a_dry_run) {
                                       "--batch-size 4 --eval-samples 8"));
   expect(fine, 0, {});
   BOOST_TEST(!has(fine, "warning"), fine.output);
+}
+
+// Minutes of scale init for a large model, of which nothing that is told or checked depends.
+BOOST_AUTO_TEST_CASE(a_dry_run_from_scratch_builds_no_student) {
+  const test::TempDir out;
+  const auto plan = test::run(command(out / "a", "--from-scratch --dry-run --group-size 2 --mlp-rank 3"));
+  expect(plan, 0, {"Memory per rank", "rank 3", "group 2"});
+  BOOST_TEST(!has(plan, "scale init"), plan.output);
+  // What it is for is still found.
+  std::vector<int> first(8);
+  std::iota(first.begin(), first.end(), 0);
+  write_masked_cache(out / "cache", first);
+  expect(test::run(command(out / "b", "--from-scratch --dry-run --eval-samples 8", (out / "cache").string())),
+         3, {"none of the first 8 sequences has a supervised token"});
+  expect(test::run(command(out / "c", "--from-scratch --dry-run --config q9a9")), 2, {"no preset 'q9a9'"});
+  expect(
+      test::run(command(out / "d", "--dry-run --v2-checkpoint " + test::golden("nano/config.json").string())),
+      3, {"config.json"});
 }
 
 BOOST_AUTO_TEST_CASE(a_plan_larger_than_the_memory_is_told_before_the_model_is_built) {

@@ -57,7 +57,7 @@ EvaluationResult evaluate(const std::filesystem::path& cache, bool teacher, Comm
   sources.teacher_rows = teacher;
   sources.base_fingerprint = test::nano_files().fingerprint;
   if (teacher) sources.teacher = test::nano_files();
-  return Evaluator(options, data, student, std::move(sources), comm, at::kCPU).run(true);
+  return Evaluator(options, data, &student, std::move(sources), comm, at::kCPU).run(true);
 }
 
 void same(const std::optional<DivergenceSummary>& a, const std::optional<DivergenceSummary>& b,
