@@ -1,12 +1,17 @@
 // Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
 #include "src/core/logger.hpp"
 
+#include "anemll/core/signals.hpp"
+
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -23,6 +28,17 @@ LogLevel least_level() {
     if (kLevelNames[i] == text) return static_cast<LogLevel>(i);
   }
   return LogLevel::info;
+}
+
+/// Waits until stderr takes more; false when a stop was asked for meanwhile.
+bool has_room() {
+  constexpr int kLookMilliseconds = 100;  // another thread may get the signal
+  pollfd writing{STDERR_FILENO, POLLOUT, 0};
+  while (true) {
+    const int ready = ::poll(&writing, 1, kLookMilliseconds);
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+    if (pending_signal() != 0) return false;
+  }
 }
 
 }  // namespace
@@ -75,11 +91,15 @@ std::string Logger::prefix(LogLevel level) const {
   return text + std::string(kLevelNames[static_cast<int>(level)]) + ": ";
 }
 
-/// Best effort: a reader that left (EPIPE) or a terminal that is gone (EIO) must not end a training run.
+/// Best effort: a reader that left (EPIPE) or a terminal that is gone (EIO) must not end a training run, and
+/// one that does not read (Ctrl-S) must not keep a run from saving once it was asked to stop.
 void Logger::put(const std::string& text) {
+  // As much as a write takes without waiting, once poll() says that there is room.
+  const std::size_t most = ::isatty(STDERR_FILENO) != 0 ? 1 : PIPE_BUF;
   std::string_view rest = text;
   while (!rest.empty()) {
-    const ssize_t n = ::write(STDERR_FILENO, rest.data(), rest.size());
+    if (!has_room()) return;
+    const ssize_t n = ::write(STDERR_FILENO, rest.data(), std::min(rest.size(), most));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return;
     rest.remove_prefix(static_cast<std::size_t>(n));

@@ -65,8 +65,15 @@ std::int64_t bits_of(std::int64_t lut_size) {
   return static_cast<std::int64_t>(std::ceil(std::log2(static_cast<double>(lut_size))));
 }
 
+std::string periodic_name(std::int64_t step) {
+  return "checkpoint_step" + std::to_string(step) + ".pt";
+}
+
+/// Nothing for a name that is nearly one of ours (checkpoint_step03.pt): somebody's own copy.
 std::optional<std::int64_t> periodic_step(const fs::path& path) {
-  return number_in("checkpoint_step#.pt", path.filename().string());
+  const std::string name = path.filename().string();
+  const auto step = number_in("checkpoint_step#.pt", name);
+  return step && periodic_name(*step) == name ? step : std::nullopt;
 }
 
 }  // namespace
@@ -99,7 +106,7 @@ void OutputFiles::share_best(const std::string& name, const Student& student) {
 }
 
 std::string OutputFiles::write_periodic(const Student& student, std::int64_t step) {
-  const std::string name = "checkpoint_step" + std::to_string(step) + ".pt";
+  const std::string name = periodic_name(step);
   write_state_dict(folder_ / name, student);
   if (options_.keep_checkpoints == 0) return name;
   // By the steps in their names: times change when a folder is copied. Files of later steps are not this

@@ -102,7 +102,7 @@ json describe_file(const fs::path& file) {
 }
 
 void check_file(const fs::path& file, const json& expected) {
-  const std::string hint = "the file is damaged; --resume auto falls back to an earlier checkpoint";
+  const std::string hint = "this state is not whole; --resume auto falls back to an earlier one";
   if (!fs::exists(file)) throw_data("missing", file.string(), hint);
   if (fs::file_size(file) != expected.at("bytes").get<std::uint64_t>()) {
     throw_data("size differs from the manifest's", file.string(), hint);

@@ -339,9 +339,12 @@ std::optional<StateStore::Loaded> StateStore::load_latest() const {
 StateStore::Loaded StateStore::load(const fs::path& folder) {
   if (fs::exists(folder / "manifest.json")) return load_state_folder(folder);
   auto loaded = newest_in(fs::is_directory(folder / "state") ? folder / "state" : folder);
-  if (!loaded)
-    throw_data("holds no checkpoint", folder.string(),
-               "give a state/step_... folder, or an output folder that holds one");
+  if (!loaded) {
+    throw_data("holds no saved state", folder.string(),
+               fs::is_directory(folder)
+                   ? "give a state/step_... folder, or an output folder that holds one"
+                   : "give a state/step_... folder; a new run from the weights of a file: --v2-checkpoint");
+  }
   return std::move(*loaded);
 }
 

@@ -268,6 +268,25 @@ BOOST_AUTO_TEST_CASE(a_terminal_that_goes_away_saves) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_terminal_that_nobody_reads_keeps_no_run_from_saving) {
+  const test::TempDir out;
+  Job job(train(out.path(), "--max-steps 1000000"), Job::Output::terminal);
+  BOOST_REQUIRE_MESSAGE(job.wait_for("step 5/"), job.output());
+  // Its lines fill the terminal's buffer, then it waits: the CSV grows no more.
+  std::uintmax_t size = 0;
+  auto grown = std::chrono::steady_clock::now();
+  BOOST_REQUIRE(job.until([&] {
+    const auto now = std::chrono::steady_clock::now();
+    const std::uintmax_t seen = fs::file_size(out / "training_log.csv");
+    if (seen != size) grown = now;
+    size = seen;
+    return now - grown > std::chrono::milliseconds(700);
+  }));
+  job.signal(SIGTERM);
+  BOOST_TEST(job.finish() == 75);
+  BOOST_TEST(latest(out.path()) != "step_00000000\n");
+}
+
 BOOST_AUTO_TEST_CASE(readers_of_makers_may_leave) {
   for (const int ranks : {1, 2}) {
     const test::TempDir out;

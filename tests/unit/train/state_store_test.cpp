@@ -114,6 +114,17 @@ BOOST_AUTO_TEST_CASE(one_flipped_bit_is_noticed) {
   BOOST_CHECK_THROW(StateStore::load(dir / "state/step_00000001"), anemll::Error);
 }
 
+BOOST_AUTO_TEST_CASE(the_hint_fits_what_was_given) {
+  const TempDir dir;
+  const auto hint_has = [](const char* words) {
+    return [words](const anemll::Error& e) { return std::string(e.hint()).find(words) != std::string::npos; };
+  };
+  std::ofstream(dir / "best_state_dict.pt") << "weights";
+  BOOST_CHECK_EXCEPTION(StateStore::load(dir / "best_state_dict.pt"), anemll::Error,
+                        hint_has("--v2-checkpoint"));
+  BOOST_CHECK_EXCEPTION(StateStore::load(dir.path()), anemll::Error, hint_has("state/step_..."));
+}
+
 BOOST_AUTO_TEST_CASE(killed_writers_leave_drafts_that_nobody_reads) {
   const TempDir dir;
   StateStore store(dir.path());
