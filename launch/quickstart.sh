@@ -15,6 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . launch/quickstart_plan.sh
+. launch/run_child.sh
 
 preset=release
 minutes=12
@@ -46,21 +47,6 @@ at_exit() {
 }
 trap at_exit EXIT
 
-# run COMMAND...: waits for it, hands TERM and HUP on, and leaves a terminal's Ctrl-C to it.
-run() {
-  local code=0
-  "$@" <&0 &
-  child=$!
-  trap 'kill -TERM $child 2>/dev/null || true' TERM HUP
-  trap : INT
-  wait "$child" || code=$?
-  while kill -0 "$child" 2>/dev/null; do
-    code=0
-    wait "$child" || code=$?
-  done
-  trap - TERM HUP INT
-  return $code
-}
 ranks() { run bash launch/mpirun.sh -np 2 "$@"; }
 
 # precompute SEQUENCES BATCH HOLDOUT OUTPUT [FLAG]
