@@ -6,7 +6,6 @@ failures=0
 # shellcheck disable=SC2016 # the script's own variables
 # A script of two children: the second gets SIGNAL sent to its parent, and ends a moment later with 75.
 script='. "$1"/launch/run_child.sh; run true; code=0; run bash -c "trap \"exit 75\" TERM; kill -$2 \$PPID; sleep 0.3 & wait; exit 75" || code=$?; echo "$code"'
-script=${script/\\$PPID/\\\$PPID}
 # expect WHAT GOT: the child's code came through.
 expect() { [ "$2" = 75 ] || { echo "$1: '$2', not 75"; failures=$((failures + 1)); }; }
 for signal in INT TERM HUP; do
