@@ -23,9 +23,10 @@ namespace {
 /// Two fp32 sums of the same products in another order.
 constexpr double kSwapGap = 1e-5;
 
-/// fp32 sums in another order through 30 layers (float64 lies between: 9e-6 rms to either side). Only near
-/// zero is a unit of binary16 smaller.
-constexpr float kDeepNoise = 2e-5F;
+/// fp32 sums in another order through 30 layers: float64 lies between, 9e-6 rms to either side, so 1.3e-5 rms
+/// between two processors; five times that. Only near zero is a unit of binary16 smaller. Widest swap
+/// seen: 1.8e-5.
+constexpr float kDeepNoise = 6.5e-5F;
 
 /// One unit in the last place of binary16 at the size of `value`.
 float half_unit(float value) {
@@ -35,7 +36,8 @@ float half_unit(float value) {
 struct Tally {
   std::int64_t places = 0, swaps = 0;
   std::int64_t far = 0;    ///< logits more than a unit (and `noise`) apart
-  std::int64_t wrong = 0;  ///< ids whose fp32 logits differ by kSwapGap or more
+  std::int64_t wrong = 0;  ///< ids whose fp32 logits differ by kSwapGap (and `noise`) or more
+  double widest_swap = 0;  ///< of fp32 logits
 };
 
 /// The first `sequences` rows of a reference's shard, eight at a time.
@@ -70,7 +72,9 @@ Tally compare(const std::filesystem::path& model, const std::filesystem::path& s
       ++tally.places;
       if (std::abs(a - b) > std::max(noise, half_unit(std::max(std::abs(a), std::abs(b))))) ++tally.far;
       if (mine != theirs) ++tally.swaps;
-      if (std::abs(double{row[mine]} - double{row[theirs]}) >= kSwapGap) ++tally.wrong;
+      const double gap = std::abs(double{row[mine]} - double{row[theirs]});
+      tally.widest_swap = std::max(tally.widest_swap, gap);
+      if (gap >= std::max(kSwapGap, double{noise})) ++tally.wrong;
     }
   }
   return tally;
@@ -94,7 +98,8 @@ BOOST_AUTO_TEST_CASE(nano_equals_the_reference) {
 BOOST_AUTO_TEST_CASE(smollm2_equals_the_reference, *test::needs_models({"smollm2", "smollm2-cache"})) {
   const Tally tally = compare(test::test_models() / "smollm2",
                               test::test_models() / "smollm2-cache/shard_00000.pt", 64, kDeepNoise);
-  BOOST_TEST_MESSAGE(tally.places << " places, " << tally.swaps << " swaps");
+  BOOST_TEST_MESSAGE(tally.places << " places, " << tally.swaps << " swaps, the widest "
+                                  << tally.widest_swap);
   BOOST_TEST(tally.places > 0);
   BOOST_TEST(tally.far == 0, tally.far << " logits");
   BOOST_TEST(tally.wrong == 0, tally.wrong << " ids");
