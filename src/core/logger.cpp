@@ -11,8 +11,10 @@
 #include <ctime>
 #include <utility>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace anemll {
@@ -28,6 +30,15 @@ LogLevel least_level() {
     if (kLevelNames[i] == text) return static_cast<LogLevel>(i);
   }
   return LogLevel::info;
+}
+
+/// Whoever reads stderr may stop reading. Nobody does of a number that a library got because stderr was
+/// closed.
+bool has_reader() {
+  struct stat status {};
+  if (::isatty(STDERR_FILENO) != 0) return true;
+  return ::fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode) &&
+         (::fcntl(STDERR_FILENO, F_GETFL) & O_ACCMODE) != O_RDONLY;
 }
 
 /// Waits until stderr takes more; false when a stop was asked for meanwhile.
@@ -96,9 +107,10 @@ std::string Logger::prefix(LogLevel level) const {
 void Logger::put(const std::string& text) {
   // As much as a write takes without waiting, once poll() says that there is room.
   const std::size_t most = ::isatty(STDERR_FILENO) != 0 ? 1 : PIPE_BUF;
+  const bool waits = has_reader();
   std::string_view rest = text;
   while (!rest.empty()) {
-    if (!has_room()) return;
+    if (waits && !has_room()) return;
     const ssize_t n = ::write(STDERR_FILENO, rest.data(), std::min(rest.size(), most));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return;

@@ -13,6 +13,9 @@
 #include <new>
 #include <string>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace anemll {
 namespace {
 
@@ -26,6 +29,14 @@ Error bug(const std::string& what) {
   return Error(ExitCode::unexpected, "unexpected: " + what, "",
                "please report this with the command line and this build: " + b.version + ", git " + b.git +
                    ", " + b.compiler + ", libtorch " + b.libtorch);
+}
+
+/// A closed standard stream would be the number of the next file that is opened, and logs would go into it.
+/// What is written to it still fails.
+void occupy_closed_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) == -1) ::open("/dev/null", O_RDONLY);  // the lowest number that is free
+  }
 }
 
 void require_written_stdout() {
@@ -66,6 +77,7 @@ int report_error(const Error& error) {
 }
 
 int run_tool(const std::function<int()>& body) {
+  occupy_closed_streams();
   try {
     return body();
   } catch (...) {

@@ -287,6 +287,20 @@ BOOST_AUTO_TEST_CASE(a_terminal_that_nobody_reads_keeps_no_run_from_saving) {
   BOOST_TEST(latest(out.path()) != "step_00000000\n");
 }
 
+BOOST_AUTO_TEST_CASE(closed_streams_are_no_files_of_a_run) {
+  for (const char* closed : {"2>&-", "<&- >&- 2>&-"}) {
+    const test::TempDir out;
+    const auto result =
+        test::run("sh -c 'exec timeout 60 " + train(out.path(), "--max-steps 3") + " " + closed + "'");
+    BOOST_TEST(result.code == 0, closed);
+    BOOST_TEST(latest(out.path()) == "step_00000003\n");
+    for (const auto& entry : fs::recursive_directory_iterator(out.path())) {
+      if (entry.is_regular_file())
+        BOOST_TEST(test::read_all(entry.path()).find("step 3/3") == std::string::npos, entry.path());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(readers_of_makers_may_leave) {
   for (const int ranks : {1, 2}) {
     const test::TempDir out;
