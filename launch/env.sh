@@ -8,9 +8,9 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 
 # More ranks than cores are wanted on small machines (tests run four on two). mpi_yield_when_idle is not set: a
-# training run waits inside of MPI at its start and end only, between them ranks poll and sleep by themselves (src/comm). Neither is OMP_WAIT_POLICY: on quiet
-# cores LibTorch's waiting loops cost nothing, on shared ones they are not used (src/kernels/README.md), also
-# without this script.
+# training run waits inside of MPI at its start and end only, between them ranks poll and sleep by themselves
+# (src/comm). Neither is OMP_WAIT_POLICY: on quiet cores LibTorch's waiting loops cost nothing, on shared ones
+# they are not used (src/kernels/README.md), also without this script.
 export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"
 
 # The default pins each of two ranks to one core, and with it all their compute threads.

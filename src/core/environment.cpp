@@ -1,6 +1,8 @@
 // See environment.hpp. The table of names here is the only one.
 #include "src/core/environment.hpp"
 
+#include "anemll/core/one_of.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -34,11 +36,6 @@ std::string upper(std::string_view text) {
   std::string out;
   for (const char c : text) out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return out;
-}
-
-template <class List>
-bool holds(const List& list, std::string_view text) {
-  return std::find(list.begin(), list.end(), text) != list.end();
 }
 
 /// Every variable that the program reads.
@@ -85,7 +82,7 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 bool within(const std::vector<std::string>& few, const std::vector<std::string>& many) {
-  return std::all_of(few.begin(), few.end(), [&](const std::string& word) { return holds(many, word); });
+  return std::all_of(few.begin(), few.end(), [&](const std::string& word) { return is_one_of(word, many); });
 }
 
 /// The option that these words mean although it is spelt otherwise: by their first letters (LEARNING_RATE:
@@ -135,11 +132,11 @@ std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const
     if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;  // empty means unset
     const std::string name(entry.substr(0, equals));
     if (!upper(name).starts_with(kOurs) || belongs_elsewhere(name, table)) continue;
-    if (name == kLogLevel && !holds(kLevels, entry.substr(equals + 1))) {
+    if (name == kLogLevel && !is_one_of(entry.substr(equals + 1), kLevels)) {
       notices.push_back({name + " is none of debug, info, warning, error: info is used", true});
     }
-    if (holds(known, name)) {
-      if (!holds(kDocumented, name)) read += (read.empty() ? "" : ", ") + name;
+    if (is_one_of(name, known)) {
+      if (!is_one_of(name, kDocumented)) read += (read.empty() ? "" : ", ") + name;
       continue;
     }
     auto meant = nearest(name, known);

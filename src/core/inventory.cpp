@@ -90,6 +90,14 @@ std::vector<std::string> Inventory::left_out_lines() const {
   return lines_of(parts_, Fate::left_out);
 }
 
+std::map<std::string, std::int64_t> Inventory::names(Fate fate, std::string_view kind) const {
+  std::map<std::string, std::int64_t> found;
+  for (const auto& [part, count] : parts_) {
+    if (part.fate == fate && part.kind == kind) found[part.name] += count;
+  }
+  return found;
+}
+
 std::string Inventory::json() const {
   nlohmann::ordered_json out = {{"used", nlohmann::ordered_json::object()},
                                 {"compared", nlohmann::ordered_json::object()},

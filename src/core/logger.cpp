@@ -32,11 +32,9 @@ LogLevel least_level() {
   return LogLevel::info;
 }
 
-/// Whoever reads stderr may stop reading. Nobody does of a number that a library got because stderr was
-/// closed.
-bool has_reader() {
+/// Nobody reads a number that a library got because stderr was closed.
+bool is_pipe_to_a_reader() {
   struct stat status {};
-  if (::isatty(STDERR_FILENO) != 0) return true;
   return ::fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode) &&
          (::fcntl(STDERR_FILENO, F_GETFL) & O_ACCMODE) != O_RDONLY;
 }
@@ -106,8 +104,9 @@ std::string Logger::prefix(LogLevel level) const {
 /// one that does not read (Ctrl-S) must not keep a run from saving once it was asked to stop.
 void Logger::put(const std::string& text) {
   // As much as a write takes without waiting, once poll() says that there is room.
-  const std::size_t most = ::isatty(STDERR_FILENO) != 0 ? 1 : PIPE_BUF;
-  const bool waits = has_reader();
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const bool waits = terminal || is_pipe_to_a_reader();
+  const std::size_t most = terminal ? 1 : PIPE_BUF;
   std::string_view rest = text;
   while (!rest.empty()) {
     if (waits && !has_room()) return;

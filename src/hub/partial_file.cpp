@@ -3,7 +3,6 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
 #include "src/hub/repo_cache.hpp"
 
 #include <cerrno>
@@ -19,9 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void throw_errno(const std::string& action, const fs::path& path) {
-  throw_system(action, path, {errno, std::generic_category()},
-               "choose a cache you may write to with HF_HUB_CACHE or HF_HOME",
-               "HF_HUB_CACHE or HF_HOME name another cache; a download goes on where it was");
+  throw_unwritable(path, {errno, std::generic_category()}, action, "; a download goes on where it was");
 }
 
 bool is_leftover(const std::string& name, const std::string& blob) {

@@ -36,19 +36,19 @@ std::string first_word(const std::string& text) {
   return text.substr(0, end);
 }
 
-[[noreturn]] void throw_unwritable(const std::error_code& code, const fs::path& path) {
-  throw_system("cannot write into the hub cache", path, code,
-               "choose a cache you may write to with HF_HUB_CACHE or HF_HOME",
-               "HF_HUB_CACHE or HF_HOME name another cache");
-}
-
 void make_folders(const fs::path& path) {
   std::error_code code;
   fs::create_directories(path, code);
-  if (code) throw_unwritable(code, path);
+  if (code) throw_unwritable(path, code);
 }
 
 }  // namespace
+
+void throw_unwritable(const fs::path& path, const std::error_code& code, const std::string& action,
+                      const std::string& also) {
+  throw_system(action, path, code, "choose a cache you may write to with HF_HUB_CACHE or HF_HOME",
+               "HF_HUB_CACHE or HF_HOME name another cache" + also);
+}
 
 std::string unique_suffix() {
   // Nanoseconds tell two calls apart, the number two processes.
@@ -63,7 +63,7 @@ CacheLock::CacheLock(const fs::path& file, const std::string& what, const RetryP
     fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     // Another user's file: most systems lock what is open for reading.
     if (fd_ < 0 && errno == EACCES) fd_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) throw_unwritable({errno, std::generic_category()}, file);
+    if (fd_ < 0) throw_unwritable(file, {errno, std::generic_category()});
     if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) {
       // A holder that removed the file on its way out leaves us a lock on nothing.
       struct stat mine {
@@ -164,7 +164,7 @@ void RepoCache::place(const fs::path& at, const std::string& path, const std::st
     fs::create_symlink(link, temporary, code);
     if (code == std::errc::no_space_on_device || code == std::errc::permission_denied ||
         code == std::errc::read_only_file_system)
-      throw_unwritable(code, target);
+      throw_unwritable(target, code);
   }
   if (!symlinks_ || code) {
     code.clear();
@@ -172,12 +172,12 @@ void RepoCache::place(const fs::path& at, const std::string& path, const std::st
     if (code) {
       std::error_code ignored;
       fs::remove(temporary, ignored);
-      throw_unwritable(code, target);
+      throw_unwritable(target, code);
     }
     sync_file(temporary);
   }
   fs::rename(temporary, target, code);
-  if (code) throw_unwritable(code, target);
+  if (code) throw_unwritable(target, code);
 }
 
 void RepoCache::link(const std::string& commit, const std::map<std::string, std::string>& files) const {

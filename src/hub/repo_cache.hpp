@@ -19,9 +19,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace anemll {
+
+/// A data error about a file of the hub cache. `also`: what else helps, after "; ".
+[[noreturn]] void throw_unwritable(const std::filesystem::path& path, const std::error_code& code,
+                                   const std::string& action = "cannot write into the hub cache",
+                                   const std::string& also = {});
 
 /// A lock between processes (flock, as the Python library's). Where the file system has none, work goes on
 /// without: temporary names are unique and renames atomic, so the worst is a download made twice.

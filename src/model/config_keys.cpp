@@ -1,5 +1,7 @@
 #include "src/model/config_keys.hpp"
 
+#include "anemll/core/one_of.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -221,15 +223,9 @@ constexpr std::array kFeatures{
 
 const Feature* find_feature(std::string_view key) {
   if (key.empty()) return nullptr;  // rows have empty places
-  const auto found = std::find_if(kFeatures.begin(), kFeatures.end(), [&](const Feature& feature) {
-    return std::find(feature.keys.begin(), feature.keys.end(), key) != feature.keys.end();
-  });
+  const auto found = std::find_if(kFeatures.begin(), kFeatures.end(),
+                                  [&](const Feature& feature) { return is_one_of(key, feature.keys); });
   return found == kFeatures.end() ? nullptr : &*found;
-}
-
-template <std::size_t N>
-bool is_one_of(std::string_view key, const std::array<std::string_view, N>& keys) {
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
 /// Another head than the language model's is not read, and the family may be a renamed one.

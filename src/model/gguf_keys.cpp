@@ -1,5 +1,6 @@
 // The table of metadata keys of a GGUF file, but for the tokenizer's, which the room text reads.
 #include "anemll/core/error.hpp"
+#include "anemll/core/one_of.hpp"
 #include "src/model/gguf_config.hpp"
 
 #include <algorithm>
@@ -46,11 +47,6 @@ constexpr std::array<std::string_view, 18> kFeatures{"attn_logit_softcapping",
                                                      "pooling_type",
                                                      "rope.dimension_sections",
                                                      "use_parallel_residual"};
-
-template <std::size_t N>
-bool is_one_of(std::string_view key, const std::array<std::string_view, N>& keys) {
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
-}
 
 bool is_off(const GgufValue& value) {
   return std::visit(

@@ -65,13 +65,10 @@ std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const Te
 /// Roles of the records that have another name in the template: what they became is told, for a name can be
 /// understood wrongly.
 void tell_roles(const Inventory& inventory, const std::string& where) {
-  const Json parts = Json::parse(inventory.json());
-  const auto roles = parts["used"].find("role");
-  if (roles == parts["used"].end()) return;
   std::string text;
-  for (const auto& [name, count] : roles->items()) {
+  for (const auto& [name, count] : inventory.names(Fate::used, "role")) {
     if (name.find(" as ") == std::string::npos) continue;
-    text += (text.empty() ? "" : ", ") + name + " x " + count.dump();
+    text += (text.empty() ? "" : ", ") + name + " x " + std::to_string(count);
   }
   if (!text.empty()) log_info(where + ": roles of the records and what they are used as instead: " + text);
 }

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/one_of.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "src/text/utf8.hpp"
 
@@ -94,10 +95,9 @@ class Reader {
     Inventory out;
     for (const auto& [key, value] : file_.metadata) {
       if (!key.starts_with("tokenizer.")) continue;
-      const auto same = [&](std::string_view other) { return other == key; };
-      if (std::any_of(kRead.begin(), kRead.end(), same)) {
+      if (is_one_of(key, kRead)) {
         out.add(Fate::used, "key", key);
-      } else if (key.ends_with("_token_id") || std::any_of(kHarmless.begin(), kHarmless.end(), same)) {
+      } else if (key.ends_with("_token_id") || is_one_of(key, kHarmless)) {
         out.add(Fate::compared, "key", key);
       } else if (key.starts_with(std::string(kTemplate) + ".")) {
         out.add(Fate::left_out, "chat template", key, "only the one without a name is used");

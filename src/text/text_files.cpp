@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/one_of.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>
@@ -163,7 +164,7 @@ void tell_other_text_files(const fs::path& folder, Inventory& inventory) {
     const std::string name = entry.path().filename().string();
     const auto starts = [&](std::string_view stem) { return name.starts_with(stem); };
     const auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
-    if (!entry.is_regular_file() || std::find(kRead.begin(), kRead.end(), name) != kRead.end() ||
+    if (!entry.is_regular_file() || is_one_of(name, kRead) ||
         std::none_of(kStems.begin(), kStems.end(), starts) ||
         std::none_of(kEndings.begin(), kEndings.end(), ends))
       continue;

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/one_of.hpp"
 
 #include <algorithm>
 #include <array>
@@ -155,14 +156,12 @@ bool is_role(const std::string& key, const json& value) {
 
 /// What becomes of a key that names no token.
 void add_key(const std::string& key, const json& value, Inventory& inventory) {
-  const auto same = [&](std::string_view other) { return other == key; };
   const auto found =
       std::find_if(kSwitches.begin(), kSwitches.end(), [&](const Switch& s) { return s.key == key; });
   if (found != kSwitches.end()) {
     inventory.add(is_off(value) ? Fate::compared : Fate::left_out, "key of tokenizer_config.json", key,
                   is_off(value) ? "" : found->why);
-  } else if (value.is_null() || (value.is_structured() && value.empty()) ||
-             std::any_of(kHarmless.begin(), kHarmless.end(), same)) {
+  } else if (value.is_null() || (value.is_structured() && value.empty()) || is_one_of(key, kHarmless)) {
     inventory.add(Fate::compared, "key of tokenizer_config.json", key);
   } else {
     inventory.add(Fate::left_out, "key of tokenizer_config.json", key, "no rule for it is known");
@@ -200,7 +199,7 @@ std::vector<NamedToken> named_tokens(const json& root, const std::filesystem::pa
     }
   };
   for (const auto& [key, value] : root.items()) {
-    if (std::find(kLists.begin(), kLists.end(), key) != kLists.end()) {
+    if (is_one_of(key, kLists)) {
       if (is_token(value) || !value.is_structured()) {
         add(key, value);
       } else {
@@ -221,7 +220,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& path, Invento
   const json root = read_text_json(path);
   config.named = named_tokens(root, path, inventory);
   for (const auto& [key, value] : root.items()) {
-    const bool list = std::find(kLists.begin(), kLists.end(), key) != kLists.end();
+    const bool list = is_one_of(key, kLists);
     if (key == "tokenizer_class" && value.is_string()) {
       config.tokenizer_class = value.get<std::string>();
     } else if (key == "chat_template" && !value.is_null()) {

@@ -2,6 +2,7 @@
 // refused by name. Nothing is skipped silently.
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/one_of.hpp"
 #include "anemll/text/tokenizer.hpp"
 
 #include <algorithm>
@@ -93,7 +94,7 @@ class Reader {
   static void note_unread(dom::object object, const std::string& prefix,
                           const std::array<std::string_view, N>& known, TokenizerSpec& spec) {
     for (const auto entry : object) {
-      if (!entry.value.is_null() && std::find(known.begin(), known.end(), entry.key) == known.end())
+      if (!entry.value.is_null() && !is_one_of(entry.key, known))
         spec.unread.push_back(prefix + std::string(entry.key));
     }
   }

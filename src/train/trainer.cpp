@@ -76,22 +76,26 @@ void Trainer::train() {
   }
 }
 
+bool Trainer::is_due(std::int64_t every) const {
+  return every > 0 && state_.step % every == 0;
+}
+
+bool Trainer::evaluation_is_due() const {
+  return options_.eval_samples > 0 && is_due(options_.eval_steps);
+}
+
 bool Trainer::tail_is_due() const {
-  const auto due = [&](std::int64_t every) { return every > 0 && state_.step % every == 0; };
-  return (options_.eval_samples > 0 && due(options_.eval_steps)) || due(options_.save_steps) ||
-         due(options_.state_steps);
+  return evaluation_is_due() || is_due(options_.save_steps) || is_due(options_.state_steps);
 }
 
 void Trainer::tail() {
-  const std::int64_t done = state_.step;
-  if (options_.eval_samples > 0 && options_.eval_steps > 0 && done % options_.eval_steps == 0 &&
-      state_.evaluated_step != done)  // a run killed behind its evaluation
+  if (evaluation_is_due() && state_.evaluated_step != state_.step)  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
   // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
-  const bool copies = options_.save_steps > 0 && done % options_.save_steps == 0;
+  const bool copies = is_due(options_.save_steps);
   if (copies) save_periodic();
   state_.tail_due = false;
-  if (!copies && options_.state_steps > 0 && done % options_.state_steps == 0) save_state();
+  if (!copies && is_due(options_.state_steps)) save_state();
 }
 
 Trainer::StepReport Trainer::step() {

@@ -52,6 +52,8 @@ class Trainer {
   void train();
   /// The evaluation and the periodic files that are due at this step.
   void tail();
+  bool is_due(std::int64_t every) const;
+  bool evaluation_is_due() const;
   bool tail_is_due() const;
   KdLossSums micro_step(KdBatch& batch, std::int64_t micro, bool last);
   void update(StepReport& report);

@@ -30,6 +30,8 @@ class Inventory {
   /// One line per kind and reason of what was left out, with names and counts:
   /// "not used: 3 tensors (a.bias, b.bias, ...): the config has no attention_bias".
   std::vector<std::string> left_out_lines() const;
+  /// The parts of a kind that have this fate: name -> how often.
+  std::map<std::string, std::int64_t> names(Fate fate, std::string_view kind) const;
   /// {"used": {"tensor": {"a": 1}}, "compared": {...}, "left_out": {...}} as JSON, for provenance.
   std::string json() const;
   /// Logs left_out_lines() of the input `where` and what differs. With `strict` the former are a data error.
