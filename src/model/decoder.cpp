@@ -125,12 +125,14 @@ Decoder::Decoder(const ModelFiles& files, at::Device device, bool dense)
 
 Decoder::~Decoder() = default;
 
-at::Tensor Decoder::hidden(const at::Tensor& input_ids, const at::Tensor& mask) {
+at::Tensor Decoder::hidden(const at::Tensor& input_ids, const at::Tensor& mask,
+                           const std::function<void()>& before_layer) {
   Impl& m = *impl_;
   m.rope.require(input_ids.size(1));
   const at::Tensor allowed = mask.defined() ? kernels::causal_padding_mask(mask.to(m.device)) : at::Tensor();
   Stream stream{at::embedding(m.embedding, input_ids.to(m.device)).to(at::kFloat), {}};
   for (std::size_t i = 0; i < m.layers.size(); ++i) {
+    if (before_layer) before_layer();
     const Segment segment = [&m, i, allowed](const Stream& in) { return m.layer(i, in, allowed); };
     stream = m.recompute ? checkpoint(segment, stream) : segment(stream);
   }

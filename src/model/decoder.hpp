@@ -7,6 +7,7 @@
 #include "anemll/model/model_files.hpp"
 #include "src/model/linear.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,8 +33,10 @@ class Decoder {
   ~Decoder();
 
   /// input_ids [B, L] int64; mask [B, L] (1 = attend) or undefined for plain causal attention.
-  /// Returns the final norm's output [B, L, H], fp32. Positions count from 0 in every row.
-  at::Tensor hidden(const at::Tensor& input_ids, const at::Tensor& mask);
+  /// Returns the final norm's output [B, L, H], fp32. Positions count from 0 in every row. `before_layer` is
+  /// called before each layer; what it throws ends the forward.
+  at::Tensor hidden(const at::Tensor& input_ids, const at::Tensor& mask,
+                    const std::function<void()>& before_layer = {});
   /// hidden [..., H] fp32 times the head: logits [..., V] fp32, in fp32 whatever the compute dtype (bf16
   /// logits would tie). For tests and scoring; training fuses the head into the loss.
   at::Tensor logits(const at::Tensor& hidden);

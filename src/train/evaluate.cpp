@@ -44,7 +44,8 @@ KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t cou
 
 /// body(first row, batch, hidden [rows, positions, H]) for this rank's share, a few rows at a time, in fp32,
 /// and before it each_row(row of the batch, the same) for each of them. Ranks make equally many rounds and
-/// look for a signal before each forward and each row: StopError then, on all of them.
+/// look for a signal before each layer of a forward, which is less work than a row of it, and before each row
+/// behind it: StopError then, on all of them.
 template <class EachRow, class Body>
 void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, const EachRow& each_row,
                const Body& body) {
@@ -54,8 +55,9 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
   const std::int64_t share = (samples.rows + comm.size() - 1) / comm.size();
   const std::int64_t begin = share * comm.rank();
   const std::int64_t end = std::min(samples.rows, begin + share);
+  const std::int64_t layers = decoder.architecture().layers;
+  const auto look = [&comm] { leave_together(comm, "evaluating", kStartAgain); };
   for (std::int64_t done = 0; done < share; done += kRowsPerForward) {
-    leave_together(comm, "evaluating", kStartAgain);
     const std::int64_t first = begin + done;
     const std::int64_t rows = std::max<std::int64_t>(0, std::min(kRowsPerForward, end - first));
     KdBatch part;
@@ -64,10 +66,12 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
     if (rows > 0) {
       part = slice(samples, first, rows);
       batch = to_tensors(part, device);
-      hidden = decoder.hidden(batch.input_ids, batch.mask).narrow(1, 0, batch.positions);
+      hidden = decoder.hidden(batch.input_ids, batch.mask, look).narrow(1, 0, batch.positions);
+    } else {
+      for (std::int64_t layer = 0; layer < layers; ++layer) look();  // as often as those with rows
     }
     for (std::int64_t row = 0; row < std::min(kRowsPerForward, share - done); ++row) {
-      leave_together(comm, "evaluating", kStartAgain);
+      look();
       if (row < rows) each_row(row, first, batch, hidden);
     }
     if (rows > 0) body(first, batch, hidden);

@@ -17,8 +17,8 @@ namespace anemll {
 
 /// `samples`: the same rows on every rank; each rank scores its share and all get the mean. The decoder
 /// computes in fp32 meanwhile (its compute dtype is restored). No gradients. Returns NaN when the model
-/// produces NaN. A signal between two forwards is StopError on all ranks, here and below: nothing of the
-/// evaluation is kept.
+/// produces NaN. A signal is StopError on all ranks before the next layer or row, here and below: nothing of
+/// the evaluation is kept.
 double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm);
 
 /// What the teacher says about the samples.

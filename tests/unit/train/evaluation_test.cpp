@@ -1,13 +1,21 @@
 // What an evaluation reports: divergences from hidden states in the cache or from a teacher at hand, the same
 // on any number of ranks, on plain text at start and end, and nothing where nobody knows.
+#include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/signals.hpp"
+#include "anemll/data/kd_cache.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/train/evaluator.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
+#include <atomic>
 #include <cmath>
+#include <csignal>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -60,6 +68,25 @@ EvaluationResult evaluate(const std::filesystem::path& cache, bool teacher, Comm
   return Evaluator(options, data, &student, std::move(sources), comm, at::kCPU).run(true);
 }
 
+/// Does `what` before the layer that it wraps.
+class Noticing : public Linear {
+ public:
+  Noticing(std::unique_ptr<Linear> inner, std::function<void()> what)
+      : inner_(std::move(inner)), what_(std::move(what)) {}
+  at::Tensor forward(const at::Tensor& x) override {
+    what_();
+    return inner_->forward(x);
+  }
+
+ private:
+  std::unique_ptr<Linear> inner_;
+  std::function<void()> what_;
+};
+
+void notice(Decoder::Slot& slot, std::function<void()> what) {
+  slot.linear = std::make_unique<Noticing>(std::move(slot.linear), std::move(what));
+}
+
 void same(const std::optional<DivergenceSummary>& a, const std::optional<DivergenceSummary>& b,
           double tolerance) {
   BOOST_REQUIRE((a && b));
@@ -90,6 +117,37 @@ BOOST_AUTO_TEST_CASE(parts_are_reported_where_the_cache_knows) {
   BOOST_TEST(!has(line, "train"));
   BOOST_TEST(!has(line, "holdout"));
   BOOST_TEST(!line.contains("holdout_loss"));
+}
+
+// A forward takes eight rows at once: waiting for its end would be waiting for eight.
+BOOST_AUTO_TEST_CASE(a_signal_ends_a_forward_before_its_next_layer) {
+  const test::TempDir work;
+  test::write_payload_cache(work / "cache", {.rows = 8, .holdout = 0});
+  KdBatch samples;
+  KdCache::open(work / "cache")->read(std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7}, {}, samples);
+  install_signal_flag();
+  std::atomic<int> first_layers{0};
+  std::atomic<int> last_layers{0};
+  std::atomic<int> stopped{0};
+  run_local_ranks(2, [&](Communicator& comm) {
+    Student student = Student::from_checkpoint(test::nano_files(), test::nano_options("", ""), at::kCPU);
+    student.set_evaluation();
+    std::vector<Decoder::Slot>& slots = student.decoder().slots();
+    notice(slots.front(), [&] {
+      ++first_layers;
+      if (comm.is_root()) ::raise(SIGTERM);
+    });
+    notice(slots.back(), [&] { ++last_layers; });
+    try {
+      evaluate_kd(student.decoder(), samples, 1.0, comm);
+    } catch (const StopError&) {
+      ++stopped;
+    }
+  });
+  clear_pending_signal();
+  BOOST_TEST(stopped == 2);
+  BOOST_TEST(first_layers >= 1);
+  BOOST_TEST(last_layers == 0);
 }
 
 BOOST_AUTO_TEST_CASE(train_rows_agree_with_a_direct_computation) {
