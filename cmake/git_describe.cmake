@@ -14,7 +14,7 @@ if(GIT_EXECUTABLE)
   endif()
 endif()
 file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT [=[// Written by cmake/git_describe.cmake.
-#include "src/core/build_git.hpp"
+#include "src/core/internal/build_git.hpp"
 
 namespace anemll {
 

@@ -6,7 +6,7 @@
 // calls are told so instead of reducing the wrong memory.
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
-#include "src/comm/rank_ordered.hpp"
+#include "src/comm/internal/rank_ordered.hpp"
 
 #include <algorithm>
 #include <condition_variable>

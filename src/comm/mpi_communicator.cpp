@@ -1,11 +1,11 @@
 // The MPI backend. Owns two duplicates of the parent communicator: one for collectives, one for the
 // point-to-point traffic of reductions under way. MPI moves bytes only; sums are our own (mpi_reduce.hpp).
 // All waiting is polling, and every poll advances all reductions under way.
-#include "src/comm/mpi_communicator.hpp"
+#include "src/comm/internal/mpi_communicator.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/comm/mpi_check.hpp"
-#include "src/comm/mpi_reduce.hpp"
+#include "src/comm/internal/mpi_check.hpp"
+#include "src/comm/internal/mpi_reduce.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -5,8 +5,8 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/core/tool.hpp"
-#include "src/comm/mpi_check.hpp"
-#include "src/comm/mpi_communicator.hpp"
+#include "src/comm/internal/mpi_check.hpp"
+#include "src/comm/internal/mpi_communicator.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // See cgroup.hpp. A file that is missing or odd limits nothing.
-#include "src/core/cgroup.hpp"
+#include "src/core/internal/cgroup.hpp"
 
 #include <algorithm>
 #include <fstream>

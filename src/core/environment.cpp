@@ -1,5 +1,5 @@
 // See environment.hpp. The table of names here is the only one.
-#include "src/core/environment.hpp"
+#include "src/core/internal/environment.hpp"
 
 #include "anemll/core/one_of.hpp"
 

@@ -1,7 +1,7 @@
 // Log lines, progress reports and the formatting of numbers for people. The terminal belongs to logger.cpp.
 #include "anemll/core/log.hpp"
 
-#include "src/core/logger.hpp"
+#include "src/core/internal/logger.hpp"
 
 #include <algorithm>
 #include <cmath>

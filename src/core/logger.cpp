@@ -1,5 +1,5 @@
 // Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
-#include "src/core/logger.hpp"
+#include "src/core/internal/logger.hpp"
 
 #include "anemll/core/signals.hpp"
 

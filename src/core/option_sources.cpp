@@ -1,9 +1,9 @@
 // The three sources of option values; see the header for the contract.
-#include "src/core/option_sources.hpp"
+#include "src/core/internal/option_sources.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "src/core/value_text.hpp"
+#include "src/core/internal/value_text.hpp"
 
 #include <algorithm>
 #include <cstdlib>

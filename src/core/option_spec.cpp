@@ -1,9 +1,9 @@
 // Parsing, checking and naming of option values, and the search for the nearest known name.
-#include "src/core/option_spec.hpp"
+#include "src/core/internal/option_spec.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/printable.hpp"
-#include "src/core/value_text.hpp"
+#include "src/core/internal/value_text.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,6 +1,6 @@
 // The four texts made from the option table: --help, the table of the docs, --print-config and JSON.
-#include "src/core/option_spec.hpp"
-#include "src/core/value_text.hpp"
+#include "src/core/internal/option_spec.hpp"
+#include "src/core/internal/value_text.hpp"
 
 #include <algorithm>
 #include <type_traits>

@@ -4,9 +4,9 @@
 
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
-#include "src/core/environment.hpp"
-#include "src/core/option_sources.hpp"
-#include "src/core/option_spec.hpp"
+#include "src/core/internal/environment.hpp"
+#include "src/core/internal/option_sources.hpp"
+#include "src/core/internal/option_spec.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -1,7 +1,7 @@
 // The only file with operating-system and processor conditionals.
 #include "anemll/core/platform.hpp"
 
-#include "src/core/cgroup.hpp"
+#include "src/core/internal/cgroup.hpp"
 
 #include <algorithm>
 #include <fstream>

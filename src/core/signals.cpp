@@ -2,7 +2,7 @@
 // that says that a signal was heard.
 #include "anemll/core/signals.hpp"
 
-#include "src/core/logger.hpp"
+#include "src/core/internal/logger.hpp"
 
 #include <atomic>
 #include <cerrno>

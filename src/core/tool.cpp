@@ -4,7 +4,7 @@
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/system_error.hpp"
-#include "src/core/logger.hpp"
+#include "src/core/internal/logger.hpp"
 
 #include <cstdio>
 #include <cstring>

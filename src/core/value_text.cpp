@@ -1,5 +1,5 @@
 // See value_text.hpp. The rules are those of git's and Python's readers where these agree.
-#include "src/core/value_text.hpp"
+#include "src/core/internal/value_text.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/printable.hpp"

@@ -1,4 +1,4 @@
-#include "src/datasets/arrow_rows.hpp"
+#include "src/datasets/internal/arrow_rows.hpp"
 
 #include "src/formats/utf8.hpp"
 

@@ -1,6 +1,6 @@
 // .arrow files: Arrow's stream format, which the datasets library of Python writes, and its file format, told
 // apart by their first bytes.
-#include "src/datasets/arrow_rows.hpp"
+#include "src/datasets/internal/arrow_rows.hpp"
 
 #include <cstring>
 #include <utility>

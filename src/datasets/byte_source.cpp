@@ -1,9 +1,9 @@
-#include "src/datasets/byte_source.hpp"
+#include "src/datasets/internal/byte_source.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/system_error.hpp"
-#include "src/datasets/data_files.hpp"
+#include "src/datasets/internal/data_files.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,7 +1,7 @@
-#include "src/datasets/card.hpp"
+#include "src/datasets/internal/card.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/datasets/yaml_subset.hpp"
+#include "src/datasets/internal/yaml_subset.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
-#include "src/datasets/conversation.hpp"
+#include "src/datasets/internal/conversation.hpp"
 
-#include "src/datasets/record.hpp"
-#include "src/datasets/white_space.hpp"
+#include "src/datasets/internal/record.hpp"
+#include "src/datasets/internal/white_space.hpp"
 
 #include <algorithm>
 #include <array>

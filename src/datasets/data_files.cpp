@@ -1,11 +1,11 @@
-#include "src/datasets/data_files.hpp"
+#include "src/datasets/internal/data_files.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/printable.hpp"
-#include "src/datasets/card.hpp"
-#include "src/datasets/file_names.hpp"
-#include "src/datasets/glob.hpp"
+#include "src/datasets/internal/card.hpp"
+#include "src/datasets/internal/file_names.hpp"
+#include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>
 #include <array>

@@ -5,9 +5,9 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/rng.hpp"
 #include "anemll/core/signals.hpp"
-#include "src/datasets/data_files.hpp"
-#include "src/datasets/dataset_files.hpp"
-#include "src/datasets/dataset_format.hpp"
+#include "src/datasets/internal/data_files.hpp"
+#include "src/datasets/internal/dataset_files.hpp"
+#include "src/datasets/internal/dataset_format.hpp"
 
 #include <deque>
 #include <string>

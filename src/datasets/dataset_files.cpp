@@ -1,12 +1,12 @@
-#include "src/datasets/dataset_files.hpp"
+#include "src/datasets/internal/dataset_files.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/system_error.hpp"
-#include "src/datasets/card.hpp"
-#include "src/datasets/data_files.hpp"
-#include "src/datasets/glob.hpp"
+#include "src/datasets/internal/card.hpp"
+#include "src/datasets/internal/data_files.hpp"
+#include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>
 #include <set>

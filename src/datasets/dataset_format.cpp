@@ -1,8 +1,8 @@
-#include "src/datasets/dataset_format.hpp"
+#include "src/datasets/internal/dataset_format.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/datasets/conversation.hpp"
-#include "src/datasets/white_space.hpp"
+#include "src/datasets/internal/conversation.hpp"
+#include "src/datasets/internal/white_space.hpp"
 
 #include <algorithm>
 #include <string_view>

@@ -1,6 +1,6 @@
-#include "src/datasets/file_names.hpp"
+#include "src/datasets/internal/file_names.hpp"
 
-#include "src/datasets/glob.hpp"
+#include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "src/datasets/glob.hpp"
+#include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>
 #include <optional>

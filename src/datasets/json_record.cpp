@@ -1,7 +1,7 @@
-#include "src/datasets/json_record.hpp"
+#include "src/datasets/internal/json_record.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/datasets/text_window.hpp"
+#include "src/datasets/internal/text_window.hpp"
 
 #include <algorithm>
 #include <cstring>

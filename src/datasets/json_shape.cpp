@@ -1,4 +1,4 @@
-#include "src/datasets/json_shape.hpp"
+#include "src/datasets/internal/json_shape.hpp"
 
 #include <algorithm>
 #include <cstdint>

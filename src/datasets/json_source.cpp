@@ -1,9 +1,9 @@
 // Records out of .json and .jsonl files.
 #include "anemll/core/error.hpp"
-#include "src/datasets/json_record.hpp"
-#include "src/datasets/json_shape.hpp"
-#include "src/datasets/record.hpp"
-#include "src/datasets/text_window.hpp"
+#include "src/datasets/internal/json_record.hpp"
+#include "src/datasets/internal/json_shape.hpp"
+#include "src/datasets/internal/record.hpp"
+#include "src/datasets/internal/text_window.hpp"
 
 #include <cstring>
 #include <string>

@@ -1,5 +1,5 @@
 // Parquet files through Arrow: only the wanted columns, a batch of rows at a time.
-#include "src/datasets/arrow_rows.hpp"
+#include "src/datasets/internal/arrow_rows.hpp"
 
 #include <algorithm>
 #include <utility>

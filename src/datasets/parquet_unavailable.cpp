@@ -1,5 +1,5 @@
 // Parquet and Arrow files in a build without Arrow: an error that says how to get it.
-#include "src/datasets/record.hpp"
+#include "src/datasets/internal/record.hpp"
 
 namespace anemll::datasets {
 namespace {

@@ -1,7 +1,7 @@
 // A .txt or .md file as one record, and where records are.
 #include "anemll/core/error.hpp"
-#include "src/datasets/record.hpp"
-#include "src/datasets/text_window.hpp"
+#include "src/datasets/internal/record.hpp"
+#include "src/datasets/internal/text_window.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "src/datasets/text_window.hpp"
+#include "src/datasets/internal/text_window.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"

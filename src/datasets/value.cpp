@@ -1,6 +1,6 @@
-#include "src/datasets/value.hpp"
+#include "src/datasets/internal/value.hpp"
 
-#include "src/datasets/record.hpp"
+#include "src/datasets/internal/record.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "src/datasets/yaml_subset.hpp"
+#include "src/datasets/internal/yaml_subset.hpp"
 
 #include "anemll/core/error.hpp"
 

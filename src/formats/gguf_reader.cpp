@@ -1,8 +1,8 @@
 // GGUF reading: header, metadata and tensor directory, each held against the bytes that are really there.
 #include "anemll/core/error.hpp"
 #include "anemll/formats/gguf.hpp"
-#include "src/formats/byte_reader.hpp"
-#include "src/formats/limits.hpp"
+#include "src/formats/internal/byte_reader.hpp"
+#include "src/formats/internal/limits.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>

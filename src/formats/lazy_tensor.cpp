@@ -1,5 +1,5 @@
 // Checks that fail before a writer has created its file, and the one that needs the tensor itself.
-#include "src/formats/lazy_tensor.hpp"
+#include "src/formats/internal/lazy_tensor.hpp"
 
 #include "src/formats/utf8.hpp"
 

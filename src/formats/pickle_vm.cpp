@@ -1,8 +1,8 @@
 // The stack machine of pickle protocol 2, cut down to what torch.save emits (Python's pickletools
 // describes every opcode).
-#include "src/formats/limits.hpp"
-#include "src/formats/pickle.hpp"
-#include "src/formats/torch_objects.hpp"
+#include "src/formats/internal/limits.hpp"
+#include "src/formats/internal/pickle.hpp"
+#include "src/formats/internal/torch_objects.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <bit>

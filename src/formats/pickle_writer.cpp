@@ -1,7 +1,7 @@
 // Protocol 2 with the few opcodes that every reader of state dicts knows, C++ ones included.
-#include "src/formats/pickle_writer.hpp"
+#include "src/formats/internal/pickle_writer.hpp"
 
-#include "src/formats/torch_dtype.hpp"
+#include "src/formats/internal/torch_dtype.hpp"
 
 #include <cstdint>
 #include <limits>

@@ -1,8 +1,8 @@
 // A streaming parse: the handler sees every key, so duplicates cannot hide behind a map, and a header of
 // the maximal length costs no more than its own entries.
-#include "src/formats/safetensors_header.hpp"
+#include "src/formats/internal/safetensors_header.hpp"
 
-#include "src/formats/limits.hpp"
+#include "src/formats/internal/limits.hpp"
 
 #include <cstddef>
 #include <unordered_set>

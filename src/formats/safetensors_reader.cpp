@@ -1,10 +1,10 @@
 // Safetensors reading: the checks between header and data, and tensors as views of the map.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/formats/byte_reader.hpp"
-#include "src/formats/limits.hpp"
-#include "src/formats/safetensors_dtype.hpp"
-#include "src/formats/safetensors_header.hpp"
+#include "src/formats/internal/byte_reader.hpp"
+#include "src/formats/internal/limits.hpp"
+#include "src/formats/internal/safetensors_dtype.hpp"
+#include "src/formats/internal/safetensors_header.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -2,9 +2,9 @@
 // follows from types and shapes.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/formats/lazy_tensor.hpp"
-#include "src/formats/limits.hpp"
-#include "src/formats/safetensors_dtype.hpp"
+#include "src/formats/internal/lazy_tensor.hpp"
+#include "src/formats/internal/limits.hpp"
+#include "src/formats/internal/safetensors_dtype.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // From value trees to named tensors.
 #include "anemll/core/error.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/formats/limits.hpp"
+#include "src/formats/internal/limits.hpp"
 
 #include <string>
 #include <utility>

@@ -1,9 +1,9 @@
 // The allow list, and the meaning of each call on it. Shapes and strides are proven to stay inside their
 // storage here, before any data is looked at.
-#include "src/formats/torch_objects.hpp"
+#include "src/formats/internal/torch_objects.hpp"
 
-#include "src/formats/limits.hpp"
-#include "src/formats/torch_dtype.hpp"
+#include "src/formats/internal/limits.hpp"
+#include "src/formats/internal/torch_dtype.hpp"
 
 #include <algorithm>
 #include <array>

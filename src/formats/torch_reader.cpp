@@ -2,10 +2,10 @@
 // that it wrote before and still writes with _use_new_zipfile_serialization=False.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/formats/byte_reader.hpp"
-#include "src/formats/pickle.hpp"
-#include "src/formats/torch_tree.hpp"
-#include "src/formats/zip_reader.hpp"
+#include "src/formats/internal/byte_reader.hpp"
+#include "src/formats/internal/pickle.hpp"
+#include "src/formats/internal/torch_tree.hpp"
+#include "src/formats/internal/zip_reader.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 // Containers are converted once per node and shared; depth, cycles and repetition are checked on the way
 // down.
-#include "src/formats/torch_tree.hpp"
+#include "src/formats/internal/torch_tree.hpp"
 
-#include "src/formats/limits.hpp"
+#include "src/formats/internal/limits.hpp"
 
 #include <cstring>
 #include <memory>

@@ -2,9 +2,9 @@
 // then each storage is made, written and dropped.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/formats/lazy_tensor.hpp"
-#include "src/formats/pickle_writer.hpp"
-#include "src/formats/zip_writer.hpp"
+#include "src/formats/internal/lazy_tensor.hpp"
+#include "src/formats/internal/pickle_writer.hpp"
+#include "src/formats/internal/zip_writer.hpp"
 
 #include <string>
 #include <vector>

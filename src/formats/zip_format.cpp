@@ -1,5 +1,5 @@
 // Serialisation of single ZIP records; ZipWriter puts them in order, the tests put them where they like.
-#include "src/formats/zip_format.hpp"
+#include "src/formats/internal/zip_format.hpp"
 
 #include <algorithm>
 #include <type_traits>

@@ -1,9 +1,9 @@
 // The central directory is read and proven consistent once, in the constructor; afterwards every entry is
 // known to lie inside the file and apart from all others.
-#include "src/formats/zip_reader.hpp"
+#include "src/formats/internal/zip_reader.hpp"
 
-#include "src/formats/limits.hpp"
-#include "src/formats/zip_format.hpp"
+#include "src/formats/internal/limits.hpp"
+#include "src/formats/internal/zip_format.hpp"
 
 #include <algorithm>
 #include <optional>

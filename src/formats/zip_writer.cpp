@@ -1,5 +1,5 @@
 // Checksums are known before a header is written, so no data descriptors and no seeking back.
-#include "src/formats/zip_writer.hpp"
+#include "src/formats/internal/zip_writer.hpp"
 
 #include <utility>
 

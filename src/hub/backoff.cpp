@@ -1,4 +1,4 @@
-#include "src/hub/backoff.hpp"
+#include "src/hub/internal/backoff.hpp"
 
 #include "anemll/core/log.hpp"
 #include "anemll/core/rng.hpp"

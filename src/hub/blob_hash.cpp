@@ -1,4 +1,4 @@
-#include "src/hub/blob_hash.hpp"
+#include "src/hub/internal/blob_hash.hpp"
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"

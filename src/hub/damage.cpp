@@ -1,9 +1,9 @@
-#include "src/hub/damage.hpp"
+#include "src/hub/internal/damage.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/hub/blob_hash.hpp"
+#include "src/hub/internal/blob_hash.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,11 +1,11 @@
-#include "src/hub/download.hpp"
+#include "src/hub/internal/download.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "src/hub/backoff.hpp"
-#include "src/hub/blob_hash.hpp"
-#include "src/hub/names.hpp"
-#include "src/hub/partial_file.hpp"
+#include "src/hub/internal/backoff.hpp"
+#include "src/hub/internal/blob_hash.hpp"
+#include "src/hub/internal/names.hpp"
+#include "src/hub/internal/partial_file.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,15 +1,15 @@
-#include "src/hub/fetch.hpp"
+#include "src/hub/internal/fetch.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
-#include "src/hub/damage.hpp"
-#include "src/hub/download.hpp"
-#include "src/hub/hub_client.hpp"
-#include "src/hub/names.hpp"
-#include "src/hub/partial_file.hpp"
-#include "src/hub/repo_cache.hpp"
+#include "src/hub/internal/damage.hpp"
+#include "src/hub/internal/download.hpp"
+#include "src/hub/internal/hub_client.hpp"
+#include "src/hub/internal/names.hpp"
+#include "src/hub/internal/partial_file.hpp"
+#include "src/hub/internal/repo_cache.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,5 @@
 // The file that knows libcurl.
-#include "src/hub/http.hpp"
+#include "src/hub/internal/http.hpp"
 
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"

@@ -1,10 +1,10 @@
-#include "src/hub/hub_client.hpp"
+#include "src/hub/internal/hub_client.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/printable.hpp"
-#include "src/hub/backoff.hpp"
-#include "src/hub/names.hpp"
+#include "src/hub/internal/backoff.hpp"
+#include "src/hub/internal/names.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,10 +1,10 @@
-#include "src/hub/model_table.hpp"
+#include "src/hub/internal/model_table.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/hub/damage.hpp"
-#include "src/hub/names.hpp"
+#include "src/hub/internal/damage.hpp"
+#include "src/hub/internal/names.hpp"
 
 #include <algorithm>
 #include <set>

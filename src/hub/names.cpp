@@ -1,4 +1,4 @@
-#include "src/hub/names.hpp"
+#include "src/hub/internal/names.hpp"
 
 #include "anemll/core/hash.hpp"
 

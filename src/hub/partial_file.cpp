@@ -1,9 +1,9 @@
-#include "src/hub/partial_file.hpp"
+#include "src/hub/internal/partial_file.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/hub/repo_cache.hpp"
+#include "src/hub/internal/repo_cache.hpp"
 
 #include <cerrno>
 #include <cstring>

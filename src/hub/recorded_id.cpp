@@ -3,7 +3,7 @@
 #include "anemll/hub/recorded_id.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/hub/names.hpp"
+#include "src/hub/internal/names.hpp"
 
 #include <system_error>
 

@@ -1,11 +1,11 @@
-#include "src/hub/repo_cache.hpp"
+#include "src/hub/internal/repo_cache.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/rng.hpp"
 #include "anemll/core/system_error.hpp"
-#include "src/hub/names.hpp"
+#include "src/hub/internal/names.hpp"
 
 #include <algorithm>
 #include <cctype>

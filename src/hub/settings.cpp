@@ -1,5 +1,5 @@
 // The variables of the Python library, with its rules of precedence.
-#include "src/hub/settings.hpp"
+#include "src/hub/internal/settings.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

@@ -2,9 +2,9 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/hub/damage.hpp"
-#include "src/hub/fetch.hpp"
-#include "src/hub/model_table.hpp"
+#include "src/hub/internal/damage.hpp"
+#include "src/hub/internal/fetch.hpp"
+#include "src/hub/internal/model_table.hpp"
 
 #include <algorithm>
 #include <cctype>

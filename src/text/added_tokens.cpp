@@ -1,4 +1,4 @@
-#include "src/text/added_tokens.hpp"
+#include "src/text/internal/added_tokens.hpp"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "src/text/bpe.hpp"
+#include "src/text/internal/bpe.hpp"
 
 #include <algorithm>
 #include <bit>

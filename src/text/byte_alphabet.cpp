@@ -1,4 +1,4 @@
-#include "src/text/byte_alphabet.hpp"
+#include "src/text/internal/byte_alphabet.hpp"
 
 #include "src/text/utf8.hpp"
 

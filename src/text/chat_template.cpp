@@ -2,8 +2,8 @@
 #include "anemll/text/chat_template.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/text/jinja_outline.hpp"
-#include "src/text/qwen3_template.hpp"
+#include "src/text/internal/jinja_outline.hpp"
+#include "src/text/internal/qwen3_template.hpp"
 #include "src/text/utf8.hpp"
 
 #include <array>

@@ -1,4 +1,4 @@
-#include "src/text/gguf_text.hpp"
+#include "src/text/internal/gguf_text.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"

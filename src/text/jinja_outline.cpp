@@ -1,4 +1,4 @@
-#include "src/text/jinja_outline.hpp"
+#include "src/text/internal/jinja_outline.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,6 +1,6 @@
 // The library's tables are those of Unicode 9: a mark that came later keeps its place, and a pair that came
 // later does not compose. utf8proc is newer, so those characters are boundaries here and never reach it.
-#include "src/text/nfc.hpp"
+#include "src/text/internal/nfc.hpp"
 
 #include "src/text/utf8.hpp"
 

@@ -1,4 +1,4 @@
-#include "src/text/qwen3_template.hpp"
+#include "src/text/internal/qwen3_template.hpp"
 
 #include "anemll/core/hash.hpp"
 

@@ -1,4 +1,4 @@
-#include "src/text/splitter.hpp"
+#include "src/text/internal/splitter.hpp"
 
 #include "src/text/utf8.hpp"
 

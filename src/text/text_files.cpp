@@ -1,4 +1,4 @@
-#include "src/text/text_files.hpp"
+#include "src/text/internal/text_files.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

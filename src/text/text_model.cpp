@@ -4,10 +4,10 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/text/gguf_text.hpp"
-#include "src/text/text_files.hpp"
-#include "src/text/token_sources.hpp"
-#include "src/text/tokenizer_config.hpp"
+#include "src/text/internal/gguf_text.hpp"
+#include "src/text/internal/text_files.hpp"
+#include "src/text/internal/token_sources.hpp"
+#include "src/text/internal/tokenizer_config.hpp"
 
 namespace anemll {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "src/text/token_sources.hpp"
+#include "src/text/internal/token_sources.hpp"
 
 #include "anemll/core/error.hpp"
 

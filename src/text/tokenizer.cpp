@@ -3,13 +3,13 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "src/text/added_tokens.hpp"
-#include "src/text/bpe.hpp"
-#include "src/text/byte_alphabet.hpp"
-#include "src/text/byte_table.hpp"
-#include "src/text/nfc.hpp"
-#include "src/text/piece_cache.hpp"
-#include "src/text/splitter.hpp"
+#include "src/text/internal/added_tokens.hpp"
+#include "src/text/internal/bpe.hpp"
+#include "src/text/internal/byte_alphabet.hpp"
+#include "src/text/internal/byte_table.hpp"
+#include "src/text/internal/nfc.hpp"
+#include "src/text/internal/piece_cache.hpp"
+#include "src/text/internal/splitter.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The table of keys of tokenizer_config.json. A key without a row is told by its name.
-#include "src/text/tokenizer_config.hpp"
+#include "src/text/internal/tokenizer_config.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

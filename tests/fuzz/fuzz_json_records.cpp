@@ -2,7 +2,7 @@
 // fields; the rest is the file. What is read must be UTF-8; what is not read must be a data error with a
 // hint.
 #include "anemll/core/error.hpp"
-#include "src/datasets/record.hpp"
+#include "src/datasets/internal/record.hpp"
 #include "src/formats/utf8.hpp"
 #include "tests/support/memory_file.hpp"
 

@@ -5,8 +5,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/text/chat_template.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/text/byte_alphabet.hpp"
-#include "src/text/nfc.hpp"
+#include "src/text/internal/byte_alphabet.hpp"
+#include "src/text/internal/nfc.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>

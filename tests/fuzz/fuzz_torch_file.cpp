@@ -2,7 +2,7 @@
 // pickle of an archive that is built around it: checksums and directories would otherwise keep most inputs
 // from reaching the pickle machine.
 #include "anemll/formats/torch_file.hpp"
-#include "src/formats/zip_format.hpp"
+#include "src/formats/internal/zip_format.hpp"
 #include "tests/fuzz/consume.hpp"
 #include "tests/support/memory_file.hpp"
 

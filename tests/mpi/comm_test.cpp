@@ -1,6 +1,6 @@
 // The MPI backend against the oracle of all backends, with limits small enough to reach every path.
 #include "anemll/comm/communicator.hpp"
-#include "src/comm/mpi_communicator.hpp"
+#include "src/comm/internal/mpi_communicator.hpp"
 #include "tests/support/communicator_cases.hpp"
 
 #include <vector>

@@ -3,26 +3,12 @@
 # "rule: file:line: text" and exits 1 when there is one. CONTRIBUTING.md says why each rule exists.
 set -uo pipefail
 export LC_ALL=C
+support=$(cd "$(dirname "$0")" && pwd)
+readonly support
+# shellcheck source=tests/support/rooms.sh
+source "$support/rooms.sh"
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 
-# Rooms that each room may include. Public headers of a room live in include/anemll/<room>, the rest in src/<room>.
-declare -A may_include=(
-  [core]=""
-  [formats]="core"
-  [data]="core formats"
-  [comm]="core"
-  [hub]="core"
-  [text]="core formats"
-  [datasets]="core formats text"
-  [kernels]="core"
-  [model]="core formats kernels"
-  [quant]="core formats kernels model"
-  [export]="core formats kernels model quant"
-  [score]="core comm kernels model"
-  [teacher]="core formats data comm hub text datasets kernels model score"
-  [train]="core formats data comm hub text kernels model quant export score"
-  [tools]="core formats data comm hub text datasets kernels model quant export score teacher train"
-)
 readonly max_lines=450
 readonly max_fixture_bytes=12000000
 readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost|curl|utf8proc|simdjson|zstd|arrow|parquet)'
@@ -41,6 +27,9 @@ report() {
     violations=$((violations + 1))
   done
 }
+
+# The same from arguments: report_all RULE VIOLATION...
+report_all() { [ $# -eq 1 ] || report "$1" < <(printf '%s\n' "${@:2}"); }
 
 list_files() {
   if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
@@ -61,18 +50,48 @@ report "top level" < <(printf '%s\n' "${files[@]}" | cut -d/ -f1 | sort -u |
 
 report "heavy library in a public header" < <(grep_in '^include/' "$heavy")
 
-report "wrong way between rooms" < <(
-  grep_in '^(src|include/anemll)/[a-z_]+/.*\.(cpp|hpp|cu|cuh|h|in)$' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(anemll|src)/' |
-    while IFS=: read -r file line text; do
-      room=${file#include/anemll/}; room=${room#src/}; room=${room%%/*}
-      target=${text#*\"}; target=${target#*/}; target=${target%%/*}
-      [ "$room" = "$target" ] && continue
-      if [ -z "${may_include[$room]+known}" ]; then
-        echo "$file:$line: the room $room is not in the list of this check"
-      elif [[ " ${may_include[$room]} " != *" $target "* ]]; then
-        echo "$file:$line: $room includes $target"
-      fi
-    done)
+# Rooms and their arrows: src/rooms.txt, which says how it is to be read. Without it every file is of no room.
+[ -f src/rooms.txt ] && read_rooms src/rooms.txt
+report_all "wrong line of rooms.txt" "${wrong_lines[@]}"
+report "room without a folder" < <(for name in "${rooms[@]}"; do
+  if [[ $name == tools/* ]]; then made_by=src/tools/anemll_${name#tools/}.cpp; else made_by=src/$name/CMakeLists.txt; fi
+  [ -f "$made_by" ] || echo "src/rooms.txt:${line_of[$name]}: $name has no $made_by"
+done)
+report "file of no room" < <(select_files '^(src|include)/' | while IFS= read -r file; do
+  [[ $file =~ ^src/(tools/)?(README\.md|CMakeLists\.txt|rooms\.txt)$ ]] && continue
+  room_of "$file"
+  [ -n "${line_of[$room]+known}" ] || echo "$file: src/rooms.txt has no line $room"
+done)
+
+# Every #include of a header of a room, also those of tests.
+declare -A used_arrows=()
+declare -a wrong_way=() not_theirs=()
+while IFS=: read -r file line text; do
+  header=${text#*\"}
+  header=${header%%\"*}
+  room_of "$header"
+  target=$room
+  if [[ $header =~ ^src/([^/]+)/internal/ ]]; then
+    [[ $file =~ ^(src|tests/unit)/"${BASH_REMATCH[1]}"/ || $file =~ ^tests/(mpi|fuzz)/ ]] ||
+      not_theirs+=("$file:$line: $header is internal to $target")
+  fi
+  [[ $file == tests/* ]] && continue
+  room_of "$file"
+  [ "$room" = "$target" ] && continue
+  used_arrows["$room $target"]=1
+  [[ " ${uses[$room]-} " == *" $target "* ]] || wrong_way+=("$file:$line: $room includes $target")
+done < <(grep_in "$code" '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(anemll|src)/')
+report_all "wrong way between rooms" "${wrong_way[@]}"
+report_all "internal header of another room" "${not_theirs[@]}"
+report "arrow without an include" < <(for name in "${rooms[@]}"; do
+  for used in ${uses[$name]}; do
+    [ -n "${used_arrows[$name $used]+used}" ] ||
+      echo "src/rooms.txt:${line_of[$name]}: $name uses $used, but none of its files includes that room"
+  done
+done)
+[ ${#wrong_lines[@]} -gt 0 ] || report "table of src/README.md" < <(
+  bash "$support/rooms_table.sh" . 2>&1 | cmp -s - src/README.md ||
+    echo "src/README.md: not what src/rooms.txt says; bash tests/support/rooms_table.sh --write makes it so")
 
 report "backend #if in shared code" < <(grep_in "$code" "$backend_if" | grep -vE '_VERSION|VERSION_')
 report "platform #if outside the platform file" < <(grep_in "$code" "$platform_if" | grep -vE '^src/core/platform')
@@ -83,7 +102,8 @@ report "file over $max_lines lines" < <(select_files '^(src|include|tests)/.*(\.
 # A source file whose header says what it owns need not repeat it.
 report "file without an opening comment" < <(select_files "$code" | while IFS= read -r file; do
   header=${file%.*}.hpp
-  [ "$file" != "$header" ] && { [ -f "$header" ] || [ -f "include/anemll/${header#src/}" ]; } && continue
+  [ "$file" != "$header" ] && { [ -f "$header" ] || [ -f "include/anemll/${header#src/}" ] ||
+    [ -f "${header%/*}/internal/${header##*/}" ]; } && continue
   head -n 1 "$file" | grep -qE '^(//|/\*)' || echo "$file:1"
 done)
 report "header without pragma once" < <(select_files '\.hpp$' | tr '\n' '\0' | xargs -0 -r grep -L '^#pragma once')

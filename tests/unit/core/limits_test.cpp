@@ -4,7 +4,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/platform.hpp"
 #include "anemll/core/threads.hpp"
-#include "src/core/cgroup.hpp"
+#include "src/core/internal/cgroup.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <filesystem>

@@ -4,8 +4,8 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/core/printable.hpp"
-#include "src/core/environment.hpp"
-#include "src/core/value_text.hpp"
+#include "src/core/internal/environment.hpp"
+#include "src/core/internal/value_text.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -3,7 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "src/core/option_spec.hpp"
+#include "src/core/internal/option_spec.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 

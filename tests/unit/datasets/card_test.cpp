@@ -1,5 +1,5 @@
 // The card of a data set: which files are which configuration's, and what is no card of ours.
-#include "src/datasets/card.hpp"
+#include "src/datasets/internal/card.hpp"
 
 #include "anemll/datasets/data_files.hpp"
 #include "tests/unit/datasets/support.hpp"

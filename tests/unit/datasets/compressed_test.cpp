@@ -1,5 +1,5 @@
 // .gz, .zst, .bz2 and .xz of text files: any number of members, and damaged ones.
-#include "src/datasets/byte_source.hpp"
+#include "src/datasets/internal/byte_source.hpp"
 #include "tests/unit/datasets/support.hpp"
 
 #include <bzlib.h>

@@ -1,7 +1,7 @@
 // What a path means: files, folders, patterns, splits and configurations.
 #include "anemll/datasets/data_files.hpp"
-#include "src/datasets/dataset_files.hpp"
-#include "src/datasets/glob.hpp"
+#include "src/datasets/internal/dataset_files.hpp"
+#include "src/datasets/internal/glob.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/unit/datasets/support.hpp"
 

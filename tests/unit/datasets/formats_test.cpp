@@ -1,5 +1,5 @@
 // Records to documents: every format on real records, its skip rules, and records that do not fit.
-#include "src/datasets/white_space.hpp"
+#include "src/datasets/internal/white_space.hpp"
 #include "tests/unit/datasets/support.hpp"
 
 using namespace anemll;

@@ -1,5 +1,5 @@
 // Values as Python's json.dumps writes them, which is how templates print tools.
-#include "src/datasets/value.hpp"
+#include "src/datasets/internal/value.hpp"
 
 #include "tests/unit/datasets/support.hpp"
 

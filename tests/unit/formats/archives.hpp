@@ -2,7 +2,7 @@
 #pragma once
 
 #include "anemll/formats/torch_file.hpp"
-#include "src/formats/zip_format.hpp"
+#include "src/formats/internal/zip_format.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/formats/tensors.hpp"
 

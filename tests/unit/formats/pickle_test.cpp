@@ -1,5 +1,5 @@
 // The restricted pickle machine and the tensor calls, on pickles built opcode by opcode.
-#include "src/formats/limits.hpp"
+#include "src/formats/internal/limits.hpp"
 #include "tests/unit/formats/archives.hpp"
 
 #include <string>

@@ -1,7 +1,7 @@
 // The .pt writer by reading back and by the bytes it must and must not contain.
 #include "anemll/formats/torch_file.hpp"
 
-#include "src/formats/zip_reader.hpp"
+#include "src/formats/internal/zip_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/formats/tensors.hpp"
 

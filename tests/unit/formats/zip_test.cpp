@@ -1,6 +1,6 @@
 // The archive layer: sizes beyond 4 GiB (in a sparse file), deflated entries, and every way in which a
 // directory can lie.
-#include "src/formats/zip_format.hpp"
+#include "src/formats/internal/zip_format.hpp"
 #include "tests/unit/formats/archives.hpp"
 
 #include <string>

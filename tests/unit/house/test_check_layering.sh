@@ -17,6 +17,22 @@ expect() {
   rm "$tree/$2"
 }
 
+# The sources and the rooms of a small house.
+house='core: # The ground.
+data: core # Caches.
+comm: core # Ranks.
+train: data # Runs.
+tools/snap: core # A program.'
+write src/rooms.txt "$house"
+write src/README.md '<!-- from rooms.txt: begin -->\n<!-- from rooms.txt: end -->'
+for room in core data comm train; do write src/$room/CMakeLists.txt "anemll_add_library($room)"; done
+write src/tools/CMakeLists.txt '# Programs.'
+for file in data/cache comm/ranks tools/snap_report; do write src/$file.cpp '// Uses core.\n#include "anemll/core/error.hpp"'; done
+write src/tools/anemll_snap.cpp '// A program.\n#include "src/tools/snap_report.hpp"'
+write src/core/internal/hidden.hpp '// Ours.\n#pragma once'
+write src/core/hidden.cpp '#include "src/core/internal/hidden.hpp"'
+write tests/unit/core/hidden_test.cpp '// Looks inside.\n#include "src/core/internal/hidden.hpp"'
+bash "$(dirname "$checker")/rooms_table.sh" --write "$tree" || failures=$((failures + 1))
 write src/core/good.hpp '// Owns nothing.\n#pragma once\n#include "anemll/core/error.hpp"'
 write src/core/good.cpp '#include "src/core/good.hpp"'
 write src/train/uses.cpp '// Reads caches.\n#include "src/data/cache.hpp"\n#if NCCL_VERSION_CODE > 22800\n#endif'
@@ -31,7 +47,42 @@ expect "heavy library in a public header" include/anemll/core/t.hpp '// T.\n#pra
 expect "heavy library in a public header" include/anemll/core/m.hpp '// M.\n#pragma once\n  #  include "mpi.h"'
 expect "wrong way between rooms" src/core/up.cpp '// Up.\n#include "src/train/step.hpp"'
 expect "wrong way between rooms" src/data/side.cpp '// Side.\n#include "anemll/comm/communicator.hpp"'
-expect "wrong way between rooms" src/attic/new.cpp '// New.\n#include "anemll/core/error.hpp"'
+expect "wrong way between rooms" src/tools/snap_more.cpp '// More.\n#include "src/data/cache.hpp"'
+expect "wrong way between rooms" src/core/tool.cpp '// Tool.\n#include "src/tools/snap_report.hpp"'
+expect "file of no room" src/attic/new.cpp '// New.\n#include "anemll/core/error.hpp"'
+expect "file of no room" include/anemll/attic/new.hpp '// New.\n#pragma once'
+expect "file of no room" src/alone.cpp '// Alone.\n#include "anemll/core/error.hpp"'
+expect "file of no room" src/tools/anemll_prune.cpp '// A program without a line.'
+expect "internal header of another room" src/data/peeks.cpp '// Peeks.\n#include "src/core/internal/hidden.hpp"'
+expect "internal header of another room" include/anemll/core/peeks.hpp '// P.\n#pragma once\n#include "src/core/internal/hidden.hpp"'
+expect "internal header of another room" tests/unit/data/peeks_test.cpp '// Peeks.\n#include "src/core/internal/hidden.hpp"'
+
+# expect_rooms RULE FROM TO: the tree with this change of rooms.txt is refused by that rule.
+expect_rooms() {
+  write src/rooms.txt "${house/"$2"/"$3"}"
+  local output
+  output=$(bash "$checker" "$tree") && { echo "accepted: $1 ($3)"; failures=$((failures + 1)); }
+  grep -q "^$1: src/" <<<"$output" || { echo "rule '$1' did not see '$3'; it said: $output"; failures=$((failures + 1)); }
+  write src/rooms.txt "$house"
+}
+expect_rooms "wrong line of rooms.txt" "comm: core # Ranks." "comm: core"
+expect_rooms "wrong line of rooms.txt" "comm: core #" "comm, data: core #"
+expect_rooms "wrong line of rooms.txt" "comm: core #" "comm: core core #"
+expect_rooms "wrong line of rooms.txt" "comm: core #" "comm: core attic #"
+expect_rooms "wrong line of rooms.txt" "comm: core #" "comm: comm #"
+expect_rooms "wrong line of rooms.txt" "comm: core #" "data: core #"
+# An arrow to a room below: with the one back it is a circle.
+expect_rooms "wrong line of rooms.txt" "data: core #" "data: core train #"
+expect_rooms "wrong line of rooms.txt" "core: #" "core: tools/snap #"
+expect_rooms "arrow without an include" "comm: core #" "comm: core data #"
+expect_rooms "arrow without an include" "tools/snap: core #" "tools/snap: core train #"
+expect_rooms "room without a folder" "comm: core" $'attic: # Old things.\ncomm: core'
+expect_rooms "room without a folder" "tools/snap: core" $'tools/prune: # Cuts.\ntools/snap: core'
+expect_rooms "table of src/README.md" "Caches." "Caches and more."
+rm "$tree/src/rooms.txt"
+output=$(bash "$checker" "$tree") && { echo "accepted: no rooms.txt"; failures=$((failures + 1)); }
+grep -q "^file of no room: src/core/" <<<"$output" || { echo "without rooms.txt it said: $output"; failures=$((failures + 1)); }
+write src/rooms.txt "$house"
 expect "backend #if in shared code" src/comm/c.cpp '// C.\n#ifdef ANEMLL_HAVE_NCCL\n#endif'
 expect "platform #if outside the platform file" src/core/p.cpp '// P.\n#if defined(__APPLE__)\n#endif'
 expect "file over 450 lines" src/core/long.cpp "// Long.$(printf '\\n%.0s' $(seq 451))"

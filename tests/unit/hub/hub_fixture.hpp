@@ -5,7 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/hub/hub.hpp"
-#include "src/hub/fetch.hpp"
+#include "src/hub/internal/fetch.hpp"
 #include "tests/support/fake_hub.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -2,7 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/text/byte_alphabet.hpp"
+#include "src/text/internal/byte_alphabet.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/real_models.hpp"
 #include "tests/support/temp_dir.hpp"

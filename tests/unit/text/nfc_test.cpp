@@ -1,5 +1,5 @@
 // Normalisation against the Python library, and its tables against the Unicode data.
-#include "src/text/nfc.hpp"
+#include "src/text/internal/nfc.hpp"
 
 #include "src/text/utf8.hpp"
 #include "tests/unit/text/text_fixture.hpp"

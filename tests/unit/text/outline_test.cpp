@@ -1,5 +1,5 @@
 // The outline of a chat template: what makes no difference, and what does.
-#include "src/text/jinja_outline.hpp"
+#include "src/text/internal/jinja_outline.hpp"
 
 #include <string>
 

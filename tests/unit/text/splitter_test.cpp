@@ -1,5 +1,5 @@
 // The split patterns against the Python library's pieces, and their cost on bad cases.
-#include "src/text/splitter.hpp"
+#include "src/text/internal/splitter.hpp"
 
 #include "tests/unit/text/text_fixture.hpp"
 

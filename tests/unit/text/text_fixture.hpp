@@ -4,7 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/text/byte_alphabet.hpp"
+#include "src/text/internal/byte_alphabet.hpp"
 #include "src/text/utf8.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,0 +1,35 @@
+// How the records lie in a .json file, found by a first look that keeps nothing: one array, objects one after
+// the other, or an object around one array of them ({"version": 1, "data": [...]}).
+#pragma once
+
+#include "src/datasets/internal/record.hpp"
+#include "src/datasets/internal/text_window.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace anemll::datasets {
+
+struct JsonShape {
+  enum class Kind { array, objects, wrapped };
+  Kind kind = Kind::objects;
+  std::string member;  ///< wrapped: the name of the array, as it is spelled in the file
+};
+
+/// An object that has a wanted field is a record, whatever else it has. Bad JSON is left for the reader to
+/// report.
+JsonShape json_shape(const std::filesystem::path& path, const FieldList& wanted);
+
+/// The length of the JSON value at the front of the window, read until it is whole; 0 where the file ends
+/// inside it. Only brackets and quotes are looked at.
+std::size_t value_length(TextWindow& window);
+
+/// Moves the window from behind the opening bracket of an object to the first byte of the value of `member`.
+/// False when there is none.
+bool enter_member(TextWindow& window, std::string_view member);
+
+/// From inside an object, behind a value, to behind its closing bracket. False when that is not good JSON.
+bool leave_object(TextWindow& window);
+
+}  // namespace anemll::datasets
