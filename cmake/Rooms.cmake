@@ -3,7 +3,7 @@
 #   ANEMLL_PROGRAMS       names of the programs of src/tools, without anemll_
 #   ANEMLL_USES_<name>    rooms that a room, or the program tools/<name>, may use
 set(ANEMLL_ROOMS_FILE ${PROJECT_SOURCE_DIR}/src/rooms.txt)
-set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ANEMLL_ROOMS_FILE})
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ANEMLL_ROOMS_FILE})
 set(ANEMLL_ROOMS "")
 set(ANEMLL_PROGRAMS "")
 file(STRINGS ${ANEMLL_ROOMS_FILE} lines REGEX "^[a-z]")

@@ -53,6 +53,8 @@ report "heavy library in a public header" < <(grep_in '^include/' "$heavy")
 # Rooms and their arrows: src/rooms.txt, which says how it is to be read. Without it every file is of no room.
 [ -f src/rooms.txt ] && read_rooms src/rooms.txt
 report_all "wrong line of rooms.txt" "${wrong_lines[@]}"
+report "room named outside rooms.txt" < <(grep_in '^src/[^/]+/CMakeLists\.txt$' '^[^#]*anemll::[a-z]' |
+  sed 's/anemll::warnings//' | grep 'anemll::[a-z]')
 report "room without a folder" < <(for name in "${rooms[@]}"; do
   if [[ $name == tools/* ]]; then made_by=src/tools/anemll_${name#tools/}.cpp; else made_by=src/$name/CMakeLists.txt; fi
   [ -f "$made_by" ] || echo "src/rooms.txt:${line_of[$name]}: $name has no $made_by"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the arrays are read by those who source this file
 # Reads src/rooms.txt, for check_layering.sh and rooms_table.sh (bash 5). read_rooms FILE fills, for every line
 # "NAME: rooms it may use  # what it owns" that is right:
 #   rooms        the names in the order of the file; programs are tools/NAME
@@ -8,7 +8,6 @@
 # and for every other line an element "FILE:LINE: why" of wrong_lines. What an arrow names must stand above it: so there is
 # no circle.
 declare -a rooms=() wrong_lines=()
-# shellcheck disable=SC2034  # read by those who source this file
 declare -A uses=() owns=() line_of=()
 
 read_rooms() {
