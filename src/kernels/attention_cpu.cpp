@@ -114,23 +114,23 @@ ANEMLL_INLINE void transpose(const float* from, Index padded, Index rows, Index 
 
 /// Where a unit's pieces lie in memory.
 struct Unit {
-  Index dim_padded, length_padded, query_stride, kv_stride, kv_offset, batch, groups, first_head;
+  Index dim_padded, keys_padded, query_stride, kv_stride, kv_offset, batch, groups, first_head;
   Unit(const AttentionShape& s, Index unit)
       : dim_padded(round_up(s.dim)),
-        length_padded(round_up(s.length)),
+        keys_padded(round_up(s.keys)),
         query_stride(s.heads * s.dim),
         kv_stride(s.kv_heads * s.dim),
-        kv_offset((unit / s.kv_heads) * s.length * kv_stride + (unit % s.kv_heads) * s.dim),
+        kv_offset((unit / s.kv_heads) * s.keys * kv_stride + (unit % s.kv_heads) * s.dim),
         batch(unit / s.kv_heads),
         groups(s.heads / s.kv_heads),
         first_head((unit % s.kv_heads) * groups) {}
 };
 
-/// scores[i, j] = q_i . k_j for rows first..first+rows of one head, up to the diagonal.
+/// scores[i, j] = q_i . k_j for `rows` queries of one head from position `first` on, up to the diagonal.
 ANEMLL_INLINE void score(const float* q, const float* keys_t, const Unit& u, Index dim, Index first,
                          Index rows, float* scores) {
   product<false>(
-      {q, u.dim_padded, 1}, keys_t, u.length_padded, scores, u.length_padded, rows,
+      {q, u.dim_padded, 1}, keys_t, u.keys_padded, scores, u.keys_padded, rows,
       [&](Index last) { return round_up(first + last + 1); },
       [&](Index, Index) {
         return Range{0, dim};
@@ -143,25 +143,26 @@ ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, cons
   const Unit u(s, unit);
   const float scale = 1.0F / std::sqrt(static_cast<float>(s.dim));
   float* keys_t = scratch;
-  float* values = keys_t + s.dim * u.length_padded;
-  float* rows_q = values + s.length * u.dim_padded;
+  float* values = keys_t + s.dim * u.keys_padded;
+  float* rows_q = values + s.keys * u.dim_padded;
   float* scores = rows_q + kBlock * u.dim_padded;
-  float* mixed = scores + kBlock * u.length_padded;
+  float* mixed = scores + kBlock * u.keys_padded;
 
-  unpack(k + u.kv_offset, u.kv_stride, s.length, s.dim, u.dim_padded, values);
-  transpose(values, u.dim_padded, s.length, s.dim, u.length_padded, keys_t);
-  unpack(v + u.kv_offset, u.kv_stride, s.length, s.dim, u.dim_padded, values);
+  unpack(k + u.kv_offset, u.kv_stride, s.keys, s.dim, u.dim_padded, values);
+  transpose(values, u.dim_padded, s.keys, s.dim, u.keys_padded, keys_t);
+  unpack(v + u.kv_offset, u.kv_stride, s.keys, s.dim, u.dim_padded, values);
   for (Index head = u.first_head; head < u.first_head + u.groups; ++head) {
-    for (Index first = 0; first < s.length; first += kBlock) {
-      const Index rows = std::min(kBlock, s.length - first);
-      const Index offset = (u.batch * s.length + first) * u.query_stride + head * s.dim;
+    for (Index row = 0; row < s.queries; row += kBlock) {
+      const Index rows = std::min(kBlock, s.queries - row);
+      const Index first = s.earlier() + row;  // position of the block's first query
+      const Index offset = (u.batch * s.queries + row) * u.query_stride + head * s.dim;
       unpack(q + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_q);
       score(rows_q, keys_t, u, s.dim, first, rows, scores);
       for (Index i = 0; i < rows; ++i) {
-        float* p = scores + i * u.length_padded;
+        float* p = scores + i * u.keys_padded;
         const Index keys = first + i + 1;
         if (allowed != nullptr) {
-          const std::uint8_t* visible = allowed + (u.batch * s.length + first + i) * s.length;
+          const std::uint8_t* visible = allowed + (u.batch * s.queries + row + i) * s.keys;
           for (Index j = 0; j < keys; ++j)
             p[j] = visible[j] != 0 ? p[j] : -std::numeric_limits<float>::infinity();
         }
@@ -175,15 +176,15 @@ ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, cons
           p[j] = e;
           sum += e;
         }
-        log_sums[(u.batch * s.heads + head) * s.length + first + i] = top * scale + std::log(sum);
+        log_sums[(u.batch * s.heads + head) * s.queries + row + i] = top * scale + std::log(sum);
         const float inverse = 1.0F / sum;
 #pragma omp simd
         for (Index j = 0; j < keys; ++j) p[j] *= inverse;
         // The tile that crosses the diagonal reads up to its last row's key.
-        for (Index j = keys; j < std::min(keys + kTileRows, u.length_padded); ++j) p[j] = 0;
+        for (Index j = keys; j < std::min(keys + kTileRows, u.keys_padded); ++j) p[j] = 0;
       }
       product<false>(
-          {scores, u.length_padded, 1}, values, u.dim_padded, mixed, u.dim_padded, rows,
+          {scores, u.keys_padded, 1}, values, u.dim_padded, mixed, u.dim_padded, rows,
           [&](Index) { return u.dim_padded; },
           [&](Index, Index last) {
             return Range{0, first + last + 1};
@@ -200,25 +201,26 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
   const Unit u(s, unit);
   const float scale = 1.0F / std::sqrt(static_cast<float>(s.dim));
   float* keys_t = scratch;
-  float* values_t = keys_t + s.dim * u.length_padded;
-  float* keys = values_t + s.dim * u.length_padded;
-  float* sum_k = keys + s.length * u.dim_padded;
-  float* sum_v = sum_k + s.length * u.dim_padded;
-  float* rows_q = sum_v + s.length * u.dim_padded;
+  float* values_t = keys_t + s.dim * u.keys_padded;
+  float* keys = values_t + s.dim * u.keys_padded;
+  float* sum_k = keys + s.keys * u.dim_padded;
+  float* sum_v = sum_k + s.keys * u.dim_padded;
+  float* rows_q = sum_v + s.keys * u.dim_padded;
   float* rows_g = rows_q + kBlock * u.dim_padded;
   float* rows_o = rows_g + kBlock * u.dim_padded;
   float* p = rows_o + kBlock * u.dim_padded;
-  float* grad_p = p + kBlock * u.length_padded;
+  float* grad_p = p + kBlock * u.keys_padded;
 
-  unpack(v + u.kv_offset, u.kv_stride, s.length, s.dim, u.dim_padded, keys);
-  transpose(keys, u.dim_padded, s.length, s.dim, u.length_padded, values_t);
-  unpack(k + u.kv_offset, u.kv_stride, s.length, s.dim, u.dim_padded, keys);
-  transpose(keys, u.dim_padded, s.length, s.dim, u.length_padded, keys_t);
-  std::fill(sum_k, sum_v + s.length * u.dim_padded, 0.0F);
+  unpack(v + u.kv_offset, u.kv_stride, s.keys, s.dim, u.dim_padded, keys);
+  transpose(keys, u.dim_padded, s.keys, s.dim, u.keys_padded, values_t);
+  unpack(k + u.kv_offset, u.kv_stride, s.keys, s.dim, u.dim_padded, keys);
+  transpose(keys, u.dim_padded, s.keys, s.dim, u.keys_padded, keys_t);
+  std::fill(sum_k, sum_v + s.keys * u.dim_padded, 0.0F);
   for (Index head = u.first_head; head < u.first_head + u.groups; ++head) {
-    for (Index first = 0; first < s.length; first += kBlock) {
-      const Index rows = std::min(kBlock, s.length - first);
-      const Index offset = (u.batch * s.length + first) * u.query_stride + head * s.dim;
+    for (Index row = 0; row < s.queries; row += kBlock) {
+      const Index rows = std::min(kBlock, s.queries - row);
+      const Index first = s.earlier() + row;  // position of the block's first query
+      const Index offset = (u.batch * s.queries + row) * u.query_stride + head * s.dim;
       unpack(q + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_q);
       unpack(grad_out + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_g);
       unpack(out + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_o);
@@ -226,10 +228,10 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
       score(rows_g, values_t, u, s.dim, first, rows, grad_p);
       const Index width = round_up(first + rows);
       for (Index i = 0; i < rows; ++i) {
-        float* probability = p + i * u.length_padded;
-        float* g = grad_p + i * u.length_padded;
+        float* probability = p + i * u.keys_padded;
+        float* g = grad_p + i * u.keys_padded;
         const Index last = first + i + 1;
-        const float log_sum = log_sums[(u.batch * s.heads + head) * s.length + first + i];
+        const float log_sum = log_sums[(u.batch * s.heads + head) * s.queries + row + i];
         float delta = 0;
 #pragma omp simd reduction(+ : delta)
         for (Index d = 0; d < s.dim; ++d)
@@ -237,7 +239,7 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
 #pragma omp simd
         for (Index j = 0; j < last; ++j) probability[j] = exp_fast(probability[j] * scale - log_sum);
         if (allowed != nullptr) {
-          const std::uint8_t* visible = allowed + (u.batch * s.length + first + i) * s.length;
+          const std::uint8_t* visible = allowed + (u.batch * s.queries + row + i) * s.keys;
           for (Index j = 0; j < last; ++j) probability[j] = visible[j] != 0 ? probability[j] : 0.0F;
         }
 #pragma omp simd
@@ -246,27 +248,27 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
       }
       const auto whole = [&](Index) { return u.dim_padded; };
       const auto below = [&](Index top, Index) { return Range{std::max<Index>(top - first, 0), rows}; };
-      product<true>({p, 1, u.length_padded}, rows_g, u.dim_padded, sum_v, u.dim_padded, first + rows, whole,
+      product<true>({p, 1, u.keys_padded}, rows_g, u.dim_padded, sum_v, u.dim_padded, first + rows, whole,
                     below);
-      product<true>({grad_p, 1, u.length_padded}, rows_q, u.dim_padded, sum_k, u.dim_padded, first + rows,
+      product<true>({grad_p, 1, u.keys_padded}, rows_q, u.dim_padded, sum_k, u.dim_padded, first + rows,
                     whole, below);
-      product<false>({grad_p, u.length_padded, 1}, keys, u.dim_padded, rows_o, u.dim_padded, rows, whole,
+      product<false>({grad_p, u.keys_padded, 1}, keys, u.dim_padded, rows_o, u.dim_padded, rows, whole,
                      [&](Index, Index last) {
                        return Range{0, first + last + 1};
                      });
       pack(rows_o, u.dim_padded, rows, s.dim, u.query_stride, grad_q + offset);
     }
   }
-  pack(sum_k, u.dim_padded, s.length, s.dim, u.kv_stride, grad_k + u.kv_offset);
-  pack(sum_v, u.dim_padded, s.length, s.dim, u.kv_stride, grad_v + u.kv_offset);
+  pack(sum_k, u.dim_padded, s.keys, s.dim, u.kv_stride, grad_k + u.kv_offset);
+  pack(sum_v, u.dim_padded, s.keys, s.dim, u.kv_stride, grad_v + u.kv_offset);
 }
 
 }  // namespace
 
 Index attention_scratch(const AttentionShape& s) {
   const Index dim = round_up(s.dim);
-  const Index length = round_up(s.length);
-  return 2 * s.dim * length + 3 * s.length * dim + 3 * kBlock * dim + 2 * kBlock * length;
+  const Index keys = round_up(s.keys);
+  return 2 * s.dim * keys + 3 * s.keys * dim + 3 * kBlock * dim + 2 * kBlock * keys;
 }
 
 #define ANEMLL_DEFINE(T)                                                                                     \

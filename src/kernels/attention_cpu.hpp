@@ -8,16 +8,19 @@
 
 namespace anemll::kernels {
 
+/// The queries are the last of the keys' positions: query i stands where key keys - queries + i does.
 struct AttentionShape {
-  Index batch = 0, length = 0, heads = 0, kv_heads = 0, dim = 0;
+  Index batch = 0, queries = 0, keys = 0, heads = 0, kv_heads = 0, dim = 0;
   Index units() const { return batch * kv_heads; }
+  Index earlier() const { return keys - queries; }  ///< keys before the first query
 };
 
 /// Floats of scratch per thread; enough for both directions.
 Index attention_scratch(const AttentionShape& shape);
 
-// q, out and their gradients [B, L, heads, dim]; k, v [B, L, kv_heads, dim]; allowed [B, L, L] bytes (nonzero
-// = attend; the causal rule holds besides) or null; log_sums [B, heads, L], kept for backward.
+// q, out and their gradients [B, queries, heads, dim]; k, v [B, keys, kv_heads, dim]; allowed [B, queries,
+// keys] bytes (nonzero = attend; the causal rule holds besides) or null; log_sums [B, heads, queries], kept
+// for backward.
 #define ANEMLL_DECLARE(T)                                                                                \
   void attention_unit(const AttentionShape& shape, const T* q, const T* k, const T* v,                   \
                       const std::uint8_t* allowed, T* out, float* log_sums, float* scratch, Index unit); \

@@ -248,7 +248,7 @@ void for_units(const AttentionShape& shape, const std::function<void(Index, floa
 }
 
 AttentionShape shape_of(const at::Tensor& q, const at::Tensor& k) {
-  return {q.size(0), q.size(1), q.size(2), k.size(2), q.size(3)};
+  return {q.size(0), q.size(1), k.size(1), q.size(2), k.size(2), q.size(3)};
 }
 
 struct Attention : torch::autograd::Function<Attention> {
@@ -257,11 +257,13 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor q = query.contiguous();
     const at::Tensor k = key.contiguous();
     const at::Tensor v = value.contiguous();
-    const at::Tensor allowed = optional_allowed ? optional_allowed->contiguous() : at::Tensor();
     const AttentionShape shape = shape_of(q, k);
+    const at::Tensor allowed =
+        optional_allowed ? optional_allowed->expand({shape.batch, 1, shape.queries, shape.keys}).contiguous()
+                         : at::Tensor();
     const at::Tensor out = at::empty_like(q);
     const at::Tensor log_sums =
-        at::empty({shape.batch, shape.heads, shape.length}, q.options().dtype(at::kFloat));
+        at::empty({shape.batch, shape.heads, shape.queries}, q.options().dtype(at::kFloat));
     const auto run = [&]<class T>(const T*) {
       for_units(shape, [&](Index unit, float* scratch) {
         attention_unit(shape, data<T>(q), data<T>(k), data<T>(v), data<std::uint8_t>(allowed), data<T>(out),
@@ -319,10 +321,14 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   return SwiGlu::apply(gate, up);
 }
 
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
+  return generic::geglu(gate, up);
+}
+
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& allowed) {
   // Beyond this length the blocked operator wins: its scores stay in the cache.
-  if (!has_kernels(q, q.scalar_type()) || q.size(1) > kMaxFusedLength)
+  if (!has_kernels(q, q.scalar_type()) || k.size(1) > kMaxFusedLength)
     return generic::attention(q, k, v, allowed);
   return Attention::apply(q, k, v, optional(allowed));
 }

@@ -27,13 +27,20 @@ at::Tensor head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double 
 /// silu(gate) * up, same shape and dtype.
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
-/// q [B, L, heads, dim], k and v [B, L, kv_heads, dim] compute -> [B, L, heads, dim]. Softmax in fp32, scale
-/// dim^-1/2. allowed [B, 1, L, L] bool (true = attend) or undefined for plain causal attention.
+/// gelu(gate) * up with the tanh form of GELU, same shape and dtype. Composed of operators on every device.
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up);
+
+/// q [B, L, heads, dim], k and v [B, K, kv_heads, dim] compute -> [B, L, heads, dim]; the L queries are the
+/// last of the K positions. Softmax in fp32, scale dim^-1/2. allowed [B or 1, 1, L, K] bool (true = attend)
+/// or undefined for plain causal attention.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& allowed);
 
-/// Padding mask [B, L] (nonzero = attend) -> allowed [B, 1, L, L]: causal and not padded. A row that would
-/// see nothing (left padding) sees itself, so that no NaN arises. All ones give an undefined tensor.
-at::Tensor causal_padding_mask(const at::Tensor& mask);
+/// What the last `queries` of `keys` positions may see: [B or 1, 1, queries, keys] bool. `padding` [B, keys]
+/// (nonzero = attend) or undefined; `window`: positions that one sees, itself included, or 0 for all up to
+/// its own. A row that would see nothing (left padding) sees itself, so that no NaN arises. Undefined where
+/// plain causal attention is meant.
+at::Tensor attention_mask(const at::Tensor& padding, std::int64_t queries, std::int64_t keys,
+                          std::int64_t window, at::Device device);
 
 }  // namespace anemll::kernels

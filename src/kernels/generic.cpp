@@ -1,9 +1,8 @@
 #include "src/kernels/generic.hpp"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/eye.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -42,6 +41,10 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   return (at::silu(gate.to(at::kFloat)) * up.to(at::kFloat)).to(gate.scalar_type());
 }
 
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
+  return (at::gelu(gate.to(at::kFloat), "tanh") * up.to(at::kFloat)).to(gate.scalar_type());
+}
+
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& allowed) {
   const std::int64_t groups = q.size(2) / k.size(2);
@@ -50,22 +53,34 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const auto repeat = [groups](const at::Tensor& x) {
     return (groups == 1 ? x : x.repeat_interleave(groups, 2)).transpose(1, 2);
   };
+  // The operator's own causal rule starts at the first key, ours ends at the last; one query sees all keys.
+  const std::int64_t queries = q.size(1), keys = k.size(1);
   std::optional<at::Tensor> mask;
-  if (allowed.defined()) mask = allowed;
+  if (allowed.defined()) {
+    mask = allowed;
+  } else if (queries != keys && queries > 1) {
+    mask = at::ones({queries, keys}, q.options().dtype(at::kBool)).tril(keys - queries);
+  }
   return at::scaled_dot_product_attention(q.transpose(1, 2), repeat(k), repeat(v), mask, 0.0,
-                                          /*is_causal=*/!allowed.defined())
+                                          /*is_causal=*/!mask && queries == keys)
       .transpose(1, 2);
 }
 
 }  // namespace generic
 
-at::Tensor causal_padding_mask(const at::Tensor& mask) {
-  const at::Tensor keep = mask.ne(0);
-  if (keep.all().item<bool>()) return {};
-  const std::int64_t length = mask.size(1);
-  const at::Tensor self = at::eye(length, mask.options().dtype(at::kBool));
-  const at::Tensor causal = at::ones({length, length}, mask.options().dtype(at::kBool)).tril();
-  const at::Tensor allowed = causal.unsqueeze(0).logical_and(keep.unsqueeze(1));  // [B, L, L]
+at::Tensor attention_mask(const at::Tensor& padding, std::int64_t queries, std::int64_t keys,
+                          std::int64_t window, at::Device device) {
+  const at::Tensor keep = padding.defined() ? padding.to(device).ne(0) : at::Tensor();
+  const bool padded = keep.defined() && !keep.all().item<bool>();
+  const bool narrow = window > 0 && window < keys;
+  if (!padded && !narrow) return {};
+  const std::int64_t diagonal = keys - queries;  // a query's own key
+  const auto ones = [&] { return at::ones({queries, keys}, at::TensorOptions(device).dtype(at::kBool)); };
+  at::Tensor allowed = ones().tril(diagonal);
+  if (narrow) allowed = allowed.triu(diagonal - window + 1);
+  if (!padded) return allowed.unsqueeze(0).unsqueeze(0);
+  allowed = allowed.unsqueeze(0).logical_and(keep.unsqueeze(1));  // [B, queries, keys]
+  const at::Tensor self = ones().tril(diagonal).triu(diagonal);
   const at::Tensor empty = allowed.any(-1, /*keepdim=*/true).logical_not();
   return allowed.logical_or(self.unsqueeze(0).logical_and(empty)).unsqueeze(1);
 }

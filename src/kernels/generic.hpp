@@ -13,6 +13,7 @@ Normed add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at:
 at::Tensor head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cosine,
                           const at::Tensor& sine);
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up);
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& allowed);
 

@@ -1,9 +1,10 @@
-// config.json -> Architecture, by a table of families. What the table cannot express is refused, never
-// guessed.
+// config.json -> Architecture, by a row of the table of families. What the row cannot express is refused,
+// never guessed.
 #include "anemll/model/architecture.hpp"
 
 #include "anemll/core/file.hpp"
 #include "src/model/config_keys.hpp"
+#include "src/model/families.hpp"
 #include "src/model/gguf_config.hpp"
 #include "src/model/json_reader.hpp"
 #include "src/model/limits.hpp"
@@ -14,44 +15,56 @@
 namespace anemll {
 namespace {
 
-/// One row per family: what its implementation fixes and config.json does not say.
-struct Family {
-  std::string_view name;
-  bool qk_norm;
-  bool mlp_bias_key;  ///< the family reads "mlp_bias"
-};
-constexpr std::array kFamilies{
-    Family{"llama", /*qk_norm=*/false, /*mlp_bias_key=*/true},
-    Family{"qwen3", /*qk_norm=*/true, /*mlp_bias_key=*/false},
-};
-
-const Family& find_family(const JsonReader& config) {
+const Family& family_of(const JsonReader& config, std::span<const Family> families) {
   const std::string name = config.required_string("model_type");
-  std::string known;
-  for (const Family& family : kFamilies) {
-    if (family.name == name) return family;
-    known += (known.empty() ? "" : ", ") + std::string(family.name);
-  }
-  config.fail("model_type", "the model family \"" + name + "\" is not supported", "known families: " + known);
+  if (const Family* family = find_family(families, name)) return *family;
+  config.fail("model_type", "the model family \"" + name + "\" is not supported",
+              "known families: " + family_names(families));
 }
 
-/// Keys that every family has and whose value the decoder fixes; the table of all others is in
-/// config_keys.cpp.
-void refuse_unsupported(const JsonReader& config) {
-  if (config.has("layer_types")) {
-    const auto& types = config.at("layer_types");
-    if (!types.is_array())
-      config.fail("layer_types", "not an array", "remove the key or list one type per layer");
-    for (const auto& type : types) {
-      if (type != "full_attention") {
-        config.fail("layer_types", "layers of type " + type.dump() + " are not supported",
-                    "use a model with full attention in every layer");
-      }
+Activation read_activation(const JsonReader& config) {
+  struct Named {
+    std::string_view name;
+    Activation activation;
+  };
+  constexpr std::array kActivations{Named{"silu", Activation::silu}, Named{"swish", Activation::silu},
+                                    Named{"gelu_pytorch_tanh", Activation::gelu_tanh}};
+  const std::string name = config.string("hidden_act").value_or("silu");
+  for (const Named& known : kActivations) {
+    if (known.name == name) return known.activation;
+  }
+  config.fail("hidden_act", "the activation \"" + name + "\" is not supported",
+              "use a model with silu or gelu_pytorch_tanh");
+}
+
+/// The window of each layer, 0 where a token sees all before it. Layers slide by their type or, without a
+/// list of types, from number max_window_layers on.
+std::vector<std::int64_t> read_windows(const JsonReader& config, const Family& family, std::int64_t layers) {
+  constexpr std::int64_t kWindow = 4096, kFirstSliding = 28;  // where a key is missing
+  const bool slides = family.windows && config.boolean("use_sliding_window").value_or(false);
+  const std::int64_t window =
+      slides ? config.integer("sliding_window", 1, kMaxPositions).value_or(kWindow) : 0;
+  std::vector<std::int64_t> windows(static_cast<std::size_t>(layers), 0);
+  if (!config.has("layer_types")) {
+    const std::int64_t first =
+        slides ? config.integer("max_window_layers", 0, kMaxLayers).value_or(kFirstSliding) : layers;
+    for (std::int64_t i = first; i < layers; ++i) windows[static_cast<std::size_t>(i)] = window;
+    return windows;
+  }
+  const auto& types = config.at("layer_types");
+  if (!types.is_array())
+    config.fail("layer_types", "not an array", "remove the key or list one type per layer");
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (types[i] == "full_attention") continue;
+    if (!slides || types[i] != "sliding_attention") {
+      config.fail("layer_types", "layers of type " + types[i].dump() + " are not supported",
+                  "use a model with full attention in every layer");
     }
+    if (i < windows.size()) windows[i] = window;
   }
-  if (const auto act = config.string("hidden_act"); act && *act != "silu" && *act != "swish") {
-    config.fail("hidden_act", "the activation \"" + *act + "\" is not supported", "use a model with silu");
-  }
+  if (types.size() != windows.size())
+    config.fail("layer_types", "the list has not num_hidden_layers entries", "correct one of the two keys");
+  return windows;
 }
 
 RopeScaling read_llama3_scaling(const JsonReader& rope) {
@@ -73,15 +86,16 @@ RopeScaling read_llama3_scaling(const JsonReader& rope) {
 
 /// Old files: rope_theta and rope_scaling {type | rope_type}. New ones: rope_parameters {rope_theta,
 /// rope_type}.
-void read_rope(const JsonReader& config, Architecture& out) {
-  out.rope_theta = config.number("rope_theta", 1, kMaxTheta).value_or(out.rope_theta);
+Rope read_rope(const JsonReader& config) {
+  Rope out;
+  out.theta = config.number("rope_theta", 1, kMaxTheta).value_or(out.theta);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     const auto rope = config.object(key);
     if (!rope) continue;
-    out.rope_theta = rope->number("rope_theta", 1, kMaxTheta).value_or(out.rope_theta);
+    out.theta = rope->number("rope_theta", 1, kMaxTheta).value_or(out.theta);
     const auto type = rope->string("rope_type").value_or(rope->string("type").value_or("default"));
     if (type == "llama3") {
-      out.rope_scaling = read_llama3_scaling(*rope);
+      out.scaling = read_llama3_scaling(*rope);
     } else if (type != "default") {
       rope->fail("rope_type", "the rope scaling \"" + type + "\" is not supported",
                  "known: default, llama3; for short contexts yarn may be removed by writing null");
@@ -92,6 +106,26 @@ void read_rope(const JsonReader& config, Architecture& out) {
       }
     }
   }
+  return out;
+}
+
+/// What all layers have in common.
+LayerSpec read_layer(const JsonReader& config, const Family& family) {
+  const auto on = [&](BiasRule rule, const char* key) {
+    return uses(family, rule) && config.boolean(key).value_or(false);
+  };
+  const bool attention_bias = on(BiasRule::attention_key, "attention_bias");
+  const bool mlp_bias = on(BiasRule::mlp_key, "mlp_bias");
+  LayerSpec layer;
+  for (std::size_t i = 0; i < kLayerLinears; ++i) {
+    const BiasRule rule = family.biases[i];
+    layer.biases[i] = rule == BiasRule::always || (rule == BiasRule::attention_key && attention_bias) ||
+                      (rule == BiasRule::mlp_key && mlp_bias);
+  }
+  layer.qk_norm = family.qk_norm;
+  layer.activation = read_activation(config);
+  layer.rope = read_rope(config);
+  return layer;
 }
 
 void check_consistency(const JsonReader& config, const Architecture& a) {
@@ -104,40 +138,37 @@ void check_consistency(const JsonReader& config, const Architecture& a) {
     config.fail("head_dim", "the head size " + std::to_string(a.head_dim) + " is odd",
                 "rotary embeddings need an even one");
   }
-  if (config.has("layer_types") && static_cast<std::int64_t>(config.at("layer_types").size()) != a.layers) {
-    config.fail("layer_types", "the list has not num_hidden_layers entries", "correct one of the two keys");
-  }
 }
 
 }  // namespace
 
-std::string model_config_json(const std::filesystem::path& model) {
-  return is_gguf(model) ? gguf_config_json(read_gguf(model)) : read_text(model / "config.json");
+std::string model_config_json(const std::filesystem::path& model, std::span<const Family> families) {
+  return is_gguf(model) ? gguf_config_json(read_gguf(model), families) : read_text(model / "config.json");
 }
 
-Architecture read_architecture(const std::filesystem::path& model) {
+Architecture read_architecture(const std::filesystem::path& model, std::span<const Family> families) {
   Inventory for_nobody;
-  return read_architecture(model, for_nobody);
+  return read_architecture(model, for_nobody, families);
 }
 
-Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory) {
+Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory,
+                               std::span<const Family> families) {
   const bool gguf = is_gguf(model);
   const std::filesystem::path file = gguf ? model : model / "config.json";
   const std::optional<GgufFile> metadata = gguf ? std::optional(read_gguf(file)) : std::nullopt;
   const nlohmann::json json =
-      metadata ? nlohmann::json::parse(gguf_config_json(*metadata)) : read_json_object(file);
+      metadata ? nlohmann::json::parse(gguf_config_json(*metadata, families)) : read_json_object(file);
   const JsonReader config(json, file);
-  const Family& family = find_family(config);
-  refuse_unsupported(config);
-  check_config_keys(json, config, family.name, family.qk_norm, inventory);
-  if (metadata) check_gguf_keys(*metadata, family.name, inventory);
+  const Family& family = family_of(config, families);
+  check_config_keys(json, config, family, families, inventory);
+  if (metadata) check_gguf_keys(*metadata, family, families, inventory);
 
   Architecture out;
   out.family = family.name;
   out.vocab_size = config.required_integer("vocab_size", 1, kMaxVocab);
   out.hidden_size = config.required_integer("hidden_size", 1, kMaxWidth);
   out.intermediate_size = config.required_integer("intermediate_size", 1, kMaxWidth);
-  out.layers = config.required_integer("num_hidden_layers", 1, kMaxLayers);
+  const std::int64_t layers = config.required_integer("num_hidden_layers", 1, kMaxLayers);
   out.heads = config.required_integer("num_attention_heads", 1, kMaxWidth);
   out.kv_heads = config.integer("num_key_value_heads", 1, kMaxWidth).value_or(out.heads);
   const auto head_dim = config.integer("head_dim", 1, kMaxWidth);
@@ -150,59 +181,12 @@ Architecture read_architecture(const std::filesystem::path& model, Inventory& in
     config.fail("head_dim", "the attention is too wide", "check head_dim");
   out.max_positions = config.integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
   out.rms_norm_eps = config.number("rms_norm_eps", 0, 1).value_or(out.rms_norm_eps);
-  out.qk_norm = family.qk_norm;
-  out.attention_bias = config.boolean("attention_bias").value_or(false);
-  out.mlp_bias = family.mlp_bias_key && config.boolean("mlp_bias").value_or(false);
   out.tied_embeddings = config.boolean("tie_word_embeddings").value_or(false);
-  read_rope(config, out);
+  out.layers.assign(static_cast<std::size_t>(layers), read_layer(config, family));
+  const std::vector<std::int64_t> windows = read_windows(config, family, layers);
+  for (std::size_t i = 0; i < windows.size(); ++i) out.layers[i].window = windows[i];
   check_consistency(config, out);
   return out;
-}
-
-std::vector<LinearSpec> body_linears(const Architecture& a) {
-  const std::int64_t q = a.heads * a.head_dim;
-  const std::int64_t kv = a.kv_heads * a.head_dim;
-  std::vector<LinearSpec> list;
-  for (std::int64_t i = 0; i < a.layers; ++i) {
-    const std::string layer = "model.layers." + std::to_string(i) + ".";
-    const std::string attention = layer + "self_attn.";
-    const std::string mlp = layer + "mlp.";
-    list.push_back({attention + "q_proj", q, a.hidden_size, false, a.attention_bias});
-    list.push_back({attention + "k_proj", kv, a.hidden_size, false, a.attention_bias});
-    list.push_back({attention + "v_proj", kv, a.hidden_size, false, a.attention_bias});
-    list.push_back({attention + "o_proj", a.hidden_size, q, false, a.attention_bias});
-    list.push_back({mlp + "gate_proj", a.intermediate_size, a.hidden_size, true, a.mlp_bias});
-    list.push_back({mlp + "up_proj", a.intermediate_size, a.hidden_size, true, a.mlp_bias});
-    list.push_back({mlp + "down_proj", a.hidden_size, a.intermediate_size, true, a.mlp_bias});
-  }
-  return list;
-}
-
-std::vector<TensorSpec> expected_tensors(const Architecture& a) {
-  constexpr std::size_t kAttentionLinears = 4;
-  constexpr std::size_t kLayerLinears = 7;
-  const std::vector<LinearSpec> linears = body_linears(a);
-  std::vector<TensorSpec> list;
-  const auto add_linear = [&list](const LinearSpec& linear) {
-    list.push_back({linear.name + ".weight", {linear.out, linear.in}});
-    if (linear.bias) list.push_back({linear.name + ".bias", {linear.out}});
-  };
-  list.push_back({"model.embed_tokens.weight", {a.vocab_size, a.hidden_size}});
-  for (std::size_t i = 0; i < static_cast<std::size_t>(a.layers); ++i) {
-    const std::string layer = "model.layers." + std::to_string(i) + ".";
-    const std::size_t first = i * kLayerLinears;
-    for (std::size_t j = 0; j < kAttentionLinears; ++j) add_linear(linears[first + j]);
-    if (a.qk_norm) {
-      list.push_back({layer + "self_attn.q_norm.weight", {a.head_dim}});
-      list.push_back({layer + "self_attn.k_norm.weight", {a.head_dim}});
-    }
-    for (std::size_t j = kAttentionLinears; j < kLayerLinears; ++j) add_linear(linears[first + j]);
-    list.push_back({layer + "input_layernorm.weight", {a.hidden_size}});
-    list.push_back({layer + "post_attention_layernorm.weight", {a.hidden_size}});
-  }
-  list.push_back({"model.norm.weight", {a.hidden_size}});
-  list.push_back({"lm_head.weight", {a.vocab_size, a.hidden_size}});
-  return list;
 }
 
 }  // namespace anemll

@@ -1,6 +1,7 @@
 #include "src/model/config_keys.hpp"
 
 #include "anemll/core/one_of.hpp"
+#include "src/model/families.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,13 +14,33 @@ using nlohmann::json;
 
 constexpr const char* kKind = "config key";
 
-/// Read by read_architecture.
-constexpr std::array<std::string_view, 17> kUsed{
-    "model_type",          "vocab_size",     "hidden_size",         "intermediate_size",
-    "num_hidden_layers",   "head_dim",       "num_attention_heads", "num_key_value_heads",
-    "rms_norm_eps",        "attention_bias", "rope_theta",          "max_position_embeddings",
-    "tie_word_embeddings", "rope_scaling",   "rope_parameters",     "layer_types",
-    "hidden_act"};
+/// Read by read_architecture for every family.
+constexpr std::array<std::string_view, 16> kUsed{"model_type",
+                                                 "vocab_size",
+                                                 "hidden_size",
+                                                 "intermediate_size",
+                                                 "num_hidden_layers",
+                                                 "head_dim",
+                                                 "num_attention_heads",
+                                                 "num_key_value_heads",
+                                                 "rms_norm_eps",
+                                                 "rope_theta",
+                                                 "max_position_embeddings",
+                                                 "tie_word_embeddings",
+                                                 "rope_scaling",
+                                                 "rope_parameters",
+                                                 "layer_types",
+                                                 "hidden_act"};
+
+constexpr std::string_view kSlides = "use_sliding_window";
+constexpr std::array<std::string_view, 3> kWindowKeys{kSlides, "sliding_window", "max_window_layers"};
+
+/// Whether read_architecture reads it for this family.
+bool is_used(std::string_view key, const Family& family) {
+  return is_one_of(key, kUsed) || (family.windows && is_one_of(key, kWindowKeys)) ||
+         (key == "attention_bias" && uses(family, BiasRule::attention_key)) ||
+         (key == "mlp_bias" && uses(family, BiasRule::mlp_key));
+}
 
 /// Without effect on the logits of one forward pass: dropout of training, ids of single tokens, types of
 /// files, what generation does, how the file was made.
@@ -147,14 +168,12 @@ struct Feature {
   const char* hint;
   std::array<std::string_view, 12> keys;
 };
-constexpr const char* kOtherFamily =
-    "the key belongs to another family: use a model of the families llama or qwen3";
+constexpr const char* kOtherFamily = nullptr;  // the remedy names the families that are known
 constexpr std::array kFeatures{
-    Feature{
-        Means::off,
-        "sliding-window attention is not supported",
-        "use a model with full attention in every layer",
-        {"use_sliding_window", "attention_chunk_size", "sliding_window_pattern", "_sliding_window_pattern"}},
+    Feature{Means::off,
+            "sliding-window attention is not supported",
+            "use a model with full attention in every layer",
+            {kSlides, "attention_chunk_size", "sliding_window_pattern", "_sliding_window_pattern"}},
     Feature{Means::off,
             "the weights are already quantised",
             "start from the original F32, F16 or BF16 model",
@@ -228,6 +247,16 @@ const Feature* find_feature(std::string_view key) {
   return found == kFeatures.end() ? nullptr : &*found;
 }
 
+std::string other_family(std::span<const Family> families) {
+  return "the key belongs to another family: use a model of the families " + family_names(families);
+}
+
+[[noreturn]] void refuse(const JsonReader& config, const std::string& key, const Feature& feature,
+                         const std::string& detail, std::span<const Family> families) {
+  config.fail(key, feature.problem + detail,
+              feature.hint != kOtherFamily ? std::string(feature.hint) : other_family(families));
+}
+
 /// Another head than the language model's is not read, and the family may be a renamed one.
 std::string odd_class(const json& names, std::string_view family) {
   if (!names.is_array()) return "it is no list of classes";
@@ -245,7 +274,7 @@ std::string odd_class(const json& names, std::string_view family) {
 
 /// The keys of rope_scaling or rope_parameters.
 void check_rope_keys(const JsonReader& config, const std::string& name, const json& value,
-                     Inventory& inventory) {
+                     std::span<const Family> families, Inventory& inventory) {
   const auto rope = config.object(name);
   if (!rope) return;
   const auto type = rope->string("rope_type").value_or(rope->string("type").value_or("default"));
@@ -260,7 +289,7 @@ void check_rope_keys(const JsonReader& config, const std::string& name, const js
     const std::string full = name + "." + key;
     const Feature* feature = find_feature(key);
     if (feature != nullptr && !entry.is_null() && !holds(feature->means, entry)) {
-      rope->fail(key, feature->problem, feature->hint);
+      refuse(*rope, key, *feature, "", families);
     }
     if (is_one_of(key, kAlways) || (type == "llama3" && is_one_of(key, kLlama3))) {
       inventory.add(Fate::used, kKind, full);
@@ -295,36 +324,34 @@ void compare_ropes(const JsonReader& config, Inventory& inventory) {
 
 }  // namespace
 
-void check_config_keys(const json& object, const JsonReader& config, std::string_view family, bool qk_norm,
-                       Inventory& inventory) {
+void check_config_keys(const json& object, const JsonReader& config, const Family& family,
+                       std::span<const Family> families, Inventory& inventory) {
+  const std::string name(family.name);
   for (const auto& [key, value] : object.items()) {
-    const Feature* feature = find_feature(key);
+    const bool used = is_used(key, family);
+    const Feature* feature = used ? nullptr : find_feature(key);
     if (feature != nullptr && !value.is_null() && !holds(feature->means, value)) {
-      config.fail(key, std::string(feature->problem) + ": " + value.dump().substr(0, 80), feature->hint);
+      refuse(config, key, *feature, ": " + value.dump().substr(0, 80), families);
     }
     constexpr std::array<std::string_view, 3> kNorms{"qk_norm", "use_qk_norm", "qk_layernorm"};
-    if (is_one_of(key, kNorms) && !value.is_null() && value != qk_norm) {
-      config.fail(key,
-                  "the family " + std::string(family) + (qk_norm ? " has" : " has no") + " norms on q and k",
-                  kOtherFamily);
+    if (is_one_of(key, kNorms) && !value.is_null() && value != family.qk_norm) {
+      config.fail(key, "the family " + name + (family.qk_norm ? " has" : " has no") + " norms on q and k",
+                  other_family(families));
     }
-    // Only llama reads mlp_bias; only qwen3 knows sliding_window, which use_sliding_window switches on.
-    const bool used = is_one_of(key, kUsed) || (key == "mlp_bias" && family == "llama");
     const bool fine = value.is_null() || feature != nullptr || is_one_of(key, kHarmless) ||
-                      is_one_of(key, kNorms) || (key == "mlp_bias" && value == false) ||
-                      (key == "sliding_window" && family == "qwen3");
+                      is_one_of(key, kNorms) || (key == "mlp_bias" && value == false);
     if (key == "architectures" && !value.is_null()) {
-      const std::string odd = odd_class(value, family);
+      const std::string odd = odd_class(value, family.name);
       inventory.add(odd.empty() ? Fate::compared : Fate::left_out, kKind, key, odd);
     } else if (used || fine) {
       inventory.add(used ? Fate::used : Fate::compared, kKind, key);
     } else {
       inventory.add(Fate::left_out, kKind, key,
-                    "the family " + std::string(family) + " does not read it, as far as is known");
+                    "the family " + name + " does not read it, as far as is known");
     }
   }
-  for (const char* name : {"rope_scaling", "rope_parameters"}) {
-    if (config.has(name)) check_rope_keys(config, name, config.at(name), inventory);
+  for (const char* rope : {"rope_scaling", "rope_parameters"}) {
+    if (config.has(rope)) check_rope_keys(config, rope, config.at(rope), families, inventory);
   }
   compare_ropes(config, inventory);
 }

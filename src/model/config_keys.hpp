@@ -6,17 +6,18 @@
 #include "src/model/json_reader.hpp"
 
 #include <filesystem>
-#include <string_view>
+#include <span>
 
 namespace anemll {
 
 /// Holds every key of `json` (which `config` reads) against the table. A key that switches on what the
-/// decoder lacks is a data error. The others get a fate in `inventory`: used, compared (without effect on the
-/// numbers, or as the decoder does it), or left out.
-void check_config_keys(const nlohmann::json& json, const JsonReader& config, std::string_view family,
-                       bool qk_norm, Inventory& inventory);
+/// decoder lacks is a data error, whose remedy names the other `families`. The others get a fate in
+/// `inventory`: used, compared (without effect on the numbers, or as the decoder does it), or left out.
+void check_config_keys(const nlohmann::json& json, const JsonReader& config, const Family& family,
+                       std::span<const Family> families, Inventory& inventory);
 
 /// As read_architecture of the public header, with the fate of each key.
-Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory);
+Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory,
+                               std::span<const Family> families = known_families());
 
 }  // namespace anemll

@@ -18,18 +18,33 @@
 namespace anemll {
 namespace {
 
-// Slots of a layer, in the order of body_linears().
-enum Part : std::size_t { kQ, kK, kV, kO, kGate, kUp, kDown, kParts };
+/// The number of `value` among the different ones of `list`, which it joins when it is new.
+template <class Value>
+std::size_t kind_of(const Value& value, std::vector<Value>& list) {
+  const auto found = std::find(list.begin(), list.end(), value);
+  if (found != list.end()) return static_cast<std::size_t>(found - list.begin());
+  list.push_back(value);
+  return list.size() - 1;
+}
 
 }  // namespace
 
 struct Decoder::Impl {
-  struct LayerNorms {
-    at::Tensor input, q, k, post;  // fp32; q and k undefined without per-head norms
+  struct Layer {
+    at::Tensor input, q, k, post;  // norms, fp32; q and k undefined without per-head norms
+    std::size_t window = 0;        // kind of window: of `windows` and AttentionState::allowed
+    std::size_t rope = 0;          // kind of rope: of `ropes` and AttentionState::rotations
   };
 
   Impl(const ModelFiles& files, at::Device target)
-      : arch(files.architecture), device(target), maps(files.maps), rope(files.architecture, target) {}
+      : arch(files.architecture), device(target), maps(files.maps), layers(arch.layers.size()) {
+    std::vector<Rope> kinds;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      layers[i].window = kind_of(arch.layers[i].window, windows);
+      layers[i].rope = kind_of(arch.layers[i].rope, kinds);
+    }
+    for (const Rope& rope : kinds) ropes.emplace_back(rope, arch.head_dim, device);
+  }
 
   at::Tensor& norm(const std::string& name) {
     const auto found =
@@ -39,48 +54,54 @@ struct Decoder::Impl {
     return *found->second;
   }
 
-  at::Tensor run(std::size_t slot, const at::Tensor& x) {
-    const auto& linear = slots[slot].linear;
-    if (!linear)
-      throw_usage("a linear of the decoder has no weights", slots[slot].spec.name, "fill every slot first");
-    return linear->forward(x);
+  at::Tensor run(std::size_t layer, LayerLinear which, const at::Tensor& x) {
+    const Slot& slot = slots[layer * kLayerLinears + static_cast<std::size_t>(which)];
+    if (!slot.linear)
+      throw_usage("a linear of the decoder has no weights", slot.spec.name, "fill every slot first");
+    return slot.linear->forward(x);
   }
 
   /// One layer: closes the previous block's add, then attention and MLP; leaves the MLP's add open.
-  Stream layer(std::size_t index, const Stream& in, const at::Tensor& allowed) {
-    const LayerNorms& norms = layers[index];
-    const std::size_t first = index * kParts;
+  Stream layer(std::size_t index, const Stream& in, const AttentionState& state) {
+    using enum LayerLinear;
+    const Layer& own = layers[index];
+    const AttentionState::Rotation& turn = state.rotations[own.rope];
     const double eps = arch.rms_norm_eps;
-    const auto [hidden, x] = kernels::add_rms_norm(in.hidden, in.delta, norms.input, eps, dtype);
+    const auto [hidden, x] = kernels::add_rms_norm(in.hidden, in.delta, own.input, eps, dtype);
     const std::int64_t batch = x.size(0);
     const std::int64_t length = x.size(1);
-    const auto split = [&](const at::Tensor& y) { return y.view({batch, length, -1, arch.head_dim}); };
-    const at::Tensor q =
-        kernels::head_norm_rope(split(run(first + kQ, x)), norms.q, eps, rope.cosine(), rope.sine());
-    const at::Tensor k =
-        kernels::head_norm_rope(split(run(first + kK, x)), norms.k, eps, rope.cosine(), rope.sine());
-    const at::Tensor v = split(run(first + kV, x));
-    const at::Tensor mixed = kernels::attention(q, k, v, allowed).reshape({batch, length, -1});
-    const at::Tensor attended = run(first + kO, mixed);
-    const auto [middle, y] = kernels::add_rms_norm(hidden, attended, norms.post, eps, dtype);
-    const at::Tensor gated = kernels::swiglu(run(first + kGate, y), run(first + kUp, y));
-    return {middle, run(first + kDown, gated)};
+    const auto split = [&](LayerLinear which) {
+      return run(index, which, x).view({batch, length, -1, arch.head_dim});
+    };
+    const at::Tensor query = kernels::head_norm_rope(split(q), own.q, eps, turn.cosine, turn.sine);
+    KvCache::Entry kv;
+    kv.keys = kernels::head_norm_rope(split(k), own.k, eps, turn.cosine, turn.sine);
+    kv.values = split(v);
+    if (state.cache != nullptr) kv = state.cache->append(index, state.first_position, kv.keys, kv.values);
+    const at::Tensor mixed =
+        kernels::attention(query, kv.keys, kv.values, state.allowed[own.window]).reshape({batch, length, -1});
+    const at::Tensor attended = run(index, o, mixed);
+    const auto [middle, y] = kernels::add_rms_norm(hidden, attended, own.post, eps, dtype);
+    const auto gated = arch.layers[index].activation == Activation::silu ? kernels::swiglu : kernels::geglu;
+    const at::Tensor product = gated(run(index, gate, y), run(index, up, y));
+    return {middle, run(index, down, product)};
   }
 
   Architecture arch;
   at::Device device;
   at::ScalarType dtype = at::kFloat;
   bool recompute = false;
+  std::vector<std::shared_ptr<const MappedFile>> maps;
   std::vector<Slot> slots;
-  std::vector<LayerNorms> layers;
+  std::vector<Layer> layers;
+  std::vector<std::int64_t> windows;  // the different ones of the layers
+  std::vector<RopeTable> ropes;
   at::Tensor final_norm;
   std::vector<std::pair<std::string, at::Tensor*>>
       norm_names;        // into layers and final_norm, which never move
   at::Tensor embedding;  // [V, H] in the file's dtype; on the CPU a view of the map
   at::Tensor head;       // the same for the output projection
   std::map<at::ScalarType, at::Tensor> heads;
-  std::vector<std::shared_ptr<const MappedFile>> maps;
-  RopeTable rope;
 };
 
 Decoder::Decoder(const ModelFiles& files, at::Device device, bool dense)
@@ -92,27 +113,13 @@ Decoder::Decoder(const ModelFiles& files, at::Device device, bool dense)
       throw_data("tensor is missing: " + name, files.folder.string(), "download the model again");
     return as_torch(*tensor);
   };
-  const auto small = [&](const std::string& name) {
-    return view(name).to(device, at::kFloat, false, /*copy=*/true);
+  const auto copy = [&](const TensorSpec& spec) {
+    return view(spec.name).to(device, at::kFloat, false, /*copy=*/true);
   };
-
-  m.layers.resize(static_cast<std::size_t>(m.arch.layers));
-  for (std::size_t i = 0; i < m.layers.size(); ++i) {
-    const std::string prefix = "model.layers." + std::to_string(i) + ".";
-    Impl::LayerNorms& norms = m.layers[i];
-    norms.input = small(prefix + "input_layernorm.weight");
-    norms.post = small(prefix + "post_attention_layernorm.weight");
-    m.norm_names.emplace_back(prefix + "input_layernorm.weight", &norms.input);
-    m.norm_names.emplace_back(prefix + "post_attention_layernorm.weight", &norms.post);
-    if (!m.arch.qk_norm) continue;
-    norms.q = small(prefix + "self_attn.q_norm.weight");
-    norms.k = small(prefix + "self_attn.k_norm.weight");
-  }
-  m.final_norm = small("model.norm.weight");
-  m.norm_names.emplace_back("model.norm.weight", &m.final_norm);
-  m.embedding = view("model.embed_tokens.weight").to(device);
-  m.head = m.arch.tied_embeddings ? m.embedding : view("lm_head.weight").to(device);
-
+  const auto trainable = [&](const TensorSpec& spec, at::Tensor& norm) {
+    norm = copy(spec);
+    m.norm_names.emplace_back(spec.name, &norm);
+  };
   for (LinearSpec& spec : body_linears(m.arch)) {
     std::unique_ptr<Linear> linear;
     if (dense) {
@@ -121,21 +128,81 @@ Decoder::Decoder(const ModelFiles& files, at::Device device, bool dense)
     }
     m.slots.push_back({std::move(spec), std::move(linear)});
   }
+  for (const TensorSpec& spec : expected_tensors(m.arch)) {
+    switch (spec.role) {
+      case TensorRole::weight:
+      case TensorRole::bias:
+        break;  // in the slots
+      case TensorRole::input_norm:
+        trainable(spec, m.layers[spec.layer].input);
+        break;
+      case TensorRole::post_norm:
+        trainable(spec, m.layers[spec.layer].post);
+        break;
+      case TensorRole::q_norm:
+        m.layers[spec.layer].q = copy(spec);
+        break;
+      case TensorRole::k_norm:
+        m.layers[spec.layer].k = copy(spec);
+        break;
+      case TensorRole::final_norm:
+        trainable(spec, m.final_norm);
+        break;
+      case TensorRole::embedding:
+        m.embedding = view(spec.name).to(device);
+        break;
+      case TensorRole::head:
+        m.head = m.arch.tied_embeddings ? m.embedding : view(spec.name).to(device);
+        break;
+    }
+  }
 }
 
 Decoder::~Decoder() = default;
 
 at::Tensor Decoder::hidden(const at::Tensor& input_ids, const at::Tensor& mask,
-                           const std::function<void()>& before_layer) {
-  Impl& m = *impl_;
-  m.rope.require(input_ids.size(1));
-  const at::Tensor allowed = mask.defined() ? kernels::causal_padding_mask(mask.to(m.device)) : at::Tensor();
-  Stream stream{at::embedding(m.embedding, input_ids.to(m.device)).to(at::kFloat), {}};
-  for (std::size_t i = 0; i < m.layers.size(); ++i) {
+                           const std::function<void()>& before_layer, KvCache* cache) {
+  const AttentionState state = begin(input_ids.size(1), mask, cache != nullptr ? cache->length() : 0, cache);
+  Stream stream = embed(input_ids);
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     if (before_layer) before_layer();
-    const Segment segment = [&m, i, allowed](const Stream& in) { return m.layer(i, in, allowed); };
-    stream = m.recompute ? checkpoint(segment, stream) : segment(stream);
+    stream = block(i, stream, state);
   }
+  return finish(stream);
+}
+
+AttentionState Decoder::begin(std::int64_t length, const at::Tensor& mask, std::int64_t first_position,
+                              KvCache* cache) {
+  Impl& m = *impl_;
+  const std::int64_t keys = cache != nullptr ? first_position + length : length;
+  if (mask.defined() && mask.size(1) != keys) {
+    throw_usage("the mask has " + std::to_string(mask.size(1)) + " positions, not " + std::to_string(keys),
+                "attention mask", "give one value for each position, those of the KV cache first");
+  }
+  AttentionState state{first_position, length, cache, {}, {}};
+  for (const std::int64_t window : m.windows)
+    state.allowed.push_back(kernels::attention_mask(mask, length, keys, window, m.device));
+  for (RopeTable& rope : m.ropes) {
+    rope.require(first_position + length);
+    state.rotations.push_back(
+        {rope.cosine().narrow(0, first_position, length), rope.sine().narrow(0, first_position, length)});
+  }
+  return state;
+}
+
+Stream Decoder::embed(const at::Tensor& input_ids) {
+  return {at::embedding(impl_->embedding, input_ids.to(impl_->device)).to(at::kFloat), {}};
+}
+
+Stream Decoder::block(std::size_t index, const Stream& in, const AttentionState& state) {
+  Impl& m = *impl_;
+  if (!m.recompute) return m.layer(index, in, state);
+  // The state is copied: backward comes after the pass.
+  return checkpoint([&m, index, state](const Stream& again) { return m.layer(index, again, state); }, in);
+}
+
+at::Tensor Decoder::finish(const Stream& stream) {
+  const Impl& m = *impl_;
   return kernels::add_rms_norm(stream.hidden, stream.delta, m.final_norm, m.arch.rms_norm_eps, at::kFloat)
       .normed;
 }

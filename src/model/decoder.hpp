@@ -1,10 +1,13 @@
 // One pre-norm decoder for every known family: embeddings, RMSNorm, attention with RoPE and grouped kv
-// heads, SwiGLU, final norm. The seven linears of a layer sit in replaceable slots. The residual stream is
-// fp32; GEMMs and their operands use the compute dtype. The head is not applied here: losses fuse it.
+// heads, gated MLP, final norm; what differs between layers stands in their LayerSpec. The seven linears of a
+// layer sit in replaceable slots. The residual stream is fp32; GEMMs and their operands use the compute
+// dtype. The head is not applied here: losses fuse it.
 #pragma once
 
 #include "anemll/model/architecture.hpp"
 #include "anemll/model/model_files.hpp"
+#include "src/model/attention_state.hpp"
+#include "src/model/checkpoint.hpp"
 #include "src/model/linear.hpp"
 
 #include <functional>
@@ -32,11 +35,24 @@ class Decoder {
   Decoder(const ModelFiles& files, at::Device device, bool dense);
   ~Decoder();
 
-  /// input_ids [B, L] int64; mask [B, L] (1 = attend) or undefined for plain causal attention.
-  /// Returns the final norm's output [B, L, H], fp32. Positions count from 0 in every row. `before_layer` is
-  /// called before each layer; what it throws ends the forward.
+  /// A whole pass: begin, embed, every block, finish. input_ids [B, L] int64; mask [B, K] (1 = attend) or
+  /// undefined for plain causal attention. Returns the final norm's output [B, L, H], fp32. Positions count
+  /// from 0 in every row and K is L; with a `cache` they go on from what it holds, and K counts those too.
+  /// `before_layer` is called before each layer; what it throws ends the forward.
   at::Tensor hidden(const at::Tensor& input_ids, const at::Tensor& mask,
-                    const std::function<void()>& before_layer = {});
+                    const std::function<void()>& before_layer = {}, KvCache* cache = nullptr);
+
+  /// The parts of a pass. What its blocks share, for `length` tokens a row from `first_position` on; mask as
+  /// above. The state may be used again, for instance for one block on stored inputs.
+  AttentionState begin(std::int64_t length, const at::Tensor& mask, std::int64_t first_position = 0,
+                       KvCache* cache = nullptr);
+  /// input_ids [B, L] -> the stream before the first block.
+  Stream embed(const at::Tensor& input_ids);
+  /// The stream behind layer `index`. `in.hidden` alone, [B, L, H] fp32, may also be a sum that was stored.
+  Stream block(std::size_t index, const Stream& in, const AttentionState& state);
+  /// The stream behind the last block -> the final norm's output.
+  at::Tensor finish(const Stream& stream);
+
   /// hidden [..., H] fp32 times the head: logits [..., V] fp32, in fp32 whatever the compute dtype (bf16
   /// logits would tie). For tests and scoring; training fuses the head into the loss.
   at::Tensor logits(const at::Tensor& hidden);

@@ -3,8 +3,10 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
+#include "src/model/families.hpp"
 #include "src/model/limits.hpp"
 #include "src/model/rope.hpp"
+#include "src/model/tensor_registry.hpp"
 
 #include <algorithm>
 #include <array>
@@ -23,17 +25,6 @@ namespace anemll {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// Families by general.architecture, with the class name that other programs look for.
-struct Family {
-  std::string_view name;
-  const char* class_name;
-  bool mlp_bias_key;
-};
-constexpr std::array kFamilies{
-    Family{"llama", "LlamaForCausalLM", true},
-    Family{"qwen3", "Qwen3ForCausalLM", false},
-};
 
 /// Larger numbers are faults.
 constexpr std::int64_t kMaxNumber = std::int64_t{1} << 40;
@@ -106,16 +97,13 @@ class Metadata {
   std::string prefix_;
 };
 
-const Family& find_family(const Metadata& metadata) {
+const Family& family_of(const Metadata& metadata, std::span<const Family> families) {
   constexpr const char* kKey = "general.architecture";
   const auto name = metadata.text(kKey);
   if (!name) metadata.fail(kKey, "the key is missing", "the file holds no model; give another one");
-  std::string known;
-  for (const Family& family : kFamilies) {
-    if (family.name == *name) return family;
-    known += (known.empty() ? "" : ", ") + std::string(family.name);
-  }
-  metadata.fail(kKey, "the model family \"" + *name + "\" is not supported", "known families: " + known);
+  if (const Family* family = find_family(families, *name)) return *family;
+  metadata.fail(kKey, "the model family \"" + *name + "\" is not supported",
+                "known families: " + family_names(families));
 }
 
 /// Features that change the computation and that the decoder does not have.
@@ -153,7 +141,7 @@ void refuse_unsupported(const Metadata& metadata) {
 
 /// Llama 3 files store one divisor per frequency. They are accepted when they are those of "llama3" scaling
 /// with the numbers that all its models share.
-Json rope_scaling(const GgufFile& file, Architecture architecture) {
+Json rope_scaling(const GgufFile& file, Rope rope, std::int64_t head_dim) {
   for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
     if (file.tensor(name) != nullptr) {
       throw_data(std::string("the rope scaling of tensor ") + name + " is not supported", file.path.string(),
@@ -163,9 +151,9 @@ Json rope_scaling(const GgufFile& file, Architecture architecture) {
   const GgufTensor* tensor = file.tensor("rope_freqs.weight");
   if (tensor == nullptr) return nullptr;
   // The shape first: what is allocated below is bounded by the file.
-  const bool shaped = type_of(file, *tensor) == GgufType::f32 &&
-                      tensor->shape == std::vector<std::int64_t>{architecture.head_dim / 2};
-  const std::vector<float> plain = shaped ? rope_frequencies(architecture) : std::vector<float>();
+  const bool shaped =
+      type_of(file, *tensor) == GgufType::f32 && tensor->shape == std::vector<std::int64_t>{head_dim / 2};
+  const std::vector<float> plain = shaped ? rope_frequencies(rope, head_dim) : std::vector<float>();
   std::vector<float> divisors(plain.size());
   if (shaped) dequantise_blocks(GgufType::f32, tensor->data, divisors);
   const auto is_one = [](float divisor) { return divisor == 1.0F; };
@@ -175,8 +163,8 @@ Json rope_scaling(const GgufFile& file, Architecture architecture) {
   constexpr std::int64_t kOriginal = 8192;
   bool same = !divisors.empty() && divisors.back() >= 1 && divisors.back() <= kMaxRopeFactor;
   if (same) {
-    architecture.rope_scaling = RopeScaling{static_cast<double>(divisors.back()), kLow, kHigh, kOriginal};
-    const std::vector<float> scaled = rope_frequencies(architecture);
+    rope.scaling = RopeScaling{static_cast<double>(divisors.back()), kLow, kHigh, kOriginal};
+    const std::vector<float> scaled = rope_frequencies(rope, head_dim);
     for (std::size_t i = 0; i < plain.size(); ++i) {
       const double expected = static_cast<double>(plain[i]) / static_cast<double>(scaled[i]);
       same = same && std::abs(static_cast<double>(divisors[i]) - expected) <= kTolerance * expected;
@@ -196,7 +184,7 @@ Json rope_scaling(const GgufFile& file, Architecture architecture) {
 /// Rows of the embedding: files may pad the list of tokens or leave it out.
 std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
   constexpr const char* kTokens = "tokenizer.ggml.tokens";
-  const GgufTensor* embedding = file.tensor("token_embd.weight");
+  const GgufTensor* embedding = file.tensor(kGgufEmbeddingName);
   if (embedding == nullptr || embedding->shape.size() != 2) {
     throw_data("tensor token_embd.weight is missing or not a matrix", file.path.string(),
                "the file holds no complete model; convert the original again");
@@ -235,16 +223,20 @@ void read_head_size(const Metadata& metadata, Architecture& a) {
   }
 }
 
-bool any_tensor(const GgufFile& file, std::initializer_list<std::string_view> names) {
-  return std::any_of(names.begin(), names.end(),
-                     [&file](std::string_view name) { return file.tensor(name) != nullptr; });
+/// Whether the file has a bias that the family leaves to `rule`.
+bool has_bias(const GgufFile& file, const Family& family, BiasRule rule) {
+  for (std::size_t i = 0; i < kLayerLinears; ++i) {
+    if (family.biases[i] == rule && file.tensor(gguf_bias_name(0, static_cast<LayerLinear>(i))) != nullptr)
+      return true;
+  }
+  return false;
 }
 
 }  // namespace
 
-std::string gguf_config_json(const GgufFile& file) {
+std::string gguf_config_json(const GgufFile& file, std::span<const Family> families) {
   Metadata metadata(file);
-  const Family& family = find_family(metadata);
+  const Family& family = family_of(metadata, families);
   metadata.set_family(family.name);
   refuse_unsupported(metadata);
   const auto size = [&](const char* name) { return metadata.required(metadata.key(name), 1, kMaxWidth); };
@@ -262,14 +254,15 @@ std::string gguf_config_json(const GgufFile& file) {
                   kDamaged);
   }
   read_head_size(metadata, a);
-  a.rope_theta = metadata.real(metadata.key("rope.freq_base"), 1, kMaxTheta).value_or(a.rope_theta);
+  Rope rope;
+  rope.theta = metadata.real(metadata.key("rope.freq_base"), 1, kMaxTheta).value_or(rope.theta);
   const std::string eps_key = metadata.key("attention.layer_norm_rms_epsilon");
   const auto eps = metadata.real(eps_key, 0, 1);
   if (!eps) metadata.fail(eps_key, "the key is missing", kIncomplete);
 
   Json config;
-  config["architectures"] = Json::array({family.class_name});
-  config["model_type"] = family.name;
+  config["architectures"] = Json::array({std::string(family.class_name)});
+  config["model_type"] = std::string(family.name);
   config["vocab_size"] = a.vocab_size;
   config["hidden_size"] = a.hidden_size;
   config["intermediate_size"] = size("feed_forward_length");
@@ -280,14 +273,12 @@ std::string gguf_config_json(const GgufFile& file) {
   config["hidden_act"] = "silu";
   config["max_position_embeddings"] = metadata.required(metadata.key("context_length"), 1, kMaxPositions);
   config["rms_norm_eps"] = *eps;
-  config["rope_theta"] = a.rope_theta;
-  config["rope_scaling"] = rope_scaling(file, a);
-  config["tie_word_embeddings"] = file.tensor("output.weight") == nullptr;
-  config["attention_bias"] = any_tensor(
-      file, {"blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_v.bias", "blk.0.attn_output.bias"});
-  if (family.mlp_bias_key) {
-    config["mlp_bias"] =
-        any_tensor(file, {"blk.0.ffn_gate.bias", "blk.0.ffn_up.bias", "blk.0.ffn_down.bias"});
+  config["rope_theta"] = rope.theta;
+  config["rope_scaling"] = rope_scaling(file, rope, a.head_dim);
+  config["tie_word_embeddings"] = file.tensor(kGgufHeadName) == nullptr;
+  for (const auto& [key, rule] :
+       {std::pair{"attention_bias", BiasRule::attention_key}, std::pair{"mlp_bias", BiasRule::mlp_key}}) {
+    if (uses(family, rule)) config[key] = has_bias(file, family, rule);
   }
   for (const auto& [to, from] : {std::pair{"bos_token_id", "tokenizer.ggml.bos_token_id"},
                                  std::pair{"eos_token_id", "tokenizer.ggml.eos_token_id"},

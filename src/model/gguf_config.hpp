@@ -3,18 +3,21 @@
 
 #include "anemll/core/inventory.hpp"
 #include "anemll/formats/gguf.hpp"
+#include "anemll/model/family.hpp"
 
+#include <span>
 #include <string>
-#include <string_view>
 
 namespace anemll {
 
 /// JSON text with the keys that read_architecture knows. What would change the computation and has no key is
-/// refused; data errors name the file, the GGUF key or tensor, and a remedy.
-std::string gguf_config_json(const GgufFile& file);
+/// refused; data errors name the file, the GGUF key or tensor, and a remedy. The family is a row of
+/// `families`.
+std::string gguf_config_json(const GgufFile& file, std::span<const Family> families);
 
 /// The fate of every metadata key but the tokenizer's. A feature that is on and that the decoder lacks is a
 /// data error.
-void check_gguf_keys(const GgufFile& file, std::string_view family, Inventory& inventory);
+void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const Family> families,
+                     Inventory& inventory);
 
 }  // namespace anemll

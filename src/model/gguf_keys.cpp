@@ -1,6 +1,7 @@
 // The table of metadata keys of a GGUF file, but for the tokenizer's, which the room text reads.
 #include "anemll/core/error.hpp"
 #include "anemll/core/one_of.hpp"
+#include "src/model/families.hpp"
 #include "src/model/gguf_config.hpp"
 
 #include <algorithm>
@@ -63,11 +64,12 @@ bool is_off(const GgufValue& value) {
 
 }  // namespace
 
-void check_gguf_keys(const GgufFile& file, std::string_view family, Inventory& inventory) {
-  const std::string prefix = std::string(family) + ".";
+void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const Family> families,
+                     Inventory& inventory) {
+  const std::string prefix = std::string(family.name) + ".";
   const auto refuse = [&](const std::string& key) {
     throw_data("the feature is not supported", file.path.string() + ", key \"" + key + "\"",
-               "use a dense llama or qwen3 model with full causal attention");
+               "use a dense model with full causal attention, of the families " + family_names(families));
   };
   for (const auto& [key, value] : file.metadata) {
     if (key.starts_with("tokenizer.")) continue;

@@ -3,13 +3,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"
 #include "src/kernels/parallel.hpp"
+#include "src/model/tensor_registry.hpp"
 
-#include <array>
 #include <atomic>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,52 +16,6 @@
 
 namespace anemll {
 namespace {
-
-constexpr std::string_view kLayers = "model.layers.";
-
-/// Parts of names; what follows (".weight", ".bias") is kept.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kOutside{{
-    {"model.embed_tokens", "token_embd"},
-    {"model.norm", "output_norm"},
-    {"lm_head", "output"},
-}};
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kInside{{
-    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},
-    {"self_attn.o_proj", "attn_output"},
-    {"self_attn.q_norm", "attn_q_norm"},
-    {"self_attn.k_norm", "attn_k_norm"},
-    {"mlp.gate_proj", "ffn_gate"},
-    {"mlp.up_proj", "ffn_up"},
-    {"mlp.down_proj", "ffn_down"},
-    {"input_layernorm", "attn_norm"},
-    {"post_attention_layernorm", "ffn_norm"},
-}};
-
-/// "model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight".
-std::string gguf_name(std::string_view name) {
-  const auto swap = [](std::string_view text, const auto& table) {
-    for (const auto& [from, to] : table) {
-      if (text.starts_with(from) && text.substr(from.size()).starts_with("."))
-        return std::string(to) + std::string(text.substr(from.size()));
-    }
-    return std::string(text);
-  };
-  if (!name.starts_with(kLayers)) return swap(name, kOutside);
-  const std::string_view rest = name.substr(kLayers.size());
-  const std::size_t dot = rest.find('.');
-  return "blk." + std::string(rest.substr(0, dot)) + "." + swap(rest.substr(dot + 1), kInside);
-}
-
-/// 3 of "blk.3.ffn_up.weight", -1 of names outside the layers.
-std::int64_t layer_of(std::string_view name) {
-  constexpr std::string_view kBlock = "blk.";
-  std::int64_t layer = -1;
-  if (name.starts_with(kBlock))
-    std::from_chars(name.data() + kBlock.size(), name.data() + name.size(), layer);
-  return layer;
-}
 
 /// Where a row of the file goes. GGUF stores Llama's q and k with the two rows that rotate together side by
 /// side; the folder has the first ones of a head, then the second ones.
@@ -143,18 +95,18 @@ std::string describe(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture) {
+TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, const Family& family) {
   std::unordered_map<std::string_view, const GgufTensor*> stored;
   for (const GgufTensor& tensor : file.tensors) stored.emplace(tensor.name, &tensor);
   stored.erase("rope_freqs.weight");  // the configuration holds what it says
 
   // Which tensors there are is settled before the first is touched.
-  std::vector<std::pair<std::string, const GgufTensor*>> plan;
-  for (const TensorSpec& spec : expected_tensors(architecture)) {
-    const std::string name = gguf_name(spec.name);
+  std::vector<std::pair<TensorSpec, const GgufTensor*>> plan;
+  for (TensorSpec& spec : expected_tensors(architecture)) {
+    const std::string& name = spec.gguf_name;
     const auto found = stored.find(name);
     if (found == stored.end()) {
-      if (architecture.tied_embeddings && spec.name == "lm_head.weight") continue;
+      if (architecture.tied_embeddings && spec.role == TensorRole::head) continue;
       throw_data("tensor " + name + " is missing", file.path.string(),
                  "the file is incomplete; convert the original model again");
     }
@@ -163,27 +115,28 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture) {
                      describe(spec.shape),
                  file.path.string(), "the file is damaged; convert the original model again");
     }
-    plan.emplace_back(spec.name, found->second);
+    const GgufTensor* tensor = found->second;
     stored.erase(found);
+    plan.emplace_back(std::move(spec), tensor);
   }
   if (!stored.empty()) {
     const std::string name(stored.begin()->first);
-    if (layer_of(name) >= architecture.layers) {
+    if (gguf_layer_of(name).value_or(-1) >= architecture.layer_count()) {
       throw_data("tensor " + name + " is beyond the last layer",
                  file.path.string() + ", key \"" + architecture.family + ".block_count\"",
-                 "the key counts " + std::to_string(architecture.layers) +
+                 "the key counts " + std::to_string(architecture.layer_count()) +
                      " layers; convert the original model again");
     }
     throw_data("tensor " + name + " has no place in a model of the family " + architecture.family,
                file.path.string(), "the model computes something that is not supported; use another one");
   }
 
-  const bool pairwise = architecture.family == "llama";
   TensorMap out;
-  for (const auto& [name, tensor] : plan) {
-    const bool rotated =
-        name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos;
-    out.set(name, load(file, *tensor, RowOrder(pairwise && rotated ? architecture.head_dim : 0)));
+  for (const auto& [spec, tensor] : plan) {
+    const bool linear = spec.role == TensorRole::weight || spec.role == TensorRole::bias;
+    const bool rotated = linear && (spec.linear == LayerLinear::q || spec.linear == LayerLinear::k);
+    const bool paired = family.gguf_pairs && rotated;
+    out.set(spec.name, load(file, *tensor, RowOrder(paired ? architecture.head_dim : 0)));
   }
   file.map->release_pages();
   return out;

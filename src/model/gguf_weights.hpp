@@ -7,9 +7,9 @@
 namespace anemll {
 
 /// F32, F16 and BF16 tensors are views of the file. Quantised ones are dequantised into memory and rounded to
-/// F16, whose step is far below theirs; a tensor with values beyond its range becomes F32. Llama's q and k
-/// rows go back from GGUF's pairwise rotary order to halves. A tied head is left out. Missing, misshapen and
-/// unexpected tensors are data errors.
-TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture);
+/// F16, whose step is far below theirs; a tensor with values beyond its range becomes F32. Where the family's
+/// files pair the rotating rows of q and k, the rows go back to halves. A tied head is left out. Missing,
+/// misshapen and unexpected tensors are data errors.
+TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, const Family& family);
 
 }  // namespace anemll

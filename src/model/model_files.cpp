@@ -6,11 +6,12 @@
 #include "anemll/core/finite.hpp"
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "src/model/config_keys.hpp"
+#include "src/model/families.hpp"
 #include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
+#include "src/model/tensor_registry.hpp"
 
 #include <algorithm>
 #include <array>
@@ -29,8 +30,6 @@ namespace {
 
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr const char* kHead = "lm_head.weight";
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 /// A tensor and the file it came from, for messages.
 struct Found {
@@ -90,11 +89,14 @@ FoundMap read_sharded(const fs::path& folder, Maps& maps, Inventory& inventory) 
   return found;
 }
 
-FoundMap read_gguf_tensors(const fs::path& path, const Architecture& architecture, Maps& maps) {
+FoundMap read_gguf_tensors(const fs::path& path, const Architecture& architecture,
+                           std::span<const Family> families, Maps& maps) {
   const GgufFile file = read_gguf(path);
   maps.push_back(file.map);
   FoundMap found;
-  for (const auto& [name, tensor] : gguf_weights(file, architecture)) found[name] = {tensor, path};
+  for (const auto& [name, tensor] :
+       gguf_weights(file, architecture, *find_family(families, architecture.family)))
+    found[name] = {tensor, path};
   return found;
 }
 
@@ -157,11 +159,11 @@ bool same_bytes(const HostTensor& a, const HostTensor& b) {
 /// thing; other values are a model of their own, whatever the configuration says (as transformers decides
 /// since 5.12).
 void settle_head(ModelFiles& model, FoundMap& found) {
-  if (!model.architecture.tied_embeddings || !found.contains(kEmbedding)) return;
-  const auto head = found.find(kHead);
-  if (head == found.end() || same_bytes(head->second.tensor, found[kEmbedding].tensor)) {
-    if (head != found.end()) model.inventory.add(Fate::compared, "tensor", kHead);
-    found[kHead] = found[kEmbedding];
+  if (!model.architecture.tied_embeddings || !found.contains(kEmbeddingName)) return;
+  const auto head = found.find(kHeadName);
+  if (head == found.end() || same_bytes(head->second.tensor, found[kEmbeddingName].tensor)) {
+    if (head != found.end()) model.inventory.add(Fate::compared, "tensor", kHeadName);
+    found[kHeadName] = found[kEmbeddingName];
     return;
   }
   model.architecture.tied_embeddings = false;
@@ -171,8 +173,8 @@ void settle_head(ModelFiles& model, FoundMap& found) {
 }
 
 std::string why_unused(const std::string& name, const Architecture& architecture) {
-  if (number_in("model.layers.#.*", name).value_or(-1) >= architecture.layers)
-    return "the configuration has " + std::to_string(architecture.layers) + " layers";
+  if (layer_of(name).value_or(-1) >= architecture.layer_count())
+    return "the configuration has " + std::to_string(architecture.layer_count()) + " layers";
   if (name.ends_with(".bias")) return "the configuration has no such bias";
   return "the architecture has no such tensor";
 }
@@ -233,33 +235,34 @@ void ModelFiles::release_pages() const {
 }
 
 std::string head_sha256(const ModelFiles& files) {
-  const HostTensor head = files.tensors.find(kHead)->packed();
+  const HostTensor head = files.tensors.find(kHeadName)->packed();
   Sha256 hash;
   hash.update(head.describe());
   hash.update(std::span<const std::byte>(head.data, head.bytes()));
   return hash.finish_hex();
 }
 
-ModelFiles load_model_files(const fs::path& model) {
+ModelFiles load_model_files(const fs::path& model, std::span<const Family> families) {
   ModelFiles out;
   out.folder = model;
-  out.architecture = read_architecture(model, out.inventory);
-  FoundMap found = is_gguf(model) ? read_gguf_tensors(model, out.architecture, out.maps)
+  out.architecture = read_architecture(model, out.inventory, families);
+  FoundMap found = is_gguf(model) ? read_gguf_tensors(model, out.architecture, families, out.maps)
                                   : read_tensors(model, out.maps, out.inventory);
   settle_head(out, found);
 
   Fingerprint fingerprint;
-  fingerprint.add(model_config_json(model));
+  fingerprint.add(model_config_json(model, families));
   for (const TensorSpec& spec : expected_tensors(out.architecture)) {
     const auto entry = found.find(spec.name);
     if (entry == found.end()) {
       throw_data("tensor " + spec.name + " is missing", model.string(),
-                 spec.name == kHead
+                 spec.role == TensorRole::head
                      ? "the model is not tied (tie_word_embeddings), so the file must hold a head"
                      : "config.json and the weights belong to different models; download both again");
     }
     check(spec, entry->second);
-    const bool seen = spec.name == kHead && out.architecture.tied_embeddings;  // the embedding's bytes
+    const bool seen =
+        spec.role == TensorRole::head && out.architecture.tied_embeddings;  // the embedding's bytes
     if (!seen) {
       require_finite(entry->second.tensor, "tensor " + spec.name, entry->second.file.string(),
                      "the file is damaged or its training diverged: take another copy");

@@ -9,14 +9,13 @@
 
 namespace anemll {
 
-std::vector<float> rope_frequencies(const Architecture& architecture) {
-  const std::int64_t dim = architecture.head_dim;
+std::vector<float> rope_frequencies(const Rope& rope, std::int64_t dim) {
   std::vector<float> frequencies(static_cast<std::size_t>(dim / 2));
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
     const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(dim);
-    double f = std::pow(architecture.rope_theta, -exponent);
-    if (architecture.rope_scaling) {
-      const RopeScaling& s = *architecture.rope_scaling;
+    double f = std::pow(rope.theta, -exponent);
+    if (rope.scaling) {
+      const RopeScaling& s = *rope.scaling;
       const double turns = static_cast<double>(s.original_max_position) * f / (2.0 * std::numbers::pi);
       if (turns < s.low_freq_factor) {
         f /= s.factor;
@@ -30,11 +29,14 @@ std::vector<float> rope_frequencies(const Architecture& architecture) {
   return frequencies;
 }
 
-RopeTable::RopeTable(const Architecture& architecture, at::Device device)
-    : frequencies_(rope_frequencies(architecture)), device_(device) {}
+RopeTable::RopeTable(const Rope& rope, std::int64_t head_dim, at::Device device)
+    : frequencies_(rope_frequencies(rope, head_dim)), device_(device) {}
 
 void RopeTable::require(std::int64_t length) {
-  if (cosine_.defined() && cosine_.size(0) >= length) return;
+  if (cosine_.defined()) {
+    if (cosine_.size(0) >= length) return;
+    length = std::max(length, 2 * cosine_.size(0));  // tokens that come one by one do not remake it each time
+  }
   const std::int64_t half = static_cast<std::int64_t>(frequencies_.size());
   const at::Tensor cosine = at::empty({length, half}, at::TensorOptions().dtype(at::kFloat));
   const at::Tensor sine = at::empty_like(cosine);

@@ -9,13 +9,13 @@
 
 namespace anemll {
 
-/// theta^(-2i/dim) for i < dim/2, with the "llama3" scaling when the architecture has one (Llama 3 report:
-/// long wavelengths divided by `factor`, short ones kept, a linear blend between).
-std::vector<float> rope_frequencies(const Architecture& architecture);
+/// theta^(-2i/dim) for i < dim/2, with the "llama3" scaling when the rope has one (Llama 3 report: long
+/// wavelengths divided by `factor`, short ones kept, a linear blend between).
+std::vector<float> rope_frequencies(const Rope& rope, std::int64_t head_dim);
 
 class RopeTable {
  public:
-  RopeTable(const Architecture& architecture, at::Device device);
+  RopeTable(const Rope& rope, std::int64_t head_dim, at::Device device);
   /// Makes room for positions 0 .. length-1.
   void require(std::int64_t length);
   const at::Tensor& cosine() const { return cosine_; }  ///< [>= length, dim / 2] fp32

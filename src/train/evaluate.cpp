@@ -55,7 +55,7 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
   const std::int64_t share = (samples.rows + comm.size() - 1) / comm.size();
   const std::int64_t begin = share * comm.rank();
   const std::int64_t end = std::min(samples.rows, begin + share);
-  const std::int64_t layers = decoder.architecture().layers;
+  const std::int64_t layers = decoder.architecture().layer_count();
   const auto look = [&comm] { leave_together(comm, "evaluating", kStartAgain); };
   for (std::int64_t done = 0; done < share; done += kRowsPerForward) {
     const std::int64_t first = begin + done;

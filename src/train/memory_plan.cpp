@@ -39,13 +39,13 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
     scales += rank * (linear.out + linear.in + 1);
     per_layer_outputs += linear.out;
   }
-  per_layer_outputs /= std::max<std::int64_t>(a.layers, 1);
+  per_layer_outputs /= std::max<std::int64_t>(a.layer_count(), 1);
   // Linear outputs, the two norm outputs and the SwiGLU product are kept for backward in the compute dtype.
   saved_per_token += (per_layer_outputs + 2 * a.hidden_size + a.intermediate_size) * compute_bytes;
   // Rows that the cache does not have are not computed.
   const std::int64_t rows = std::min((o.batch_size + world_size - 1) / world_size, cache.sequences);
   const std::int64_t tokens = rows * cache.length;
-  const std::int64_t kept_layers = o.gradient_checkpointing ? 1 : a.layers;
+  const std::int64_t kept_layers = o.gradient_checkpointing ? 1 : a.layer_count();
   const bool materialised = o.forward == "materialised";
   const std::int64_t head = a.vocab_size * a.hidden_size;
   const KdObjective objective = objective_of(o);

@@ -32,7 +32,7 @@ fs::path config_beside(const fs::path& checkpoint) {
 }
 
 std::int64_t trained_values(const TrainOptions& o, const Architecture& a, const QuantScheme& scheme) {
-  if (o.train_norms_only) return (2 * a.layers + 1) * a.hidden_size;
+  if (o.train_norms_only) return (2 * a.layer_count() + 1) * a.hidden_size;
   std::int64_t values = 0;
   for (const LinearSpec& linear : body_linears(a)) {
     if ((o.mlp_only && !linear.mlp) || (o.attn_only && linear.mlp)) continue;

@@ -63,13 +63,13 @@ inline GgufWriter& put_architecture(GgufWriter& writer, const Architecture& a) {
   const std::string family = a.family + ".";
   const auto u32 = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
   writer.text("general.architecture", a.family);
-  writer.u32(family + "block_count", u32(a.layers)).u32(family + "context_length", u32(a.max_positions));
+  writer.u32(family + "block_count", u32(a.layer_count())).u32(family + "context_length", u32(a.max_positions));
   writer.u32(family + "embedding_length", u32(a.hidden_size));
   writer.u32(family + "feed_forward_length", u32(a.intermediate_size));
   writer.u32(family + "attention.head_count", u32(a.heads));
   writer.u32(family + "attention.head_count_kv", u32(a.kv_heads));
   writer.u32(family + "attention.key_length", u32(a.head_dim));
-  writer.f32(family + "rope.freq_base", static_cast<float>(a.rope_theta));
+  writer.f32(family + "rope.freq_base", static_cast<float>(a.layers.front().rope.theta));
   writer.f32(family + "attention.layer_norm_rms_epsilon", static_cast<float>(a.rms_norm_eps));
   return writer;
 }

@@ -31,7 +31,8 @@ struct ModelFiles {
 /// `model`: a folder with one safetensors file or shards (model.safetensors.index.json), or a .gguf file,
 /// whose quantised weights become F16 in memory. Missing, misshapen or wrongly typed tensors, and values that
 /// are NaN or infinite, are data errors that name file, tensor and remedy.
-ModelFiles load_model_files(const std::filesystem::path& model);
+ModelFiles load_model_files(const std::filesystem::path& model,
+                            std::span<const Family> families = known_families());
 
 /// Identifies the language-model head (lm_head.weight): SHA-256 of type, shape and bytes. Hidden states of a
 /// KD cache belong to one head.

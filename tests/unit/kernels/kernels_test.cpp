@@ -9,6 +9,8 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numbers>
+#include <string>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -27,6 +29,7 @@ namespace {
 
 using at::Tensor;
 using Tensors = std::vector<Tensor>;
+using anemll::kernels::attention_mask;
 using anemll::kernels::Normed;
 
 // Relative to the largest entry: fp32 sums of some hundred terms; two roundings to 8 bits of mantissa.
@@ -111,7 +114,8 @@ Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, const 
   const double infinity = std::numeric_limits<double>::infinity();
   const Tensor mask = allowed.defined()
                           ? allowed
-                          : at::ones({q.size(1), q.size(1)}, at::TensorOptions().dtype(at::kBool)).tril();
+                          : at::ones({q.size(1), k.size(1)}, at::TensorOptions().dtype(at::kBool))
+                                .tril(k.size(1) - q.size(1));
   return at::softmax(scores.masked_fill(mask.logical_not(), -infinity), -1).matmul(vv).transpose(1, 2);
 }
 
@@ -227,15 +231,70 @@ BOOST_AUTO_TEST_CASE(attention_obeys_a_padding_mask) {
   mask[0][5] = 0;
   mask[0][6] = 0;
   mask[1][0] = 0;  // left padding: row 0 would see nothing
-  const Tensor allowed = anemll::kernels::causal_padding_mask(mask);
+  const Tensor allowed = attention_mask(mask, 7, 7, 0, at::kCPU);
   BOOST_CHECK(allowed[1][0][0][0].item<bool>());
   BOOST_CHECK(!allowed[1][0][1][0].item<bool>());
   BOOST_CHECK(!allowed[0][0][6][5].item<bool>());
-  BOOST_CHECK(!anemll::kernels::causal_padding_mask(at::ones({2, 7}, at::kLong)).defined());
+  BOOST_CHECK(!attention_mask(at::ones({2, 7}, at::kLong), 7, 7, 0, at::kCPU).defined());
   compare([&](const Tensors& t) { return Tensors{anemll::kernels::attention(t[0], t[1], t[2], allowed)}; },
           [&](const Tensors& t) { return Tensors{plain_attention(t[0], t[1], t[2], allowed)}; },
           {Leaf({2, 7, 4, 16}, at::kFloat), Leaf({2, 7, 2, 16}, at::kFloat), Leaf({2, 7, 2, 16}, at::kFloat)},
           kFloatTolerance);
+}
+
+BOOST_AUTO_TEST_CASE(queries_may_be_the_last_of_the_keys) {
+  namespace generic = anemll::kernels::generic;
+  struct Lengths {
+    std::int64_t queries, keys;
+  };
+  for (const auto& [queries, keys] : {Lengths{1, 9}, Lengths{5, 70}, Lengths{66, 150}}) {
+    for (const std::int64_t window : {0, 4}) {
+      const Tensor allowed = attention_mask({}, queries, keys, window, at::kCPU);
+      BOOST_CHECK_EQUAL(allowed.defined(), window > 0);
+      const auto plain = [&](const Tensors& t) {
+        return Tensors{plain_attention(t[0], t[1], t[2], allowed)};
+      };
+      const std::vector<Leaf> leaves{Leaf({2, queries, 4, 16}, at::kFloat),
+                                     Leaf({2, keys, 2, 16}, at::kFloat), Leaf({2, keys, 2, 16}, at::kFloat)};
+      compare(
+          [&](const Tensors& t) { return Tensors{anemll::kernels::attention(t[0], t[1], t[2], allowed)}; },
+          plain, leaves, kFloatTolerance);
+      const Tensor composed = generic::attention(leaves[0].value, leaves[1].value, leaves[2].value, allowed);
+      check_close(composed.detach(), plain({leaves[0].wide, leaves[1].wide, leaves[2].wide})[0].detach(),
+                  kFloatTolerance, "generic");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(masks_of_windows_and_padding) {
+  const auto row = [](const Tensor& mask, std::int64_t batch, std::int64_t query) {
+    std::string text;
+    for (std::int64_t key = 0; key < mask.size(3); ++key)
+      text += mask[batch][0][query][key].item<bool>() ? '1' : '0';
+    return text;
+  };
+  const Tensor window = attention_mask({}, 2, 5, 3, at::kCPU);  // positions 3 and 4 of 5
+  BOOST_CHECK_EQUAL(row(window, 0, 0), "01110");
+  BOOST_CHECK_EQUAL(row(window, 0, 1), "00111");
+  BOOST_CHECK(!attention_mask({}, 2, 5, 5, at::kCPU).defined());
+  Tensor padding = at::ones({2, 5}, at::kLong);
+  padding[1].narrow(0, 0, 4).zero_();
+  const Tensor both = attention_mask(padding, 2, 5, 3, at::kCPU);
+  BOOST_CHECK_EQUAL(row(both, 0, 0), "01110");
+  BOOST_CHECK_EQUAL(row(both, 1, 0), "00010");  // it would see nothing
+  BOOST_CHECK_EQUAL(row(both, 1, 1), "00001");
+}
+
+BOOST_AUTO_TEST_CASE(geglu_matches_the_formula) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    compare([](const Tensors& t) { return Tensors{anemll::kernels::geglu(t[0], t[1])}; },
+            [](const Tensors& t) {
+              const Tensor& x = t[0];
+              const Tensor inner = (x + 0.044715 * x * x * x) * std::sqrt(2 / std::numbers::pi);
+              return Tensors{0.5 * x * (1 + inner.tanh()) * t[1]};
+            },
+            {Leaf({3, 5, 47}, dtype), Leaf({3, 5, 47}, dtype)}, tolerance(dtype));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(generic_form_agrees_with_the_kernels) {

@@ -30,22 +30,25 @@ BOOST_AUTO_TEST_CASE(new_key_names_of_nano) {
   BOOST_CHECK_EQUAL(a.vocab_size, 4096);
   BOOST_CHECK_EQUAL(a.hidden_size, 64);
   BOOST_CHECK_EQUAL(a.intermediate_size, 96);
-  BOOST_CHECK_EQUAL(a.layers, 2);
+  BOOST_CHECK_EQUAL(a.layer_count(), 2);
   BOOST_CHECK_EQUAL(a.heads, 4);
   BOOST_CHECK_EQUAL(a.kv_heads, 2);
   BOOST_CHECK_EQUAL(a.head_dim, 32);  // not hidden / heads
   BOOST_CHECK_EQUAL(a.max_positions, 512);
   BOOST_CHECK_EQUAL(a.rms_norm_eps, 1e-6);
-  BOOST_CHECK_EQUAL(a.rope_theta, 1e6);
-  BOOST_CHECK(a.qk_norm && a.tied_embeddings && !a.attention_bias && !a.mlp_bias && !a.rope_scaling);
+  BOOST_CHECK(a.tied_embeddings);
+  LayerSpec layer;
+  layer.qk_norm = true;
+  layer.rope.theta = 1e6;
+  BOOST_CHECK(a.layers == std::vector(2, layer));
 }
 
 BOOST_AUTO_TEST_CASE(old_key_names_and_defaults) {
   const Architecture a = read_with({});
   BOOST_CHECK_EQUAL(a.family, "llama");
   BOOST_CHECK_EQUAL(a.head_dim, 4);
-  BOOST_CHECK_EQUAL(a.rope_theta, 10000);
-  BOOST_CHECK(!a.qk_norm && !a.tied_embeddings && !a.rope_scaling);
+  BOOST_CHECK(!a.tied_embeddings);
+  BOOST_CHECK(a.layers == std::vector(2, LayerSpec{}));
   const Architecture b = read_with({{"num_key_value_heads", ""},
                                     {"tie_word_embeddings", "true"},
                                     {"mlp_bias", "true"},
@@ -54,8 +57,11 @@ BOOST_AUTO_TEST_CASE(old_key_names_and_defaults) {
                                     {"rope_theta", "5e5"}});
   BOOST_CHECK_EQUAL(b.kv_heads, 4);
   BOOST_CHECK_EQUAL(b.head_dim, 6);
-  BOOST_CHECK_EQUAL(b.rope_theta, 5e5);
-  BOOST_CHECK(b.tied_embeddings && b.mlp_bias && b.attention_bias);
+  BOOST_CHECK(b.tied_embeddings);
+  LayerSpec layer;
+  layer.biases.fill(true);
+  layer.rope.theta = 5e5;
+  BOOST_CHECK(b.layers == std::vector(2, layer));
 }
 
 BOOST_AUTO_TEST_CASE(llama3_rope_scaling_in_both_spellings) {
@@ -67,13 +73,9 @@ BOOST_AUTO_TEST_CASE(llama3_rope_scaling_in_both_spellings) {
       {{"rope_theta", ""},
        {"rope_scaling", ""},
        {"rope_parameters", "{\"rope_type\": \"llama3\", \"rope_theta\": 500000.0, " + values + "}"}});
-  BOOST_CHECK_EQUAL(new_names.rope_theta, 500000);
+  BOOST_CHECK_EQUAL(new_names.layers[0].rope.theta, 500000);
   for (const Architecture& a : {old_names, new_names}) {
-    BOOST_REQUIRE(a.rope_scaling.has_value());
-    BOOST_CHECK_EQUAL(a.rope_scaling->factor, 32);
-    BOOST_CHECK_EQUAL(a.rope_scaling->low_freq_factor, 1);
-    BOOST_CHECK_EQUAL(a.rope_scaling->high_freq_factor, 4);
-    BOOST_CHECK_EQUAL(a.rope_scaling->original_max_position, 8192);
+    for (const LayerSpec& layer : a.layers) BOOST_CHECK((layer.rope.scaling == RopeScaling{32, 1, 4, 8192}));
   }
 }
 
@@ -115,6 +117,24 @@ BOOST_AUTO_TEST_CASE(features_the_decoder_lacks_are_refused) {
                 "yarn");
   check_refused({{"quantization_config", "{\"bits\": 4}"}}, "quantization_config", "quantised");
   check_refused({{"partial_rotary_factor", "0.5"}}, "partial_rotary_factor", "partial");
+}
+
+BOOST_AUTO_TEST_CASE(windows_of_qwen_layers) {
+  const auto windows = [](const Keys& changes) {
+    Keys keys{{"model_type", "\"qwen2\""}, {"num_hidden_layers", "3"}, {"sliding_window", "5"}};
+    for (const auto& [key, value] : changes) keys[key] = value;
+    std::vector<std::int64_t> list;
+    for (const LayerSpec& layer : read_with(keys).layers) list.push_back(layer.window);
+    return list;
+  };
+  using List = std::vector<std::int64_t>;
+  const std::string types = "[\"sliding_attention\", \"full_attention\", \"sliding_attention\"]";
+  BOOST_CHECK(windows({}) == List({0, 0, 0}));
+  BOOST_CHECK(windows({{"use_sliding_window", "true"}}) == List({0, 0, 0}));  // from layer 28 on
+  BOOST_CHECK(windows({{"use_sliding_window", "true"}, {"max_window_layers", "1"}}) == List({0, 5, 5}));
+  BOOST_CHECK(windows({{"use_sliding_window", "true"}, {"layer_types", types}}) == List({5, 0, 5}));
+  check_refused({{"model_type", "\"qwen3\""}, {"num_hidden_layers", "3"}, {"layer_types", types}},
+                "layer_types", "sliding_attention");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_that_contradict_each_other_are_refused) {

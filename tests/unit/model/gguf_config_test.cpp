@@ -68,17 +68,18 @@ BOOST_AUTO_TEST_CASE(gguf_numbers_out_of_range_name_their_key) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   for (const double bad : {kNan, kInfinity, -kInfinity}) {
     error("attention.layer_norm_rms_epsilon", "not a finite", [&](Architecture& a) { a.rms_norm_eps = bad; });
-    error("rope.freq_base", "not a finite", [&](Architecture& a) { a.rope_theta = bad; });
+    error("rope.freq_base", "not a finite", [&](Architecture& a) { a.layers[0].rope.theta = bad; });
   }
   error("attention.layer_norm_rms_epsilon", "not a number from 0 to 1",
         [](Architecture& a) { a.rms_norm_eps = 2; });
-  error("rope.freq_base", "not a number from 1", [](Architecture& a) { a.rope_theta = 0; });
+  error("rope.freq_base", "not a number from 1", [](Architecture& a) { a.layers[0].rope.theta = 0; });
   error("attention.head_count_kv", "cannot share", [](Architecture& a) { a.kv_heads = 3; });
   error("attention.head_count_kv", "not a number", [](Architecture& a) { a.kv_heads = 0; });
   error("attention.key_length", "not a number", [](Architecture& a) { a.head_dim = 0; });
   error("attention.key_length", "even size", [](Architecture& a) { a.head_dim = 31; });
   error("attention.key_length", "4 heads of 4194304", [](Architecture& a) { a.head_dim = 1 << 22; });
-  error("block_count", "5000: not a number from 1 to 4096", [](Architecture& a) { a.layers = 5000; });
+  error("block_count", "5000: not a number from 1 to 4096",
+        [](Architecture& a) { a.layers.resize(5000, a.layers[0]); });
   error("context_length", "not a number", [](Architecture& a) { a.max_positions = 0; });
   error("feed_forward_length", "not a number", [](Architecture& a) { a.intermediate_size = 1 << 23; });
   GgufWriter scale;

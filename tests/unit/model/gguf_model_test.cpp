@@ -67,17 +67,13 @@ void check_same_architecture(const Architecture& a, const Architecture& b) {
   BOOST_CHECK_EQUAL(a.vocab_size, b.vocab_size);
   BOOST_CHECK_EQUAL(a.hidden_size, b.hidden_size);
   BOOST_CHECK_EQUAL(a.intermediate_size, b.intermediate_size);
-  BOOST_CHECK_EQUAL(a.layers, b.layers);
   BOOST_CHECK_EQUAL(a.heads, b.heads);
   BOOST_CHECK_EQUAL(a.kv_heads, b.kv_heads);
   BOOST_CHECK_EQUAL(a.head_dim, b.head_dim);
   BOOST_CHECK_EQUAL(a.max_positions, b.max_positions);
   BOOST_CHECK_EQUAL(a.rms_norm_eps, b.rms_norm_eps);  // through float and back
-  BOOST_CHECK_EQUAL(a.rope_theta, b.rope_theta);
-  BOOST_CHECK_EQUAL(a.qk_norm, b.qk_norm);
-  BOOST_CHECK_EQUAL(a.attention_bias, b.attention_bias);
-  BOOST_CHECK_EQUAL(a.mlp_bias, b.mlp_bias);
   BOOST_CHECK_EQUAL(a.tied_embeddings, b.tied_embeddings);
+  BOOST_CHECK(a.layers == b.layers);
 }
 
 void check_same_model(const ModelFiles& folder, const ModelFiles& gguf) {
@@ -138,6 +134,28 @@ BOOST_AUTO_TEST_CASE(a_qwen3_gguf_is_its_folder) {
   BOOST_CHECK_EQUAL(gguf.maps.size(), 1U);
   gguf.release_pages();
   BOOST_CHECK_EQUAL(head_sha256(nano), head_sha256(gguf));
+}
+
+BOOST_AUTO_TEST_CASE(a_qwen2_gguf_is_its_folder) {
+  const TempDir folder;
+  const ModelFiles nano = load_model_files(golden("qwen2_nano"));
+  GgufWriter writer;
+  put_tensors(put_architecture(writer, nano.architecture), nano.architecture, nano.tensors);
+  writer.write(folder / "nano.gguf");
+  const ModelFiles gguf = load_model_files(folder / "nano.gguf");
+  check_same_model(nano, gguf);
+  BOOST_CHECK(gguf.inventory.left_out_lines().empty());
+  BOOST_CHECK(gguf.tensors.contains("model.layers.1.self_attn.k_proj.bias"));
+
+  GgufWriter without;
+  put_architecture(without, nano.architecture);
+  for (const auto& [name, tensor] : nano.tensors) {
+    if (name != "lm_head.weight" && name != "model.layers.0.self_attn.v_proj.bias")
+      without.plain(gguf_tensor_name(name), tensor);
+  }
+  without.write(folder / "broken.gguf");
+  check_data_error([&] { load_model_files(folder / "broken.gguf"); }, "broken.gguf",
+                   "blk.0.attn_v.bias is missing");
 }
 
 BOOST_AUTO_TEST_CASE(a_llama_gguf_is_its_folder) {
@@ -230,9 +248,9 @@ BOOST_AUTO_TEST_CASE(gguf_rope_scaling_of_llama3_is_recognised) {
       folder, {{"rope_theta", "500000.0"},
                {"rope_scaling", R"({"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0,
                  "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})"}});
-  Architecture plain = llama.architecture;
-  plain.rope_scaling.reset();
-  const std::vector<float> scaled = rope_frequencies(llama.architecture), unscaled = rope_frequencies(plain);
+  const Rope rope = llama.architecture.layers.front().rope;
+  const std::vector<float> scaled = rope_frequencies(rope, 16),
+                           unscaled = rope_frequencies({rope.theta, {}}, 16);
   for (const double error : {1.0, 1.01}) {
     HostTensor divisors = ones(8);
     for (std::size_t i = 0; i < 8; ++i) {
@@ -249,14 +267,13 @@ BOOST_AUTO_TEST_CASE(gguf_rope_scaling_of_llama3_is_recognised) {
     }
     const ModelFiles gguf = load_model_files(folder / "m.gguf");
     check_same_model(llama, gguf);
-    BOOST_REQUIRE(gguf.architecture.rope_scaling.has_value());
-    BOOST_CHECK_EQUAL(gguf.architecture.rope_scaling->factor, 32.0);
+    BOOST_CHECK((gguf.architecture.layers[1].rope.scaling == RopeScaling{32, 1, 4, 8192}));
   }
   // Divisors of one scale nothing.
   GgufWriter writer;
-  put_tensors(put_architecture(writer, plain), plain, llama.tensors);
+  put_tensors(put_architecture(writer, llama.architecture), llama.architecture, llama.tensors);
   writer.plain("rope_freqs.weight", ones(8)).write(folder / "one.gguf");
-  BOOST_CHECK(!read_architecture(folder / "one.gguf").rope_scaling.has_value());
+  BOOST_CHECK(!read_architecture(folder / "one.gguf").layers[0].rope.scaling.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(the_rendered_config_reads_as_a_folder) {
@@ -350,13 +367,13 @@ BOOST_AUTO_TEST_CASE(smollm2_gguf_is_the_published_model, *needs_models({"smollm
   published.vocab_size = 49152;
   published.hidden_size = 576;
   published.intermediate_size = 1536;
-  published.layers = 30;
   published.heads = 9;
   published.kv_heads = 3;
   published.head_dim = 64;
   published.max_positions = 8192;
   published.rms_norm_eps = model.architecture.rms_norm_eps;
-  published.rope_theta = 100000;
+  published.layers.resize(30);
+  for (LayerSpec& layer : published.layers) layer.rope.theta = 100000;
   published.tied_embeddings = true;
   check_same_architecture(model.architecture, published);
   BOOST_TEST(model.architecture.rms_norm_eps == 1e-5,

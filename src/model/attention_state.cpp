@@ -1,0 +1,50 @@
+#include "src/model/attention_state.hpp"
+
+#include "anemll/core/error.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+namespace anemll {
+
+KvCache::KvCache(std::int64_t layers, std::int64_t capacity)
+    : capacity_(capacity), layers_(static_cast<std::size_t>(layers)) {}
+
+std::int64_t KvCache::length() const {
+  const auto shortest = std::min_element(layers_.begin(), layers_.end(),
+                                         [](const Layer& a, const Layer& b) { return a.length < b.length; });
+  return shortest == layers_.end() ? 0 : shortest->length;
+}
+
+KvCache::Entry KvCache::append(std::size_t index, std::int64_t first, const at::Tensor& keys,
+                               const at::Tensor& values) {
+  const std::string where = "KV cache, layer " + std::to_string(index);
+  if (at::GradMode::is_enabled() && (keys.requires_grad() || values.requires_grad()))
+    throw_usage("a pass with gradients cannot use a KV cache", where, "run it without gradients");
+  Layer& layer = layers_.at(index);
+  const std::int64_t end = first + keys.size(1);
+  if (first > layer.length || end > capacity_) {
+    throw_usage("positions " + std::to_string(first) + " to " + std::to_string(end - 1) +
+                    " do not fit behind " + std::to_string(layer.length) + " of at most " +
+                    std::to_string(capacity_),
+                where, "pass the tokens in order, and make the cache large enough");
+  }
+  Entry& all = layer.entry;
+  if (!all.keys.defined()) {
+    const std::vector<std::int64_t> shape{keys.size(0), capacity_, keys.size(2), keys.size(3)};
+    all = {at::empty(shape, keys.options()), at::empty(shape, values.options())};
+  }
+  if (all.keys.size(0) != keys.size(0) || all.keys.scalar_type() != keys.scalar_type()) {
+    throw_usage("the tokens have another number of rows or compute type than those before", where,
+                "make a new cache for them");
+  }
+  all.keys.narrow(1, first, keys.size(1)).copy_(keys);
+  all.values.narrow(1, first, keys.size(1)).copy_(values);
+  layer.length = end;
+  return {all.keys.narrow(1, 0, end), all.values.narrow(1, 0, end)};
+}
+
+}  // namespace anemll
