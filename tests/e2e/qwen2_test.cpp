@@ -1,6 +1,5 @@
 // A model with biases on q, k and v from its text to a snapped file: teacher's pass, training from scratch,
 // stopped and resumed, from a checkpoint, and the snap.
-#include "anemll/core/file.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -31,8 +30,13 @@ void make_model(const fs::path& folder) {
 std::string run_well(const std::string& command) {
   const test::ToolResult result = test::run(command);
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
-  BOOST_TEST(result.output.find("warning") == std::string::npos, result.output);
   return result.output;
+}
+
+/// Without a warning, as of every model that is known.
+void run_quietly(const std::string& command) {
+  const std::string output = run_well(command);
+  BOOST_TEST(output.find("warning") == std::string::npos, output);
 }
 
 fs::path last_state_dict(const fs::path& folder) {
@@ -72,17 +76,17 @@ BOOST_AUTO_TEST_CASE(from_text_to_a_snapped_file) {
   const test::TempDir temp;
   const fs::path model = temp / "model", cache = temp / "cache";
   make_model(model);
-  run_well(test::bin("anemll_precompute") + " --teacher_model_name_or_path " + model.string() +
-           " --output_dir " + cache.string() + " --dataset_name " +
-           test::golden("datasets/alpaca_40.json").string() +
-           " --dataset_format alpaca_chat --max_length 32 --topk 16 --num_sequences 16 --batch_size 4 "
-           "--shard_size 8 --dtype fp32 --threads 1");
+  run_quietly(
+      test::bin("anemll_precompute") + " --teacher_model_name_or_path " + model.string() + " --output_dir " +
+      cache.string() + " --dataset_name " + test::golden("datasets/alpaca_40.json").string() +
+      " --dataset_format alpaca_chat --max_length 32 --topk 16 --holdout 0 --num_sequences 16 --batch_size 4 "
+      "--shard_size 8 --dtype fp32 --threads 1");
   const std::string train =
       test::bin("anemll_train") + " --model-id " + model.string() + " --cache-dir " + cache.string() +
       " --batch-size 4 --eval-samples 8 --group-size 2 --logging-steps 2 --warmup-steps 1"
       " --lr 1e-3 --precision fp32 --threads 1 --save-steps 2 --output-dir ";
   const fs::path scratch = temp / "scratch", resumed = temp / "resumed";
-  run_well(train + scratch.string() + " --from-scratch --max-steps 4");
+  run_quietly(train + scratch.string() + " --from-scratch --max-steps 4");
   const auto rows = test::read_csv(scratch / "training_log.csv");
   BOOST_TEST(std::stod(rows.back().eval) < std::stod(rows.front().eval));
   const fs::path trained = last_state_dict(scratch);
@@ -106,8 +110,9 @@ BOOST_AUTO_TEST_CASE(from_text_to_a_snapped_file) {
   run_well(train + again.string() + " --max-steps 2 --v2-checkpoint " + trained.string());
   check_biases(anemll::read_state_dict(last_state_dict(again)));
 
-  run_well(test::bin("anemll_snap") + " --checkpoint " + trained.string() + " --model-id " + model.string() +
-           " --cache-dir " + cache.string() + " --samples 8 --fp16 --output " + (temp / "snap").string());
+  run_quietly(test::bin("anemll_snap") + " --checkpoint " + trained.string() + " --model-id " +
+              model.string() + " --cache-dir " + cache.string() + " --samples 8 --fp16 --output " +
+              (temp / "snap").string());
   const auto report = nlohmann::json::parse(test::read_all(temp / "snap" / "snap_report.json"));
   BOOST_TEST(report["gate"]["passed"] == true);
   BOOST_TEST(anemll::read_state_dict(temp / "snap" / "model_state_dict.pt")
