@@ -93,7 +93,7 @@ bool attribute_exists(hid_t object, const std::string& name, const std::string& 
 }  // namespace
 
 std::string Dataset::describe() const {
-  std::string text(name_of(type_));
+  std::string text(type_ ? name_of(*type_) : "another type");
   text += '[';
   for (std::size_t i = 0; i < shape_.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape_[i]);
   return text + ']';
@@ -186,7 +186,7 @@ Dataset File::dataset(const std::string& name) const {
   hsize_t extent[kMaxRank] = {};
   if (H5Sget_simple_extent_dims(space.get(), extent, nullptr) < 0) fail("cannot get the shape", where);
   // The product of all extents times the element size must stay far from overflow everywhere below.
-  std::size_t bytes = std::max<std::size_t>(size_of(result.type_), 1);
+  std::size_t bytes = result.type_ ? size_of(*result.type_) : 1;
   for (int i = 0; i < rank; ++i) {
     if (extent[i] > 0 && bytes > (std::numeric_limits<std::size_t>::max() >> 2) / extent[i]) {
       throw_data("is impossibly large", where,
@@ -205,7 +205,7 @@ Dataset File::dataset(const std::string& name) const {
   return result;
 }
 
-Dataset File::create_dataset(const std::string& name, Type type, const std::vector<std::int64_t>& shape,
+Dataset File::create_dataset(const std::string& name, DType type, const std::vector<std::int64_t>& shape,
                              int compress) {
   quiet();
   const std::string where = path_.string() + ", dataset " + name;

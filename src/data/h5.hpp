@@ -4,20 +4,18 @@
 // several threads need a thread-safe HDF5 library (Debian's is).
 #pragma once
 
+#include "anemll/core/tensor.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace anemll::h5 {
-
-/// Element types of the schema; `other` is anything else.
-enum class Type { i32, u8, f16, f32, other };
-std::size_t size_of(Type type);
-std::string_view name_of(Type type);
 
 /// An open HDF5 object; closes it.
 class Handle {
@@ -46,7 +44,8 @@ class Handle {
 class Dataset {
  public:
   const std::string& name() const { return name_; }
-  Type type() const { return type_; }
+  /// int32, uint8, float16 or float32; nothing for types that no column has.
+  std::optional<DType> type() const { return type_; }
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t rows() const { return shape_.empty() ? 0 : shape_.front(); }
   std::size_t row_bytes() const { return row_bytes_; }
@@ -67,7 +66,7 @@ class Dataset {
   Handle handle_;
   std::string name_;
   std::string where_;  // "file, dataset"
-  Type type_ = Type::other;
+  std::optional<DType> type_;
   std::vector<std::int64_t> shape_;
   std::size_t row_bytes_ = 0;
   std::int64_t chunk_rows_ = 0;
@@ -84,7 +83,7 @@ class File {
   bool contains(const std::string& dataset) const;
   Dataset dataset(const std::string& name) const;
   /// `compress` 0: contiguous. 1 to 9: chunks of one row, byte shuffle, then deflate at that level.
-  Dataset create_dataset(const std::string& name, Type type, const std::vector<std::int64_t>& shape,
+  Dataset create_dataset(const std::string& name, DType type, const std::vector<std::int64_t>& shape,
                          int compress);
 
   bool has_attribute(const std::string& name) const;

@@ -4,6 +4,7 @@
 
 #include "src/data/h5.hpp"
 
+#include <optional>
 #include <string>
 
 #include <hdf5.h>
@@ -22,8 +23,9 @@ void check(herr_t status, const std::string& action, const std::string& where);
 Handle own(hid_t id, Handle::Close close, const std::string& action, const std::string& where);
 
 /// Byte order does not matter here: HDF5 converts it on the way, and not at all when it is ours.
-Type classify(hid_t type);
-/// A data error for Type::other.
-Handle make_type(Type type, bool in_memory, const std::string& where);
+/// Nothing for types that no column has.
+std::optional<DType> classify(hid_t type);
+/// A data error for other types than those.
+Handle make_type(std::optional<DType> type, bool in_memory, const std::string& where);
 
 }  // namespace anemll::h5

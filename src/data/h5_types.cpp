@@ -24,70 +24,30 @@ bool is_f16(hid_t type) {
 
 }  // namespace
 
-Type classify(hid_t type) {
+std::optional<DType> classify(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
-      if (H5Tget_size(type) == 4 && H5Tget_sign(type) == H5T_SGN_2) return Type::i32;
-      if (H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE) return Type::u8;
-      return Type::other;
+      if (H5Tget_size(type) == 4 && H5Tget_sign(type) == H5T_SGN_2) return DType::i32;
+      if (H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE) return DType::u8;
+      return std::nullopt;
     case H5T_FLOAT:
-      if (is_f16(type)) return Type::f16;
-      if (H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0) return Type::f32;
-      return Type::other;
+      if (is_f16(type)) return DType::f16;
+      if (H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0) return DType::f32;
+      return std::nullopt;
     default:
-      return Type::other;
+      return std::nullopt;
   }
 }
 
-Handle make_type(Type type, bool in_memory, const std::string& where) {
+Handle make_type(std::optional<DType> type, bool in_memory, const std::string& where) {
   hid_t base = -1;
-  switch (type) {
-    case Type::i32:
-      base = in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
-      break;
-    case Type::u8:
-      base = in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
-      break;
-    case Type::f16:
-      return make_f16(in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE, where);
-    case Type::f32:
-      base = in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
-      break;
-    case Type::other:
-      throw_data("unsupported element type", where, "the schema knows int32, uint8, float16 and float32");
-  }
+  if (type == DType::f16) return make_f16(in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE, where);
+  if (type == DType::i32) base = in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
+  if (type == DType::u8) base = in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
+  if (type == DType::f32) base = in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
+  if (base < 0)
+    throw_data("unsupported element type", where, "the schema knows int32, uint8, float16 and float32");
   return own(H5Tcopy(base), H5Tclose, "cannot copy a type", where);
-}
-
-std::size_t size_of(Type type) {
-  switch (type) {
-    case Type::i32:
-    case Type::f32:
-      return 4;
-    case Type::f16:
-      return 2;
-    case Type::u8:
-      return 1;
-    case Type::other:
-      break;
-  }
-  return 0;
-}
-
-std::string_view name_of(Type type) {
-  switch (type) {
-    case Type::i32:
-      return "int32";
-    case Type::u8:
-      return "uint8";
-    case Type::f16:
-      return "float16";
-    case Type::f32:
-      return "float32";
-    case Type::other:
-      break;
-  }
-  return "another type";
 }
 
 }  // namespace anemll::h5

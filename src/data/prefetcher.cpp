@@ -21,7 +21,7 @@ namespace {
 
 struct Request {
   std::vector<std::int64_t> rows;
-  KdPayloads payloads;
+  PayloadSet payloads;
   CachePart part = CachePart::training;
   std::promise<KdBatch> result;
 };
@@ -46,15 +46,15 @@ struct Prefetcher::Impl {
   void run(const std::filesystem::path& path, OrderKind kind, std::int64_t batch_size, std::uint64_t seed,
            std::promise<void>& opened);
   void serve(KdCache& cache, const std::filesystem::path& path);
-  KdBatch ask(std::int64_t first, std::int64_t count, KdPayloads payloads, CachePart part);
+  KdBatch ask(std::int64_t first, std::int64_t count, PayloadSet payloads, CachePart part);
 };
 
 // Opens the cache here, so that one thread alone calls HDF5, closing included.
 void Prefetcher::Impl::run(const std::filesystem::path& path, OrderKind kind, std::int64_t batch_size,
                            std::uint64_t seed, std::promise<void>& opened) {
-  std::unique_ptr<KdCache> cache;
+  std::optional<KdCache> cache;
   try {
-    cache = KdCache::open(path);
+    cache = KdCache::open(path, CachePart::training, options.columns);
     if (options.vocab_size > 0) cache->require_vocabulary(options.vocab_size);
     info = cache->info();
     order.emplace(info.sequences, batch_size, kind, seed);
@@ -67,7 +67,7 @@ void Prefetcher::Impl::run(const std::filesystem::path& path, OrderKind kind, st
 }
 
 void Prefetcher::Impl::serve(KdCache& cache, const std::filesystem::path& path) {
-  std::unique_ptr<KdCache> holdout;  // opened when it is first asked for
+  std::optional<KdCache> holdout;  // opened when it is first asked for
   std::int64_t step = options.first_step;
   std::unique_lock lock(mutex);
   while (true) {
@@ -80,7 +80,7 @@ void Prefetcher::Impl::serve(KdCache& cache, const std::filesystem::path& path) 
       try {
         KdBatch batch;
         if (request.part == CachePart::holdout && !holdout) {
-          holdout = KdCache::open(path, CachePart::holdout);
+          holdout = KdCache::open(path, CachePart::holdout, options.columns);
           if (options.vocab_size > 0) holdout->require_vocabulary(options.vocab_size);
         }
         KdCache& source = request.part == CachePart::holdout ? *holdout : cache;
@@ -167,7 +167,7 @@ double Prefetcher::wait_seconds() const {
   return impl_->waited_s;
 }
 
-KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, KdPayloads payloads, CachePart part) {
+KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, PayloadSet payloads, CachePart part) {
   Request request;
   request.payloads = payloads;
   request.part = part;
@@ -182,11 +182,11 @@ KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, KdPayloads
   return result.get();
 }
 
-KdBatch Prefetcher::read_rows(std::int64_t first, std::int64_t count, KdPayloads payloads) {
+KdBatch Prefetcher::read_rows(std::int64_t first, std::int64_t count, PayloadSet payloads) {
   return impl_->ask(first, count, payloads, CachePart::training);
 }
 
-KdBatch Prefetcher::read_holdout(std::int64_t first, std::int64_t count, KdPayloads payloads) {
+KdBatch Prefetcher::read_holdout(std::int64_t first, std::int64_t count, PayloadSet payloads) {
   return impl_->ask(first, count, payloads, CachePart::holdout);
 }
 

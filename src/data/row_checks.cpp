@@ -69,7 +69,7 @@ std::string place(const DatasetSpec& spec, std::int64_t element) {
 std::string row_fault(const DatasetSpec& spec, std::int64_t vocab_size, const std::byte* row,
                       CheckLevel level) {
   const std::int64_t n = spec.row_elements();
-  if (spec.content == Content::token_ids) {
+  if (spec.column->content == Content::token_ids) {
     const auto limit = static_cast<std::uint32_t>(vocab_size > 0 ? std::min(vocab_size, std::int64_t{1} << 31)
                                                                  : std::int64_t{1} << 31);
     const std::int64_t i =
@@ -78,17 +78,17 @@ std::string row_fault(const DatasetSpec& spec, std::int64_t vocab_size, const st
     return place(spec, i) + ": id " + std::to_string(load<std::int32_t>(row, i)) + " is outside [0, " +
            (vocab_size > 0 ? std::to_string(vocab_size) : "vocabulary") + ")";
   }
-  if (spec.content == Content::mask) {
+  if (spec.column->content == Content::mask) {
     if (level == CheckLevel::bounds) return {};
     const std::int64_t i = first_bad<std::uint8_t>(row, n, bad_mask);
     if (i < 0) return {};
     return place(spec, i) + ": mask value " + std::to_string(load<std::uint8_t>(row, i)) +
            " is neither 0 nor 1";
   }
-  const std::int64_t bad = spec.type == h5::Type::f16 ? first_bad<std::uint16_t>(row, n, bad_half)
+  const std::int64_t bad = spec.dtype() == DType::f16 ? first_bad<std::uint16_t>(row, n, bad_half)
                                                       : first_bad<std::uint32_t>(row, n, bad_float);
   if (bad >= 0) return place(spec, bad) + ": the value is not finite";
-  if (spec.content != Content::descending_logits || level == CheckLevel::bounds) return {};
+  if (spec.column->content != Content::descending_logits || level == CheckLevel::bounds) return {};
   const std::int64_t rise = first_rise(row, n, spec.row_shape[1]);
   return rise < 0 ? "" : place(spec, rise) + ": the logits are not in descending order";
 }

@@ -3,11 +3,13 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/hash.hpp"
+#include "anemll/core/tensor.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -60,24 +62,33 @@ void check_file_name(const std::string& name, const std::string& where) {
   }
 }
 
+void read_attribute(const Json& payload, const KdColumn& column, CacheShape& shape,
+                    const std::string& where) {
+  const std::string key(column.attribute.name);
+  if (const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value)) {
+    const Json& value = member(payload, key.c_str(), where);
+    if (!value.is_number() || !(value.get<double>() > 0)) {
+      throw_data("the " + key + " of \"" + std::string(column.name) + "\" must be a positive number", where,
+                 "see src/data/README.md");
+    }
+    shape.** number = value.get<double>();
+  }
+  if (const auto* said = std::get_if<std::string CacheShape::*>(&column.attribute.value))
+    shape.** said = text(payload, key.c_str(), where);
+}
+
 void read_payloads(const Json& root, CacheShape& shape, const std::string& where) {
   const auto payloads = root.find("payloads");
   if (payloads == root.end()) return;
   if (!payloads->is_object())
     throw_data("key \"payloads\" must be an object", where, "see src/data/README.md");
-  shape.lse_t1 = payloads->contains("lse_t1");
-  if (const auto lse = payloads->find("lse_train"); lse != payloads->end()) {
-    const Json& temperature = member(*lse, "temperature", where);
-    if (!temperature.is_number() || !(temperature.get<double>() > 0)) {
-      throw_data("the temperature of \"lse_train\" must be a positive number", where,
-                 "see src/data/README.md");
-    }
-    shape.lse_train = true;
-    shape.lse_train_temperature = temperature.get<double>();
-  }
-  if (const auto hidden = payloads->find("hidden"); hidden != payloads->end()) {
-    shape.hidden = integer(*hidden, "size", 1, kMaxSize, where);
-    shape.head_sha256 = text(*hidden, "head_sha256", where);
+  for (const KdColumn& column : shape.columns) {
+    const auto found = payloads->find(std::string(column.name));
+    if (!column.in_index() || found == payloads->end()) continue;
+    if (column.presence == Presence::listed) shape.listed.insert(column.name);
+    if (column.presence == Presence::sized)
+      shape.*column.sizes[1] = integer(*found, "size", 1, kMaxSize, where);
+    read_attribute(*found, column, shape, where);
   }
 }
 
@@ -112,23 +123,29 @@ std::int64_t total_rows(const std::vector<ShardEntry>& entries) {
 
 Json payloads_json(const CacheShape& shape) {
   Json payloads = Json::object();
-  if (shape.lse_t1) payloads["lse_t1"] = Json::object();
-  if (shape.lse_train) payloads["lse_train"] = {{"temperature", shape.lse_train_temperature}};
-  if (shape.hidden > 0) payloads["hidden"] = {{"size", shape.hidden}, {"head_sha256", shape.head_sha256}};
+  for (const KdColumn& column : shape.columns) {
+    if (!column.in_index() || !shape.has(column)) continue;
+    Json& payload = payloads[std::string(column.name)] = Json::object();
+    const std::string key(column.attribute.name);
+    if (column.presence == Presence::sized) payload["size"] = shape.*column.sizes[1];
+    if (const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value))
+      payload[key] = shape.**number;
+    if (const auto* said = std::get_if<std::string CacheShape::*>(&column.attribute.value))
+      payload[key] = shape.**said;
+  }
   return payloads;
 }
 
-}  // namespace
-
-std::string CacheShape::describe() const {
-  std::string result = "L " + std::to_string(length) + ", S " + std::to_string(positions) + ", K " +
-                       std::to_string(topk) + ", R " + std::to_string(rand_neg) + ", vocabulary " +
-                       std::to_string(vocab_size);
-  if (lse_t1) result += ", lse_t1";
-  if (lse_train) result += ", lse_train at T " + std::to_string(lse_train_temperature);
-  if (hidden > 0) result += ", hidden " + std::to_string(hidden) + " of head " + head_sha256.substr(0, 12);
-  return result;
+/// Whether this column is the first of the table that has the size.
+bool defines(const KdColumn& column, std::int64_t CacheShape::*size, ColumnTable columns) {
+  for (const KdColumn& other : columns) {
+    if (std::find(other.sizes.begin(), other.sizes.end(), size) != other.sizes.end())
+      return &other == &column;
+  }
+  return false;
 }
+
+}  // namespace
 
 std::int64_t DatasetSpec::row_elements() const {
   std::int64_t product = 1;
@@ -136,32 +153,59 @@ std::int64_t DatasetSpec::row_elements() const {
   return product;
 }
 
+std::vector<std::int64_t> DatasetSpec::extent(std::int64_t rows) const {
+  std::vector<std::int64_t> all = {rows};
+  all.insert(all.end(), row_shape.begin(), row_shape.end());
+  return all;
+}
+
+std::string DatasetSpec::describe(std::int64_t rows) const {
+  HostTensor tensor;
+  tensor.dtype = dtype();
+  tensor.shape = extent(rows);
+  return tensor.describe();
+}
+
 std::vector<DatasetSpec> datasets_of(const CacheShape& shape) {
-  using h5::Type;
-  const std::int64_t l = shape.length, s = shape.positions, k = shape.topk, r = shape.rand_neg,
-                     h = shape.hidden;
-  std::vector<DatasetSpec> specs = {
-      {"input_ids", Type::i32, {l}, Content::token_ids},
-      {"attention_mask", Type::u8, {l}, Content::mask},
-      {"topk_idx", Type::i32, {s, k}, Content::token_ids},
-      {"topk_logits", Type::f16, {s, k}, Content::descending_logits},
-  };
-  if (r > 0) {
-    specs.push_back({"rand_idx", Type::i32, {s, r}, Content::token_ids});
-    specs.push_back({"rand_logits", Type::f16, {s, r}, Content::numbers});
+  std::vector<DatasetSpec> specs;
+  for (const KdColumn& column : shape.columns) {
+    if (!shape.has(column)) continue;
+    DatasetSpec& spec = specs.emplace_back(DatasetSpec{std::string(column.name), &column, {}});
+    for (const auto size : column.sizes) {
+      if (size != nullptr) spec.row_shape.push_back(shape.*size);
+    }
   }
-  if (shape.lse_t1) specs.push_back({"lse_t1", Type::f32, {s}, Content::numbers});
-  if (shape.lse_train) specs.push_back({"lse_train", Type::f32, {s}, Content::numbers});
-  if (h > 0) specs.push_back({"hidden", Type::f16, {s, h}, Content::numbers});
   return specs;
+}
+
+std::int64_t read_sizes(CacheShape& shape, const std::function<bool(const KdColumn&)>& contains,
+                        const std::function<std::vector<std::int64_t>(const KdColumn&)>& extent) {
+  std::int64_t rows = 0;
+  for (const KdColumn& column : shape.columns) {
+    if (column.presence == Presence::listed && contains(column)) shape.listed.insert(column.name);
+    // Of columns that have their sizes in common none may be missing when one is there.
+    const bool there =
+        column.presence == Presence::always ||
+        std::any_of(shape.columns.begin(), shape.columns.end(), [&](const KdColumn& other) {
+          return other.presence == column.presence && other.sizes == column.sizes && contains(other);
+        });
+    if (!there) continue;
+    for (std::size_t i = 0; i < column.sizes.size(); ++i) {
+      if (column.sizes[i] == nullptr || !defines(column, column.sizes[i], shape.columns)) continue;
+      const std::vector<std::int64_t> found = extent(column);
+      rows = &column == shape.columns.begin() ? found[0] : rows;
+      shape.*column.sizes[i] = found[i + 1];
+    }
+  }
+  return rows;
 }
 
 std::string shard_digest(const std::vector<DatasetSpec>& specs, std::int64_t rows,
                          const std::vector<std::string>& digests) {
   std::string lines;
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    lines += specs[i].name + ' ' + std::string(h5::name_of(specs[i].type)) + ' ' + std::to_string(rows);
-    for (const std::int64_t size : specs[i].row_shape) lines += ' ' + std::to_string(size);
+    lines += specs[i].name + ' ' + std::string(name_of(specs[i].dtype()));
+    for (const std::int64_t size : specs[i].extent(rows)) lines += ' ' + std::to_string(size);
     lines += ' ' + digests[i] + '\n';
   }
   return sha256_hex(lines);
@@ -201,7 +245,7 @@ std::string write_index(const CacheIndex& index) {
   return root.dump(1) + '\n';
 }
 
-CacheIndex parse_index(std::string_view content, const std::filesystem::path& path) {
+CacheIndex parse_index(std::string_view content, const std::filesystem::path& path, ColumnTable columns) {
   const std::string where = path.string();
   const Json root = Json::parse(content, nullptr, false);
   if (root.is_discarded() || !root.is_object()) {
@@ -219,6 +263,7 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   }
   CacheIndex index;
   CacheShape& shape = index.shape;
+  shape.columns = columns;
   shape.length = integer(root, "length", 1, kMaxSize, where);
   shape.positions = integer(root, "positions", 1, kMaxSize, where);
   shape.topk = integer(root, "topk", 1, kMaxSize, where);

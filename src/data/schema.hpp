@@ -1,11 +1,13 @@
-// The schema of a KD cache: which datasets a shard holds for which shape, and the index of a folder.
+// The schema of a KD cache: which datasets a shard holds for which shape, and the index of a folder. The
+// columns themselves are in kd_columns.hpp.
 // Described for people in README.md beside this file. Knows no HDF5 calls and no JSON types.
 #pragma once
 
-#include "src/data/h5.hpp"
+#include "anemll/data/kd_columns.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,39 +34,29 @@ inline constexpr const char* kOtherCacheHint =
     "or make "
     "it again with anemll_precompute or anemll_cache import";
 
-/// Everything that all shards of a cache have in common. Zero sizes mean that the payload is absent.
-struct CacheShape {
-  std::int64_t length = 0;     // L
-  std::int64_t positions = 0;  // S
-  std::int64_t topk = 0;       // K
-  std::int64_t rand_neg = 0;   // R
-  std::int64_t vocab_size = 0;
-  bool lse_t1 = false;
-  bool lse_train = false;
-  double lse_train_temperature = 0;
-  std::int64_t hidden = 0;  // H
-  std::string head_sha256;  // of the language-model head that `hidden` belongs to
-
-  bool operator==(const CacheShape&) const = default;
-  /// "L 64, S 63, K 64, R 128, vocabulary 49152" plus payloads, for messages.
-  std::string describe() const;
-};
-
-enum class Content { token_ids, mask, descending_logits, numbers };
-
+/// A column in a cache of one shape.
 struct DatasetSpec {
   std::string name;
-  h5::Type type = h5::Type::other;
+  const KdColumn* column = nullptr;
   std::vector<std::int64_t> row_shape;
-  Content content = Content::numbers;
 
+  DType dtype() const { return column->dtype; }
   std::int64_t row_elements() const;
-  std::size_t row_bytes() const { return static_cast<std::size_t>(row_elements()) * h5::size_of(type); }
+  std::size_t row_bytes() const { return static_cast<std::size_t>(row_elements()) * size_of(dtype()); }
+  /// [rows, ...]
+  std::vector<std::int64_t> extent(std::int64_t rows) const;
+  /// "int32[64, 31, 16]" for messages.
+  std::string describe(std::int64_t rows) const;
 };
 
-/// The datasets of a shard in canonical order, which is also the order of hashing. The first four are
-/// input_ids, attention_mask, topk_idx, topk_logits; rand_idx and rand_logits follow when R > 0.
+/// The datasets of a shard in the order of the table, which is also the order of hashing.
 std::vector<DatasetSpec> datasets_of(const CacheShape& shape);
+
+/// Fills in the sizes and the listed columns of `shape` from what a file has; returns its rows.
+/// `contains` says whether a column is there. `extent` gives [rows, ...] of one that has to be; it throws
+/// when it is missing or has not as many dimensions as a row has sizes, and one.
+std::int64_t read_sizes(CacheShape& shape, const std::function<bool(const KdColumn&)>& contains,
+                        const std::function<std::vector<std::int64_t>(const KdColumn&)>& extent);
 
 /// Digest of a shard from the digests of its datasets in canonical order.
 std::string shard_digest(const std::vector<DatasetSpec>& specs, std::int64_t rows,
@@ -91,7 +83,8 @@ struct CacheIndex {
 
 std::string write_index(const CacheIndex& index);
 /// Data errors name `where` and the key.
-CacheIndex parse_index(std::string_view text, const std::filesystem::path& where);
+CacheIndex parse_index(std::string_view text, const std::filesystem::path& where,
+                       ColumnTable columns = kd_columns());
 
 /// "shard_00003.h5"; shards of the hold-out part begin with "holdout".
 std::string shard_name(std::int64_t number, std::string_view extension, std::string_view stem = "shard");

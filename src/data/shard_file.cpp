@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -22,10 +23,27 @@ std::string exact_text(double value) {
   return text;
 }
 
-std::string shape_text(std::int64_t rows, const DatasetSpec& spec) {
-  std::string text = std::string(h5::name_of(spec.type)) + '[' + std::to_string(rows);
-  for (const std::int64_t size : spec.row_shape) text += ", " + std::to_string(size);
-  return text + ']';
+/// As it stands in the file; empty for a column that has none.
+std::string attribute_text(const KdColumn& column, const CacheShape& shape) {
+  if (const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value))
+    return exact_text(shape.**number);
+  if (const auto* text = std::get_if<std::string CacheShape::*>(&column.attribute.value)) return shape.**text;
+  return {};
+}
+
+void read_attribute(const h5::File& file, const KdColumn& column, CacheShape& shape) {
+  if (column.attribute.name.empty()) return;
+  const std::string dataset(column.name), name(column.attribute.name);
+  const std::string said = file.dataset(dataset).text(name);
+  if (const auto* text = std::get_if<std::string CacheShape::*>(&column.attribute.value))
+    shape.** text = said;
+  const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value);
+  if (number == nullptr) return;
+  shape.** number = std::strtod(said.c_str(), nullptr);
+  if (!(shape.**number > 0)) {
+    throw_data("attribute " + name + " is missing or not positive",
+               file.path().string() + ", dataset " + dataset, kNotACache);
+  }
 }
 
 }  // namespace
@@ -34,9 +52,7 @@ ShardWriter::ShardWriter(const std::filesystem::path& path, const CacheShape& sh
                          int compress)
     : shape_(shape), rows_(rows), specs_(datasets_of(shape)), file_(h5::File::create(path)) {
   for (const DatasetSpec& spec : specs_) {
-    std::vector<std::int64_t> extent = {rows};
-    extent.insert(extent.end(), spec.row_shape.begin(), spec.row_shape.end());
-    datasets_.push_back(file_.create_dataset(spec.name, spec.type, extent, compress));
+    datasets_.push_back(file_.create_dataset(spec.name, spec.dtype(), spec.extent(rows), compress));
   }
   hashes_.resize(specs_.size());
   written_.resize(specs_.size(), 0);
@@ -59,9 +75,9 @@ ShardEntry ShardWriter::finish(bool all_attended, const std::string& meta_json,
     }
     digests.push_back(hashes_[i].finish_hex());
     datasets_[i].set_text("sha256", digests.back());
-    if (specs_[i].name == "lse_train")
-      datasets_[i].set_text("temperature", exact_text(shape_.lse_train_temperature));
-    if (specs_[i].name == "hidden") datasets_[i].set_text("head_sha256", shape_.head_sha256);
+    const KdColumn& column = *specs_[i].column;
+    if (!column.attribute.name.empty())
+      datasets_[i].set_text(std::string(column.attribute.name), attribute_text(column, shape_));
   }
   ShardEntry entry{file_.path().filename().string(), rows_, shard_digest(specs_, rows_, digests)};
   file_.set_text("format", kCacheFormat);
@@ -77,7 +93,9 @@ ShardEntry ShardWriter::finish(bool all_attended, const std::string& meta_json,
   return entry;
 }
 
-ShardReader::ShardReader(const std::filesystem::path& path) : file_(h5::File::open(path)) {
+ShardReader::ShardReader(const std::filesystem::path& path, ColumnTable columns)
+    : file_(h5::File::open(path)) {
+  shape_.columns = columns;
   const std::string where = path.string();
   if (!file_.has_attribute("format") || file_.text("format") != kCacheFormat) {
     throw_data("has no attribute format = \"" + std::string(kCacheFormat) + "\"", where, kNotACache);
@@ -108,10 +126,8 @@ ShardReader::ShardReader(const std::filesystem::path& path) : file_(h5::File::op
   for (const DatasetSpec& spec : specs_) {
     datasets_.push_back(file_.dataset(spec.name));
     const h5::Dataset& dataset = datasets_.back();
-    std::vector<std::int64_t> extent = {rows_};
-    extent.insert(extent.end(), spec.row_shape.begin(), spec.row_shape.end());
-    if (dataset.type() != spec.type || dataset.shape() != extent) {
-      throw_data("is " + dataset.describe() + ", expected " + shape_text(rows_, spec),
+    if (dataset.type() != spec.dtype() || dataset.shape() != spec.extent(rows_)) {
+      throw_data("is " + dataset.describe() + ", expected " + spec.describe(rows_),
                  where + ", dataset " + spec.name, kShardHint);
     }
     digests_.push_back(dataset.text("sha256"));
@@ -124,20 +140,16 @@ ShardReader::ShardReader(const std::filesystem::path& path) : file_(h5::File::op
 // Sizes come from the datasets that define them; the comparison with the full schema follows.
 void ShardReader::read_shape() {
   const std::string where = file_.path().string();
-  const auto extent = [&](const char* name, std::size_t rank) {
-    const h5::Dataset dataset = file_.dataset(name);
+  const auto contains = [&](const KdColumn& column) { return file_.contains(std::string(column.name)); };
+  rows_ = read_sizes(shape_, contains, [&](const KdColumn& column) {
+    const h5::Dataset dataset = file_.dataset(std::string(column.name));
+    const std::size_t rank = column.row_rank() + 1;
     if (dataset.shape().size() != rank) {
       throw_data("is " + dataset.describe() + ", expected " + std::to_string(rank) + " dimensions",
-                 where + ", dataset " + name, kShardHint);
+                 where + ", dataset " + std::string(column.name), kShardHint);
     }
     return dataset.shape();
-  };
-  const std::vector<std::int64_t> ids = extent("input_ids", 2);
-  const std::vector<std::int64_t> topk = extent("topk_idx", 3);
-  rows_ = ids[0];
-  shape_.length = ids[1];
-  shape_.positions = topk[1];
-  shape_.topk = topk[2];
+  });
   if (rows_ < 1 || shape_.length < 2 || shape_.topk < 1) {
     throw_data("holds no samples", where, "a cache needs rows, at least two tokens each and top-k entries");
   }
@@ -146,20 +158,8 @@ void ShardReader::read_shape() {
                    std::to_string(shape_.length) + " tokens; 1 to L - 1 are possible",
                where + ", dataset topk_idx", "position s predicts token s + 1");
   }
-  if (file_.contains("rand_idx") || file_.contains("rand_logits")) shape_.rand_neg = extent("rand_idx", 3)[2];
-  shape_.lse_t1 = file_.contains("lse_t1");
-  shape_.lse_train = file_.contains("lse_train");
-  if (shape_.lse_train) {
-    shape_.lse_train_temperature =
-        std::strtod(file_.dataset("lse_train").text("temperature").c_str(), nullptr);
-    if (!(shape_.lse_train_temperature > 0)) {
-      throw_data("attribute temperature is missing or not positive", where + ", dataset lse_train",
-                 kNotACache);
-    }
-  }
-  if (file_.contains("hidden")) {
-    shape_.hidden = extent("hidden", 3)[2];
-    shape_.head_sha256 = file_.dataset("hidden").text("head_sha256");
+  for (const KdColumn& column : shape_.columns) {
+    if (shape_.has(column)) read_attribute(file_, column, shape_);
   }
 }
 
@@ -171,12 +171,6 @@ std::int64_t ShardReader::chunk_rows() const {
 
 void ShardReader::read(std::size_t dataset, std::int64_t first, std::int64_t count, std::byte* out) const {
   datasets_[dataset].read_rows(first, count, out);
-}
-
-std::size_t ShardReader::find(std::string_view name) const {
-  const auto found =
-      std::find_if(specs_.begin(), specs_.end(), [&](const DatasetSpec& s) { return s.name == name; });
-  return static_cast<std::size_t>(found - specs_.begin());
 }
 
 void throw_row_fault(const std::filesystem::path& file, const std::string& dataset, std::int64_t row,

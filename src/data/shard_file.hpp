@@ -37,7 +37,7 @@ class ShardWriter {
 class ShardReader {
  public:
   /// Data errors name file, dataset and what was expected.
-  explicit ShardReader(const std::filesystem::path& path);
+  explicit ShardReader(const std::filesystem::path& path, ColumnTable columns = kd_columns());
 
   const std::filesystem::path& path() const { return file_.path(); }
   const CacheShape& shape() const { return shape_; }
@@ -53,8 +53,6 @@ class ShardReader {
   std::int64_t chunk_rows() const;
 
   void read(std::size_t dataset, std::int64_t first, std::int64_t count, std::byte* out) const;
-  /// Position of a dataset among specs(), or specs().size().
-  std::size_t find(std::string_view name) const;
 
  private:
   void read_shape();

@@ -29,17 +29,17 @@ struct Source {
   std::vector<fs::path> paths;
 };
 
-Source read_source(const fs::path& path) {
+Source read_source(const fs::path& path, ColumnTable columns) {
   Source source;
   switch (identify_cache(path)) {
     case CacheKind::torch_folder:
       throw_usage("is a folder of .pt shards already", path.string(), "give an HDF5 cache");
     case CacheKind::hdf5_folder:
-      source.index = parse_index(read_text(path / kIndexName), path / kIndexName);
+      source.index = parse_index(read_text(path / kIndexName), path / kIndexName, columns);
       for (const ShardEntry& entry : source.index.shards) source.paths.push_back(path / entry.file);
       break;
     case CacheKind::hdf5_file: {
-      const ShardReader reader(path);
+      const ShardReader reader(path, columns);
       source.index.shape = reader.shape();
       source.index.meta_json = reader.meta_json();
       source.index.shards = {{path.filename().string(), reader.rows(), reader.sha256()}};
@@ -47,7 +47,8 @@ Source read_source(const fs::path& path) {
       break;
     }
   }
-  KdCache::open(path);  // the checks of a reader, before anything is written
+  (void)KdCache::open(path, CachePart::training,
+                      columns);  // the checks of a reader, before anything is written
   return source;
 }
 
@@ -83,20 +84,16 @@ std::string make_progress(const CacheIndex& index) {
   return progress.dump(2);
 }
 
-DType dtype_of(h5::Type type) {
-  return type == h5::Type::i32 ? DType::i32 : type == h5::Type::u8 ? DType::u8 : DType::f16;
-}
-
 // The tensors of one shard, each read and checked against its hash when the writer asks for it.
-std::vector<LazyTensor> lazy_shard(const std::shared_ptr<ShardReader>& reader, std::size_t datasets) {
+std::vector<LazyTensor> lazy_shard(const std::shared_ptr<ShardReader>& reader) {
   std::vector<LazyTensor> tensors;
-  for (std::size_t i = 0; i < datasets; ++i) {
+  for (std::size_t i = 0; i < reader->specs().size(); ++i) {
     const DatasetSpec& spec = reader->specs()[i];
+    if (spec.column->torch_name.empty()) continue;
     LazyTensor tensor;
-    tensor.name = spec.name;
-    tensor.dtype = dtype_of(spec.type);
-    tensor.shape = {reader->rows()};
-    tensor.shape.insert(tensor.shape.end(), spec.row_shape.begin(), spec.row_shape.end());
+    tensor.name = spec.column->torch_name;
+    tensor.dtype = spec.dtype();
+    tensor.shape = spec.extent(reader->rows());
     tensor.make = [reader, i, dtype = tensor.dtype, shape = tensor.shape] {
       leave_on_signal("exporting a KD cache", "nothing of it was kept: run the same command again");
       HostTensor values = HostTensor::zeros(dtype, shape);
@@ -119,8 +116,11 @@ void warn_of_losses(const fs::path& source, const CacheIndex& index) {
   const auto add = [&](bool there, const std::string& what) {
     if (there) lost += (lost.empty() ? "" : ", ") + what;
   };
-  add(index.shape.lse_t1 || index.shape.lse_train, "logsumexp");
-  add(index.shape.hidden > 0, "hidden states");
+  PayloadSet left;
+  for (const DatasetSpec& spec : datasets_of(index.shape)) {
+    if (spec.column->torch_name.empty()) left.add(spec.column->payload);
+  }
+  for (const PayloadRow& row : kd_payloads()) add(left.has(row.payload), std::string(row.words));
   const std::int64_t held = index.holdout_sequences();
   add(held > 0, std::to_string(held) + " hold-out sequences");
   if (!lost.empty()) log_warning(source.string() + ": left out, the .pt format has no place for it: " + lost);
@@ -129,16 +129,13 @@ void warn_of_losses(const fs::path& source, const CacheIndex& index) {
 }  // namespace
 
 void export_torch_cache(const fs::path& source, const fs::path& destination, bool overwrite,
-                        const ImportProgress& progress) {
-  const Source from = read_source(source);
-  const CacheShape& shape = from.index.shape;
+                        const ImportProgress& progress, ColumnTable columns) {
+  const Source from = read_source(source, columns);
   warn_of_losses(source, from.index);
-  CacheShape exported = shape;
-  exported.lse_t1 = exported.lse_train = false;
-  exported.hidden = 0;
-  const std::vector<DatasetSpec> specs = datasets_of(exported);
   std::uint64_t row_bytes = 0;
-  for (const DatasetSpec& spec : specs) row_bytes += spec.row_bytes();
+  for (const DatasetSpec& spec : datasets_of(from.index.shape)) {
+    if (!spec.column->torch_name.empty()) row_bytes += spec.row_bytes();
+  }
 
   Staging staging(source, destination, overwrite);
   const std::int64_t total = from.index.sequences();
@@ -146,9 +143,9 @@ void export_torch_cache(const fs::path& source, const fs::path& destination, boo
   std::int64_t done = 0;
   if (progress) progress(0, total);
   for (std::size_t i = 0; i < from.paths.size(); ++i) {
-    const auto reader = std::make_shared<ShardReader>(from.paths[i]);
+    const auto reader = std::make_shared<ShardReader>(from.paths[i], columns);
     const std::string name = shard_name(static_cast<std::int64_t>(i), ".pt");
-    write_torch_file(staging.folder() / name, lazy_shard(reader, specs.size()));
+    write_torch_file(staging.folder() / name, lazy_shard(reader));
     done += reader->rows();
     if (progress) progress(done, total);
   }

@@ -38,7 +38,7 @@ struct Survey {
   CacheShape shape;
 };
 
-Survey survey_source(const fs::path& source, bool with_negatives) {
+Survey survey_source(const fs::path& source, const ImportOptions& options) {
   Survey survey;
   TorchShardFiles files = list_torch_shards(source);
   if (files.shards.empty())
@@ -52,7 +52,7 @@ Survey survey_source(const fs::path& source, bool with_negatives) {
   survey.files = std::move(files.shards);
   for (const fs::path& path : survey.files) {
     leave_if_asked();
-    const TorchShard shard = read_torch_shard(path, with_negatives);
+    const TorchShard shard = read_torch_shard(path, options.with_negatives, options.columns);
     if (survey.rows.empty()) survey.shape = shard.shape;
     if (!(shard.shape == survey.shape)) {
       throw_data("has " + shard.shape.describe() + "; " + survey.files.front().filename().string() + " has " +
@@ -83,10 +83,10 @@ bool copy_shard(const TorchShard& shard, const fs::path& path, std::int64_t voca
           static_cast<std::size_t>(count) * spec.row_bytes());
       if (const auto fault = find_fault(spec, vocab_size, rows, CheckLevel::full)) {
         throw_data("row " + std::to_string(first + fault->row) + ", " + fault->text,
-                   path.string() + ", tensor " + spec.name,
+                   path.string() + ", tensor " + std::string(spec.column->torch_name),
                    "the cache is damaged or its meta.json belongs to another one; make it again");
       }
-      if (spec.content == Content::mask) all_attended = all_set(rows) && all_attended;
+      if (spec.column->content == Content::mask) all_attended = all_set(rows) && all_attended;
       writer.append(i, rows);
     }
     advanced(count);
@@ -110,7 +110,7 @@ void import_torch_cache(const fs::path& source, const fs::path& destination, con
     throw_usage("must be 0 to 9", "--compress", "1 is the best bargain");
   const bool one_file = destination.extension() == ".h5";
   Staging staging(source, destination, options.overwrite);
-  Survey survey = survey_source(source, options.with_negatives);
+  Survey survey = survey_source(source, options);
   const TorchMeta meta = read_torch_meta(source, survey.shape);
   survey.shape.vocab_size = meta.vocab_size;
   if (options.compress == 0) require_space(staging.folder(), survey.bytes);
@@ -130,7 +130,7 @@ void import_torch_cache(const fs::path& source, const fs::path& destination, con
   if (one_file)
     whole.emplace(staging.folder() / destination.filename(), survey.shape, survey.total_rows, compress);
   for (std::size_t i = 0; i < survey.files.size(); ++i) {
-    const TorchShard shard = read_torch_shard(survey.files[i], options.with_negatives);
+    const TorchShard shard = read_torch_shard(survey.files[i], options.with_negatives, options.columns);
     if (shard.rows != survey.rows[i]) {
       throw_data("changed while it was read", survey.files[i].string(), "wait until the cache is finished");
     }
@@ -160,7 +160,7 @@ std::optional<std::string> fingerprint_of_import(const fs::path& imported) {
     const CacheIndex index = parse_index(read_text(imported / kIndexName), imported / kIndexName);
     const auto source = nlohmann::json::parse(index.source_json, nullptr, false);
     if (!source.is_object() || source.value("format", "") != kTorchCacheFormat) return std::nullopt;
-    KdCache::open(imported);
+    (void)KdCache::open(imported);
     return source.value("fingerprint", "");
   } catch (const std::exception& error) {
     log_warning(error.what());

@@ -22,23 +22,9 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kSampleBytes = std::size_t{64} << 10;
 constexpr std::size_t kSamples = 16;
 
-DType dtype_of(h5::Type type) {
-  switch (type) {
-    case h5::Type::i32:
-      return DType::i32;
-    case h5::Type::u8:
-      return DType::u8;
-    case h5::Type::f16:
-      return DType::f16;
-    case h5::Type::f32:
-    case h5::Type::other:
-      break;
-  }
-  return DType::f32;
-}
-
-HostTensor take(const TensorMap& tensors, const std::string& name, std::size_t row_rank,
-                const fs::path& path) {
+HostTensor take(const TensorMap& tensors, const KdColumn& column, const fs::path& path) {
+  const std::string name(column.torch_name);
+  const std::size_t row_rank = column.row_rank();
   const std::string where = path.string() + ", tensor " + name;
   const HostTensor* found = tensors.find(name);
   if (found == nullptr) throw_data("the tensor is missing", where, "the file is not a shard of a KD cache");
@@ -90,35 +76,30 @@ TorchShardFiles list_torch_shards(const fs::path& folder) {
   return files;
 }
 
-TorchShard read_torch_shard(const fs::path& path, bool with_negatives) {
+TorchShard read_torch_shard(const fs::path& path, bool with_negatives, ColumnTable columns) {
   const TensorMap tensors = flatten_tensors(read_torch_file(path));
   TorchShard shard;
-  const HostTensor ids = take(tensors, "input_ids", 1, path);
-  const HostTensor topk = take(tensors, "topk_idx", 2, path);
-  shard.rows = ids.shape[0];
-  shard.shape.length = ids.shape[1];
-  shard.shape.positions = topk.shape[1];
-  shard.shape.topk = topk.shape[2];
-  if (with_negatives && (tensors.contains("rand_idx") || tensors.contains("rand_logits"))) {
-    shard.shape.rand_neg = take(tensors, "rand_idx", 2, path).shape[2];
-  }
+  shard.shape.columns = columns;
+  const auto contains = [&](const KdColumn& column) {
+    return !column.torch_name.empty() && (with_negatives || column.payload != Payload::negatives) &&
+           tensors.contains(column.torch_name);
+  };
+  shard.rows = read_sizes(shard.shape, contains,
+                          [&](const KdColumn& column) { return take(tensors, column, path).shape; });
   if (shard.rows < 1 || shard.shape.length < 2 || shard.shape.positions < 1 || shard.shape.topk < 1) {
     throw_data("holds no samples", path.string(), "remove the file or make the cache again");
   }
   if (shard.shape.positions >= shard.shape.length) {
+    const HostTensor topk = take(tensors, *columns.find(kd::topk_idx), path);
     throw_data("is " + topk.describe() + " for " + std::to_string(shard.shape.length) + " tokens; at most " +
                    std::to_string(shard.shape.length - 1) + " positions are supervised",
                path.string() + ", tensor topk_idx", "position s predicts token s + 1");
   }
   for (const DatasetSpec& spec : datasets_of(shard.shape)) {
-    HostTensor tensor = take(tensors, spec.name, spec.row_shape.size(), path);
-    HostTensor expected;
-    expected.dtype = dtype_of(spec.type);
-    expected.shape = {shard.rows};
-    expected.shape.insert(expected.shape.end(), spec.row_shape.begin(), spec.row_shape.end());
-    if (tensor.dtype != expected.dtype || tensor.shape != expected.shape) {
-      throw_data("is " + tensor.describe() + ", expected " + expected.describe(),
-                 path.string() + ", tensor " + spec.name,
+    HostTensor tensor = take(tensors, *spec.column, path);
+    if (tensor.dtype != spec.dtype() || tensor.shape != spec.extent(shard.rows)) {
+      throw_data("is " + tensor.describe() + ", expected " + spec.describe(shard.rows),
+                 path.string() + ", tensor " + std::string(spec.column->torch_name),
                  "convert it to what the reference's cache script writes");
     }
     shard.tensors.push_back(std::move(tensor));

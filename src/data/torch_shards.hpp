@@ -25,7 +25,8 @@ struct TorchShard {
 };
 /// A shard that holds one example without a row dimension counts as one row. Data errors name file and
 /// tensor.
-TorchShard read_torch_shard(const std::filesystem::path& path, bool with_negatives);
+TorchShard read_torch_shard(const std::filesystem::path& path, bool with_negatives,
+                            ColumnTable columns = kd_columns());
 
 struct TorchMeta {
   std::string json = "{}";

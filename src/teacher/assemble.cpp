@@ -26,17 +26,14 @@ void append_payload(ShardWriter& writer, const Plan& plan, const Unit& unit, con
                                   static_cast<std::size_t>(unit.rows) * length);
   const std::vector<std::uint8_t> mask(ids.size(), 1);
   for (std::size_t i = 0; i < writer.specs().size(); ++i) {
-    const std::string& name = writer.specs()[i].name;
-    const auto put = [&](const auto& values) { writer.append(i, std::as_bytes(std::span(values))); };
-    if (name == "input_ids") put(ids);
-    if (name == "attention_mask") put(mask);
-    if (name == "topk_idx") put(payload.topk_idx);
-    if (name == "topk_logits") put(payload.topk_logits);
-    if (name == "rand_idx") put(payload.rand_idx);
-    if (name == "rand_logits") put(payload.rand_logits);
-    if (name == "lse_t1") put(payload.lse_t1);
-    if (name == "lse_train") put(payload.lse_train);
-    if (name == "hidden") put(payload.hidden);
+    const KdColumn& column = *writer.specs()[i].column;
+    if (column.payload != Payload::tokens) {
+      writer.append(i, payload.bytes(column.name));
+    } else if (column.content == Content::mask) {
+      writer.append(i, std::as_bytes(std::span(mask)));
+    } else {
+      writer.append(i, std::as_bytes(ids));
+    }
   }
 }
 
@@ -74,11 +71,11 @@ bool shard_is_made(const Plan& plan, const ShardPlan& shard, const fs::path& cac
   const fs::path path = cache / shard.file;
   if (!fs::exists(path)) return false;
   try {
-    const ShardReader reader(path);
+    const ShardReader reader(path, plan.shape.columns);
     if (reader.shape() != plan.shape || reader.rows() != shard.rows ||
         reader.source_json() != source_json(plan))
       return false;
-    KdCache::open(path)->verify(nullptr);
+    KdCache::open(path, CachePart::training, plan.shape.columns).verify(nullptr);
     return true;
   } catch (const Error& e) {
     log_warning(path.string() + ": made again: " + e.what());
@@ -100,7 +97,7 @@ void write_cache_index(const Plan& plan, const fs::path& cache) {
   index.meta_json = plan.meta_json;
   index.source_json = source_json(plan);
   for (const ShardPlan& shard : plan.shards()) {
-    const ShardReader reader(cache / shard.file);
+    const ShardReader reader(cache / shard.file, plan.shape.columns);
     auto& list = shard.part == CachePart::training ? index.shards : index.holdout;
     list.push_back({shard.file, reader.rows(), reader.sha256()});
   }

@@ -37,21 +37,17 @@ struct Target {
   float* lse_train;
 };
 
-template <class T>
-T* extend(std::vector<T>& values, std::int64_t more) {
-  const std::size_t old = values.size();
-  values.resize(old + static_cast<std::size_t>(more));
-  return values.data() + old;
-}
-
 Target extend_all(TeacherPayload& out, std::int64_t tokens, const PayloadOptions& options) {
-  const std::int64_t sums = options.lse ? tokens : 0;
-  return {extend(out.topk_idx, tokens * options.topk),
-          extend(out.topk_logits, tokens * options.topk),
-          extend(out.rand_idx, tokens * options.rand_neg),
-          extend(out.rand_logits, tokens * options.rand_neg),
-          extend(out.lse_t1, sums),
-          extend(out.lse_train, sums)};
+  const std::int64_t sums = options.payloads.has(Payload::lse) ? tokens : 0;
+  const auto more = [&](auto key, std::int64_t elements) {
+    return elements > 0 ? out.extend(key, elements).data() : nullptr;
+  };
+  return {more(kd::topk_idx, tokens * options.topk),
+          more(kd::topk_logits, tokens * options.topk),
+          more(kd::rand_idx, tokens * options.rand_neg),
+          more(kd::rand_logits, tokens * options.rand_neg),
+          more(kd::lse_t1, sums),
+          more(kd::lse_train, sums)};
 }
 
 std::uint16_t half_of(float value) {
@@ -103,20 +99,21 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
   constexpr bool kRounded = !std::is_same_v<T, float>;
   const PayloadOptions& options = in.options;
   const auto k = static_cast<std::size_t>(options.topk);
+  const bool lse = options.payloads.has(Payload::lse);
   const float inverse = static_cast<float>(1.0 / options.train_temperature);
   if (!kernels::all_finite(logits)) return false;
   find_candidates(logits, k, best);
 
   kernels::SoftmaxStats sums;  // at temperature 1
   double tempered_sum = 0;
-  if (options.lse) {
+  if (lse) {
     sums = kernels::softmax_stats(logits);
     tempered_sum = kernels::exp_sum(logits, sums.max, inverse);
   }
   if constexpr (kRounded) {
     for (kernels::ScoredId& entry : best) {
       const float exact = in.exact_logit(token, entry.id);
-      if (options.lse) {
+      if (lse) {
         const double was = double{entry.value} - double{sums.max}, is = double{exact} - double{sums.max};
         sums.sum += std::exp(is) - std::exp(was);
         tempered_sum += std::exp(is * double{inverse}) - std::exp(was * double{inverse});
@@ -132,7 +129,7 @@ bool score_row(std::span<const T> logits, std::int64_t token, const RowInputs<T>
     idx[i] = best[i].id;
     values[i] = half_of(best[i].value);
   }
-  if (options.lse) {
+  if (lse) {
     const double plain = double{sums.max} + std::log(sums.sum);
     const double tempered = double{sums.max} * double{inverse} + std::log(tempered_sum);
     if (!std::isfinite(plain) || !std::isfinite(tempered)) return false;
@@ -179,7 +176,7 @@ void score_chunks(const at::Tensor& hidden, const at::Tensor& head, RowInputs<T>
 }
 
 void append_hidden(const at::Tensor& hidden, TeacherPayload& out) {
-  std::uint16_t* to = extend(out.hidden, hidden.numel());
+  std::uint16_t* to = out.extend(kd::hidden, hidden.numel()).data();
   const float* from = hidden.const_data_ptr<float>();
   const auto width = hidden.size(1);
   kernels::parallel_for(hidden.size(0), 1, [&](std::int64_t first, std::int64_t last) {
@@ -227,7 +224,7 @@ void score_head(const at::Tensor& hidden, const at::Tensor& head, std::int64_t s
     score_chunks<float>(rows, head,
                         {data, head.const_data_ptr<float>(), width, vocab, sequence, positions, options, to});
   }
-  if (options.hidden) append_hidden(rows, out);
+  if (options.payloads.has(Payload::hidden)) append_hidden(rows, out);
 }
 
 }  // namespace anemll

@@ -3,8 +3,9 @@
 #include "src/teacher/head_scores.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
@@ -20,11 +21,15 @@ namespace {
 constexpr std::int64_t kChunkTokens = 256;
 constexpr std::int64_t kSpare = 16;
 
+/// The tensor's values in the element type of the column.
 template <class T>
-void append(std::vector<T>& to, const at::Tensor& tensor, at::ScalarType dtype) {
+void append(TeacherPayload& out, ColumnKey<T> key, const at::Tensor& tensor) {
+  const at::ScalarType dtype = key.dtype == DType::i32   ? at::kInt
+                               : key.dtype == DType::f16 ? at::kHalf
+                                                         : at::kFloat;
   const at::Tensor host = tensor.to(at::kCPU, dtype).contiguous();
-  const T* data = static_cast<const T*>(host.const_data_ptr());
-  to.insert(to.end(), data, data + host.numel());
+  std::copy_n(static_cast<const T*>(host.const_data_ptr()), host.numel(),
+              out.extend(key, host.numel()).begin());
 }
 
 /// The K best of each row: more than K are taken, ordered by id, then stably by value, so ties go to the
@@ -54,25 +59,26 @@ void score_head_generic(const at::Tensor& hidden, const at::Tensor& head, std::i
                      "the teacher's weights hold NaN, or bf16 overflows: try --dtype fp32");
     }
     const auto [values, ids] = best_of(logits, options.topk);
-    append(out.topk_idx, ids, at::kInt);
-    append(out.topk_logits, values.clamp(-65504.0, 65504.0), at::kHalf);
-    if (options.lse) {
-      append(out.lse_t1, at::logsumexp(logits, 1), at::kFloat);
-      append(out.lse_train, at::logsumexp(logits.div(options.train_temperature), 1), at::kFloat);
+    append(out, kd::topk_idx, ids);
+    append(out, kd::topk_logits, values.clamp(-65504.0, 65504.0));
+    if (options.payloads.has(Payload::lse)) {
+      append(out, kd::lse_t1, at::logsumexp(logits, 1));
+      append(out, kd::lse_train, at::logsumexp(logits.div(options.train_temperature), 1));
     }
     if (options.rand_neg > 0) {
-      std::vector<std::int32_t> drawn(static_cast<std::size_t>(count * options.rand_neg));
-      const std::int32_t* topk = out.topk_idx.data() + out.topk_idx.size() - count * options.topk;
+      const std::span<std::int32_t> drawn = out.extend(kd::rand_idx, count * options.rand_neg);
+      const std::span<const std::int32_t> all = out[kd::topk_idx];
+      const std::int32_t* topk = all.data() + all.size() - count * options.topk;
       for (std::int64_t row = 0; row < count; ++row) {
         draw_negatives(options, sequence + (begin + row) / positions, (begin + row) % positions, head.size(0),
                        topk + row * options.topk, drawn.data() + row * options.rand_neg);
       }
-      const at::Tensor index =
-          at::tensor(drawn).to(hidden.device(), at::kLong).view({count, options.rand_neg});
-      append(out.rand_logits, logits.gather(1, index).clamp(-65504.0, 65504.0), at::kHalf);
-      out.rand_idx.insert(out.rand_idx.end(), drawn.begin(), drawn.end());
+      const at::Tensor index = at::tensor(at::ArrayRef<std::int32_t>(drawn.data(), drawn.size()))
+                                   .to(hidden.device(), at::kLong)
+                                   .view({count, options.rand_neg});
+      append(out, kd::rand_logits, logits.gather(1, index).clamp(-65504.0, 65504.0));
     }
-    if (options.hidden) append(out.hidden, rows.clamp(-65504.0, 65504.0), at::kHalf);
+    if (options.payloads.has(Payload::hidden)) append(out, kd::hidden, rows.clamp(-65504.0, 65504.0));
   }
 }
 

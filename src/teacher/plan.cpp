@@ -57,7 +57,7 @@ std::string write_plan(const Plan& plan) {
                  {"topk", shape.topk},
                  {"rand_neg", shape.rand_neg},
                  {"vocab_size", shape.vocab_size},
-                 {"lse", shape.lse_t1},
+                 {"lse", shape.payloads().has(Payload::lse)},
                  {"train_temperature", shape.lse_train_temperature},
                  {"hidden", shape.hidden},
                  {"head_sha256", shape.head_sha256}}}};
@@ -86,7 +86,7 @@ Plan parse_plan(std::string_view text, const std::filesystem::path& where) {
     shape.topk = from.at("topk").get<std::int64_t>();
     shape.rand_neg = from.at("rand_neg").get<std::int64_t>();
     shape.vocab_size = from.at("vocab_size").get<std::int64_t>();
-    shape.lse_t1 = shape.lse_train = from.at("lse").get<bool>();
+    if (from.at("lse").get<bool>()) shape.list(Payload::lse);
     shape.lse_train_temperature = from.at("train_temperature").get<double>();
     shape.hidden = from.at("hidden").get<std::int64_t>();
     shape.head_sha256 = from.at("head_sha256").get<std::string>();

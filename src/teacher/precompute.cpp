@@ -34,9 +34,8 @@ PayloadOptions payload_options(const PrecomputeOptions& o, const Plan& plan) {
   PayloadOptions payload;
   payload.topk = plan.shape.topk;
   payload.rand_neg = plan.shape.rand_neg;
-  payload.lse = plan.shape.lse_t1;
+  payload.payloads = plan.shape.payloads();
   payload.train_temperature = plan.shape.lse_train_temperature > 0 ? plan.shape.lse_train_temperature : 1.0;
-  payload.hidden = plan.shape.hidden > 0;
   payload.seed = static_cast<std::uint64_t>(o.seed);
   payload.negatives_avoid_topk = o.compat == "none";
   return payload;

@@ -38,7 +38,7 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
       {"chat-template", "with --enable_thinking none: no template is used", without_template},
       {"no-template", "with --dataset_format plain: no chat is rendered", plain},
       {"train_temperature", "without lse in --payload: nothing is stored at that temperature",
-       [](const Facts& f) { return (',' + f.options.payload + ',').find(",lse,") == std::string::npos; }},
+       [](const Facts& f) { return !f.options.payloads.has(Payload::lse); }},
       {"shuffle_buffer", "with --no-shuffle", [](const Facts& f) { return !f.options.shuffle; }},
       {"shuffle", "with --streaming and no --shuffle_buffer: the order of the files is kept",
        [](const Facts& f) { return f.options.shuffle && !shuffles(f); }},

@@ -2,6 +2,10 @@
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/teacher/precompute.hpp"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+
 namespace anemll {
 
 OptionTable make_precompute_table(PrecomputeOptions& o) {
@@ -88,16 +92,51 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   return table;
 }
 
+namespace {
+
+/// The only reading of `--payload`: names of kd_payloads() with commas between them.
+PayloadSet parse_payloads(const std::string& text) {
+  PayloadSet payloads;
+  std::string optional, form = "topk";
+  for (const PayloadRow& row : kd_payloads()) {
+    if (row.name.empty() || row.payload == Payload::topk) continue;
+    optional += optional.empty() ? "," : " and ,";
+    optional += row.name;
+    form += "[,";
+    form += row.name;
+    form += ']';
+  }
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    const auto rows = kd_payloads();
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [&](const PayloadRow& row) { return row.name == part; });
+    if (part.empty() || found == rows.end()) {
+      throw_usage("unknown payload: " + std::string(part), "--payload",
+                  "topk, with " + optional + " as wanted");
+    }
+    payloads.add(found->payload);
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  }
+  if (!payloads.has(Payload::topk)) throw_usage("topk is always part of a cache", "--payload " + text, form);
+  return payloads;
+}
+
+}  // namespace
+
 void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
+  o.payloads = parse_payloads(o.payload);
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");
   const bool plain_payload = o.compat == "reference" || o.format == "pt";
   const std::string why = o.compat == "reference" ? "--compat reference" : "--format pt";
   if (plain_payload) {
-    if (!given.given("payload")) o.payload = "topk";
+    if (!given.given("payload")) o.payloads = {Payload::topk};
     if (!given.given("holdout")) o.holdout = 0;
-    if (o.payload != "topk" || o.holdout > 0) {
+    if (o.payloads != PayloadSet{Payload::topk} || o.holdout > 0) {
       throw_usage("the reference's shards hold top-k logits and negatives only", why,
                   "leave --payload and --holdout out, or write HDF5 shards without --compat");
     }
@@ -113,19 +152,6 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
     throw_usage("--shuffle_buffer is for --streaming", "--shuffle_buffer",
                 "leave it out: without --streaming all records are shuffled");
   }
-  std::string_view rest = o.payload;
-  bool topk = false;
-  while (!rest.empty()) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view part = rest.substr(0, comma);
-    if (part != "topk" && part != "lse" && part != "hidden") {
-      throw_usage("unknown payload: " + std::string(part), "--payload",
-                  "topk, with ,lse and ,hidden as wanted");
-    }
-    topk |= part == "topk";
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-  }
-  if (!topk) throw_usage("topk is always part of a cache", "--payload " + o.payload, "topk[,lse][,hidden]");
 }
 
 }  // namespace anemll

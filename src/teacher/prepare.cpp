@@ -32,14 +32,15 @@ HubOptions hub_options(const PrecomputeOptions& o, const std::string& revision) 
   return hub;
 }
 
-bool has_payload(const PrecomputeOptions& o, const std::string& name) {
-  return (',' + o.payload + ',').find(',' + name + ',') != std::string::npos;
-}
-
 /// In one order, whatever order they were given in.
-std::string payload_of(const PrecomputeOptions& o) {
-  return std::string("topk") + (has_payload(o, "lse") ? ",lse" : "") +
-         (has_payload(o, "hidden") ? ",hidden" : "");
+std::string payload_names(PayloadSet payloads) {
+  std::string names;
+  for (const PayloadRow& row : kd_payloads()) {
+    if (row.name.empty() || !payloads.has(row.payload)) continue;
+    names += names.empty() ? "" : ",";
+    names += row.name;
+  }
+  return names;
 }
 
 std::string utc_now() {
@@ -94,8 +95,8 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
           {"max_length", o.max_length},
           {"topk", o.topk},
           {"rand_neg", o.rand_neg},
-          {"payload", payload_of(o)},
-          {"train_temperature", has_payload(o, "lse") ? Json(o.train_temperature) : Json()},
+          {"payload", payload_names(o.payloads)},
+          {"train_temperature", o.payloads.has(Payload::lse) ? Json(o.train_temperature) : Json()},
           {"holdout", o.holdout},
           {"num_sequences", o.num_sequences},
           {"batch_size", o.batch_size},
@@ -209,11 +210,11 @@ CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
   shape.topk = o.topk;
   shape.rand_neg = o.rand_neg;
   shape.vocab_size = teacher.architecture.vocab_size;
-  if (has_payload(o, "lse")) {
-    shape.lse_t1 = shape.lse_train = true;
+  if (o.payloads.has(Payload::lse)) {
+    shape.list(Payload::lse);
     shape.lse_train_temperature = o.train_temperature;
   }
-  if (has_payload(o, "hidden")) {
+  if (o.payloads.has(Payload::hidden)) {
     shape.hidden = teacher.architecture.hidden_size;
     shape.head_sha256 = head_sha256(teacher);
   }

@@ -8,6 +8,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/system_error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -24,17 +25,14 @@ namespace {
 
 constexpr std::size_t kDigestChars = 64;
 
-/// Calls `visit(array, elements)` for every array of `rows` rows in file order.
-template <class Payload, class Visit>
-void for_each_array(Payload& payload, const CacheShape& shape, std::int64_t rows, const Visit& visit) {
-  const auto n = static_cast<std::size_t>(rows * shape.positions);
-  visit(payload.topk_idx, n * static_cast<std::size_t>(shape.topk));
-  visit(payload.topk_logits, n * static_cast<std::size_t>(shape.topk));
-  visit(payload.rand_idx, n * static_cast<std::size_t>(shape.rand_neg));
-  visit(payload.rand_logits, n * static_cast<std::size_t>(shape.rand_neg));
-  visit(payload.lse_t1, shape.lse_t1 ? n : 0);
-  visit(payload.lse_train, shape.lse_train ? n : 0);
-  visit(payload.hidden, n * static_cast<std::size_t>(shape.hidden));
+/// The teacher's columns in file order, with the bytes that `rows` rows take.
+std::vector<ColumnArrays::Extent> extents_of(const CacheShape& shape, std::int64_t rows) {
+  std::vector<ColumnArrays::Extent> extents;
+  for (const DatasetSpec& spec : datasets_of(shape)) {
+    if (spec.column->payload == Payload::tokens) continue;  // they are in the token file
+    extents.push_back({spec.column->name, static_cast<std::size_t>(rows) * spec.row_bytes()});
+  }
+  return extents;
 }
 
 [[noreturn]] void throw_io(const char* what, const fs::path& path) {
@@ -58,10 +56,7 @@ std::string UnitStore::header_of(const Unit& unit) const {
 
 std::size_t UnitStore::bytes_of(const Unit& unit) const {
   std::size_t bytes = header_of(unit).size() + kDigestChars;
-  const TeacherPayload empty;
-  for_each_array(empty, shape_, unit.rows, [&](const auto& array, std::size_t elements) {
-    bytes += elements * sizeof(typename std::remove_reference_t<decltype(array)>::value_type);
-  });
+  for (const ColumnArrays::Extent& extent : extents_of(shape_, unit.rows)) bytes += extent.bytes;
   return bytes;
 }
 
@@ -84,11 +79,12 @@ void UnitStore::write(const Unit& unit, const TeacherPayload& payload) const {
   };
   const std::string header = header_of(unit);
   put(std::as_bytes(std::span(header)));
-  for_each_array(payload, shape_, unit.rows, [&](const auto& array, std::size_t elements) {
-    if (array.size() != elements)
+  for (const ColumnArrays::Extent& extent : extents_of(shape_, unit.rows)) {
+    const std::span<const std::byte> array = payload.bytes(extent.name);
+    if (array.size() != extent.bytes)
       throw_data("a micro-batch has another size than planned", path.string(), "");
-    put(std::as_bytes(std::span(array)));
-  });
+    put(array);
+  }
   const std::string digest = hash.finish_hex();
   if (std::fwrite(digest.data(), 1, digest.size(), file.get()) != digest.size() ||
       std::fflush(file.get()) != 0) {
@@ -121,13 +117,13 @@ std::optional<TeacherPayload> UnitStore::read(const Unit& unit) const {
   }
   TeacherPayload payload;
   payload.rows = unit.rows;
+  const std::vector<ColumnArrays::Extent> extents = extents_of(shape_, unit.rows);
+  payload.reshape(extents);
   std::size_t at = header.size();
-  for_each_array(payload, shape_, unit.rows, [&](auto& array, std::size_t elements) {
-    array.resize(elements);
-    const std::size_t size = elements * sizeof(array[0]);
-    if (size > 0) std::memcpy(array.data(), content.data() + at, size);
-    at += size;
-  });
+  for (const ColumnArrays::Extent& extent : extents) {
+    std::ranges::copy(content.subspan(at, extent.bytes), payload.bytes(extent.name).begin());
+    at += extent.bytes;
+  }
   return payload;
 }
 

@@ -48,7 +48,7 @@ std::optional<CacheOrigin> origin_of(const fs::path& cache) {
 void require_whole(const fs::path& cache) {
   try {
     if (identify_cache(cache) != CacheKind::torch_folder) {
-      if (KdCache::open(cache)->info().holdout_sequences > 0) (void)KdCache::open(cache, CachePart::holdout);
+      if (KdCache::open(cache).info().holdout_sequences > 0) (void)KdCache::open(cache, CachePart::holdout);
       return;
     }
     std::int64_t rows = 0;

@@ -115,7 +115,7 @@ nlohmann::ordered_json facts(const fs::path& path, const anemll::KdCacheInfo& in
   json["vocab_size"] = info.vocab_size;
   json["all_attended"] = info.all_attended;
   json["holdout_sequences"] = info.holdout_sequences;
-  json["lse_t1"] = info.lse_t1;
+  json["lse_t1"] = info.has(anemll::kd::lse_t1);
   json["lse_train_temperature"] = info.lse_train_temperature;
   json["hidden"] = info.hidden;
   json["bytes"] = bytes_on_disk(path);
@@ -132,7 +132,7 @@ int info(int argc, const char* const* argv) {
   table.add_flag("json", &as_json, "one JSON object");
   table.mark_path("PATH");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
-  const nlohmann::ordered_json json = facts(path, anemll::KdCache::open(path)->info());
+  const nlohmann::ordered_json json = facts(path, anemll::KdCache::open(path).info());
   if (as_json) {
     std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     return 0;
@@ -167,20 +167,19 @@ int verify(int argc, const char* const* argv) {
   table.add_positional("PATH", &path, "HDF5 folder or file", true);
   table.mark_path("PATH");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
-  const auto cache = anemll::KdCache::open(path);
+  auto cache = anemll::KdCache::open(path);
   anemll::UnsupervisedRows rows;
-  report(path, with_progress("verify", [&](const anemll::ImportProgress& progress) {
-           rows = cache->verify(progress);
-         }));
+  report(path, with_progress("verify",
+                             [&](const anemll::ImportProgress& progress) { rows = cache.verify(progress); }));
   tell_unsupervised(rows, "");
-  if (cache->info().holdout_sequences > 0) {
-    const auto holdout = anemll::KdCache::open(path, anemll::CachePart::holdout);
+  if (cache.info().holdout_sequences > 0) {
+    auto holdout = anemll::KdCache::open(path, anemll::CachePart::holdout);
     with_progress("verify the hold-out part",
-                  [&](const anemll::ImportProgress& progress) { rows = holdout->verify(progress); });
+                  [&](const anemll::ImportProgress& progress) { rows = holdout.verify(progress); });
     tell_unsupervised(rows, " of the hold-out part");
   }
-  std::printf("ok: %lld sequences, fingerprint %s\n", static_cast<long long>(cache->info().sequences),
-              cache->info().fingerprint.c_str());
+  std::printf("ok: %lld sequences, fingerprint %s\n", static_cast<long long>(cache.info().sequences),
+              cache.info().fingerprint.c_str());
   return 0;
 }
 

@@ -110,12 +110,12 @@ KdBatch read_samples(const std::filesystem::path& cache, const std::filesystem::
   };
   const std::filesystem::path path = ensure_hdf5_cache(cache, work_dir, progress);
   bar.reset();
-  const std::unique_ptr<KdCache> opened = KdCache::open(path);
-  opened->require_vocabulary(vocab_size);
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(count, opened->info().sequences)));
+  KdCache opened = KdCache::open(path);
+  opened.require_vocabulary(vocab_size);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(count, opened.info().sequences)));
   std::iota(rows.begin(), rows.end(), 0);
   KdBatch batch;
-  opened->read(rows, {}, batch);
+  opened.read(rows, {}, batch);
   return batch;
 }
 

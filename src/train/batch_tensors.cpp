@@ -17,7 +17,7 @@ namespace anemll {
 namespace {
 
 template <typename T>
-at::Tensor view_of(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType dtype) {
+at::Tensor view_of(std::span<const T> values, at::IntArrayRef shape, at::ScalarType dtype) {
   // from_blob wants a mutable pointer; nobody writes through these views.
   return at::from_blob(const_cast<T*>(values.data()), shape, at::TensorOptions(dtype));
 }
@@ -26,8 +26,8 @@ at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool m
   at::Tensor weights = at::empty({batch.rows * positions}, at::kFloat);
   float* w = weights.data_ptr<float>();
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const float row_weight = batch.row_weight[static_cast<std::size_t>(row)];
-    const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
+    const float row_weight = batch.is_missing(row) ? 0.0F : 1.0F;
+    const std::uint8_t* mask = batch[kd::attention_mask].data() + row * batch.length;
     for (std::int64_t s = 0; s < positions; ++s) {
       *w++ = masked && mask[s + 1] == 0 ? 0.0F : row_weight;
     }
@@ -38,14 +38,13 @@ at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool m
 }  // namespace
 
 bool is_supervised(const KdBatch& batch, std::int64_t row) {
-  if (batch.row_weight[static_cast<std::size_t>(row)] == 0) return false;
-  return has_supervision(
-      std::span(batch.attention_mask)
-          .subspan(static_cast<std::size_t>(row * batch.length), static_cast<std::size_t>(batch.length)),
-      std::min(batch.length - 1, batch.positions));
+  if (batch.is_missing(row)) return false;
+  return has_supervision(batch[kd::attention_mask].subspan(static_cast<std::size_t>(row * batch.length),
+                                                           static_cast<std::size_t>(batch.length)),
+                         std::min(batch.length - 1, batch.positions));
 }
 
-void keep_supervised(KdBatch& batch, std::vector<std::int64_t>& numbers) {
+void keep_supervised(KdBatch& batch) {
   std::vector<std::int64_t> kept;
   for (std::int64_t row = 0; row < batch.rows; ++row) {
     if (is_supervised(batch, row)) kept.push_back(row);
@@ -53,66 +52,46 @@ void keep_supervised(KdBatch& batch, std::vector<std::int64_t>& numbers) {
   if (static_cast<std::int64_t>(kept.size()) == batch.rows) return;
   const bool none = kept.empty();
   if (none) kept.push_back(0);
-  const auto rows = static_cast<std::size_t>(batch.rows);
-  const auto pick = [&](auto& values) {
-    const std::size_t width = values.size() / rows;
-    auto to = values.begin();
-    for (const std::int64_t row : kept) {
-      const auto from = values.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(row) * width);
-      to = std::copy_n(from, width, to);  // never behind `from`: rows only move to the front
-    }
-    values.resize(kept.size() * width);
-  };
-  pick(batch.input_ids);
-  pick(batch.attention_mask);
-  pick(batch.topk_idx);
-  pick(batch.topk_logits);
-  pick(batch.rand_idx);
-  pick(batch.lse_t1);
-  pick(batch.lse_train);
-  pick(batch.hidden);
-  pick(batch.row_weight);
-  pick(numbers);
-  batch.rows = static_cast<std::int64_t>(kept.size());
+  batch.keep_rows(kept);
   if (!none) return;
-  batch.row_weight[0] = 0;
-  std::fill(batch.attention_mask.begin(), batch.attention_mask.end(), std::uint8_t{1});
+  batch.row_ids[0] = -1;
+  std::ranges::fill(batch[kd::attention_mask], std::uint8_t{1});
 }
 
 at::Tensor hidden_of(const KdBatch& batch) {
-  return view_of(batch.hidden, {batch.rows, batch.positions, batch.hidden_size}, at::kHalf);
+  return view_of(batch[kd::hidden], {batch.rows, batch.positions, batch.hidden_size}, at::kHalf);
 }
 
 BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   BatchTensors out;
   out.rows = batch.rows;
   out.positions = std::min(batch.length - 1, batch.positions);
-  out.input_ids = view_of(batch.input_ids, {batch.rows, batch.length}, at::kInt).to(at::kLong);
+  out.input_ids = view_of(batch[kd::input_ids], {batch.rows, batch.length}, at::kInt).to(at::kLong);
 
   // Padding rows do not make a batch a masked one.
   bool masked = false;
   for (std::int64_t row = 0; row < batch.rows && !masked; ++row) {
-    const std::uint8_t* mask = batch.attention_mask.data() + row * batch.length;
-    masked = batch.row_weight[static_cast<std::size_t>(row)] > 0 &&
-             std::find(mask, mask + batch.length, 0) != mask + batch.length;
+    const std::uint8_t* mask = batch[kd::attention_mask].data() + row * batch.length;
+    masked = !batch.is_missing(row) && std::find(mask, mask + batch.length, 0) != mask + batch.length;
   }
-  if (masked) out.mask = view_of(batch.attention_mask, {batch.rows, batch.length}, at::kByte).clone();
+  if (masked) out.mask = view_of(batch[kd::attention_mask], {batch.rows, batch.length}, at::kByte).clone();
 
   const std::int64_t n = batch.rows * out.positions;
   const auto cut = [&](const at::Tensor& t) { return t.narrow(1, 0, out.positions).reshape({n, t.size(2)}); };
-  out.targets.topk_idx = cut(view_of(batch.topk_idx, {batch.rows, batch.positions, batch.topk}, at::kInt));
+  out.targets.topk_idx =
+      cut(view_of(batch[kd::topk_idx], {batch.rows, batch.positions, batch.topk}, at::kInt));
   out.targets.topk_logits =
-      cut(view_of(batch.topk_logits, {batch.rows, batch.positions, batch.topk}, at::kHalf));
+      cut(view_of(batch[kd::topk_logits], {batch.rows, batch.positions, batch.topk}, at::kHalf));
   out.targets.weight = position_weights(batch, out.positions, masked);
-  const auto cut_lse = [&](const std::vector<float>& values) {
+  const auto cut_lse = [&](std::span<const float> values) {
     if (values.empty()) return at::Tensor();
     return view_of(values, {batch.rows, batch.positions}, at::kFloat)
         .narrow(1, 0, out.positions)
         .reshape({n});
   };
-  out.lse_t1 = cut_lse(batch.lse_t1);
-  out.lse_train = cut_lse(batch.lse_train);
-  if (!batch.hidden.empty()) out.teacher_hidden = hidden_of(batch).narrow(1, 0, out.positions);
+  out.lse_t1 = cut_lse(batch[kd::lse_t1]);
+  out.lse_train = cut_lse(batch[kd::lse_train]);
+  if (!batch[kd::hidden].empty()) out.teacher_hidden = hidden_of(batch).narrow(1, 0, out.positions);
   if (!device.is_cpu()) {
     for (at::Tensor* payload : {&out.lse_t1, &out.lse_train, &out.teacher_hidden}) {
       if (payload->defined()) *payload = payload->to(device);
@@ -126,9 +105,8 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   return out;
 }
 
-at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows,
-                            std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
-                            std::int64_t micro_step) {
+at::Tensor sample_negatives(const KdBatch& batch, std::int64_t vocab_size, std::int64_t count,
+                            std::uint64_t seed, std::int64_t micro_step) {
   if (vocab_size <= batch.topk) {
     throw_usage("a vocabulary of " + std::to_string(vocab_size) + " has no ids beside the " +
                     std::to_string(batch.topk) + " candidates",
@@ -139,9 +117,9 @@ at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> 
   std::int32_t* id = out.data_ptr<std::int32_t>();
   const CounterRng rng(seed, static_cast<std::uint64_t>(micro_step));
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const std::int64_t sample = std::max<std::int64_t>(sample_rows[static_cast<std::size_t>(row)], 0);
+    const std::int64_t sample = std::max<std::int64_t>(batch.row_ids[static_cast<std::size_t>(row)], 0);
     for (std::int64_t s = 0; s < positions; ++s) {
-      const std::int32_t* candidates = batch.topk_idx.data() + (row * batch.positions + s) * batch.topk;
+      const std::int32_t* candidates = batch[kd::topk_idx].data() + (row * batch.positions + s) * batch.topk;
       // 2^20 counters a position leave room for every redraw of the largest legal count.
       auto counter = static_cast<std::uint64_t>(sample * batch.positions + s) << 20U;
       for (std::int64_t j = 0; j < count; ++j) {

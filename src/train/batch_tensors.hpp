@@ -5,8 +5,6 @@
 #include "src/train/kd_loss.hpp"
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -28,19 +26,16 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device);
 
 /// A row counts and has a position that does.
 bool is_supervised(const KdBatch& batch, std::int64_t row);
-/// Takes the rows that teach nothing (padding, masks without supervision) out of `batch`, and their entries
-/// out of `numbers` [batch.rows]. Where none would be left one stays, with weight 0 and an open mask, so that
-/// every rank has something to run.
-void keep_supervised(KdBatch& batch, std::vector<std::int64_t>& numbers);
+/// Takes the rows that teach nothing (missing ones, masks without supervision) out of `batch`. Where none
+/// would be left one stays, as a missing row with an open mask, so that every rank has something to run.
+void keep_supervised(KdBatch& batch);
 
 /// The hidden states of a batch that was read with them, [B, cached positions, H] half: a view.
 at::Tensor hidden_of(const KdBatch& batch);
 
 /// Uniform negatives [N, count] int32, none of them among the row's candidates. A pure function of
-/// (seed, micro_step, sample row, position): the same at every rank count. `sample_rows`: global row per
-/// batch row.
-at::Tensor sample_negatives(const KdBatch& batch, std::span<const std::int64_t> sample_rows,
-                            std::int64_t vocab_size, std::int64_t count, std::uint64_t seed,
-                            std::int64_t micro_step);
+/// (seed, micro_step, number of the row in the cache, position): the same at every rank count.
+at::Tensor sample_negatives(const KdBatch& batch, std::int64_t vocab_size, std::int64_t count,
+                            std::uint64_t seed, std::int64_t micro_step);
 
 }  // namespace anemll

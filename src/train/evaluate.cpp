@@ -17,23 +17,6 @@ namespace {
 constexpr std::int64_t kRowsPerForward = 8;
 constexpr const char* kStartAgain = "nothing of it was kept: run the same command again";
 
-KdBatch slice(const KdBatch& all, std::int64_t first, std::int64_t count) {
-  KdBatch out;
-  out.rows = count;
-  out.length = all.length;
-  out.positions = all.positions;
-  out.topk = all.topk;
-  const auto cut = [&](const auto& from, auto& to, std::int64_t width) {
-    to.assign(from.begin() + first * width, from.begin() + (first + count) * width);
-  };
-  cut(all.input_ids, out.input_ids, all.length);
-  cut(all.attention_mask, out.attention_mask, all.length);
-  cut(all.topk_idx, out.topk_idx, all.positions * all.topk);
-  cut(all.topk_logits, out.topk_logits, all.positions * all.topk);
-  cut(all.row_weight, out.row_weight, 1);
-  return out;
-}
-
 KdTargets row_targets(const KdTargets& all, std::int64_t first, std::int64_t count) {
   KdTargets row;
   row.topk_idx = all.topk_idx.narrow(0, first, count);
@@ -64,7 +47,7 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
     BatchTensors batch;  // may view it
     at::Tensor hidden;
     if (rows > 0) {
-      part = slice(samples, first, rows);
+      part = samples.slice(first, rows);
       batch = to_tensors(part, device);
       hidden = decoder.hidden(batch.input_ids, batch.mask, look).narrow(1, 0, batch.positions);
     } else {

@@ -32,8 +32,8 @@ Evaluator::Evaluator(const TrainOptions& options, Prefetcher& data, Student* stu
     : options_(options), student_(student), sources_(std::move(sources)), comm_(comm), device_(device) {
   if (sources_.text && sources_.teacher)
     text_digest_ = sha256_hex(sources_.text->digest() + sources_.teacher->fingerprint);
-  KdPayloads payloads;
-  payloads.hidden = sources_.cache_hidden;
+  PayloadSet payloads;
+  if (sources_.cache_hidden) payloads.add(Payload::hidden);
   train_.batch = data.read_rows(0, std::min(options.eval_samples, data.info().sequences), payloads);
   const std::int64_t held = std::min(options.eval_samples, data.info().holdout_sequences);
   if (held > 0) holdout_.batch = data.read_holdout(0, held, payloads);
@@ -51,7 +51,7 @@ Evaluator::~Evaluator() = default;
 
 /// A teacher with fewer ids than the student serves where each of the rows' fits. All ranks hold all rows.
 void Evaluator::check_ids(const KdBatch& rows, const Architecture& teacher) {
-  for (const std::int32_t id : rows.input_ids) {
+  for (const std::int32_t id : rows[kd::input_ids]) {
     if (id < teacher.vocab_size) continue;
     throw_data("the rows to evaluate have the id " + std::to_string(id) + ", the teacher only " +
                    std::to_string(teacher.vocab_size) + " ids",
@@ -60,7 +60,7 @@ void Evaluator::check_ids(const KdBatch& rows, const Architecture& teacher) {
 }
 
 void Evaluator::take_hidden(Rows& rows) {
-  if (rows.batch.hidden.empty()) return;
+  if (rows.batch[kd::hidden].empty()) return;
   const at::Tensor view = hidden_of(rows.batch);
   rows.teacher_hidden = device_.is_cpu() ? view : view.to(device_);
 }
@@ -93,7 +93,7 @@ EvaluationResult Evaluator::run(bool with_text) {
   const auto score = [&](const Rows& rows) {
     TeacherRows teacher;
     if (rows.teacher_hidden.defined()) {
-      const bool from_cache = !rows.batch.hidden.empty();
+      const bool from_cache = !rows.batch[kd::hidden].empty();
       teacher = {rows.teacher_hidden, from_cache ? decoder.head_weight(at::kFloat) : teacher_head()};
     }
     return evaluate_samples(decoder, rows.batch, teacher, options_.temperature, comm_);

@@ -12,8 +12,8 @@ std::string number(double value) {
 
 [[noreturn]] void throw_no_lse(const TrainOptions& options, const KdCacheInfo& cache) {
   std::string has;
-  if (cache.lse_t1) has = " 1";
-  if (cache.lse_train_temperature > 0 && !(cache.lse_t1 && cache.lse_train_temperature == 1))
+  if (cache.has(kd::lse_t1)) has = " 1";
+  if (cache.lse_train_temperature > 0 && !(cache.has(kd::lse_t1) && cache.lse_train_temperature == 1))
     has += (has.empty() ? " " : " and ") + number(cache.lse_train_temperature);
   const std::string t = number(options.temperature);
   throw_data("--kd-objective topk-tail at temperature " + t +
@@ -32,15 +32,20 @@ KdObjective objective_of(const TrainOptions& options) {
   return KdObjective::topk;
 }
 
-KdPayloads training_payloads(const TrainOptions& options) {
-  KdPayloads payloads;
-  payloads.lse = objective_of(options) == KdObjective::topk_tail;
-  payloads.hidden = objective_of(options) == KdObjective::exact;
-  return payloads;
+PayloadSet training_payloads(const TrainOptions& options) {
+  switch (objective_of(options)) {
+    case KdObjective::topk:
+      break;
+    case KdObjective::topk_tail:
+      return {Payload::lse};
+    case KdObjective::exact:
+      return {Payload::hidden};
+  }
+  return {};
 }
 
 bool uses_lse_at_one(const TrainOptions& options, const KdCacheInfo& cache) {
-  return options.temperature == 1.0 && cache.lse_t1;
+  return options.temperature == 1.0 && cache.has(kd::lse_t1);
 }
 
 void add_payloads(BatchTensors& batch, const TrainOptions& options, const KdCacheInfo& cache) {

@@ -12,7 +12,7 @@ namespace anemll {
 
 KdObjective objective_of(const TrainOptions& options);
 /// What the training loop reads beside ids and top-k logits.
-KdPayloads training_payloads(const TrainOptions& options);
+PayloadSet training_payloads(const TrainOptions& options);
 /// True when a log-sum-exp at T = 1 is what the run's temperature asks for and the cache has it.
 bool uses_lse_at_one(const TrainOptions& options, const KdCacheInfo& cache);
 /// Hands `targets` what the objective reads of the batch's payloads.

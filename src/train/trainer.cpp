@@ -146,14 +146,13 @@ void Trainer::pace_checks(double seconds) {
 }
 
 KdLossSums Trainer::micro_step(KdBatch& batch, std::int64_t micro, bool last) {
-  std::vector<std::int64_t> rows = data_->order().rows(micro, comm_.rank(), comm_.size());
-  keep_supervised(batch, rows);
+  keep_supervised(batch);
   BatchTensors tensors = to_tensors(batch, device_);
   add_payloads(tensors, options_, data_->info());
   const KdLossOptions loss = loss_options(options_, state_.step);
   if (loss.sampled_ce_weight > 0) {
     tensors.targets.negatives =
-        sample_negatives(batch, rows, student_->files().architecture.vocab_size, options_.sampled_negatives,
+        sample_negatives(batch, student_->files().architecture.vocab_size, options_.sampled_negatives,
                          static_cast<std::uint64_t>(options_.seed), micro)
             .to(device_);
   }

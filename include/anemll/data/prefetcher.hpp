@@ -18,9 +18,10 @@ class Prefetcher {
     int rank = 0;
     int world = 1;
     std::int64_t first_step = 0;  ///< global micro-step to start at: the whole loader state
-    KdPayloads payloads;
+    PayloadSet payloads;
     std::size_t depth = 4;
     std::int64_t vocab_size = 0;  ///< of the model, for KdCache::require_vocabulary; 0: not checked
+    ColumnTable columns = kd_columns();
   };
   /// Opens and validates the cache on the reader thread; errors are thrown here.
   Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size,
@@ -33,9 +34,9 @@ class Prefetcher {
   KdBatch next();
   double wait_seconds() const;
   /// Rows [0, count) in file order, read on the reader thread between prefetches (evaluation).
-  KdBatch read_rows(std::int64_t first, std::int64_t count, KdPayloads payloads = {});
+  KdBatch read_rows(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
   /// The same of the hold-out part; no more rows than it has.
-  KdBatch read_holdout(std::int64_t first, std::int64_t count, KdPayloads payloads = {});
+  KdBatch read_holdout(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
 
  private:
   struct Impl;

@@ -7,6 +7,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
+#include "anemll/data/kd_columns.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -53,7 +54,8 @@ struct PrecomputeOptions {
   std::int64_t max_length = 64;
   std::int64_t topk = 32;
   std::int64_t rand_neg = 0;
-  std::string payload = "topk,lse";
+  PayloadSet payloads = {Payload::topk, Payload::lse};
+  std::string payload = "topk,lse";  ///< what was given; settle_precompute_options() reads it
   double train_temperature = 2.0;
   double holdout = 0.01;
   std::int64_t num_sequences = 20000;

@@ -47,10 +47,10 @@ inline DatasetBytes make_rows(const DatasetSpec& spec, std::int64_t first_row, s
   };
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t i = 0; i < n; ++i) {
-      if (spec.type == h5::Type::i32) put(row, i, expected_id(spec.name, first_row + row, i));
-      if (spec.type == h5::Type::u8) put(row, i, std::uint8_t{1});
-      if (spec.type == h5::Type::f16) put(row, i, expected_half(first_row + row, i, spec.row_shape.back()));
-      if (spec.type == h5::Type::f32) put(row, i, static_cast<float>(first_row + row) + 0.25F);
+      if (spec.dtype() == DType::i32) put(row, i, expected_id(spec.name, first_row + row, i));
+      if (spec.dtype() == DType::u8) put(row, i, std::uint8_t{1});
+      if (spec.dtype() == DType::f16) put(row, i, expected_half(first_row + row, i, spec.row_shape.back()));
+      if (spec.dtype() == DType::f32) put(row, i, static_cast<float>(first_row + row) + 0.25F);
     }
   }
   return bytes;

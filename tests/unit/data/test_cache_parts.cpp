@@ -24,7 +24,7 @@ using test::write_cache;
 
 void expect_row(const KdBatch& batch, std::int64_t row) {
   for (std::int64_t i = 0; i < batch.length; ++i) {
-    BOOST_TEST(batch.input_ids[static_cast<std::size_t>(i)] == test::expected_id("input_ids", row, i));
+    BOOST_TEST(batch[kd::input_ids][static_cast<std::size_t>(i)] == test::expected_id("input_ids", row, i));
   }
 }
 
@@ -35,35 +35,35 @@ BOOST_AUTO_TEST_SUITE(data_cache_parts)
 BOOST_AUTO_TEST_CASE(payloads_come_when_asked_for) {
   const TempDir temp;
   CacheShape shape = small_shape();
-  shape.lse_t1 = shape.lse_train = true;
+  shape.list(Payload::lse);
   shape.lse_train_temperature = 2.0;
   shape.hidden = 6;
   shape.head_sha256 = std::string(64, 'a');
   write_cache(temp / "c", shape, {3, 2});
-  const auto cache = KdCache::open(temp / "c");
-  BOOST_TEST(cache->info().lse_t1);
-  BOOST_TEST(cache->info().lse_train_temperature == 2.0);
-  BOOST_TEST(cache->info().hidden == 6);
-  BOOST_TEST(cache->info().head_sha256 == shape.head_sha256);
+  auto cache = KdCache::open(temp / "c");
+  BOOST_TEST(cache.info().has(kd::lse_t1));
+  BOOST_TEST(cache.info().lse_train_temperature == 2.0);
+  BOOST_TEST(cache.info().hidden == 6);
+  BOOST_TEST(cache.info().head_sha256 == shape.head_sha256);
 
   const auto rows = static_cast<std::size_t>(shape.positions);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{2, -1, 3}, {.lse = true, .hidden = true}, batch);
-  BOOST_TEST(batch.rand_idx.empty());
+  cache.read(std::vector<std::int64_t>{2, -1, 3}, {Payload::lse, Payload::hidden}, batch);
+  BOOST_TEST(batch[kd::rand_idx].empty());
   BOOST_TEST(batch.hidden_size == 6);
-  BOOST_TEST(batch.lse_t1.size() == 3 * rows);
-  BOOST_TEST(batch.lse_train.size() == 3 * rows);
-  BOOST_TEST(batch.hidden.size() == 3 * rows * 6);
-  BOOST_TEST(batch.lse_t1[0] == 2.25F);
-  BOOST_TEST(batch.lse_t1[rows] == 0.0F);  // the padding row
-  cache->read(std::vector<std::int64_t>{2}, {}, batch);
-  BOOST_TEST((batch.hidden.empty() && batch.lse_t1.empty() && batch.lse_train.empty()));
+  BOOST_TEST(batch[kd::lse_t1].size() == 3 * rows);
+  BOOST_TEST(batch[kd::lse_train].size() == 3 * rows);
+  BOOST_TEST(batch[kd::hidden].size() == 3 * rows * 6);
+  BOOST_TEST(batch[kd::lse_t1][0] == 2.25F);
+  BOOST_TEST(batch[kd::lse_t1][rows] == 0.0F);  // the padding row
+  cache.read(std::vector<std::int64_t>{2}, {}, batch);
+  BOOST_TEST((batch[kd::hidden].empty() && batch[kd::lse_t1].empty() && batch[kd::lse_train].empty()));
 }
 
 BOOST_AUTO_TEST_CASE(the_holdout_part_is_apart_from_training) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {3, 2});
-  const std::string whole = KdCache::open(temp / "c")->info().fingerprint;
+  const std::string whole = KdCache::open(temp / "c").info().fingerprint;
   expect_data_error([&] { KdCache::open(temp / "c", CachePart::holdout); },
                     {"no hold-out part", "--holdout"});
 
@@ -74,14 +74,14 @@ BOOST_AUTO_TEST_CASE(the_holdout_part_is_apart_from_training) {
   index.shards.pop_back();
   write_file(temp / "c" / "index.json", write_index(index));
 
-  const auto training = KdCache::open(temp / "c");
-  BOOST_TEST(training->info().sequences == 3);
-  BOOST_TEST(training->info().holdout_sequences == 2);
-  BOOST_TEST(training->info().fingerprint != whole);
-  const auto holdout = KdCache::open(temp / "c", CachePart::holdout);
-  BOOST_TEST(holdout->info().sequences == 2);
+  auto training = KdCache::open(temp / "c");
+  BOOST_TEST(training.info().sequences == 3);
+  BOOST_TEST(training.info().holdout_sequences == 2);
+  BOOST_TEST(training.info().fingerprint != whole);
+  auto holdout = KdCache::open(temp / "c", CachePart::holdout);
+  BOOST_TEST(holdout.info().sequences == 2);
   KdBatch batch;
-  holdout->read(std::vector<std::int64_t>{1}, {}, batch);
+  holdout.read(std::vector<std::int64_t>{1}, {}, batch);
   expect_row(batch, 4);
 
   Prefetcher prefetcher(temp / "c", OrderKind::sequential, 2, 0, {});
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(export_says_what_stays_behind) {
   BOOST_TEST(!said(log, "logsumexp"), log);
 
   CacheShape shape = small_shape();
-  shape.lse_t1 = true;
+  shape.listed = {kd::lse_t1};
   shape.hidden = 6;
   shape.head_sha256 = std::string(64, 'a');
   write_cache(temp / "more", shape, {3});

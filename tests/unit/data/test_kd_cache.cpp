@@ -23,16 +23,16 @@ using test::write_cache;
 
 void check_row(const KdBatch& batch, std::size_t place, std::int64_t row) {
   for (std::int64_t i = 0; i < 8; ++i) {
-    BOOST_TEST(batch.input_ids[place * 8 + static_cast<std::size_t>(i)] ==
+    BOOST_TEST(batch[kd::input_ids][place * 8 + static_cast<std::size_t>(i)] ==
                test::expected_id("input_ids", row, i));
-    BOOST_TEST(batch.attention_mask[place * 8 + static_cast<std::size_t>(i)] == 1);
+    BOOST_TEST(batch[kd::attention_mask][place * 8 + static_cast<std::size_t>(i)] == 1);
   }
   for (std::int64_t i = 0; i < 28; ++i) {
     const std::size_t at = place * 28 + static_cast<std::size_t>(i);
-    BOOST_TEST(batch.topk_idx[at] == test::expected_id("topk_idx", row, i));
-    BOOST_TEST(batch.topk_logits[at] == test::expected_half(row, i, 4));
+    BOOST_TEST(batch[kd::topk_idx][at] == test::expected_id("topk_idx", row, i));
+    BOOST_TEST(batch[kd::topk_logits][at] == test::expected_half(row, i, 4));
   }
-  BOOST_TEST(batch.row_weight[place] == 1.0F);
+  BOOST_TEST(!batch.is_missing(static_cast<std::int64_t>(place)));
 }
 
 void replace_in_file(const fs::path& path, const std::string& from, const std::string& to) {
@@ -50,8 +50,8 @@ void expect_fault(const TempDir& temp, const test::Plant& plant, const std::vect
   static int number = 0;
   const fs::path folder = temp / ("fault" + std::to_string(number++));
   write_cache(folder, shape, {5}, 0, plant);
-  const auto cache = KdCache::open(folder);  // rows 1 to 3 are not looked at
-  expect_data_error([&] { cache->verify(nothing); }, parts);
+  auto cache = KdCache::open(folder);  // rows 1 to 3 are not looked at
+  expect_data_error([&] { cache.verify(nothing); }, parts);
 }
 
 }  // namespace
@@ -61,8 +61,8 @@ BOOST_AUTO_TEST_SUITE(data_kd_cache)
 BOOST_AUTO_TEST_CASE(info_describes_the_cache) {
   const TempDir temp;
   const CacheIndex index = write_cache(temp / "c", small_shape(), {3, 5, 2});
-  const auto cache = KdCache::open(temp / "c");
-  const KdCacheInfo& info = cache->info();
+  auto cache = KdCache::open(temp / "c");
+  const KdCacheInfo& info = cache.info();
   BOOST_TEST(info.sequences == 10);
   BOOST_TEST(info.length == 8);
   BOOST_TEST(info.positions == 7);
@@ -78,18 +78,19 @@ BOOST_AUTO_TEST_CASE(info_describes_the_cache) {
 BOOST_AUTO_TEST_CASE(rows_come_in_any_order_across_shards) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {3, 5, 2});
-  const auto cache = KdCache::open(temp / "c");
+  auto cache = KdCache::open(temp / "c");
   const std::vector<std::int64_t> rows = {9, 2, 3, 4, 5, 0, -1, 7, 7, 8};
   KdBatch batch;
-  cache->read(rows, {.negatives = true}, batch);
+  cache.read(rows, {Payload::negatives}, batch);
   BOOST_TEST(batch.rows == 10);
+  BOOST_TEST(batch.row_ids == rows);
   BOOST_TEST(batch.rand_neg == 3);
-  BOOST_TEST(batch.rand_idx.size() == 10U * 7 * 3);
+  BOOST_TEST(batch[kd::rand_idx].size() == 10U * 7 * 3);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] < 0) continue;
     check_row(batch, i, rows[i]);
     for (std::size_t j = 0; j < 21; ++j) {
-      BOOST_TEST(batch.rand_idx[i * 21 + j] ==
+      BOOST_TEST(batch[kd::rand_idx][i * 21 + j] ==
                  test::expected_id("rand_idx", rows[i], static_cast<std::int64_t>(j)));
     }
   }
@@ -99,19 +100,21 @@ BOOST_AUTO_TEST_CASE(rows_come_in_any_order_across_shards) {
 BOOST_AUTO_TEST_CASE(padding_rows_are_empty) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {4});
-  const auto cache = KdCache::open(temp / "c");
+  auto cache = KdCache::open(temp / "c");
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{0, 1}, {}, batch);
-  cache->read(std::vector<std::int64_t>{2, -1}, {}, batch);
+  cache.read(std::vector<std::int64_t>{0, 1}, {}, batch);
+  cache.read(std::vector<std::int64_t>{2, -1}, {}, batch);
   check_row(batch, 0, 2);
-  BOOST_TEST(batch.row_weight[1] == 0.0F);
-  BOOST_TEST(std::all_of(batch.input_ids.begin() + 8, batch.input_ids.end(), [](auto v) { return v == 0; }));
-  BOOST_TEST(std::all_of(batch.attention_mask.begin() + 8, batch.attention_mask.end(),
+  BOOST_TEST(batch.is_missing(1));
+  BOOST_TEST(std::all_of(batch[kd::input_ids].begin() + 8, batch[kd::input_ids].end(),
+                         [](auto v) { return v == 0; }));
+  BOOST_TEST(std::all_of(batch[kd::attention_mask].begin() + 8, batch[kd::attention_mask].end(),
                          [](auto v) { return v == 1; }));
-  BOOST_TEST(std::all_of(batch.topk_idx.begin() + 28, batch.topk_idx.end(), [](auto v) { return v == 0; }));
-  BOOST_TEST(
-      std::all_of(batch.topk_logits.begin() + 28, batch.topk_logits.end(), [](auto v) { return v == 0; }));
-  BOOST_TEST(batch.rand_idx.empty());
+  BOOST_TEST(std::all_of(batch[kd::topk_idx].begin() + 28, batch[kd::topk_idx].end(),
+                         [](auto v) { return v == 0; }));
+  BOOST_TEST(std::all_of(batch[kd::topk_logits].begin() + 28, batch[kd::topk_logits].end(),
+                         [](auto v) { return v == 0; }));
+  BOOST_TEST(batch[kd::rand_idx].empty());
   BOOST_TEST(batch.rand_neg == 0);
 }
 
@@ -119,14 +122,14 @@ BOOST_AUTO_TEST_CASE(compression_changes_bytes_but_not_content) {
   const TempDir temp;
   write_cache(temp / "plain", small_shape(), {40});
   write_cache(temp / "packed", small_shape(), {40}, 1);
-  const auto plain = KdCache::open(temp / "plain");
-  const auto packed = KdCache::open(temp / "packed");
-  BOOST_TEST(plain->info().fingerprint == packed->info().fingerprint);
+  auto plain = KdCache::open(temp / "plain");
+  auto packed = KdCache::open(temp / "packed");
+  BOOST_TEST(plain.info().fingerprint == packed.info().fingerprint);
   KdBatch batch;
-  packed->read(std::vector<std::int64_t>{39, 0}, {.negatives = true}, batch);
+  packed.read(std::vector<std::int64_t>{39, 0}, {Payload::negatives}, batch);
   check_row(batch, 0, 39);
   check_row(batch, 1, 0);
-  packed->verify(nothing);
+  packed.verify(nothing);
   // The layout asked for is there: one row a chunk, shuffled and deflated.
   const h5::File file = h5::File::open(temp / "packed" / "shard_00000.h5");
   BOOST_TEST(file.dataset("topk_logits").chunk_rows() == 1);
@@ -145,22 +148,22 @@ BOOST_AUTO_TEST_CASE(files_depend_on_content_only) {
 BOOST_AUTO_TEST_CASE(a_shard_alone_is_a_cache) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {3, 5});
-  const auto cache = KdCache::open(temp / "c" / "shard_00001.h5");
-  BOOST_TEST(cache->info().sequences == 5);
-  BOOST_TEST(cache->info().shards == 1);
+  auto cache = KdCache::open(temp / "c" / "shard_00001.h5");
+  BOOST_TEST(cache.info().sequences == 5);
+  BOOST_TEST(cache.info().shards == 1);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{4}, {}, batch);
+  cache.read(std::vector<std::int64_t>{4}, {}, batch);
   check_row(batch, 0, 7);
-  cache->verify(nothing);
+  cache.verify(nothing);
 }
 
 BOOST_AUTO_TEST_CASE(more_shards_than_are_kept_open) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), std::vector<std::int64_t>(70, 1));
-  const auto cache = KdCache::open(temp / "c");
+  auto cache = KdCache::open(temp / "c");
   KdBatch batch;
   for (const std::int64_t row : {0, 69, 1, 35, 0}) {
-    cache->read(std::vector<std::int64_t>{row}, {}, batch);
+    cache.read(std::vector<std::int64_t>{row}, {}, batch);
     check_row(batch, 0, row);
   }
 }
@@ -169,7 +172,7 @@ BOOST_AUTO_TEST_CASE(verify_reports_progress_and_passes) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {3, 5, 2});
   std::vector<std::int64_t> seen;
-  KdCache::open(temp / "c")->verify([&](std::int64_t done, std::int64_t total) {
+  KdCache::open(temp / "c").verify([&](std::int64_t done, std::int64_t total) {
     BOOST_TEST(total == 10);
     seen.push_back(done);
   });
@@ -179,17 +182,18 @@ BOOST_AUTO_TEST_CASE(verify_reports_progress_and_passes) {
 BOOST_AUTO_TEST_CASE(optional_payloads_are_checked_and_hashed) {
   const TempDir temp;
   CacheShape shape = small_shape();
-  shape.lse_t1 = shape.lse_train = true;
+  shape.list(Payload::lse);
   shape.lse_train_temperature = 2.5;
   shape.hidden = 6;
   shape.head_sha256 = std::string(64, 'a');
   write_cache(temp / "c", shape, {3, 2});
-  const auto cache = KdCache::open(temp / "c");
-  cache->verify(nothing);
+  auto cache = KdCache::open(temp / "c");
+  cache.verify(nothing);
   const ShardReader reader(temp / "c" / "shard_00001.h5");
   BOOST_TEST((reader.shape() == shape));
   std::vector<float> values(7);
-  reader.read(reader.find("lse_t1"), 1, 1, reinterpret_cast<std::byte*>(values.data()));
+  reader.read(6, 1, 1,  // lse_t1
+              reinterpret_cast<std::byte*>(values.data()));
   BOOST_TEST(values == std::vector<float>(7, 4.25F));
 
   expect_fault(temp, test::plant_value(0, "lse_t1", 2, 3, std::uint32_t{0x7FC00000}),
@@ -226,7 +230,7 @@ BOOST_AUTO_TEST_CASE(ties_and_signed_zeros_are_in_order) {
       std::memcpy(bytes.data() + at, values, sizeof values);
   };
   write_cache(temp / "c", small_shape(), {5}, 0, plant);
-  KdCache::open(temp / "c")->verify(nothing);
+  KdCache::open(temp / "c").verify(nothing);
 }
 
 BOOST_AUTO_TEST_CASE(reading_refuses_what_would_harm_training) {
@@ -237,16 +241,16 @@ BOOST_AUTO_TEST_CASE(reading_refuses_what_would_harm_training) {
               test::plant_value(0, "topk_logits", 2, 9, std::uint16_t{0xFE00}));
   KdBatch batch;
   for (const char* name : {"ids", "nan"}) {
-    const auto cache = KdCache::open(temp / name);
-    cache->read(std::vector<std::int64_t>{0, 1, 3}, {}, batch);
+    auto cache = KdCache::open(temp / name);
+    cache.read(std::vector<std::int64_t>{0, 1, 3}, {}, batch);
     expect_data_error(
         [&] {
-          cache->read(std::vector<std::int64_t>{1, 2}, {}, batch);
+          cache.read(std::vector<std::int64_t>{1, 2}, {}, batch);
         },
         {"shard_00000.h5", "row 2", "position 2, entry 1"});
   }
-  const auto cache = KdCache::open(temp / "ids");
-  expect_data_error([&] { cache->read(std::vector<std::int64_t>{5}, {}, batch); }, {"row 5", "5 there"});
+  auto cache = KdCache::open(temp / "ids");
+  expect_data_error([&] { cache.read(std::vector<std::int64_t>{5}, {}, batch); }, {"row 5", "5 there"});
 }
 
 BOOST_AUTO_TEST_CASE(first_and_last_rows_are_checked_at_the_start) {
@@ -259,26 +263,26 @@ BOOST_AUTO_TEST_CASE(first_and_last_rows_are_checked_at_the_start) {
 BOOST_AUTO_TEST_CASE(ids_are_held_against_the_model) {
   const TempDir temp;
   write_cache(temp / "c", small_shape(), {5});
-  const auto cache = KdCache::open(temp / "c");
+  auto cache = KdCache::open(temp / "c");
   KdBatch batch;
   // Rows 0 to 4 have ids up to 648; files pad vocabularies as they like.
   for (const std::int64_t ids : {649, 1000, 2000}) {
-    cache->require_vocabulary(ids);
+    cache.require_vocabulary(ids);
     for (const std::int64_t row : {0, 4})
-      cache->read(std::vector<std::int64_t>{row}, {.negatives = true}, batch);
+      cache.read(std::vector<std::int64_t>{row}, {Payload::negatives}, batch);
   }
-  cache->require_vocabulary(648);
-  cache->read(std::vector<std::int64_t>{3}, {.negatives = true}, batch);
-  expect_data_error([&] { cache->read(std::vector<std::int64_t>{4}, {.negatives = true}, batch); },
+  cache.require_vocabulary(648);
+  cache.read(std::vector<std::int64_t>{3}, {Payload::negatives}, batch);
+  expect_data_error([&] { cache.read(std::vector<std::int64_t>{4}, {Payload::negatives}, batch); },
                     {"row 4", "id 648", "of the model", "1000 ids", "rand_idx"});
 
   CacheShape silent = small_shape();
   silent.vocab_size = 0;
   write_cache(temp / "silent", silent, {5});
-  const auto unknown = KdCache::open(temp / "silent");
-  unknown->verify(nothing);
-  unknown->require_vocabulary(400);
-  expect_data_error([&] { unknown->read(std::vector<std::int64_t>{2}, {.negatives = true}, batch); },
+  auto unknown = KdCache::open(temp / "silent");
+  unknown.verify(nothing);
+  unknown.require_vocabulary(400);
+  expect_data_error([&] { unknown.read(std::vector<std::int64_t>{2}, {Payload::negatives}, batch); },
                     {"rand_idx", "[0, 400)"});
 }
 
@@ -293,8 +297,8 @@ BOOST_AUTO_TEST_CASE(changed_bytes_break_the_hash) {
   BOOST_REQUIRE(at != std::string::npos);
   bytes[at + 4] ^= 0x20;
   write_file(shard, bytes);
-  const auto cache = KdCache::open(temp / "c");
-  expect_data_error([&] { cache->verify(nothing); }, {"shard_00000.h5", "input_ids", "hash"});
+  auto cache = KdCache::open(temp / "c");
+  expect_data_error([&] { cache.verify(nothing); }, {"shard_00000.h5", "input_ids", "hash"});
 }
 
 BOOST_AUTO_TEST_CASE(truncated_and_foreign_files_are_refused) {
@@ -316,7 +320,7 @@ BOOST_AUTO_TEST_CASE(truncated_and_foreign_files_are_refused) {
 
 BOOST_AUTO_TEST_CASE(wrong_types_and_shapes_are_refused) {
   const TempDir temp;
-  const auto make = [&](const std::string& name, const std::string& dataset, h5::Type type,
+  const auto make = [&](const std::string& name, const std::string& dataset, DType type,
                         const std::vector<std::int64_t>& extent) {
     h5::File file = h5::File::create(temp / name);
     for (const DatasetSpec& spec : datasets_of(small_shape())) {
@@ -324,7 +328,7 @@ BOOST_AUTO_TEST_CASE(wrong_types_and_shapes_are_refused) {
       usual.insert(usual.end(), spec.row_shape.begin(), spec.row_shape.end());
       const bool planted = spec.name == dataset;
       if (planted && extent.empty()) continue;
-      file.create_dataset(spec.name, planted ? type : spec.type, planted ? extent : usual, 0);
+      file.create_dataset(spec.name, planted ? type : spec.dtype(), planted ? extent : usual, 0);
     }
     file.set_text("format", kCacheFormat);
     file.set_integer("version", 1);
@@ -334,22 +338,21 @@ BOOST_AUTO_TEST_CASE(wrong_types_and_shapes_are_refused) {
     file.close();
     return temp / name;
   };
-  using h5::Type;
   const auto refuse = [&](const fs::path& path, const std::vector<std::string>& parts) {
     expect_data_error([&] { KdCache::open(path); }, parts);
   };
-  refuse(make("a.h5", "topk_logits", Type::f32, {2, 7, 4}),
+  refuse(make("a.h5", "topk_logits", DType::f32, {2, 7, 4}),
          {"topk_logits", "float32[2, 7, 4]", "float16[2, 7, 4]"});
-  refuse(make("b.h5", "input_ids", Type::u8, {2, 8}), {"input_ids", "uint8[2, 8]", "int32[2, 8]"});
-  refuse(make("c.h5", "topk_logits", Type::f16, {2, 7, 5}),
+  refuse(make("b.h5", "input_ids", DType::u8, {2, 8}), {"input_ids", "uint8[2, 8]", "int32[2, 8]"});
+  refuse(make("c.h5", "topk_logits", DType::f16, {2, 7, 5}),
          {"topk_logits", "float16[2, 7, 5]", "float16[2, 7, 4]"});
-  refuse(make("d.h5", "attention_mask", Type::u8, {3, 8}), {"attention_mask", "uint8[3, 8]"});
-  refuse(make("e.h5", "topk_idx", Type::i32, {2, 28}), {"topk_idx", "3 dimensions"});
-  refuse(make("f.h5", "topk_idx", Type::i32, {2, 8, 4}), {"topk_idx", "8 positions of 8 tokens"});
-  refuse(make("g.h5", "topk_logits", Type::f16, {}), {"topk_logits", "missing"});
-  refuse(make("h.h5", "input_ids", Type::i32, {0, 8}), {"no samples"});
-  refuse(make("i.h5", "rand_idx", Type::i32, {}), {"rand_idx", "missing"});
-  refuse(make("j.h5", "", Type::i32, {}), {"hash"});
+  refuse(make("d.h5", "attention_mask", DType::u8, {3, 8}), {"attention_mask", "uint8[3, 8]"});
+  refuse(make("e.h5", "topk_idx", DType::i32, {2, 28}), {"topk_idx", "3 dimensions"});
+  refuse(make("f.h5", "topk_idx", DType::i32, {2, 8, 4}), {"topk_idx", "8 positions of 8 tokens"});
+  refuse(make("g.h5", "topk_logits", DType::f16, {}), {"topk_logits", "missing"});
+  refuse(make("h.h5", "input_ids", DType::i32, {0, 8}), {"no samples"});
+  refuse(make("i.h5", "rand_idx", DType::i32, {}), {"rand_idx", "missing"});
+  refuse(make("j.h5", "", DType::i32, {}), {"hash"});
 }
 
 BOOST_AUTO_TEST_CASE(index_and_shards_must_agree) {

@@ -4,6 +4,7 @@
 #include "tests/unit/data/expect_error.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -16,16 +17,13 @@ using test::small_shape;
 using test::TempDir;
 using test::write_cache;
 
-// Row of the cache that place `i` of a batch shows; -1 for padding.
-std::int64_t row_of(const KdBatch& batch, std::size_t i) {
-  if (batch.row_weight[i] == 0.0F) return -1;
-  return batch.input_ids[i * 8] / 7;  // ids start at 7 * row
-}
-
+// The rows that a batch says it has, which are held against what it shows.
 std::vector<std::int64_t> rows_of(const KdBatch& batch) {
-  std::vector<std::int64_t> rows;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(batch.rows); ++i) rows.push_back(row_of(batch, i));
-  return rows;
+  for (std::size_t i = 0; i < batch.row_ids.size(); ++i) {
+    const std::int32_t id = batch[kd::input_ids][i * 8];  // ids start at 7 * row
+    BOOST_TEST(id == 7 * std::max<std::int64_t>(batch.row_ids[i], 0));
+  }
+  return batch.row_ids;
 }
 
 }  // namespace
@@ -69,10 +67,10 @@ BOOST_AUTO_TEST_CASE(negatives_come_when_asked_for) {
   write_cache(temp / "c", small_shape(), {4});
   Prefetcher::Options options;
   BOOST_TEST(Prefetcher(temp / "c", OrderKind::sequential, 2, 0, options).next().rand_neg == 0);
-  options.payloads.negatives = true;
+  options.payloads = {Payload::negatives};
   const KdBatch batch = Prefetcher(temp / "c", OrderKind::sequential, 2, 0, options).next();
   BOOST_TEST(batch.rand_neg == 3);
-  BOOST_TEST(batch.rand_idx.at(21) == test::expected_id("rand_idx", 1, 0));
+  BOOST_TEST(batch[kd::rand_idx][21] == test::expected_id("rand_idx", 1, 0));
 }
 
 // Neither a full nor an empty queue may hold a direct request up.

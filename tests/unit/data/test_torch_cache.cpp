@@ -59,12 +59,7 @@ void write_torch_shard(const fs::path& path, const CacheShape& shape, std::int64
   std::vector<LazyTensor> tensors;
   for (const DatasetSpec& spec : datasets_of(shape)) {
     const test::DatasetBytes bytes = test::make_rows(spec, first_row, rows);
-    std::vector<std::int64_t> extent = {rows};
-    extent.insert(extent.end(), spec.row_shape.begin(), spec.row_shape.end());
-    const DType dtype = spec.type == h5::Type::i32  ? DType::i32
-                        : spec.type == h5::Type::u8 ? DType::u8
-                                                    : DType::f16;
-    HostTensor tensor = HostTensor::zeros(dtype, extent);
+    HostTensor tensor = HostTensor::zeros(spec.dtype(), spec.extent(rows));
     std::copy(bytes.begin(), bytes.end(), tensor.mutable_bytes());
     if (plant) plant(spec, tensor);
     tensors.push_back(lazy(spec.name, tensor));
@@ -102,11 +97,11 @@ BOOST_AUTO_TEST_CASE(the_reference_cache_survives_both_ways) {
     options.compress = compress;
     options.overwrite = true;
     import(golden("nano/cache"), temp / "h5", options);
-    const auto cache = KdCache::open(temp / "h5");
-    BOOST_TEST(cache->info().sequences == 64);
-    BOOST_TEST(cache->info().shards == 2);
-    BOOST_TEST(cache->info().vocab_size == 4096);
-    cache->verify(nothing);
+    auto cache = KdCache::open(temp / "h5");
+    BOOST_TEST(cache.info().sequences == 64);
+    BOOST_TEST(cache.info().shards == 2);
+    BOOST_TEST(cache.info().vocab_size == 4096);
+    cache.verify(nothing);
     export_torch_cache(temp / "h5", temp / "pt", true, nothing);
     for (const char* name : {"shard_00000.pt", "shard_00001.pt"}) {
       check_same_tensors(golden("nano/cache") / name, temp / "pt" / name);
@@ -122,13 +117,13 @@ BOOST_AUTO_TEST_CASE(the_reference_cache_survives_both_ways) {
 BOOST_AUTO_TEST_CASE(one_file_holds_all_shards) {
   const TempDir temp;
   import(make_torch_cache(temp / "pt"), temp / "all.h5");
-  const auto cache = KdCache::open(temp / "all.h5");
-  BOOST_TEST(cache->info().sequences == 8);
-  BOOST_TEST(cache->info().shards == 1);
-  cache->verify(nothing);
+  auto cache = KdCache::open(temp / "all.h5");
+  BOOST_TEST(cache.info().sequences == 8);
+  BOOST_TEST(cache.info().shards == 1);
+  cache.verify(nothing);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{7}, {.negatives = true}, batch);
-  BOOST_TEST(batch.input_ids[0] == test::expected_id("input_ids", 7, 0));
+  cache.read(std::vector<std::int64_t>{7}, {Payload::negatives}, batch);
+  BOOST_TEST(batch[kd::input_ids][0] == test::expected_id("input_ids", 7, 0));
   export_torch_cache(temp / "all.h5", temp / "back", false, nothing);
   BOOST_TEST(tensors_of(temp / "back" / "shard_00000.pt").find("rand_logits")->describe() ==
              "float16[8, 7, 3]");
@@ -139,7 +134,7 @@ BOOST_AUTO_TEST_CASE(negatives_can_be_left_out) {
   ImportOptions options;
   options.with_negatives = false;
   import(make_torch_cache(temp / "pt"), temp / "h5", options);
-  BOOST_TEST(KdCache::open(temp / "h5")->info().rand_neg == 0);
+  BOOST_TEST(KdCache::open(temp / "h5").info().rand_neg == 0);
   export_torch_cache(temp / "h5", temp / "back", false, nothing);
   BOOST_TEST(tensors_of(temp / "back" / "shard_00000.pt").size() == 4);
   BOOST_TEST(read_text(temp / "back" / "meta.json").find("\"rand_neg\": 0") != std::string::npos);
@@ -155,12 +150,12 @@ BOOST_AUTO_TEST_CASE(single_examples_and_gaps_in_the_numbers) {
                     });
   BOOST_TEST(tensors_of(temp / "pt" / "shard_00007.pt").find("input_ids")->describe() == "int32[8]");
   import(temp / "pt", temp / "h5");
-  const auto cache = KdCache::open(temp / "h5");
-  BOOST_TEST(cache->info().sequences == 9);
+  auto cache = KdCache::open(temp / "h5");
+  BOOST_TEST(cache.info().sequences == 9);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{8}, {}, batch);
-  BOOST_TEST(batch.input_ids[3] == test::expected_id("input_ids", 8, 3));
-  BOOST_TEST(batch.topk_logits[27] == test::expected_half(8, 27, 4));
+  cache.read(std::vector<std::int64_t>{8}, {}, batch);
+  BOOST_TEST(batch[kd::input_ids][3] == test::expected_id("input_ids", 8, 3));
+  BOOST_TEST(batch[kd::topk_logits][27] == test::expected_half(8, 27, 4));
 }
 
 BOOST_AUTO_TEST_CASE(meta_is_optional_and_foreign_files_are_skipped) {
@@ -169,8 +164,8 @@ BOOST_AUTO_TEST_CASE(meta_is_optional_and_foreign_files_are_skipped) {
   fs::remove(temp / "pt" / "meta.json");
   write_file(temp / "pt" / "notes.pt", "the reference would choke on this");
   import(temp / "pt", temp / "h5");
-  BOOST_TEST(KdCache::open(temp / "h5")->info().vocab_size == 0);
-  BOOST_TEST(KdCache::open(temp / "h5")->info().sequences == 8);
+  BOOST_TEST(KdCache::open(temp / "h5").info().vocab_size == 0);
+  BOOST_TEST(KdCache::open(temp / "h5").info().sequences == 8);
   export_torch_cache(temp / "h5", temp / "back", false, nothing);
   BOOST_TEST(read_text(temp / "back" / "meta.json").find("\"max_length\": 8") != std::string::npos);
 }
@@ -181,12 +176,12 @@ BOOST_AUTO_TEST_CASE(a_masked_position_is_noted) {
     if (spec.name == "attention_mask") tensor.mutable_bytes()[12] = std::byte{0};
   });
   import(temp / "pt", temp / "h5");
-  const auto cache = KdCache::open(temp / "h5");
-  BOOST_TEST(!cache->info().all_attended);
-  cache->verify(nothing);
+  auto cache = KdCache::open(temp / "h5");
+  BOOST_TEST(!cache.info().all_attended);
+  cache.verify(nothing);
   KdBatch batch;
-  cache->read(std::vector<std::int64_t>{4}, {}, batch);
-  BOOST_TEST(batch.attention_mask[4] == 0);
+  cache.read(std::vector<std::int64_t>{4}, {}, batch);
+  BOOST_TEST(batch[kd::attention_mask][4] == 0);
 }
 
 BOOST_AUTO_TEST_CASE(bad_sources_are_refused_and_leave_nothing) {
@@ -273,12 +268,12 @@ BOOST_AUTO_TEST_CASE(destinations_are_protected) {
   expect_error([&] { export_torch_cache(temp / "h5", temp / "h5" / "", true, nothing); }, ExitCode::usage,
                {"same"});
   BOOST_TEST(names_in(temp.path()) == (std::vector<std::string>{"h5", "home", "pt"}));
-  KdCache::open(temp / "h5")->verify(nothing);
+  KdCache::open(temp / "h5").verify(nothing);
 
   // A failing overwrite keeps what was there.
   fs::resize_file(temp / "pt" / "shard_00001.pt", 900);
   expect_data_error([&] { import(temp / "pt", temp / "h5", overwrite); }, {"shard_00001.pt"});
-  KdCache::open(temp / "h5")->verify(nothing);
+  KdCache::open(temp / "h5").verify(nothing);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_killed_import_left_is_cleared_and_a_living_one_respected) {
@@ -298,7 +293,7 @@ BOOST_AUTO_TEST_CASE(what_a_killed_import_left_is_cleared_and_a_living_one_respe
   }
   expect_error([&] { import(temp / "pt", temp / "h5", overwrite); }, ExitCode::usage,
                {"h5.partial", "notes.txt"});
-  KdCache::open(temp / "h5")->verify(nothing);
+  KdCache::open(temp / "h5").verify(nothing);
   fs::rename(temp / "h5.partial", temp / "mine");
   import(temp / "pt", temp / "h5", overwrite);
   BOOST_TEST(names_in(temp.path()) == (std::vector<std::string>{"h5", "h5.replaced", "mine", "pt"}));
@@ -342,7 +337,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_that_leaves_nothing) {
   }
   std::signal(SIGXFSZ, handler);
   import(temp / "pt", temp / "h5");
-  KdCache::open(temp / "h5")->verify(nothing);
+  KdCache::open(temp / "h5").verify(nothing);
 }
 
 BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
@@ -355,7 +350,7 @@ BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
 
   const fs::path path = ensure();
   BOOST_TEST(imports == 1);
-  const std::string fingerprint = KdCache::open(path)->info().fingerprint;
+  const std::string fingerprint = KdCache::open(path).info().fingerprint;
   BOOST_TEST(ensure() == path);
   BOOST_TEST(imports == 1);
 
@@ -364,14 +359,14 @@ BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
   const fs::path second = ensure();
   BOOST_TEST(second == temp / "out/kd_cache-2");
   BOOST_TEST(imports == 2);
-  BOOST_TEST(KdCache::open(path)->info().fingerprint == fingerprint);
-  BOOST_TEST(KdCache::open(second)->info().fingerprint != fingerprint);
+  BOOST_TEST(KdCache::open(path).info().fingerprint == fingerprint);
+  BOOST_TEST(KdCache::open(second).info().fingerprint != fingerprint);
   BOOST_TEST(ensure() == second);
   BOOST_TEST(imports == 2);
   write_torch_shard(temp / "pt" / "shard_00002.pt", small_shape(), 8, 2);
   const fs::path third = ensure();
   BOOST_TEST(imports == 3);
-  BOOST_TEST(KdCache::open(third)->info().sequences == 10);
+  BOOST_TEST(KdCache::open(third).info().sequences == 10);
 
   // Damaged ones may be anybody's.
   write_file(third / kIndexName, "{");
@@ -381,7 +376,7 @@ BOOST_AUTO_TEST_CASE(training_imports_once_and_again_when_the_source_changes) {
   fs::remove(fourth / "shard_00001.h5");
   const fs::path fifth = ensure();
   BOOST_TEST(imports == 5);
-  KdCache::open(fifth)->verify(nothing);
+  KdCache::open(fifth).verify(nothing);
 
   // A cache that somebody made under the first name is not an import, whatever its source is called.
   for (const fs::path& name : {path, second, third, fourth, fifth}) fs::remove_all(name);

@@ -31,9 +31,8 @@ PayloadOptions all_payloads() {
   PayloadOptions options;
   options.topk = 24;
   options.rand_neg = 40;
-  options.lse = true;
+  options.payloads = {Payload::topk, Payload::negatives, Payload::lse, Payload::hidden};
   options.train_temperature = 2.0;
-  options.hidden = true;
   options.seed = 5;
   return options;
 }
@@ -49,9 +48,9 @@ void check_against(const TeacherPayload& got, const at::Tensor& logits, const Pa
   const auto n = static_cast<std::size_t>(tokens);
   const auto k = static_cast<std::size_t>(options.topk);
   const auto r = static_cast<std::size_t>(options.rand_neg);
-  BOOST_REQUIRE_EQUAL(got.topk_idx.size(), n * k);
-  BOOST_REQUIRE_EQUAL(got.rand_idx.size(), n * r);
-  BOOST_REQUIRE_EQUAL(got.lse_train.size(), n);
+  BOOST_REQUIRE_EQUAL(got[kd::topk_idx].size(), n * k);
+  BOOST_REQUIRE_EQUAL(got[kd::rand_idx].size(), n * r);
+  BOOST_REQUIRE_EQUAL(got[kd::lse_train].size(), n);
   const at::Tensor wide = logits.to(at::kDouble).contiguous();
   const double* data = wide.const_data_ptr<double>();
   for (std::size_t t = 0; t < n; ++t) {
@@ -61,27 +60,27 @@ void check_against(const TeacherPayload& got, const at::Tensor& logits, const Pa
     std::sort(order.begin(), order.end(), [&](auto a, auto b) { return row[a] > row[b]; });
     std::set<std::int32_t> top;
     for (std::size_t i = 0; i < k; ++i) {
-      const std::int32_t id = got.topk_idx[t * k + i];
+      const std::int32_t id = got[kd::topk_idx][t * k + i];
       top.insert(id);
       // fp32 sums order differently from double ones: near ties may swap.
       if (id != order[i]) BOOST_TEST(std::abs(row[id] - row[order[i]]) < 1e-5);
-      const double value = half_to_float(got.topk_logits[t * k + i]);
+      const double value = half_to_float(got[kd::topk_logits][t * k + i]);
       BOOST_TEST(std::abs(value - row[id]) <= kHalfUlp * std::abs(row[id]) + 1e-6);
     }
     BOOST_TEST(top.size() == k);
     for (std::size_t i = 0; i < r; ++i) {
-      const std::int32_t id = got.rand_idx[t * r + i];
+      const std::int32_t id = got[kd::rand_idx][t * r + i];
       BOOST_TEST((id >= 0 && id < vocab));
       if (options.negatives_avoid_topk) BOOST_TEST(top.count(id) == 0U);
-      BOOST_TEST(std::abs(half_to_float(got.rand_logits[t * r + i]) - row[id]) <=
+      BOOST_TEST(std::abs(half_to_float(got[kd::rand_logits][t * r + i]) - row[id]) <=
                  kHalfUlp * std::abs(row[id]) + 1e-6);
     }
   }
   const at::Tensor plain = at::logsumexp(wide, 1), tempered = at::logsumexp(wide.div(2.0), 1);
   for (std::size_t t = 0; t < n; ++t) {
     const auto at = static_cast<std::int64_t>(t);
-    BOOST_TEST(std::abs(got.lse_t1[t] - plain[at].item<double>()) < lse_tolerance * 10);
-    BOOST_TEST(std::abs(got.lse_train[t] - tempered[at].item<double>()) < lse_tolerance * 10);
+    BOOST_TEST(std::abs(got[kd::lse_t1][t] - plain[at].item<double>()) < lse_tolerance * 10);
+    BOOST_TEST(std::abs(got[kd::lse_train][t] - tempered[at].item<double>()) < lse_tolerance * 10);
   }
 }
 
@@ -124,10 +123,11 @@ BOOST_AUTO_TEST_CASE(generic_agrees) {
   TeacherPayload fast, plain;
   score_head(c.hidden, c.head, 11, kPositions, options, fast);
   score_head_generic(c.hidden, c.head, 11, kPositions, options, plain);
-  BOOST_TEST(fast.rand_idx == plain.rand_idx);
-  BOOST_TEST(fast.hidden == plain.hidden);
+  BOOST_TEST(std::ranges::equal(fast[kd::rand_idx], plain[kd::rand_idx]));
+  BOOST_TEST(std::ranges::equal(fast[kd::hidden], plain[kd::hidden]));
   std::size_t different = 0;
-  for (std::size_t i = 0; i < fast.topk_idx.size(); ++i) different += fast.topk_idx[i] != plain.topk_idx[i];
+  for (std::size_t i = 0; i < fast[kd::topk_idx].size(); ++i)
+    different += fast[kd::topk_idx][i] != plain[kd::topk_idx][i];
   BOOST_TEST(different < 4U);  // near ties
   check_against(plain, c.hidden.to(at::kDouble).matmul(c.head.to(at::kDouble).t()), options, kLseTolerance);
 }
@@ -142,9 +142,9 @@ BOOST_AUTO_TEST_CASE(ties_go_to_the_lower_id) {
     TeacherPayload fast, plain;
     score_head(hidden, head.to(dtype), 0, 3, options, fast);
     score_head_generic(hidden, head.to(dtype), 0, 3, options, plain);
-    const std::vector<std::int32_t> first(fast.topk_idx.begin(), fast.topk_idx.begin() + 6);
+    const std::vector<std::int32_t> first(fast[kd::topk_idx].begin(), fast[kd::topk_idx].begin() + 6);
     BOOST_TEST(first == (std::vector<std::int32_t>{17, 300, 301, 499, 0, 1}));
-    BOOST_TEST(std::vector<std::int32_t>(plain.topk_idx.begin(), plain.topk_idx.begin() + 4) ==
+    BOOST_TEST(std::vector<std::int32_t>(plain[kd::topk_idx].begin(), plain[kd::topk_idx].begin() + 4) ==
                (std::vector<std::int32_t>{17, 300, 301, 499}));
   }
 }
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_asked_for_is_empty) {
   options.topk = 3;
   TeacherPayload got;
   score_head(c.hidden, c.head, 0, kPositions, options, got);
-  BOOST_TEST((got.rand_idx.empty() && got.lse_t1.empty() && got.lse_train.empty() && got.hidden.empty()));
+  BOOST_TEST(got.arrays().size() == 2U);  // ids and logits of the top-k
 }
 
 // Whatever the payload asks for: a value that is never among the best must not go unseen either.
@@ -199,8 +199,8 @@ BOOST_AUTO_TEST_CASE(a_cut_into_pieces_changes_nothing) {
   score_head(c.hidden.narrow(0, 0, 28), c.head, 0, kPositions, options, whole);
   score_head(c.hidden.narrow(0, 0, 14), c.head, 0, kPositions, options, parts);
   score_head(c.hidden.narrow(0, 14, 14), c.head, 2, kPositions, options, parts);
-  BOOST_TEST(whole.rand_idx == parts.rand_idx);
-  BOOST_TEST(whole.hidden == parts.hidden);
+  BOOST_TEST(std::ranges::equal(whole[kd::rand_idx], parts[kd::rand_idx]));
+  BOOST_TEST(std::ranges::equal(whole[kd::hidden], parts[kd::hidden]));
 }
 
 BOOST_AUTO_TEST_CASE(negatives_are_uniform_outside_the_topk) {

@@ -2,13 +2,17 @@
 #include "src/teacher/plan.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/teacher/assemble.hpp"
 #include "src/teacher/unit_store.hpp"
 #include "tests/support/file_limit.hpp"
+#include "tests/support/made_up_column.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -25,7 +29,7 @@ Plan small_plan() {
   plan.shape.positions = 3;
   plan.shape.topk = 2;
   plan.shape.vocab_size = 100;
-  plan.shape.lse_t1 = plan.shape.lse_train = true;
+  plan.shape.list(Payload::lse);
   plan.shape.lse_train_temperature = 2.0;
   plan.rows = 23;
   plan.holdout_rows = 5;
@@ -37,11 +41,11 @@ Plan small_plan() {
 TeacherPayload payload_of(const Plan& plan, const Unit& unit) {
   TeacherPayload payload;
   payload.rows = unit.rows;
-  const auto n = static_cast<std::size_t>(unit.rows * plan.shape.positions);
-  payload.topk_idx.assign(n * 2, static_cast<std::int32_t>(unit.first));
-  payload.topk_logits.assign(n * 2, 0x3C00);
-  payload.lse_t1.assign(n, 1.5F);
-  payload.lse_train.assign(n, 2.5F);
+  const std::int64_t n = unit.rows * plan.shape.positions;
+  std::ranges::fill(payload.extend(kd::topk_idx, 2 * n), static_cast<std::int32_t>(unit.first));
+  std::ranges::fill(payload.extend(kd::topk_logits, 2 * n), std::uint16_t{0x3C00});
+  std::ranges::fill(payload.extend(kd::lse_t1, n), 1.5F);
+  std::ranges::fill(payload.extend(kd::lse_train, n), 2.5F);
   return payload;
 }
 
@@ -109,8 +113,10 @@ BOOST_AUTO_TEST_CASE(a_unit_is_whole_or_does_not_count) {
   BOOST_TEST(store.has(unit));
   const auto back = store.read(unit);
   BOOST_REQUIRE(back.has_value());
-  BOOST_TEST(back->topk_idx == payload_of(plan, unit).topk_idx);
-  BOOST_TEST(back->lse_train == payload_of(plan, unit).lse_train);
+  const TeacherPayload made = payload_of(plan, unit);
+  BOOST_TEST(back->arrays().size() == 4U);
+  for (const ColumnArrays::Array& array : made.arrays())
+    BOOST_TEST(std::ranges::equal(back->bytes(array.name), array.bytes), array.name);
 
   fs::path file;
   for (const auto& entry : fs::directory_iterator(temp.path())) file = entry.path();
@@ -131,6 +137,38 @@ BOOST_AUTO_TEST_CASE(a_unit_is_whole_or_does_not_count) {
   BOOST_TEST(!UnitStore(temp.path(), other).read(unit).has_value());
   store.remove(unit);
   BOOST_TEST(!store.has(unit));
+}
+
+// What the teacher says in a column that no line of src knows comes into the shard.
+BOOST_AUTO_TEST_CASE(a_new_column_goes_through_units_into_shards) {
+  const test::TempDir temp;
+  Plan plan = small_plan();
+  plan.shape.columns = test::with_margin();
+  plan.shape.list(Payload::lse);
+  plan.rows = 4;
+  plan.holdout_rows = 0;
+  const UnitStore store(temp.path(), plan);
+  const Unit unit{0, 4};
+  TeacherPayload payload = payload_of(plan, unit);
+  BOOST_TEST(error_of([&] { store.write(unit, payload); }).find("another size") != std::string::npos);
+  std::ranges::fill(payload.extend(test::kMargin, 4 * plan.shape.positions * plan.shape.topk), 0.5F);
+  store.write(unit, payload);
+
+  std::vector<std::int32_t> tokens(16);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>(i);
+  const fs::path cache = temp / "cache";
+  fs::create_directories(cache);
+  const ShardPlan shard = plan.shards().front();
+  BOOST_TEST(assemble_shard(plan, shard, store, tokens, cache).empty());
+  BOOST_TEST(shard_is_made(plan, shard, cache));
+  write_cache_index(plan, cache);
+  KdBatch batch;
+  KdCache::open(cache, CachePart::training, test::with_margin())
+      .read(std::vector<std::int64_t>{3}, {Payload::lse}, batch);
+  BOOST_TEST(batch[kd::input_ids][0] == 12);
+  BOOST_TEST(batch[kd::topk_idx].size() == batch[test::kMargin].size());
+  BOOST_TEST(batch[test::kMargin].back() == 0.5F);
+  BOOST_TEST(batch[kd::lse_train][0] == 2.5F);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_unit) {

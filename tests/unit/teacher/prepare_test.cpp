@@ -89,9 +89,9 @@ BOOST_AUTO_TEST_CASE(a_token_past_the_embedding_matters_where_it_occurs) {
 BOOST_AUTO_TEST_CASE(the_order_of_payloads_makes_no_other_cache) {
   const test::TempDir temp;
   PrecomputeOptions options = nano_options(temp / "c");
-  options.payload = "topk,lse,hidden";
+  options.payloads = {Payload::topk, Payload::lse, Payload::hidden};
   (void)prepare_precompute(options, "fp32", 1);
-  options.payload = "topk,hidden,lse";
+  options.payloads = {Payload::topk, Payload::hidden, Payload::lse};
   options.resume = true;
   BOOST_TEST((prepare_precompute(options, "fp32", 1).workspace->state() == Workspace::State::resumed));
 }

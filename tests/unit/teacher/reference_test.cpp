@@ -64,11 +64,11 @@ Tally compare(const std::filesystem::path& model, const std::filesystem::path& s
     TeacherPayload ours;
     score_head(hidden, decoder.head_weight(at::kFloat), first, positions, options, ours);
     const float* row = logits.const_data_ptr<float>();
-    for (std::size_t i = 0; i < ours.topk_idx.size(); ++i) {
+    for (std::size_t i = 0; i < ours[kd::topk_idx].size(); ++i) {
       if (i > 0 && i % static_cast<std::size_t>(k) == 0) row += logits.size(1);
       const std::int64_t there = first * positions * k + static_cast<std::int64_t>(i);
-      const float a = half_to_float(ours.topk_logits[i]), b = half_to_float(their_logits[there]);
-      const std::int32_t mine = ours.topk_idx[i], theirs = their_ids[there];
+      const float a = half_to_float(ours[kd::topk_logits][i]), b = half_to_float(their_logits[there]);
+      const std::int32_t mine = ours[kd::topk_idx][i], theirs = their_ids[there];
       ++tally.places;
       if (std::abs(a - b) > std::max(noise, half_unit(std::max(std::abs(a), std::abs(b))))) ++tally.far;
       if (mine != theirs) ++tally.swaps;

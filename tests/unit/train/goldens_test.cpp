@@ -35,8 +35,8 @@ struct Setup {
 
   Setup() {
     options.v2_checkpoint = test::golden("nano/v2_q2a4_init.pt").string();
-    const auto cache = KdCache::open(ensure_hdf5_cache(test::golden("nano/cache"), work.path(), {}));
-    cache->read(std::vector<std::int64_t>{0, 1, 2, 3}, {}, batch);
+    KdCache cache = KdCache::open(ensure_hdf5_cache(test::golden("nano/cache"), work.path(), {}));
+    cache.read(std::vector<std::int64_t>{0, 1, 2, 3}, {}, batch);
     student = std::make_unique<Student>(
         Student::from_checkpoint(load_model_files(test::golden("nano")), options, at::kCPU));
     student->make_trainable(options);

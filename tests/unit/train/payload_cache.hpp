@@ -54,13 +54,13 @@ inline const ModelFiles& nano_files() {
 inline NanoTeacher ask_nano(std::int64_t rows) {
   const at::NoGradGuard no_grad;
   const TempDir work;
-  const auto cache = KdCache::open(ensure_hdf5_cache(golden("nano/cache"), work.path(), {}));
+  KdCache cache = KdCache::open(ensure_hdf5_cache(golden("nano/cache"), work.path(), {}));
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(rows));
   std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
   KdBatch batch;
-  cache->read(numbers, {}, batch);
+  cache.read(numbers, {}, batch);
   NanoTeacher out;
-  out.ids = at::from_blob(batch.input_ids.data(), {rows, batch.length}, at::kInt).to(at::kLong);
+  out.ids = at::from_blob(batch[kd::input_ids].data(), {rows, batch.length}, at::kInt).to(at::kLong);
   Decoder teacher(nano_files(), at::kCPU, true);
   out.hidden = teacher.hidden(out.ids, {}).narrow(1, 0, batch.length - 1);
   out.logits = teacher.logits(out.hidden);
@@ -96,8 +96,8 @@ inline void write_payload_cache(const std::filesystem::path& folder, const Paylo
   index.shape.positions = index.shape.length - 1;
   index.shape.topk = 16;
   index.shape.vocab_size = teacher.logits.size(2);
-  index.shape.lse_t1 = made.lse_t1;
-  index.shape.lse_train = made.temperature > 0;
+  if (made.lse_t1) index.shape.listed.insert(kd::lse_t1);
+  if (made.temperature > 0) index.shape.listed.insert(kd::lse_train);
   index.shape.lse_train_temperature = made.temperature;
   if (made.hidden) {
     index.shape.hidden = teacher.hidden.size(2);

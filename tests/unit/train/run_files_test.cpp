@@ -7,6 +7,7 @@
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -28,12 +29,12 @@ KdBatch batch_of(std::int64_t rows, std::int64_t length, std::int64_t topk) {
   b.length = length;
   b.positions = length - 1;
   b.topk = topk;
-  b.input_ids.assign(static_cast<std::size_t>(rows * length), 1);
-  b.attention_mask.assign(static_cast<std::size_t>(rows * length), 1);
-  b.topk_idx.resize(static_cast<std::size_t>(rows * b.positions * topk));
-  for (std::size_t i = 0; i < b.topk_idx.size(); ++i) b.topk_idx[i] = static_cast<std::int32_t>(i % 7);
-  b.topk_logits.assign(b.topk_idx.size(), 0x3C00);
-  b.row_weight.assign(static_cast<std::size_t>(rows), 1.0F);
+  std::ranges::fill(b.extend(kd::input_ids, rows * length), 1);
+  std::ranges::fill(b.extend(kd::attention_mask, rows * length), std::uint8_t{1});
+  std::int32_t next = 0;
+  for (std::int32_t& id : b.extend(kd::topk_idx, rows * b.positions * topk)) id = next++ % 7;
+  std::ranges::fill(b.extend(kd::topk_logits, rows * b.positions * topk), std::uint16_t{0x3C00});
+  b.row_ids.resize(static_cast<std::size_t>(rows));
   return b;
 }
 
@@ -135,30 +136,30 @@ BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
 BOOST_AUTO_TEST_CASE(masked_positions_and_padding_rows_do_not_count) {
   KdBatch b = batch_of(2, 4, 3);
   BOOST_TEST(!to_tensors(b, at::kCPU).mask.defined());
-  b.row_weight[1] = 0;
+  b.row_ids[1] = -1;
   BatchTensors t = to_tensors(b, at::kCPU);
   BOOST_TEST(t.targets.weight.sum().item<float>() == 3.0F);
   BOOST_TEST(!t.mask.defined());
-  b.attention_mask[3] = 0;  // the last token of row 0: the position that predicts it drops out
+  b[kd::attention_mask][3] = 0;  // the last token of row 0: the position that predicts it drops out
   t = to_tensors(b, at::kCPU);
   BOOST_TEST(t.mask.defined());
   BOOST_TEST(t.targets.weight.sum().item<float>() == 2.0F);
 }
 
 BOOST_AUTO_TEST_CASE(negatives_avoid_candidates_and_depend_on_the_sample_only) {
-  const KdBatch b = batch_of(3, 5, 6);
-  const std::vector<std::int64_t> rows = {4, 9, 2};
-  const at::Tensor all = sample_negatives(b, rows, 50, 8, 3, 17);
+  KdBatch b = batch_of(3, 5, 6);
+  b.row_ids = {4, 9, 2};
+  const at::Tensor all = sample_negatives(b, 50, 8, 3, 17);
   const auto* ids = all.data_ptr<std::int32_t>();
   for (std::int64_t i = 0; i < all.numel(); ++i) {
     const std::int64_t position = i / 8;
     for (std::int64_t k = 0; k < 6; ++k)
-      BOOST_TEST(ids[i] != b.topk_idx[static_cast<std::size_t>(position * 6 + k)]);
+      BOOST_TEST(ids[i] != b[kd::topk_idx][static_cast<std::size_t>(position * 6 + k)]);
     BOOST_TEST((ids[i] >= 0 && ids[i] < 50));
   }
-  BOOST_TEST(all.equal(sample_negatives(b, rows, 50, 8, 3, 17)));
-  BOOST_TEST(!all.equal(sample_negatives(b, rows, 50, 8, 3, 18)));
-  BOOST_TEST(!all.equal(sample_negatives(b, rows, 50, 8, 4, 17)));
+  BOOST_TEST(all.equal(sample_negatives(b, 50, 8, 3, 17)));
+  BOOST_TEST(!all.equal(sample_negatives(b, 50, 8, 3, 18)));
+  BOOST_TEST(!all.equal(sample_negatives(b, 50, 8, 4, 17)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

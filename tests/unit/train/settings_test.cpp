@@ -231,33 +231,33 @@ BOOST_AUTO_TEST_CASE(rows_that_teach_nothing_leave_the_batch) {
   b.positions = 2;
   b.topk = 2;
   for (std::int32_t row = 0; row < 4; ++row) {
-    b.input_ids.insert(b.input_ids.end(), 3, row);
-    b.topk_idx.insert(b.topk_idx.end(), 4, 10 + row);
-    b.topk_logits.insert(b.topk_logits.end(), 4, static_cast<std::uint16_t>(row));
-    b.lse_t1.insert(b.lse_t1.end(), 2, static_cast<float>(row));
+    std::ranges::fill(b.extend(kd::input_ids, 3), row);
+    std::ranges::fill(b.extend(kd::topk_idx, 4), 10 + row);
+    std::ranges::fill(b.extend(kd::topk_logits, 4), static_cast<std::uint16_t>(row));
+    std::ranges::fill(b.extend(kd::lse_t1, 2), static_cast<float>(row));
   }
-  b.attention_mask = {1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1};
-  b.row_weight = {1, 1, 1, 0};
-  std::vector<std::int64_t> numbers = {7, 8, 9, -1};
+  std::ranges::copy(std::vector<std::uint8_t>{1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1},
+                    b.extend(kd::attention_mask, 12).begin());
+  b.row_ids = {7, 8, 9, -1};
   KdBatch copy = b;
-  keep_supervised(copy, numbers);
+  const auto values = [](auto span) { return std::vector(span.begin(), span.end()); };
+  keep_supervised(copy);
   BOOST_TEST(copy.rows == 2);
-  BOOST_TEST(copy.input_ids == (std::vector<std::int32_t>{1, 1, 1, 2, 2, 2}),
+  BOOST_TEST(values(copy[kd::input_ids]) == (std::vector<std::int32_t>{1, 1, 1, 2, 2, 2}),
              boost::test_tools::per_element());
-  BOOST_TEST(copy.topk_idx == (std::vector<std::int32_t>{11, 11, 11, 11, 12, 12, 12, 12}),
+  BOOST_TEST(values(copy[kd::topk_idx]) == (std::vector<std::int32_t>{11, 11, 11, 11, 12, 12, 12, 12}),
              boost::test_tools::per_element());
-  BOOST_TEST(copy.lse_t1 == (std::vector<float>{1, 1, 2, 2}), boost::test_tools::per_element());
-  BOOST_TEST(numbers == (std::vector<std::int64_t>{8, 9}), boost::test_tools::per_element());
-  BOOST_TEST(copy.rand_idx.empty());
+  BOOST_TEST(values(copy[kd::lse_t1]) == (std::vector<float>{1, 1, 2, 2}), boost::test_tools::per_element());
+  BOOST_TEST(copy.row_ids == (std::vector<std::int64_t>{8, 9}), boost::test_tools::per_element());
+  BOOST_TEST(copy[kd::rand_idx].empty());
 
   // Nothing left: one row without weight, over which attention stays finite.
-  b.row_weight = {0, 0, 0, 0};
-  numbers = {-1, -1, -1, -1};
-  keep_supervised(b, numbers);
+  b.row_ids = {-1, -1, -1, -1};
+  keep_supervised(b);
   BOOST_TEST(b.rows == 1);
-  BOOST_TEST(b.row_weight[0] == 0);
-  BOOST_TEST(b.attention_mask == (std::vector<std::uint8_t>{1, 1, 1}), boost::test_tools::per_element());
-  BOOST_TEST(numbers.size() == 1u);
+  BOOST_TEST(b.is_missing(0));
+  BOOST_TEST(values(b[kd::attention_mask]) == (std::vector<std::uint8_t>{1, 1, 1}),
+             boost::test_tools::per_element());
   BOOST_TEST(to_tensors(b, at::kCPU).targets.weight.sum().item<float>() == 0);
 }
 
