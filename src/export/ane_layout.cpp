@@ -2,34 +2,28 @@
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/layer_state.hpp"
-#include "src/quant/lut_weight.hpp"
-#include "src/quant/scale_factors.hpp"
 
 #include <iterator>
 #include <map>
 #include <utility>
-
-#include <ATen/ops/ones_like.h>
 
 namespace anemll {
 namespace {
 
 /// The keys of a baked layer, with LUT values for `.weight` and the narrow indices that the converters
 /// expect.
-std::vector<LazyTensor> universal_entries(const V2Linear& layer, bool half) {
-  const V2Linear baked = bake_scales(layer, half);
-  const V2Linear::Tensors& t = baked.tensors();
-  std::vector<LazyTensor> entries = layer_entries(baked, {}, true);
+std::vector<LazyTensor> universal_entries(const QuantLayer& layer, bool half) {
+  std::vector<LazyTensor> entries = layer.baked(half)->checkpoint_entries({}, true);
+  LazyTensor weight;
   for (LazyTensor& entry : entries) {
+    if (entry.name.ends_with("._Q")) {
+      weight = entry;
+      weight.name = layer.name() + ".weight";
+    }
     if (!entry.name.ends_with("._indices")) continue;
     entry.dtype = DType::i16;
-    entry.make = [indices = t.indices] { return as_host(indices.to(at::kCPU, at::kShort)); };
+    entry.make = [wide = std::move(entry.make)] { return as_host(as_torch(wide()).to(at::kShort)); };
   }
-  LazyTensor weight{baked.name() + ".weight", DType::f32, {baked.out(), baked.in()}, {}, {}};
-  weight.make = [indices = t.indices, lut = t.lut] {
-    return as_host(lut_values(indices, lut, at::kFloat).cpu());
-  };
   entries.insert(entries.begin(), std::move(weight));
   return entries;
 }
@@ -37,7 +31,7 @@ std::vector<LazyTensor> universal_entries(const V2Linear& layer, bool half) {
 std::vector<LazyTensor> entries_of(const SnapLayer& layer, const SnapOptions& options, CastCounts& counts) {
   std::vector<LazyTensor> entries = options.layout == AneLayout::universal
                                         ? universal_entries(*layer.linear, options.half)
-                                        : layer_entries(*layer.linear, layer.weight, true);
+                                        : layer.linear->checkpoint_entries(layer.weight, true);
   for (LazyTensor& entry : entries) {
     if (entry.dtype == DType::f32)
       entry = options.half ? half_entry(std::move(entry), counts) : finite_entry(std::move(entry));
@@ -51,17 +45,6 @@ LazyTensor other_tensor(const std::string& name, const HostTensor& tensor) {
 }
 
 }  // namespace
-
-V2Linear bake_scales(const V2Linear& layer, bool half) {
-  V2Linear::Tensors tensors = layer.tensors();
-  const ScaleFactors factors = normalise_scales(tensors.scale_A, tensors.scale_B, tensors.rank_magnitude,
-                                                tensors.baked, layer.config(), half);
-  tensors.scale_A = factors.scaled_a().detach();
-  tensors.scale_B = factors.b_dir.detach();
-  tensors.rank_magnitude = at::ones_like(factors.g);
-  tensors.baked = true;
-  return {layer.name(), layer.config(), std::move(tensors)};
-}
 
 std::vector<LazyTensor> ane_state_dict(const std::vector<TensorSpec>& expected,
                                        const std::vector<SnapLayer>& layers, const TensorMap& others,

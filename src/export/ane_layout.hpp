@@ -4,8 +4,8 @@
 
 #include "anemll/core/tensor.hpp"
 #include "anemll/model/architecture.hpp"
-#include "src/export/half_cast.hpp"
-#include "src/quant/v2_layer.hpp"
+#include "src/quant/half_cast.hpp"
+#include "src/quant/layer.hpp"
 
 #include <cstdint>
 #include <string>
@@ -22,8 +22,7 @@ enum class AneLayout {
 
 /// One quantised linear of a model.
 struct SnapLayer {
-  const V2Linear* linear = nullptr;
-  bool mlp = false;
+  const QuantLayer* linear = nullptr;
   HostTensor weight;  ///< the float weight, [out, in]; only the reference layout reads it
 };
 
@@ -31,11 +30,6 @@ struct SnapOptions {
   AneLayout layout = AneLayout::universal;
   bool half = true;  ///< floats of quantised layers as fp16; false: fp32, nothing is rounded
 };
-
-/// The same layer with its scales baked: scale_A = A_dir g, scale_B = B_dir, magnitudes one. With `half`, g
-/// is rounded the way training with STE rounds it, so that such a model loses nothing when the factors are
-/// cast.
-V2Linear bake_scales(const V2Linear& layer, bool half);
 
 /// All tensors in state-dict order: `expected` (of the unquantised model) with each quantised linear's
 /// `.weight` replaced by its keys. `others` holds every tensor that is not a quantised linear's; bf16 is

@@ -54,6 +54,8 @@ QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
   read(object, "group_size", keys.group_size, path);
   read(object, "magnitude_activation", keys.magnitude_activation, path);
   read(object, "config_preset", keys.config_preset, path);
+  if (const Json* value = find(object, "model_id"); value != nullptr && value->is_string())
+    keys.model_id = value->get<std::string>();
   if (const Json* value = find(object, "force_positive_scales")) {
     if (!value->is_boolean()) wrong(path, "force_positive_scales", "true or false");
     keys.force_positive_scales = value->get<bool>();

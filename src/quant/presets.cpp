@@ -2,6 +2,7 @@
 #include "anemll/quant/presets.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/quant/layer_type.hpp"
 
 #include <array>
 #include <utility>
@@ -19,26 +20,6 @@ constexpr std::array<QuantPreset, 5> kPresets = {{
 
 using Field = std::optional<std::int64_t>;
 
-std::int64_t first_size(const TensorMap& state, const std::string& key, std::size_t dim, std::size_t dims,
-                        const std::string& file) {
-  const HostTensor* tensor = state.find(key);
-  if (tensor == nullptr)
-    throw_data("missing key " + key, file,
-               "the file must hold scale_A, scale_B, rank_magnitude and lut of every layer");
-  if (tensor->shape.size() != dims)
-    throw_data(key + " is " + tensor->describe(), file, "expected " + std::to_string(dims) + " dimensions");
-  return tensor->shape[dim];
-}
-
-void merge(Field& known, std::int64_t value, const char* what, const std::string& layer,
-           const std::string& file) {
-  if (known && *known != value)
-    throw_data(
-        layer + " has " + what + " " + std::to_string(value) + ", earlier layers " + std::to_string(*known),
-        file, "all MLP layers must share one table size and rank, and all attention layers another");
-  known = value;
-}
-
 Field bits_to_size(const Field& bits) {
   if (!bits) return std::nullopt;
   if (*bits < 1 || *bits > 8)
@@ -50,8 +31,14 @@ Field first_of(const Field& a, const Field& b) {
   return a ? a : b;
 }
 
-DetectedScheme from_keys(const QuantConfigKeys& keys) {
-  DetectedScheme found;
+/// Table sizes and ranks of both kinds, as far as one source knows them.
+struct Numbers {
+  Field mlp_lut, mlp_rank, attn_lut, attn_rank;
+  bool complete() const { return mlp_lut && mlp_rank && attn_lut && attn_rank; }
+};
+
+Numbers from_keys(const QuantConfigKeys& keys) {
+  Numbers found;
   found.mlp_lut = bits_to_size(first_of(keys.lut_bits, keys.mlp_lut_bits));
   found.attn_lut = first_of(bits_to_size(keys.attn_lut_bits), found.mlp_lut);
   found.mlp_rank = first_of(keys.scale_rank, keys.mlp_scale_rank);
@@ -59,7 +46,7 @@ DetectedScheme from_keys(const QuantConfigKeys& keys) {
   return found;
 }
 
-DetectedScheme from_preset(std::string_view name) {
+Numbers from_preset(std::string_view name) {
   const QuantScheme scheme = preset_scheme(name);
   return {scheme.mlp_lut, scheme.mlp_rank, scheme.attn_lut, scheme.attn_rank};
 }
@@ -70,7 +57,14 @@ bool known_preset(std::string_view name) {
   return false;
 }
 
-/// One number of the scheme with its four sources in order.
+/// What the tensors of a checkpoint's layer say; nothing where the checkpoint has no such layer.
+std::optional<LinearQuant> shapes_of(const QuantRequest& request, const std::string& layer) {
+  if (request.checkpoint == nullptr) return std::nullopt;
+  const auto find = [&request](const std::string& name) { return request.checkpoint->find(name); };
+  return recognise_layer(find, layer, request.checkpoint_file);
+}
+
+/// One number of a linear with its four sources in order.
 std::int64_t choose(const char* flag, const Field& shape, const Field& wanted, const Field& key,
                     const Field& named, const std::string& file) {
   if (shape && wanted && *shape != *wanted)
@@ -84,11 +78,6 @@ std::int64_t choose(const char* flag, const Field& shape, const Field& wanted, c
 }
 
 }  // namespace
-
-std::string QuantScheme::describe() const {
-  return "MLP " + std::to_string(mlp_lut) + " entries rank " + std::to_string(mlp_rank) + ", attention " +
-         std::to_string(attn_lut) + " entries rank " + std::to_string(attn_rank);
-}
 
 std::span<const QuantPreset> quant_presets() {
   return kPresets;
@@ -105,58 +94,58 @@ QuantScheme preset_scheme(std::string_view name) {
               "choose one of " + names + ", or give --mlp-lut, --mlp-rank, --attn-lut and --attn-rank");
 }
 
-std::string preset_name(const QuantScheme& scheme) {
+std::string preset_name(const QuantSpec& spec) {
+  if (spec.mixed()) return {};
+  const QuantScheme scheme = spec.usual();
   for (const QuantPreset& preset : kPresets)
     if (preset.scheme == scheme) return std::string(preset.name);
   return {};
 }
 
-DetectedScheme detect_scheme(const TensorMap& state, const std::string& file) {
-  constexpr std::string_view kSuffix = ".scale_A";
-  DetectedScheme found;
-  for (const auto& [key, tensor] : state) {
-    if (!key.ends_with(kSuffix)) continue;
-    const std::string layer = key.substr(0, key.size() - kSuffix.size());
-    const bool mlp = layer.find(".mlp.") != std::string::npos;
-    if (!mlp && layer.find(".self_attn.") == std::string::npos) continue;
-    merge(mlp ? found.mlp_rank : found.attn_rank, first_size(state, key, 1, 2, file), "rank", layer, file);
-    merge(mlp ? found.mlp_lut : found.attn_lut, first_size(state, layer + ".lut", 0, 1, file), "table size",
-          layer, file);
-  }
-  return found;
-}
-
-ResolvedScheme resolve_scheme(const SchemeRequest& request) {
-  ResolvedScheme resolved;
-  const DetectedScheme shapes = request.checkpoint != nullptr
-                                    ? detect_scheme(*request.checkpoint, request.checkpoint_file)
-                                    : DetectedScheme();
-  DetectedScheme keys = request.keys != nullptr ? from_keys(*request.keys) : DetectedScheme();
+ResolvedQuant resolve_quant(const QuantRequest& request) {
+  ResolvedQuant resolved;
+  Numbers keys = request.keys != nullptr ? from_keys(*request.keys) : Numbers();
   std::string name = request.preset;
-  if (!name.empty() && request.checkpoint == nullptr)
-    keys = DetectedScheme();  // from scratch: the flag is the request
+  if (!name.empty() && request.checkpoint == nullptr) keys = Numbers();  // from scratch: the flag decides
   if (name.empty() && request.keys != nullptr && known_preset(request.keys->config_preset))
     name = request.keys->config_preset;
-  const DetectedScheme named = from_preset(name.empty() ? "q2a4" : name);
+  const Numbers named = from_preset(name.empty() ? "q2a4" : name);
   const SchemeOverrides& o = request.overrides;
   const std::string& file = request.checkpoint_file;
-  resolved.scheme.mlp_lut = choose("--mlp-lut", shapes.mlp_lut, o.mlp_lut, keys.mlp_lut, named.mlp_lut, file);
-  resolved.scheme.mlp_rank =
-      choose("--mlp-rank", shapes.mlp_rank, o.mlp_rank, keys.mlp_rank, named.mlp_rank, file);
-  resolved.scheme.attn_lut =
-      choose("--attn-lut", shapes.attn_lut, o.attn_lut, keys.attn_lut, named.attn_lut, file);
-  resolved.scheme.attn_rank =
-      choose("--attn-rank", shapes.attn_rank, o.attn_rank, keys.attn_rank, named.attn_rank, file);
-  if (shapes.complete())
+
+  resolved.spec = QuantSpec(request.linears, {}, request.group_size);
+  bool mlp_shapes = false, attention_shapes = false;
+  for (QuantSpec::Entry& entry : resolved.spec.entries()) {
+    LinearQuant& quant = entry.quant;
+    const std::optional<LinearQuant> shapes = shapes_of(request, entry.linear);
+    const Field lut = shapes ? Field(shapes->lut_size) : Field();
+    const Field rank = shapes ? Field(shapes->rank) : Field();
+    if (shapes) quant.type = shapes->type;
+    if (entry.mlp) {
+      quant.lut_size = choose("--mlp-lut", lut, o.mlp_lut, keys.mlp_lut, named.mlp_lut, file);
+      quant.rank = choose("--mlp-rank", rank, o.mlp_rank, keys.mlp_rank, named.mlp_rank, file);
+    } else {
+      quant.lut_size = choose("--attn-lut", lut, o.attn_lut, keys.attn_lut, named.attn_lut, file);
+      quant.rank = choose("--attn-rank", rank, o.attn_rank, keys.attn_rank, named.attn_rank, file);
+    }
+    (entry.mlp ? mlp_shapes : attention_shapes) |= shapes.has_value();
+    if (request.checkpoint != nullptr && request.keys != nullptr) {
+      quant.group_size = request.keys->group_size.value_or(request.group_size);
+      quant.force_positive_scales = request.keys->force_positive_scales.value_or(false);
+    }
+  }
+  const bool by_shapes = mlp_shapes && attention_shapes;
+  if (by_shapes)
     resolved.source = "tensor shapes of " + file;
   else if (keys.complete())
     resolved.source = "config.json";
   else
     resolved.source = "preset " + (name.empty() ? std::string("q2a4") : name);
-  if (!request.preset.empty() && preset_scheme(request.preset) != resolved.scheme && shapes.complete())
-    resolved.warnings.push_back("--config " + request.preset + " says " +
-                                preset_scheme(request.preset).describe() + "; the checkpoint has " +
-                                resolved.scheme.describe() + ", which is used");
+  if (request.preset.empty() || !by_shapes) return resolved;
+  const QuantScheme wanted = preset_scheme(request.preset);
+  if (wanted != resolved.spec.usual() || resolved.spec.mixed())
+    resolved.warnings.push_back("--config " + request.preset + " says " + wanted.describe() +
+                                "; the checkpoint has " + resolved.spec.describe() + ", which is used");
   return resolved;
 }
 

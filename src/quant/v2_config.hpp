@@ -6,7 +6,6 @@
 namespace anemll {
 
 enum class MagnitudeActivation { identity, abs, softplus };
-enum class ForwardMode { materialised, automatic, batched, loop };
 
 struct V2Config {
   std::int64_t lut_size = 16;

@@ -1,10 +1,16 @@
 // V2Linear: switches and the choice of a forward.
 #include "src/quant/v2_layer.hpp"
 
-#include "anemll/core/error.hpp"
+#include "src/quant/layer_state.hpp"
+#include "src/quant/scale_factors.hpp"
 #include "src/quant/v2_state.hpp"
+#include "src/quant/v2_type.hpp"
 
+#include <cassert>
+#include <iterator>
 #include <utility>
+
+#include <ATen/ops/ones_like.h>
 
 namespace anemll {
 
@@ -28,6 +34,11 @@ V2Linear::Tensors& V2Linear::tensors() {
 const V2Linear::Tensors& V2Linear::tensors() const {
   return state_->tensors;
 }
+LinearQuant V2Linear::quant() const {
+  const V2Config& c = state_->config;
+  return {"v2", c.lut_size, c.rank, c.group_size, c.force_positive_scales};
+}
+
 std::int64_t V2Linear::out() const {
   return state_->tensors.indices.size(0);
 }
@@ -35,13 +46,21 @@ std::int64_t V2Linear::in() const {
   return state_->tensors.indices.size(1);
 }
 
-void V2Linear::set_forward(ForwardMode mode) {
-  state_->mode = mode;
-  state_->drop_weight();
+std::vector<LayerTensor> V2Linear::tensor_table() {
+  V2State& s = *state_;
+  Tensors& t = s.tensors;
+  at::Tensor* const slots[] = {&t.indices,         &t.lut,     &s.baked_flag, &t.bias,
+                               &s.positive_switch, &t.scale_A, &t.scale_B,    &t.rank_magnitude};
+  std::vector<TensorRow> rows = v2_table(out(), in(), quant());
+  assert(rows.size() == std::size(slots));
+  std::vector<LayerTensor> table;
+  for (std::size_t i = 0; i < rows.size(); ++i) table.push_back({std::move(rows[i]), slots[i]});
+  return table;
 }
 
-void V2Linear::set_ste(bool on) {
-  state_->ste = on;
+void V2Linear::set_numerics(const LayerNumerics& numerics) {
+  state_->mode = numerics.forward;
+  state_->ste = numerics.ste;
   state_->drop_weight();
 }
 
@@ -62,6 +81,21 @@ void V2Linear::set_transient(bool on) {
 
 at::Tensor V2Linear::effective_weight(at::ScalarType dtype) const {
   return state_->build_weight(state_->factors(), dtype);
+}
+
+std::vector<LazyTensor> V2Linear::checkpoint_entries(const HostTensor& weight, bool with_indices) const {
+  return layer_entries(*this, weight, with_indices);
+}
+
+std::unique_ptr<QuantLayer> V2Linear::baked(bool half) const {
+  Tensors t = state_->tensors;
+  const ScaleFactors factors =
+      normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, t.baked, state_->config, half);
+  t.scale_A = factors.scaled_a().detach();
+  t.scale_B = factors.b_dir.detach();
+  t.rank_magnitude = at::ones_like(factors.g);
+  t.baked = true;
+  return std::make_unique<V2Linear>(state_->name, state_->config, std::move(t));
 }
 
 }  // namespace anemll

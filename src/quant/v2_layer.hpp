@@ -4,13 +4,14 @@
 // One thread at a time per layer (the autograd engine's thread included).
 #pragma once
 
-#include "src/model/linear.hpp"
+#include "src/quant/layer.hpp"
 #include "src/quant/v2_config.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -18,7 +19,7 @@ namespace anemll {
 
 class V2State;
 
-class V2Linear final : public Linear {
+class V2Linear final : public QuantLayer {
  public:
   /// Tensors in fp32 on one device: scale_A [out, r], scale_B [r, in], rank_magnitude [r], lut [n]
   /// (ascending); indices uint8 [out, in]; bias [out] or undefined; `baked`: factors are used as they are.
@@ -31,33 +32,26 @@ class V2Linear final : public Linear {
 
   at::Tensor forward(const at::Tensor& x) override;
 
-  const std::string& name() const;
+  const std::string& name() const override;
+  LinearQuant quant() const override;
+  std::int64_t out() const override;
+  std::int64_t in() const override;
+  std::vector<LayerTensor> tensor_table() override;
+  void set_numerics(const LayerNumerics& numerics) override;
+  void begin_step() override;
+  /// `last`: this backward contracts the accumulated dW into the gradients. The weight is built at the first
+  /// forward of the step in x's dtype and kept until begin_step.
+  void begin_micro_step(bool last) override;
+  void on_gradients_ready(std::function<void()> callback) override;
+  void set_transient(bool on) override;
+  at::Tensor effective_weight(at::ScalarType dtype) const override;
+  std::vector<LazyTensor> checkpoint_entries(const HostTensor& weight, bool with_indices) const override;
+  /// scale_A = A_dir g, scale_B = B_dir, magnitudes one.
+  std::unique_ptr<QuantLayer> baked(bool half) const override;
+
   const V2Config& config() const;
-  /// Mutable: a trainer may replace a tensor by another leaf of the same shape (a view of a flat buffer) and
-  /// set requires_grad. Follow a change of values by begin_step.
   Tensors& tensors();
   const Tensors& tensors() const;
-  std::int64_t out() const;
-  std::int64_t in() const;
-
-  void set_forward(ForwardMode mode);
-  void set_ste(bool on);
-
-  // A step is: begin_step, then per micro-step begin_micro_step + forward + backward.
-  /// Drops cached weights (the parameters have changed).
-  void begin_step();
-  /// `last`: this backward contracts the accumulated dW into the gradients. The weight is built at the first
-  /// forward of the step in x's dtype and kept until begin_step. Without a call every backward is a last one.
-  void begin_micro_step(bool last);
-  /// Called in backward after the gradients of scale_A, scale_B, rank_magnitude are final for this step, in
-  /// every forward mode; never called for a layer with nothing trainable. Gradients are added to the tensors'
-  /// .grad (made if undefined).
-  void on_gradients_ready(std::function<void()> callback);
-  /// Evaluation: build the weight at each use and drop it again (no memory is kept between layers).
-  void set_transient(bool on);
-
-  /// W [out, in] in `dtype`, with STE rounding (g, normalised factors, Q) when it is on. No gradient.
-  at::Tensor effective_weight(at::ScalarType dtype) const;
 
  private:
   std::shared_ptr<V2State> state_;  // shared with the autograd graph

@@ -11,6 +11,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 namespace anemll {
 namespace {
@@ -50,6 +51,8 @@ V2State::V2State(std::string layer_name, V2Config layer_config, V2Linear::Tensor
   require_shape(tensors.lut, {config.lut_size}, name, "lut");
   if (tensors.bias.defined()) require_shape(tensors.bias, {out}, name, "bias");
   tensors.indices = tensors.indices.contiguous();
+  if (tensors.baked) baked_flag = at::tensor({1}, at::kChar);
+  if (config.force_positive_scales) positive_switch = at::tensor({1}, at::kChar);
 }
 
 bool V2State::batched() const {

@@ -19,6 +19,7 @@ class V2State {
   const std::string name;
   const V2Config config;
   V2Linear::Tensors tensors;
+  at::Tensor baked_flag, positive_switch;  ///< int8 {1} where these are on, as a native state holds them
   ForwardMode mode = ForwardMode::materialised;
   bool ste = false;
   bool transient = false;

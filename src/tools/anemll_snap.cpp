@@ -9,11 +9,11 @@
 #include "anemll/hub/recorded_id.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
+#include "src/model/compute.hpp"
+#include "src/student/student.hpp"
 #include "src/tools/snap_options.hpp"
 #include "src/tools/snap_report.hpp"
 #include "src/tools/snap_verify.hpp"
-#include "src/train/run_setup.hpp"
-#include "src/train/student.hpp"
 
 #include <cstdio>
 #include <filesystem>
@@ -26,24 +26,19 @@ namespace {
 
 using namespace anemll;
 
+constexpr const char* kDefaultModel = "Qwen/Qwen3-0.6B";
+
 /// Numbers on the command line that are not the checkpoint's: its shapes win, and the user is told.
-void tell_differences(const OptionTable& table, const SnapToolOptions& options,
-                      const std::vector<SnapLayer>& layers) {
+void tell_differences(const OptionTable& table, const SnapToolOptions& options, const QuantScheme& usual) {
   const auto compare = [&table](const char* flag, std::int64_t wanted, std::int64_t actual) {
     if (!table.given(flag) || wanted == actual) return;
     log_warning(strf("--%s %lld is not what the checkpoint holds: its shapes say %lld, which is used", flag,
                      static_cast<long long>(wanted), static_cast<long long>(actual)));
   };
-  bool told_mlp = false, told_attention = false;
-  for (const SnapLayer& layer : layers) {
-    bool& told = layer.mlp ? told_mlp : told_attention;
-    if (std::exchange(told, true)) continue;
-    const bool mlp = layer.mlp;
-    compare(mlp ? "lut-bits" : "attn-lut-bits", mlp ? options.lut_bits : options.attn_lut_bits,
-            lut_bits(layer.linear->config().lut_size));
-    compare(mlp ? "scale-rank" : "attn-scale-rank", mlp ? options.scale_rank : options.attn_scale_rank,
-            layer.linear->config().rank);
-  }
+  compare("lut-bits", options.lut_bits, bits_of(usual.mlp_lut));
+  compare("attn-lut-bits", options.attn_lut_bits, bits_of(usual.attn_lut));
+  compare("scale-rank", options.scale_rank, usual.mlp_rank);
+  compare("attn-scale-rank", options.attn_scale_rank, usual.attn_rank);
 }
 
 std::string more_of(std::size_t others) {
@@ -72,10 +67,10 @@ void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tenso
 }
 
 /// Adapters would be lost: no layout here has a place for them yet.
-void refuse_adapters(const std::string& checkpoint) {
-  for (const auto& [name, tensor] : read_state_dict(checkpoint)) {
+void refuse_adapters(const V2Checkpoint& checkpoint) {
+  for (const auto& [name, tensor] : checkpoint.tensors) {
     if (!name.ends_with(".lora_A")) continue;
-    throw_data("the checkpoint holds adapters: " + name, checkpoint,
+    throw_data("the checkpoint holds adapters: " + name, checkpoint.file,
                "merge them with the tool that trained them, then snap the result");
   }
 }
@@ -87,11 +82,12 @@ int snap(int argc, char** argv) {
   tell_unread(unread_options(snap_option_effects(), options,
                              [&](const std::string& name) { return table.given(name); }));
 
-  refuse_adapters(options.checkpoint);
-  const CheckpointFacts facts = read_checkpoint_facts(options.checkpoint);
-  const std::string model_id = options.model_id       ? *options.model_id
-                               : facts.config.empty() ? facts.model_id
-                                                      : recorded_id(facts.model_id, facts.config);
+  const V2Checkpoint checkpoint = open_v2_checkpoint(options.checkpoint);
+  refuse_adapters(checkpoint);
+  const std::string recorded = checkpoint.keys.model_id.empty() ? kDefaultModel : checkpoint.keys.model_id;
+  const std::string model_id = options.model_id            ? *options.model_id
+                               : checkpoint.config.empty() ? recorded
+                                                           : recorded_id(recorded, checkpoint.config);
   const std::filesystem::path target = snap_target(options.output);
   const std::unique_ptr<OutputFolder> folder = take_snap_folder(target, options.checkpoint);
 
@@ -99,15 +95,14 @@ int snap(int argc, char** argv) {
   verify.snap = {options.layout == "universal" ? AneLayout::universal : AneLayout::reference,
                  options.fp16 || options.ane};
 
-  TrainOptions source;
-  source.v2_checkpoint = options.checkpoint;
-  source.model_id = model_id;
-  source.device = options.device;
-  set_threads(source, 1);
-  verify.device = choose_device(source, 0, 1);
+  set_compute_threads(0, 1);
+  verify.device = choose_device(options.device, 0, true);
   const ModelFiles model = load_model_files(fetch_model(model_id, {}, ModelUse::weights).path);
   model.inventory.tell(model_id, options.strict);
-  Student student = Student::from_checkpoint(model, source, verify.device);
+  const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
+           std::to_string(quant.spec.group_size()));
+  Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/true, verify.device);
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {
@@ -115,14 +110,13 @@ int snap(int argc, char** argv) {
                                   student.files().architecture.vocab_size);
   }
   const std::vector<SnapLayer> layers = snap_layers(student);
-  tell_differences(table, options, layers);
+  tell_differences(table, options, quant.spec.usual());
   CastCounts casts;
   folder->set_aside();
   write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
                                     student.files().tensors, verify.snap, casts));
-  write_file(
-      target.parent_path() / "config.json",
-      ane_config(layers, verify.snap, {id_to_record(model_id), options.checkpoint, student.group_size()}));
+  write_file(target.parent_path() / "config.json",
+             ane_config(quant.spec, verify.snap, {id_to_record(model_id), options.checkpoint}));
 
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;

@@ -1,19 +1,12 @@
 #include "src/tools/snap_options.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 
 #include <system_error>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 namespace anemll {
-namespace {
-
 namespace fs = std::filesystem;
-
-}  // namespace
 
 OptionTable make_snap_table(SnapToolOptions& o) {
   OptionTable table("anemll_snap",
@@ -52,20 +45,6 @@ OptionTable make_snap_table(SnapToolOptions& o) {
 std::vector<OptionEffect<SnapToolOptions>> snap_option_effects() {
   return {{"samples", "without --cache-dir: nothing is scored",
            [](const SnapToolOptions& o) { return !o.cache_dir; }}};
-}
-
-CheckpointFacts read_checkpoint_facts(const fs::path& checkpoint) {
-  CheckpointFacts facts;
-  for (const char* name : {"config.json", "v2_config.json"}) {
-    const fs::path path = checkpoint.parent_path() / name;
-    if (!fs::exists(path)) continue;
-    const nlohmann::json config = nlohmann::json::parse(read_text(path), nullptr, false);
-    if (!config.is_object()) throw_data("not a JSON object", path.string(), "repair or remove the file");
-    if (const auto id = config.find("model_id"); id != config.end() && id->is_string()) facts.model_id = *id;
-    facts.config = path;
-    break;
-  }
-  return facts;
 }
 
 fs::path snap_target(const std::string& output) {

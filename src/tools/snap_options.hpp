@@ -1,4 +1,4 @@
-// Everything that anemll_snap can be told, and what follows from the checkpoint's own config.json.
+// Everything that anemll_snap can be told, and the folder that it writes into.
 #pragma once
 
 #include "anemll/core/option_effects.hpp"
@@ -35,13 +35,6 @@ struct SnapToolOptions {
 OptionTable make_snap_table(SnapToolOptions& options);
 /// Options that only some snaps read.
 std::vector<OptionEffect<SnapToolOptions>> snap_option_effects();
-
-/// What the folder of a checkpoint says about it; the defaults where it says nothing.
-struct CheckpointFacts {
-  std::string model_id = "Qwen/Qwen3-0.6B";  ///< as recorded: see anemll/hub/recorded_id.hpp
-  std::filesystem::path config;              ///< the file that says so; empty when there is none
-};
-CheckpointFacts read_checkpoint_facts(const std::filesystem::path& checkpoint);
 
 /// The file that --output means: itself when it ends in .pt, else model_state_dict.pt in that folder.
 std::filesystem::path snap_target(const std::string& output);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "src/export/consumers.hpp"
-#include "src/export/half_cast.hpp"
+#include "src/quant/half_cast.hpp"
 
 #include <cstdint>
 #include <optional>

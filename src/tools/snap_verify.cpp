@@ -4,7 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/train/evaluate.hpp"
+#include "src/distill/evaluate.hpp"
 
 #include <algorithm>
 #include <array>
@@ -95,7 +95,7 @@ std::vector<SnapLayer> snap_layers(Student& student) {
   std::vector<SnapLayer> result;
   for (std::size_t i = 0; i < student.layers().size(); ++i) {
     const LinearSpec& spec = student.decoder().slots()[i].spec;
-    result.push_back({student.layers()[i], spec.mlp, *student.files().tensors.find(spec.name + ".weight")});
+    result.push_back({student.layers()[i], *student.files().tensors.find(spec.name + ".weight")});
   }
   return result;
 }
@@ -133,7 +133,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
 
   const TensorMap written = read_state_dict(file);
   WeightErrors sum;
-  for (const V2Linear* linear : student.layers()) {
+  for (const QuantLayer* linear : student.layers()) {
     leave_on_signal("verifying the snapped file", "it is not verified: run the same command again");
     const SnappedLayer snapped = read_snapped_layer(written, linear->name());
     const ScaleFacts facts = scale_facts(snapped);

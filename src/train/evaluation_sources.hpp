@@ -6,7 +6,7 @@
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
-#include "src/train/evaluator.hpp"
+#include "src/distill/evaluator.hpp"
 
 #include <string>
 

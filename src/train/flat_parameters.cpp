@@ -11,6 +11,7 @@ FlatParameters::FlatParameters(std::vector<Item> items) : items_(std::move(items
   std::int64_t total = 0;
   for (Item& item : items_) {
     item.numel = item.slot->numel();
+    item.shape = item.slot->sizes().vec();
     item.offset = total;
     total += item.numel;
   }
@@ -25,7 +26,7 @@ FlatParameters::FlatParameters(std::vector<Item> items) : items_(std::move(items
     view = view.detach();  // a leaf of its own that shares the buffer
     view.set_requires_grad(true);
     view.mutable_grad() = gradients_.narrow(0, item.offset, item.numel).view(old.sizes());
-    *item.slot = view;
+    *std::exchange(item.slot, nullptr) = view;
   }
 }
 

@@ -14,9 +14,10 @@ class FlatParameters {
  public:
   struct Item {
     std::string name;         ///< state-dict key, "model.layers.0.self_attn.q_proj.scale_A"
-    at::Tensor* slot;         ///< where the model keeps the tensor; receives the view
+    at::Tensor* slot;         ///< where the model keeps the tensor; receives the view, null from then on
     std::int64_t offset = 0;  ///< filled by the constructor
     std::int64_t numel = 0;
+    std::vector<std::int64_t> shape = {};
   };
 
   /// Moves the present values of `*item.slot` into the buffer and replaces each by a leaf view of it that

@@ -2,12 +2,23 @@
 #include "src/train/memory_plan.hpp"
 
 #include "anemll/core/log.hpp"
-#include "src/train/kd_loss.hpp"
-#include "src/train/objective.hpp"
+#include "src/distill/kd_loss.hpp"
+#include "src/quant/layer_type.hpp"
+#include "src/train/run_setup.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
+#include <vector>
 
 namespace anemll {
+namespace {
+
+std::int64_t count(const std::vector<std::int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+}  // namespace
 
 std::int64_t MemoryPlan::total_bytes() const {
   std::int64_t total = 0;
@@ -27,16 +38,17 @@ std::string MemoryPlan::text() const {
 
 MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCacheInfo& cache,
                        const SourcePlan& source, int world_size, at::ScalarType compute) {
-  const QuantScheme& scheme = source.scheme;
   const auto compute_bytes = static_cast<std::int64_t>(c10::elementSize(compute));
   std::int64_t body = 0;
   std::int64_t scales = 0;
   std::int64_t saved_per_token = 2 * a.hidden_size * 4;  // the two residual sums of a layer, fp32
   std::int64_t per_layer_outputs = 0;
   for (const LinearSpec& linear : body_linears(a)) {
-    const std::int64_t rank = linear.mlp ? scheme.mlp_rank : scheme.attn_rank;
-    body += linear.out * linear.in;
-    scales += rank * (linear.out + linear.in + 1);
+    const LinearQuant& quant = source.quant.spec.of(linear.name);
+    for (const TensorRow& row : layer_type(quant.type).table(linear, quant)) {
+      if (row.dtype == at::kByte) body += count(row.shape);
+      if (row.role == TensorRole::trained) scales += count(row.shape);
+    }
     per_layer_outputs += linear.out;
   }
   per_layer_outputs /= std::max<std::int64_t>(a.layer_count(), 1);

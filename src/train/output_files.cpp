@@ -7,7 +7,6 @@
 #include "anemll/hub/recorded_id.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -59,10 +58,6 @@ std::string timestamp() {
   char text[32];
   std::strftime(text, sizeof(text), "%Y%m%d_%H%M%S", &local);
   return text;
-}
-
-std::int64_t bits_of(std::int64_t lut_size) {
-  return static_cast<std::int64_t>(std::ceil(std::log2(static_cast<double>(lut_size))));
 }
 
 std::string periodic_name(std::int64_t step) {
@@ -133,7 +128,7 @@ void OutputFiles::move_later(std::int64_t step, const fs::path& to) const {
 }
 
 std::pair<std::string, std::string> OutputFiles::write_final(const Student& student) {
-  const std::string preset = preset_name(student.scheme());
+  const std::string preset = preset_name(student.spec());
   const std::string stem = "v2_" + (preset.empty() ? "custom" : preset) + "_";
   const std::string time = timestamp();
   const std::string full = stem + options_.dtype + "_" + time + ".pt";
@@ -150,8 +145,9 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
 }
 
 void OutputFiles::write_config(const Student& student, std::optional<double> final_loss) {
-  const QuantScheme& scheme = student.scheme();
-  const std::string preset = preset_name(scheme);
+  const QuantSpec& spec = student.spec();
+  const std::string preset = preset_name(spec);
+  const QuantScheme scheme = spec.usual();
   nlohmann::ordered_json config;
   config["version"] = "v2";
   config["model_id"] = id_to_record(options_.model_id);
@@ -162,7 +158,7 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   config["scale_rank"] = scheme.mlp_rank;
   config["mlp_scale_rank"] = scheme.mlp_rank;
   config["attn_scale_rank"] = scheme.attn_rank;
-  config["group_size"] = student.group_size();
+  config["group_size"] = spec.group_size();
   config["lora_r"] = 0;
   config["lora_alpha"] = 0;
   config["lora_mlp_only"] = false;
@@ -170,8 +166,11 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   config["final_loss"] = final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   config["source_checkpoint"] = source_;
   // A consumer that assumes positive scales or softplus magnitudes would read another model.
-  config["force_positive_scales"] = student.layers().front()->config().force_positive_scales;
+  config["force_positive_scales"] = spec.force_positive_scales();
   config["magnitude_activation"] = "identity";
+  for (const QuantSpec::Entry& entry : spec.exceptions())
+    config["layer_overrides"][entry.linear] = {{"lut_bits", entry.quant.bits()},
+                                               {"scale_rank", entry.quant.rank}};
   write_file(folder_ / "config.json",
              config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "anemll/train/train_options.hpp"
-#include "src/train/student.hpp"
+#include "src/student/student.hpp"
 
 #include <cstdint>
 #include <filesystem>

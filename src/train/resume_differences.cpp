@@ -109,29 +109,38 @@ bool same_path(const std::string& saved, const std::string& now) {
   return fs::path(saved).is_relative() && !tail.starts_with("..") && whole.ends_with('/' + tail);
 }
 
-/// A scheme option that was given and is not what the saved scheme has.
+/// A scheme option that was given and is not what the saved run has.
 std::optional<OptionChange> scheme_change(std::string_view option, const TrainOptions& o,
                                           const SourcePlan& source) {
-  const QuantScheme& has = source.scheme;
-  const auto differs = [&](const std::optional<std::int64_t>& wanted,
-                           std::int64_t actual) -> std::optional<OptionChange> {
-    if (!wanted || *wanted == actual) return std::nullopt;
-    return OptionChange{std::string(option), std::to_string(actual), std::to_string(*wanted),
-                        OnResume::scheme};
+  const QuantSpec& has = source.quant.spec;
+  const auto change = [&](const std::string& saved, const std::string& now) {
+    return OptionChange{std::string(option), saved, now, OnResume::scheme};
   };
-  if (option == "mlp-lut") return differs(o.mlp_lut, has.mlp_lut);
-  if (option == "mlp-rank") return differs(o.mlp_rank, has.mlp_rank);
-  if (option == "attn-lut") return differs(o.attn_lut, has.attn_lut);
-  if (option == "attn-rank") return differs(o.attn_rank, has.attn_rank);
-  if (option == "group-size") return differs(o.group_size, source.group_size);
+  const auto differs = [&](const std::optional<std::int64_t>& wanted, bool mlp,
+                           std::int64_t LinearQuant::*number) -> std::optional<OptionChange> {
+    if (!wanted) return std::nullopt;
+    for (const QuantSpec::Entry& entry : has.entries()) {
+      if (entry.mlp == mlp && entry.quant.*number != *wanted)
+        return change(std::to_string(entry.quant.*number), std::to_string(*wanted));
+    }
+    return std::nullopt;
+  };
+  if (option == "mlp-lut") return differs(o.mlp_lut, true, &LinearQuant::lut_size);
+  if (option == "mlp-rank") return differs(o.mlp_rank, true, &LinearQuant::rank);
+  if (option == "attn-lut") return differs(o.attn_lut, false, &LinearQuant::lut_size);
+  if (option == "attn-rank") return differs(o.attn_rank, false, &LinearQuant::rank);
+  if (option == "group-size") {
+    if (o.group_size == has.group_size()) return std::nullopt;
+    return change(std::to_string(has.group_size()), std::to_string(o.group_size));
+  }
   if (!o.config) return std::nullopt;
   QuantScheme wanted = preset_scheme(*o.config);
   wanted.mlp_lut = o.mlp_lut.value_or(wanted.mlp_lut);
   wanted.mlp_rank = o.mlp_rank.value_or(wanted.mlp_rank);
   wanted.attn_lut = o.attn_lut.value_or(wanted.attn_lut);
   wanted.attn_rank = o.attn_rank.value_or(wanted.attn_rank);
-  if (wanted == has) return std::nullopt;
-  return OptionChange{"config", has.describe(), *o.config + " (" + wanted.describe() + ")", OnResume::scheme};
+  if (!has.mixed() && wanted == has.usual()) return std::nullopt;
+  return change(has.describe(), *o.config + " (" + wanted.describe() + ")");
 }
 
 /// Given, without effect, and not what the saved run did: somebody expects something that will not happen.

@@ -2,6 +2,7 @@
 
 #include "anemll/core/platform.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/distill/objective.hpp"
 #include "src/model/compute.hpp"
 
 #include <algorithm>
@@ -41,6 +42,14 @@ ScheduleOptions schedule_of(const TrainOptions& o) {
   return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio};
 }
 
+KdObjective objective_of(const TrainOptions& options) {
+  return objective_named(options.kd_objective);
+}
+
+Evaluator::Protocol evaluation_protocol(const TrainOptions& options) {
+  return {options.eval_samples, options.temperature, options.cache_dir};
+}
+
 double positions_per_token(const KdCacheInfo& cache) {
   return static_cast<double>(std::min(cache.length - 1, cache.positions)) / static_cast<double>(cache.length);
 }
@@ -54,7 +63,8 @@ std::string find_model(const std::string& id, ModelUse use, Communicator& comm) 
 
 std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache,
                          const SourcePlan& source) {
-  const QuantScheme& scheme = source.scheme;
+  const QuantSpec& spec = source.quant.spec;
+  const QuantScheme scheme = spec.usual();
   nlohmann::json identity = {
       {"model", files.fingerprint},
       {"cache", cache.fingerprint},
@@ -63,7 +73,7 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
       {"order", o.order},
       {"seed", o.seed},
       {"luts_and_ranks", {scheme.mlp_lut, scheme.mlp_rank, scheme.attn_lut, scheme.attn_rank}},
-      {"group_size", source.group_size},
+      {"group_size", spec.group_size()},
       {"trained_values", source.trained_values},
       {"loss",
        {o.temperature, o.hard_top1, o.hard_top1_end.value_or(o.hard_top1), o.hard_full, o.no_full_logits,
@@ -72,6 +82,8 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
       {"numerics", {o.precision, o.mixed_precision, o.dtype, o.forward, o.ste}},
       {"selection",
        {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
+  for (const QuantSpec::Entry& entry : spec.exceptions())
+    identity["linears"][entry.linear] = {entry.quant.lut_size, entry.quant.rank};
   // Named only where it is not the default, so that states from before there was a choice go on.
   if (o.kd_objective != "topk") identity["loss"].push_back(o.kd_objective);
   return identity.dump();

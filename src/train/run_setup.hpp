@@ -7,8 +7,9 @@
 #include "anemll/model/model_files.hpp"
 #include "anemll/quant/presets.hpp"
 #include "anemll/train/train_options.hpp"
-#include "src/quant/v2_config.hpp"
-#include "src/train/kd_loss.hpp"
+#include "src/distill/evaluator.hpp"
+#include "src/distill/kd_loss.hpp"
+#include "src/quant/layer.hpp"
 #include "src/train/schedule.hpp"
 #include "src/train/source_plan.hpp"
 
@@ -29,6 +30,9 @@ ForwardMode choose_forward(const TrainOptions& options);
 /// Sets LibTorch's thread count for this rank and returns it.
 int set_threads(const TrainOptions& options, int local_ranks);
 ScheduleOptions schedule_of(const TrainOptions& options);
+
+KdObjective objective_of(const TrainOptions& options);
+Evaluator::Protocol evaluation_protocol(const TrainOptions& options);
 
 /// Supervised positions per input token of a row without masked tokens.
 double positions_per_token(const KdCacheInfo& cache);

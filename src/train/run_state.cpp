@@ -38,6 +38,7 @@ std::string RunState::to_json() const {
                  {"best_step", best_step},
                  {"finished", finished}};
   if (tail_due) object["tail_due"] = true;
+  if (!sink_positions.empty()) object["sinks"] = sink_positions;
   return object.dump();
 }
 
@@ -65,6 +66,7 @@ RunState RunState::from_json(const std::string& text) {
   state.best_step = object.value("best_step", std::int64_t{-1});
   state.finished = object.at("finished").get<bool>();
   state.tail_due = object.value("tail_due", false);
+  state.sink_positions = object.value("sinks", state.sink_positions);
   return state;
 }
 

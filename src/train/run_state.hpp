@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 
 namespace anemll {
@@ -19,12 +20,13 @@ struct RunState {
   double window_loss = 0;   ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
-  std::int64_t logged_step = 0;      ///< of the last training row in the logs
-  std::int64_t evaluated_step = -1;  ///< of the last evaluation's row; -1: none yet
-  std::int64_t evaluations = 0;      ///< rows of that step
-  std::int64_t best_step = 0;        ///< whose weights best_state_dict.pt holds
-  bool finished = false;             ///< the final files are written
-  bool tail_due = false;             ///< the evaluation and periodic files of this step are still to be made
+  std::int64_t logged_step = 0;                       ///< of the last training row in the logs
+  std::int64_t evaluated_step = -1;                   ///< of the last evaluation's row; -1: none yet
+  std::int64_t evaluations = 0;                       ///< rows of that step
+  std::int64_t best_step = 0;                         ///< whose weights best_state_dict.pt holds
+  bool finished = false;                              ///< the final files are written
+  std::map<std::string, std::string> sink_positions;  ///< by sink: what it gets back (MetricsSink::position)
+  bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
 
   void count_evaluation() {
     evaluations = evaluated_step == step ? evaluations + 1 : 1;

@@ -1,41 +1,31 @@
-// What a run will train, known before the model is built: scheme and group size out of the source (a
-// checkpoint, a saved state, or the flags), and the number of trained values.
+// What a run will train, known before the model is built: the quantisation of every linear out of the source
+// (a checkpoint, a saved state, or the flags), and the number of trained values.
 #pragma once
 
 #include "anemll/model/architecture.hpp"
-#include "anemll/quant/presets.hpp"
 #include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/student/v2_checkpoint.hpp"
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
+#include <string>
 
 namespace anemll {
 
-/// A V2 checkpoint's scheme and what its config.json says. Usage errors where a flag contradicts them.
-struct CheckpointSource {
-  ResolvedScheme resolved;
-  QuantConfigKeys keys;
-  std::int64_t group_size = 0;
-};
-CheckpointSource checkpoint_source(const TrainOptions& options, const TensorMap& checkpoint);
-
-/// The scheme of a start from the model's own weights.
-ResolvedScheme scratch_scheme(const TrainOptions& options);
-
-/// Lookup tables and ranks of a saved state, by its shapes.
-QuantScheme state_scheme(const StateStore::Loaded& state, const Architecture& architecture);
-/// The group size that the saved run's scales were made with; 32, the default, where an old state does not
-/// say.
-std::int64_t state_group_size(const StateStore::Loaded& state);
-
 struct SourcePlan {
-  QuantScheme scheme;
-  std::int64_t group_size = 0;
+  ResolvedQuant quant;
+  std::optional<V2Checkpoint> checkpoint;  ///< what the student is made of; none from scratch or a state
   std::int64_t trained_values = 0;
 };
+/// Usage errors where a flag contradicts the source.
 SourcePlan plan_source(const TrainOptions& options, const Architecture& architecture,
                        const std::optional<StateStore::Loaded>& state);
+
+/// "quantisation: MLP 4 entries rank 32, ... (preset q2a4), group 32"
+std::string describe(const SourcePlan& plan);
+
+/// Every tensor that a saved state holds of the model.
+TensorMap tensors_of(const StateStore::Loaded& state);
 
 }  // namespace anemll

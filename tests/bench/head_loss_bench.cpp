@@ -5,8 +5,8 @@
 // Columns: `gemm_ms` the two products alone, chunked alike; `total_ms` the whole loss with its gradient;
 // `rest_ms` the difference; `candidates_ms` the loss without hard weights; `objectives` each objective with
 // the hard term and the default chunk; errors are against plain fp32 tensor operations.
-#include "src/train/kd_loss.hpp"
-#include "tests/unit/train_math/kd_case.hpp"
+#include "src/distill/kd_loss.hpp"
+#include "tests/unit/distill/kd_case.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -75,8 +75,7 @@ int main(int argc, char** argv) {
       layer.forward(x).backward(dy);
     };
     const auto timed = [&](ForwardMode mode, bool ste, int times) {
-      layer.set_forward(mode);
-      layer.set_ste(ste);
+      layer.set_numerics({mode, ste});
       if (times > 1) step();  // warm-up
       return fastest_ms(times, step);
     };
@@ -101,10 +100,9 @@ int main(int argc, char** argv) {
   }
   // The forwards compute one function: what was timed must agree.
   const at::Tensor probe = at::randn({4, in});
-  layer.set_ste(false);
-  layer.set_forward(ForwardMode::loop);
+  layer.set_numerics({ForwardMode::loop, false});
   const at::Tensor expected = layer.forward(probe).detach();
-  layer.set_forward(ForwardMode::materialised);
+  layer.set_numerics({ForwardMode::materialised, false});
   const double difference =
       ((layer.forward(probe).detach() - expected).norm() / expected.norm()).item<double>();
   std::printf(", \"difference\": %.2e}\n", difference);

@@ -7,7 +7,8 @@
 #include "anemll/core/tool.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/score/text_score.hpp"
-#include "src/train/student.hpp"
+#include "src/student/student.hpp"
+#include "tests/support/open_student.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -30,9 +31,7 @@ int run(int argc, char** argv) {
 
   const auto comm = anemll::make_single_communicator();
   const anemll::ModelFiles files = anemll::load_model_files(argv[1]);
-  anemll::TrainOptions options;
-  options.v2_checkpoint = argv[2];
-  anemll::Student student = anemll::Student::from_checkpoint(files, options, at::kCPU);
+  anemll::Student student = anemll::test::open_student(files, argv[2]);
   student.set_evaluation();
   anemll::Decoder teacher(files, at::kCPU, true);
   scorer.run_teacher(teacher, *comm);

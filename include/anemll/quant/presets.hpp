@@ -4,6 +4,8 @@
 #pragma once
 
 #include "anemll/core/tensor.hpp"
+#include "anemll/model/architecture.hpp"
+#include "anemll/quant/quant_spec.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,17 +17,6 @@
 
 namespace anemll {
 
-struct QuantScheme {
-  std::int64_t mlp_lut = 4;
-  std::int64_t mlp_rank = 32;
-  std::int64_t attn_lut = 16;
-  std::int64_t attn_rank = 8;
-
-  bool operator==(const QuantScheme&) const = default;
-  /// "MLP 4 entries rank 32, attention 16 entries rank 8"
-  std::string describe() const;
-};
-
 struct QuantPreset {
   std::string_view name;
   QuantScheme scheme;
@@ -33,15 +24,15 @@ struct QuantPreset {
 std::span<const QuantPreset> quant_presets();
 /// Usage error listing the names when there is no such preset.
 QuantScheme preset_scheme(std::string_view name);
-/// The preset with these numbers, or empty.
-std::string preset_name(const QuantScheme& scheme);
+/// The preset with these numbers, or empty; none has linears that differ.
+std::string preset_name(const QuantSpec& spec);
 
 /// --mlp-lut, --mlp-rank, --attn-lut, --attn-rank.
 struct SchemeOverrides {
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
 };
 
-/// What a checkpoint's config.json says about quantisation; every key is optional.
+/// What a checkpoint's config.json says about its quantisation and its model; every key is optional.
 struct QuantConfigKeys {
   std::optional<std::int64_t> lut_bits, mlp_lut_bits, attn_lut_bits;
   std::optional<std::int64_t> scale_rank, mlp_scale_rank, attn_scale_rank;
@@ -49,32 +40,29 @@ struct QuantConfigKeys {
   std::optional<bool> force_positive_scales;
   std::string magnitude_activation;  ///< empty when absent
   std::string config_preset;         ///< empty when absent or null
+  std::string model_id;              ///< as recorded: see anemll/hub/recorded_id.hpp; empty when absent
 };
 /// Data error when the file is not a JSON object or a key has the wrong type.
 QuantConfigKeys read_quant_config(const std::filesystem::path& path);
 
-/// The scheme of the V2 layers in a state dict; nothing if there are none. A part without layers (an MLP-only
-/// checkpoint) is left to the caller's default.
-struct DetectedScheme {
-  std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
-  bool complete() const { return mlp_lut && mlp_rank && attn_lut && attn_rank; }
-};
-DetectedScheme detect_scheme(const TensorMap& state, const std::string& file);
-
-struct SchemeRequest {
+/// What is known about the quantisation of a model's linears.
+struct QuantRequest {
+  std::span<const LinearSpec> linears;    ///< of the model's body (body_linears)
   const TensorMap* checkpoint = nullptr;  ///< reference state dict, if training starts from one
   std::string checkpoint_file;            ///< for messages
   const QuantConfigKeys* keys = nullptr;  ///< config.json beside it
   std::string preset;                     ///< --config, or empty
   SchemeOverrides overrides;
+  std::int64_t group_size = 32;  ///< --group-size, which the keys of a checkpoint overrule
 };
-struct ResolvedScheme {
-  QuantScheme scheme;
+struct ResolvedQuant {
+  QuantSpec spec;
   std::string source;                 ///< "tensor shapes of best.pt", "config.json", "preset q2a4"
   std::vector<std::string> warnings;  ///< a preset name that the tensors contradict
 };
-/// Shapes, numeric keys, --config, config_preset, q2a4: the first that knows each number. Overrides replace
-/// everything but shapes, which they may not contradict (usage error).
-ResolvedScheme resolve_scheme(const SchemeRequest& request);
+/// Shapes, numeric keys, --config, config_preset, q2a4: the first that knows each number, linear by linear.
+/// Overrides replace everything but shapes, which they may not contradict (usage error). A data error names a
+/// checkpoint's tensor that is missing or misshapen.
+ResolvedQuant resolve_quant(const QuantRequest& request);
 
 }  // namespace anemll

@@ -1,44 +1,26 @@
 // config.json of a snapped folder: every key a consumer asks for, spelled out.
 #include "src/export/ane_config.hpp"
 
-#include <deque>
+#include <cstdint>
+#include <string>
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/ones.h>
-#include <ATen/ops/zeros.h>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace {
 
-V2Linear linear(const std::string& name, std::int64_t lut_size, std::int64_t rank) {
-  V2Config config;
-  config.lut_size = lut_size;
-  config.rank = rank;
-  V2Linear::Tensors t;
-  t.scale_A = at::ones({4, rank});
-  t.scale_B = at::ones({rank, 4});
-  t.rank_magnitude = at::ones({rank});
-  t.lut = at::arange(lut_size, at::kFloat);
-  t.indices = at::zeros({4, 4}, at::kByte);
-  return {name, config, t};
-}
-
-/// Keeps the linears that the layers point to.
 struct Model {
-  std::deque<V2Linear> linears;
-  std::vector<SnapLayer> layers;
+  QuantSpec spec;
   Model& add(const std::string& name, bool mlp, std::int64_t lut_size, std::int64_t rank) {
-    linears.push_back(linear(name, lut_size, rank));
-    layers.push_back({&linears.back(), mlp, {}});
+    spec.entries().push_back({name, mlp, {"v2", lut_size, rank, 16, false}});
     return *this;
   }
 };
 
 nlohmann::json config_of(const Model& model, AneLayout layout) {
   return nlohmann::json::parse(
-      ane_config(model.layers, {layout, true}, {"org/model", "run/best_state_dict.pt", 16}));
+      ane_config(model.spec, {layout, true}, {"org/model", "run/best_state_dict.pt"}));
 }
 
 }  // namespace
@@ -83,12 +65,12 @@ BOOST_AUTO_TEST_CASE(the_reference_layout_is_no_snapped_lut_and_can_be_quantised
 }
 
 BOOST_AUTO_TEST_CASE(bits_of_tables) {
-  BOOST_TEST(lut_bits(2) == 1);
-  BOOST_TEST(lut_bits(4) == 2);
-  BOOST_TEST(lut_bits(8) == 3);
-  BOOST_TEST(lut_bits(16) == 4);
-  BOOST_TEST(lut_bits(17) == 5);
-  BOOST_TEST(lut_bits(256) == 8);
+  BOOST_TEST(bits_of(2) == 1);
+  BOOST_TEST(bits_of(4) == 2);
+  BOOST_TEST(bits_of(8) == 3);
+  BOOST_TEST(bits_of(16) == 4);
+  BOOST_TEST(bits_of(17) == 5);
+  BOOST_TEST(bits_of(256) == 8);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(universal_layout_loses_nothing_of_a_model_trained_with_roun
   const TensorMap written = nano.snap({AneLayout::universal, true}, counts, temp / "model_state_dict.pt");
   for (const V2Linear& layer : nano.linears) {
     V2Linear linear(layer.name(), layer.config(), layer.tensors());
-    linear.set_ste(true);
+    linear.set_numerics({ForwardMode::materialised, true});
     const std::string& name = layer.name();
     const at::Tensor stored =
         float_of(written, name + "._Q")

@@ -1,5 +1,5 @@
 // Rounding, saturation and refusal of the half casts.
-#include "src/export/half_cast.hpp"
+#include "src/quant/half_cast.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"

@@ -7,6 +7,7 @@
 #include "src/export/ane_layout.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/layer_state.hpp"
+#include "src/quant/v2_layer.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <string>
@@ -45,8 +46,7 @@ struct Nano {
   std::vector<SnapLayer> layers() const {
     std::vector<SnapLayer> result;
     for (const V2Linear& linear : linears) {
-      result.push_back({&linear, linear.name().find(".mlp.") != std::string::npos,
-                        *checkpoint.find(linear.name() + ".weight")});
+      result.push_back({&linear, *checkpoint.find(linear.name() + ".weight")});
     }
     return result;
   }

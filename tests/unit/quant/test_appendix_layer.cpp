@@ -59,8 +59,7 @@ BOOST_AUTO_TEST_CASE(appendix_ste_loop_and_batched_are_the_reference_bit_for_bit
   for (const ForwardMode mode : {ForwardMode::loop, ForwardMode::batched}) {
     Sample s;
     V2Linear layer("sample", s.config, s.tensors);
-    layer.set_forward(mode);
-    layer.set_ste(true);
+    layer.set_numerics({mode, true});
     const at::Tensor y = layer.forward(s.x);
     BOOST_TEST(y.equal(kSte));
     y.backward(s.dy);
@@ -74,7 +73,7 @@ BOOST_AUTO_TEST_CASE(appendix_without_ste) {
   for (const ForwardMode mode : {ForwardMode::loop, ForwardMode::batched, ForwardMode::materialised}) {
     Sample s;
     V2Linear layer("sample", s.config, s.tensors);
-    layer.set_forward(mode);
+    layer.set_numerics({mode, false});
     const at::Tensor y = layer.forward(s.x);
     BOOST_TEST(distance(y, expected) < 5 * kPrinted);
     y.backward(s.dy);
@@ -87,15 +86,14 @@ BOOST_AUTO_TEST_CASE(appendix_without_ste) {
 BOOST_AUTO_TEST_CASE(appendix_automatic_is_the_loop_below_rank_16) {
   Sample s;
   V2Linear layer("sample", s.config, s.tensors);
-  layer.set_forward(ForwardMode::automatic);
-  layer.set_ste(true);
+  layer.set_numerics({ForwardMode::automatic, true});
   BOOST_TEST(layer.forward(s.x).equal(kSte));
 }
 
 BOOST_AUTO_TEST_CASE(appendix_materialised_ste_is_within_half_noise) {
   Sample s;
   V2Linear layer("sample", s.config, s.tensors);
-  layer.set_ste(true);
+  layer.set_numerics({ForwardMode::materialised, true});
   const at::Tensor y = layer.forward(s.x);
   BOOST_TEST(relative_error(y, kSte) < kMaterialised);
   y.backward(s.dy);

@@ -249,12 +249,16 @@ BOOST_AUTO_TEST_CASE(q4_file_is_recognised_by_its_shapes) {
   const TensorMap state = read_state_dict(file);
   const QuantConfigKeys keys = read_quant_config(golden("quant/q4a4_config.json"));
   BOOST_TEST(*keys.group_size == 2);
-  SchemeRequest request;
+  std::vector<LinearSpec> linears;
+  for (const std::string& name : quantised_layers(state))
+    linears.push_back({name, 0, 0, name.find(".mlp.") != std::string::npos, false});
+  QuantRequest request;
+  request.linears = linears;
   request.checkpoint = &state;
   request.checkpoint_file = file;
   request.preset = "q2a4";  // the user is mistaken
-  const ResolvedScheme resolved = resolve_scheme(request);
-  BOOST_TEST((resolved.scheme == QuantScheme{16, 4, 16, 4}));
+  const ResolvedQuant resolved = resolve_quant(request);
+  BOOST_TEST((resolved.spec.usual() == QuantScheme{16, 4, 16, 4}));
   BOOST_TEST(resolved.warnings.size() == 1U);
   for (const std::string& name : quantised_layers(state)) {
     const LoadedLayer loaded = load_layer(state, name, V2Config(), true, file);

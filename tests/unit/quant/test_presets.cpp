@@ -4,6 +4,9 @@
 #include "tests/support/temp_dir.hpp"
 
 #include <fstream>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,6 +15,8 @@ namespace {
 
 const QuantScheme kQ2a4 = {4, 32, 16, 8};
 const QuantScheme kQ4a4 = {16, 4, 16, 4};
+const std::vector<LinearSpec> kLinears = {{"model.layers.0.self_attn.q_proj", 6, 6, false, false},
+                                          {"model.layers.0.mlp.down_proj", 6, 6, true, false}};
 
 void add_layer(TensorMap& state, const std::string& name, std::int64_t rank, std::int64_t lut) {
   state.set(name + ".scale_A", HostTensor::zeros(DType::f32, {6, rank}));
@@ -41,60 +46,64 @@ BOOST_AUTO_TEST_CASE(presets_have_the_trainer_s_numbers) {
   BOOST_TEST((preset_scheme("q4a4_r32") == QuantScheme{16, 32, 16, 32}));
   BOOST_TEST((preset_scheme("q2a2") == QuantScheme{4, 32, 4, 32}));
   BOOST_TEST((preset_scheme("q4_r32") == QuantScheme{16, 32, 16, 32}));
-  BOOST_TEST(preset_name(kQ2a4) == "q2a4");
-  BOOST_TEST(preset_name({4, 1, 4, 1}).empty());
+  BOOST_TEST(preset_name(QuantSpec(kLinears, kQ2a4, 32)) == "q2a4");
+  BOOST_TEST(preset_name(QuantSpec(kLinears, {4, 1, 4, 1}, 32)).empty());
   BOOST_CHECK_THROW(preset_scheme("q3"), Error);
 }
 
 BOOST_AUTO_TEST_CASE(scheme_of_a_new_model) {
-  SchemeRequest request;
-  BOOST_TEST((resolve_scheme(request).scheme == kQ2a4));
+  QuantRequest request;
+  request.linears = kLinears;
+  BOOST_TEST((resolve_quant(request).spec.usual() == kQ2a4));
   request.preset = "q4a4";
-  BOOST_TEST((resolve_scheme(request).scheme == kQ4a4));
-  BOOST_TEST(resolve_scheme(request).source == "preset q4a4");
+  BOOST_TEST((resolve_quant(request).spec.usual() == kQ4a4));
+  BOOST_TEST(resolve_quant(request).source == "preset q4a4");
   request.overrides.mlp_rank = 7;
-  BOOST_TEST((resolve_scheme(request).scheme == QuantScheme{16, 7, 16, 4}));
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{16, 7, 16, 4}));
 }
 
 BOOST_AUTO_TEST_CASE(scheme_of_shapes_wins_over_names_and_keys) {
   const TensorMap state = checkpoint();
   const QuantConfigKeys keys = keys_of(R"({"lut_bits": 4, "scale_rank": 4, "config_preset": "q4a4"})");
-  SchemeRequest request;
+  QuantRequest request;
+  request.linears = kLinears;
   request.checkpoint = &state;
   request.checkpoint_file = "v2.pt";
   request.keys = &keys;
   request.preset = "q4a4";
-  const ResolvedScheme resolved = resolve_scheme(request);
-  BOOST_TEST((resolved.scheme == QuantScheme{4, 32, 16, 4}));
+  const ResolvedQuant resolved = resolve_quant(request);
+  BOOST_TEST((resolved.spec.usual() == QuantScheme{4, 32, 16, 4}));
   BOOST_TEST(resolved.source == "tensor shapes of v2.pt");
   BOOST_TEST(resolved.warnings.size() == 1U);
   request.overrides.attn_rank = 4;  // says what the file says
-  BOOST_CHECK_NO_THROW(resolve_scheme(request));
+  BOOST_CHECK_NO_THROW(resolve_quant(request));
   request.overrides.attn_rank = 8;
-  BOOST_CHECK_THROW(resolve_scheme(request), Error);
+  BOOST_CHECK_THROW(resolve_quant(request), Error);
 }
 
 BOOST_AUTO_TEST_CASE(scheme_of_numeric_keys_wins_over_the_preset_s_name) {
   const QuantConfigKeys keys = keys_of(
       R"({"config_preset": "q4a4", "lut_bits": 4, "attn_lut_bits": 4, "scale_rank": 32, "attn_scale_rank": 32, "x": [1]})");
-  SchemeRequest request;
+  QuantRequest request;
+  request.linears = kLinears;
   request.keys = &keys;
-  BOOST_TEST((resolve_scheme(request).scheme == QuantScheme{16, 32, 16, 32}));
-  BOOST_TEST(resolve_scheme(request).source == "config.json");
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{16, 32, 16, 32}));
+  BOOST_TEST(resolve_quant(request).source == "config.json");
   const QuantConfigKeys mlp_names =
       keys_of(R"({"mlp_lut_bits": 2, "mlp_scale_rank": 16, "attn_lut_bits": 4})");
   request.keys = &mlp_names;
-  BOOST_TEST((resolve_scheme(request).scheme == QuantScheme{4, 16, 16, 16}));
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{4, 16, 16, 16}));
 }
 
 BOOST_AUTO_TEST_CASE(scheme_survives_null_and_unknown_presets) {
   const QuantConfigKeys null_name = keys_of(R"({"config_preset": null, "lut_bits": 2, "scale_rank": 32})");
-  SchemeRequest request;
+  QuantRequest request;
+  request.linears = kLinears;
   request.keys = &null_name;
-  BOOST_TEST((resolve_scheme(request).scheme == QuantScheme{4, 32, 4, 32}));
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{4, 32, 4, 32}));
   const QuantConfigKeys custom = keys_of(R"({"config_preset": "custom_q4", "group_size": 16})");
   request.keys = &custom;
-  BOOST_TEST((resolve_scheme(request).scheme == kQ2a4));
+  BOOST_TEST((resolve_quant(request).spec.usual() == kQ2a4));
   BOOST_TEST(*custom.group_size == 16);
 }
 
@@ -110,18 +119,43 @@ BOOST_AUTO_TEST_CASE(quant_config_errors_name_the_key) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(scheme_detection_names_the_odd_layer) {
+BOOST_AUTO_TEST_CASE(layers_of_a_checkpoint_may_differ) {
   TensorMap state = checkpoint();
-  add_layer(state, "model.layers.1.mlp.up_proj", 16, 4);
-  try {
-    detect_scheme(state, "v2.pt");
-    BOOST_FAIL("accepted");
-  } catch (const Error& error) {
-    BOOST_TEST(std::string(error.what()).find("layers.1.mlp.up_proj") != std::string::npos);
+  std::vector<LinearSpec> linears = kLinears;
+  for (const auto& [name, rank, lut] :
+       {std::tuple{"model.layers.1.mlp.up_proj", 16, 8}, std::tuple{"model.layers.1.mlp.down_proj", 32, 4},
+        std::tuple{"model.layers.1.self_attn.q_proj", 1, 2}}) {
+    add_layer(state, name, rank, lut);
+    linears.push_back({name, 6, 6, std::string(name).find(".mlp.") != std::string::npos, false});
   }
+  QuantRequest request;
+  request.linears = linears;
+  request.checkpoint = &state;
+  request.checkpoint_file = "v2.pt";
+  const QuantSpec spec = resolve_quant(request).spec;
+  BOOST_TEST(spec.mixed());
+  BOOST_TEST((spec.usual() == QuantScheme{4, 32, 2, 1}));  // of two that are equally frequent the smaller
+  BOOST_TEST(spec.of("model.layers.1.mlp.up_proj").rank == 16);
+  BOOST_TEST(spec.of("model.layers.1.mlp.up_proj").bits() == 3);
+  BOOST_TEST(spec.exceptions().size() == 2U);
+  BOOST_TEST(spec.describe().find("2 of 5 linears differ: model.layers.0.self_attn.q_proj 16 entries rank 4, "
+                                  "model.layers.1.mlp.up_proj 8 entries rank 16") != std::string::npos,
+             spec.describe());
+  BOOST_TEST(preset_name(spec).empty());
+  BOOST_CHECK_THROW(spec.of("model.layers.9.mlp.up_proj"), Error);
+  request.overrides.mlp_rank = 32;  // not of all
+  BOOST_CHECK_THROW(resolve_quant(request), Error);
+}
+
+BOOST_AUTO_TEST_CASE(a_layer_without_its_table_is_named) {
   TensorMap no_lut;
-  no_lut.set("a.mlp.up_proj.scale_A", HostTensor::zeros(DType::f32, {6, 2}));
-  BOOST_CHECK_THROW(detect_scheme(no_lut, "v2.pt"), Error);
+  no_lut.set(kLinears[1].name + ".scale_A", HostTensor::zeros(DType::f32, {6, 2}));
+  QuantRequest request;
+  request.linears = kLinears;
+  request.checkpoint = &no_lut;
+  BOOST_CHECK_EXCEPTION(resolve_quant(request), Error, [](const Error& e) {
+    return std::string(e.what()).find("mlp.down_proj.lut") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

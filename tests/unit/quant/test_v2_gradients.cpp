@@ -77,7 +77,7 @@ void check_all_modes(const Case& c, bool a = true, bool b = true, bool g = true,
   for (const ForwardMode mode : {ForwardMode::materialised, ForwardMode::loop, ForwardMode::batched}) {
     const V2Linear::Tensors tensors = leaves(c.tensors, a, b, g);
     V2Linear layer("layer", c.config, tensors);
-    layer.set_forward(mode);
+    layer.set_numerics({mode, false});
     int ready = 0;
     layer.on_gradients_ready([&] { ++ready; });
     const at::Tensor x = c.x.detach().clone().set_requires_grad(x_grad);
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(gradients_accumulate_over_micro_batches_and_steps) {
     const V2Linear::Tensors expected = leaves(c.tensors);
     const V2Linear::Tensors tensors = leaves(c.tensors);
     V2Linear layer("layer", c.config, tensors);
-    layer.set_forward(mode);
+    layer.set_numerics({mode, false});
     int ready = 0;
     layer.on_gradients_ready([&] { ++ready; });
     for (int step = 0; step < 2; ++step) {  // the second step must not see the first one's sum
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(recomputed_forward_counts_once) {
     exact(c.x, expected, c.config).backward(c.dy);
     const V2Linear::Tensors tensors = leaves(c.tensors);
     V2Linear layer("layer", c.config, tensors);
-    layer.set_forward(mode);
+    layer.set_numerics({mode, false});
     {
       const at::NoGradGuard no_grad;
       BOOST_TEST(!layer.forward(c.x).requires_grad());

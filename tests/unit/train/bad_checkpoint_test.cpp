@@ -2,7 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/train/student.hpp"
+#include "tests/support/open_student.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
 #include <cmath>
@@ -38,9 +38,7 @@ void write_spoilt(const std::filesystem::path& file, const std::string& name, do
 }
 
 Student open(const std::filesystem::path& file) {
-  TrainOptions options = test::nano_options("", "");
-  options.v2_checkpoint = file.string();
-  return Student::from_checkpoint(test::nano_files(), options, at::kCPU);
+  return test::open_student(test::nano_files(), file);
 }
 
 }  // namespace

@@ -4,9 +4,12 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/distill/evaluator.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/train/evaluator.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/selection.hpp"
 #include "tests/support/capture.hpp"
+#include "tests/support/open_student.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
 #include <atomic>
@@ -57,15 +60,17 @@ EvaluationResult evaluate(const std::filesystem::path& cache, bool teacher, Comm
   reading.rank = comm.rank();
   reading.world = comm.size();
   Prefetcher data(cache, OrderKind::sequential, 4, 0, reading);
-  Student student = Student::from_checkpoint(test::nano_files(), options, at::kCPU);
-  student.make_trainable(options);
+  Student student = test::open_student(test::nano_files(), *options.v2_checkpoint);
+  const Selection selection = select_trained(student, options);
   student.set_evaluation();
   Evaluator::Sources sources;
   sources.cache_hidden = data.info().hidden > 0;
   sources.teacher_rows = teacher;
   sources.base_fingerprint = test::nano_files().fingerprint;
   if (teacher) sources.teacher = test::nano_files();
-  return Evaluator(options, data, &student, std::move(sources), comm, at::kCPU).run(true);
+  return Evaluator(evaluation_protocol(options), data, {&student.decoder(), student.has_own_head()},
+                   std::move(sources), comm, at::kCPU)
+      .run(true);
 }
 
 /// Does `what` before the layer that it wraps.
@@ -130,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_forward_before_its_next_layer) {
   std::atomic<int> last_layers{0};
   std::atomic<int> stopped{0};
   run_local_ranks(2, [&](Communicator& comm) {
-    Student student = Student::from_checkpoint(test::nano_files(), test::nano_options("", ""), at::kCPU);
+    Student student = test::open_student(test::nano_files(), test::golden("nano/v2_q2a4_init.pt"));
     student.set_evaluation();
     std::vector<Decoder::Slot>& slots = student.decoder().slots();
     notice(slots.front(), [&] {
@@ -156,7 +161,7 @@ BOOST_AUTO_TEST_CASE(train_rows_agree_with_a_direct_computation) {
   const EvaluationResult got = evaluate(work / "cache", false, *make_single_communicator());
   const at::NoGradGuard no_grad;
   const test::NanoTeacher teacher = test::ask_nano(5);
-  Student student = Student::from_checkpoint(test::nano_files(), test::nano_options("", ""), at::kCPU);
+  Student student = test::open_student(test::nano_files(), test::golden("nano/v2_q2a4_init.pt"));
   Decoder& decoder = student.decoder();
   student.set_evaluation();
   const at::Tensor head = as_torch(*test::nano_files().tensors.find("lm_head.weight")).to(at::kDouble);

@@ -2,10 +2,11 @@
 // (tests/golden/nano: goldens.json, grads_layer0.safetensors): first four rows, T = 2.
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/distill/batch_tensors.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/train/batch_tensors.hpp"
-#include "src/train/student.hpp"
+#include "src/train/selection.hpp"
 #include "src/train/torch_backward.hpp"
+#include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cmath>
@@ -32,22 +33,22 @@ struct Setup {
   TrainOptions options;
   KdBatch batch;
   std::unique_ptr<Student> student;
+  Selection selection;
 
   Setup() {
     options.v2_checkpoint = test::golden("nano/v2_q2a4_init.pt").string();
     KdCache cache = KdCache::open(ensure_hdf5_cache(test::golden("nano/cache"), work.path(), {}));
     cache.read(std::vector<std::int64_t>{0, 1, 2, 3}, {}, batch);
     student = std::make_unique<Student>(
-        Student::from_checkpoint(load_model_files(test::golden("nano")), options, at::kCPU));
-    student->make_trainable(options);
+        test::open_student(load_model_files(test::golden("nano")), *options.v2_checkpoint));
+    selection = select_trained(*student, options);
     student->set_training(at::kFloat);
   }
 
   KdLossSums loss(ForwardMode mode, bool ste, double hard_top1, double hard_full, double temperature = 2,
                   bool backward = false) {
-    for (V2Linear* layer : student->layers()) {
-      layer->set_forward(mode);
-      layer->set_ste(ste);
+    for (QuantLayer* layer : student->layers()) {
+      layer->set_numerics({mode, ste});
       layer->begin_step();
       layer->begin_micro_step(true);
     }
@@ -99,7 +100,7 @@ BOOST_AUTO_TEST_CASE(gradients) {
   const nlohmann::json g = goldens();
   const SafetensorsFile golden = read_safetensors(test::golden("nano/grads_layer0.safetensors"));
   for (const ForwardMode mode : {ForwardMode::materialised, ForwardMode::batched, ForwardMode::loop}) {
-    FlatParameters& trainable = s.student->trainable();
+    FlatParameters& trainable = *s.selection.parameters;
     trainable.zero_gradients();
     const KdLossSums sums = s.loss(mode, false, 0.2, 5e-5, 2, true);
     close(sums.total / sums.tokens, g["grad_loss"].get<double>(), kExact);

@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/train/student.hpp"
+#include "tests/support/open_student.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
 #include <cmath>
@@ -36,8 +36,8 @@ struct Setup {
 /// log softmax of the untrained student on the first `rows` blocks, [rows, S, V] in double.
 at::Tensor student_logits(const TrainOptions& options, const test::NanoTeacher& teacher) {
   const at::NoGradGuard no_grad;
-  Student student = Student::from_checkpoint(test::nano_files(), options, at::kCPU);
-  for (V2Linear* layer : student.layers()) layer->set_ste(true);
+  Student student = test::open_student(test::nano_files(), *options.v2_checkpoint);
+  student.set_numerics({ForwardMode::materialised, /*ste=*/true});
   student.set_evaluation();
   Decoder& decoder = student.decoder();
   return decoder.logits(decoder.hidden(teacher.ids, {}).narrow(1, 0, teacher.ids.size(1) - 1))

@@ -1,6 +1,7 @@
 // The small pure parts of a run: saved numbers, what of the logs stays, batches as tensors, sampled
 // negatives.
-#include "src/train/batch_tensors.hpp"
+#include "anemll/core/error.hpp"
+#include "src/distill/batch_tensors.hpp"
 #include "src/train/log_cut.hpp"
 #include "src/train/run_log.hpp"
 #include "src/train/run_state.hpp"
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -116,7 +118,7 @@ BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
   {
     RunLog log(dir.path(), std::nullopt, 0, 10);
     for (std::int64_t step = 1; step <= 3; ++step) {
-      RunLog::Train line;
+      TrainRecord line;
       line.step = step;
       log.train(line);
       log.sync();
@@ -131,6 +133,47 @@ BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
   std::filesystem::remove(dir / "training_log.csv");
   RunLog log(dir.path(), std::nullopt, 3, 10);
   BOOST_TEST(std::filesystem::is_regular_file(dir / "training_log.csv"));
+}
+
+/// Counts what it is given; fails on request.
+struct CountingSink final : MetricsSink {
+  struct Seen {
+    int train = 0, eval = 0, summary = 0, sync = 0;
+  };
+  explicit CountingSink(Seen& s) : seen(s) {}
+  std::string name() const override { return "counting"; }
+  void train(const TrainRecord&) override { ++seen.train; }
+  void eval(const EvaluationRecord&) override {
+    ++seen.eval;
+    throw_data("no room", "counting", "");
+  }
+  void summary(const std::string&) override { ++seen.summary; }
+  void sync() override { ++seen.sync; }
+  std::string position() const override { return std::to_string(seen.train); }
+  Seen& seen;
+};
+
+BOOST_AUTO_TEST_CASE(one_sink_more_needs_nothing_else) {
+  const test::TempDir dir;
+  CountingSink::Seen seen;
+  test::Capture errors(2);
+  RunLog log(dir.path(), std::nullopt, 0, 10);
+  log.add(std::make_unique<CountingSink>(seen));
+  for (int i = 0; i < 3; ++i) log.train({});
+  for (int i = 0; i < 2; ++i) log.eval({});
+  log.sync();
+  log.summary("{}");
+  BOOST_TEST((seen.train == 3 && seen.eval == 2 && seen.sync == 1 && seen.summary == 1));
+  const std::string told = errors.text();
+  BOOST_TEST(told.find("no room") != std::string::npos);
+  BOOST_TEST(told.find("no room") == told.rfind("no room"));  // once
+
+  RunState state;
+  BOOST_TEST(state.to_json().find("sinks") == std::string::npos);
+  state.sink_positions = log.positions();
+  const RunState again = RunState::from_json(state.to_json());
+  BOOST_TEST(again.sink_positions.at("counting") == "3");
+  BOOST_TEST(again.sink_positions.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(masked_positions_and_padding_rows_do_not_count) {

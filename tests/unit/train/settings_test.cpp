@@ -1,12 +1,13 @@
 // Tables of options are complete; what a run trains is known before the model is built; batches lose the rows
 // that teach nothing.
 #include "anemll/core/error.hpp"
-#include "src/train/batch_tensors.hpp"
+#include "src/distill/batch_tensors.hpp"
 #include "src/train/memory_plan.hpp"
 #include "src/train/resume_differences.hpp"
+#include "src/train/selection.hpp"
 #include "src/train/source_plan.hpp"
-#include "src/train/student.hpp"
 #include "src/train/suspicions.hpp"
+#include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
@@ -215,12 +216,11 @@ BOOST_AUTO_TEST_CASE(what_is_trained_is_known_beforehand) {
         &TrainOptions::freeze_mags, &TrainOptions::freeze_mags_mlp, &TrainOptions::train_norms_only}) {
     TrainOptions chosen = o;
     chosen.*flag = true;
-    Student student = Student::from_checkpoint(files, chosen, at::kCPU);
-    const std::int64_t trained = student.make_trainable(chosen).numel();
+    Student student = test::open_student(files, *chosen.v2_checkpoint);
+    const std::int64_t trained = select_trained(student, chosen).parameters->numel();
     const SourcePlan plan = plan_source(chosen, files.architecture, {});
     BOOST_TEST(plan.trained_values == trained);
-    BOOST_TEST((plan.scheme == student.scheme()));
-    BOOST_TEST(plan.group_size == student.group_size());
+    BOOST_TEST((plan.quant.spec == student.spec()));
   }
 }
 

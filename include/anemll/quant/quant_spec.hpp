@@ -1,0 +1,79 @@
+// What the linears of a model become: table, rank, group and layer type of each by name. Two numbers per kind
+// of linear are the short form of it.
+#pragma once
+
+#include "anemll/model/architecture.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+/// Bits that an index into a table needs: 2 for 4 entries, 3 for 5 to 8.
+std::int64_t bits_of(std::int64_t lut_size);
+
+/// One linear.
+struct LinearQuant {
+  std::string type = "v2";       ///< layer type
+  std::int64_t lut_size = 16;    ///< table entries, 2 to 256
+  std::int64_t rank = 4;         ///< of its scales
+  std::int64_t group_size = 32;  ///< input columns that share a maximum where scales are made
+  bool force_positive_scales = false;
+
+  bool operator==(const LinearQuant&) const = default;
+  std::int64_t bits() const { return bits_of(lut_size); }
+  /// "4 entries rank 32"
+  std::string describe() const;
+};
+
+/// The short form: two numbers for the linears of the MLP, two for those of attention.
+struct QuantScheme {
+  std::int64_t mlp_lut = 4;
+  std::int64_t mlp_rank = 32;
+  std::int64_t attn_lut = 16;
+  std::int64_t attn_rank = 8;
+
+  bool operator==(const QuantScheme&) const = default;
+  /// "MLP 4 entries rank 32, attention 16 entries rank 8"
+  std::string describe() const;
+};
+
+/// All linears of a body, in module order.
+class QuantSpec {
+ public:
+  struct Entry {
+    std::string linear;  ///< "model.layers.0.self_attn.q_proj"
+    bool mlp = false;
+    LinearQuant quant;
+    bool operator==(const Entry&) const = default;
+  };
+
+  QuantSpec() = default;
+  QuantSpec(std::span<const LinearSpec> linears, const QuantScheme& scheme, std::int64_t group_size);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  std::vector<Entry>& entries() { return entries_; }
+  /// Usage error for a linear that the model has not.
+  const LinearQuant& of(const std::string& linear) const;
+
+  /// The numbers that most linears of each kind have.
+  QuantScheme usual() const;
+  /// Linears with other numbers than those.
+  std::vector<Entry> exceptions() const;
+  bool mixed() const { return !exceptions().empty(); }
+  /// Of the first linear: a source names one for all.
+  std::int64_t group_size() const;
+  bool force_positive_scales() const;
+  /// The short form, and where linears differ from it how many and the first of them.
+  std::string describe() const;
+
+  bool operator==(const QuantSpec&) const = default;
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+}  // namespace anemll

@@ -1,0 +1,72 @@
+// Checks, and the choice of path.
+#include "src/distill/kd_loss.hpp"
+
+#include "anemll/core/error.hpp"
+#include "src/distill/kd_rows.hpp"
+
+#include <cstdint>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+
+namespace anemll {
+namespace {
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw_usage(what, "distillation loss", "");
+}
+
+void check_arguments(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
+                     const KdLossOptions& options, const at::Tensor& gradient) {
+  require(hidden.dim() == 2 && head.dim() == 2 && hidden.size(1) == head.size(1),
+          "hidden [N, H] and head [V, H] do not fit together");
+  const std::int64_t tokens = hidden.size(0);
+  const auto fits = [&](const at::Tensor& t) { return t.defined() && t.dim() == 2 && t.size(0) == tokens; };
+  require(fits(targets.topk_idx) && fits(targets.topk_logits) && targets.topk_idx.size(1) > 0 &&
+              targets.topk_idx.sizes() == targets.topk_logits.sizes(),
+          "top-k ids and logits must both be [N, K]");
+  require(targets.weight.defined() && targets.weight.dim() == 1 && targets.weight.size(0) == tokens,
+          "row weights must be [N]");
+  require(options.sampled_ce_weight == 0 || fits(targets.negatives),
+          "the sampled cross-entropy needs negatives [N, R]");
+  require(options.objective != KdObjective::topk_tail ||
+              (targets.teacher_lse.defined() && targets.teacher_lse.sizes() == targets.weight.sizes()),
+          "the tail needs the teacher's log-sum-exp [N]");
+  require(options.objective != KdObjective::exact ||
+              (targets.teacher_hidden.defined() && targets.teacher_hidden.sizes() == hidden.sizes()),
+          "the exact divergence needs the teacher's hidden states [N, H]");
+  require(!gradient.defined() || (gradient.sizes() == hidden.sizes() && gradient.is_contiguous()),
+          "the gradient must be contiguous and of the hidden states' shape");
+  require(options.temperature > 0, "the temperature must be positive");
+  require(options.hard_top1 >= 0 && options.hard_full >= 0 && options.sampled_ce_weight >= 0,
+          "loss weights must not be negative");
+  require(options.chunk_tokens > 0, "the chunk must hold at least one token");
+}
+
+}  // namespace
+
+KdLossSums kd_loss(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
+                   const KdLossOptions& options, const at::Tensor& gradient) {
+  check_arguments(hidden, head, targets, options, gradient);
+  const at::NoGradGuard no_grad;
+  const bool bf16 = head.scalar_type() == at::kBFloat16;
+  const bool kernel_dtypes = (bf16 || head.scalar_type() == at::kFloat) &&
+                             hidden.scalar_type() != at::kDouble &&
+                             (!gradient.defined() || gradient.scalar_type() == at::kFloat);
+  if (!head.is_cpu() || !kernel_dtypes) return kd_loss_generic(hidden, head, targets, options, gradient);
+  if (hidden.size(0) == 0) return {};
+  const kd::CpuInputs in(hidden, head, targets, options);
+  in.check_ids();
+  switch (options.objective) {
+    case KdObjective::topk_tail:
+      return kd::topk_tail(in, options, gradient);
+    case KdObjective::exact:
+      return kd::exact(in, options, gradient);
+    case KdObjective::topk:
+      break;
+  }
+  return kd::topk(in, options, gradient);
+}
+
+}  // namespace anemll

@@ -1,0 +1,102 @@
+// The short form of a specification, and what does not fit it.
+#include "anemll/quant/quant_spec.hpp"
+
+#include "anemll/core/error.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+constexpr std::size_t kNamed = 3;  // exceptions that a line for people spells out
+
+std::string numbers(std::int64_t lut_size, std::int64_t rank) {
+  return std::to_string(lut_size) + " entries rank " + std::to_string(rank);
+}
+
+/// Table size and rank of most linears of one kind; of several that are equally frequent the smallest.
+std::pair<std::int64_t, std::int64_t> most_frequent(const std::vector<QuantSpec::Entry>& entries, bool mlp) {
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> votes;
+  for (const QuantSpec::Entry& entry : entries) {
+    if (entry.mlp == mlp) ++votes[{entry.quant.lut_size, entry.quant.rank}];
+  }
+  if (votes.empty()) return {0, 0};
+  return std::max_element(votes.begin(), votes.end(),
+                          [](const auto& x, const auto& y) { return x.second < y.second; })
+      ->first;
+}
+
+}  // namespace
+
+std::int64_t bits_of(std::int64_t lut_size) {
+  return lut_size < 2 ? 0
+                      : static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(lut_size - 1)));
+}
+
+std::string LinearQuant::describe() const {
+  return numbers(lut_size, rank);
+}
+
+std::string QuantScheme::describe() const {
+  return "MLP " + numbers(mlp_lut, mlp_rank) + ", attention " + numbers(attn_lut, attn_rank);
+}
+
+QuantSpec::QuantSpec(std::span<const LinearSpec> linears, const QuantScheme& scheme,
+                     std::int64_t group_size) {
+  for (const LinearSpec& linear : linears) {
+    LinearQuant quant;
+    quant.lut_size = linear.mlp ? scheme.mlp_lut : scheme.attn_lut;
+    quant.rank = linear.mlp ? scheme.mlp_rank : scheme.attn_rank;
+    quant.group_size = group_size;
+    entries_.push_back({linear.name, linear.mlp, std::move(quant)});
+  }
+}
+
+const LinearQuant& QuantSpec::of(const std::string& linear) const {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.linear == linear; });
+  if (found == entries_.end())
+    throw_usage("there is no such linear to quantise", linear, "names are those of the model's state dict");
+  return found->quant;
+}
+
+QuantScheme QuantSpec::usual() const {
+  const auto mlp = most_frequent(entries_, true);
+  const auto attention = most_frequent(entries_, false);
+  return {mlp.first, mlp.second, attention.first, attention.second};
+}
+
+std::vector<QuantSpec::Entry> QuantSpec::exceptions() const {
+  const QuantScheme scheme = usual();
+  std::vector<Entry> out;
+  for (const Entry& entry : entries_) {
+    const std::int64_t lut = entry.mlp ? scheme.mlp_lut : scheme.attn_lut;
+    const std::int64_t rank = entry.mlp ? scheme.mlp_rank : scheme.attn_rank;
+    if (entry.quant.lut_size != lut || entry.quant.rank != rank) out.push_back(entry);
+  }
+  return out;
+}
+
+std::int64_t QuantSpec::group_size() const {
+  return entries_.empty() ? LinearQuant().group_size : entries_.front().quant.group_size;
+}
+
+bool QuantSpec::force_positive_scales() const {
+  return !entries_.empty() && entries_.front().quant.force_positive_scales;
+}
+
+std::string QuantSpec::describe() const {
+  std::string text = usual().describe();
+  const std::vector<Entry> others = exceptions();
+  if (others.empty()) return text;
+  text.append("; ").append(std::to_string(others.size())).append(" of ");
+  text.append(std::to_string(entries_.size())).append(" linears differ: ");
+  for (std::size_t i = 0; i < std::min(others.size(), kNamed); ++i)
+    text.append(i == 0 ? "" : ", ").append(others[i].linear).append(" ").append(others[i].quant.describe());
+  return others.size() > kNamed ? text + ", ..." : text;
+}
+
+}  // namespace anemll

@@ -1,0 +1,180 @@
+#include "src/student/student.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/finite.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/signals.hpp"
+#include "src/model/torch_bridge.hpp"
+#include "src/quant/layer_state.hpp"
+#include "src/quant/layer_type.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/ops/empty.h>
+
+namespace anemll {
+namespace {
+
+/// Between layers. There is nothing to save yet, and ranks need not agree: one that leaves ends the others.
+void leave_if_asked(const char* during) {
+  leave_on_signal(during, "nothing was made yet: run the same command again");
+}
+
+std::vector<TensorRow> table_of(const LinearSpec& linear, const LinearQuant& quant) {
+  return layer_type(quant.type).table(linear, quant);
+}
+
+/// Sends the tensors of one layer that `owner` made to all ranks; those that may be absent are not made.
+void share(Communicator& comm, int owner, const std::vector<TensorRow>& table, LayerTensors& tensors) {
+  if (comm.size() == 1) return;
+  for (const TensorRow& row : table) {
+    if (row.optional) continue;
+    at::Tensor& tensor = tensors[std::string(row.suffix)];
+    tensor = comm.rank() == owner ? tensor.contiguous() : at::empty(row.shape, row.dtype);
+    comm.broadcast({static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()}, owner);
+  }
+}
+
+}  // namespace
+
+Student::Student(ModelFiles files, QuantSpec spec, at::Device device)
+    : files_(std::move(files)),
+      spec_(std::move(spec)),
+      device_(device),
+      decoder_(std::make_unique<Decoder>(files_, device, false)) {
+  layers_.resize(decoder_->slots().size());
+}
+
+void Student::install(std::size_t slot, LayerTensors tensors) {
+  const LinearSpec& linear = decoder_->slots()[slot].spec;
+  const LinearQuant& quant = spec_.entries()[slot].quant;
+  if (!device_.is_cpu()) {
+    for (auto& [suffix, tensor] : tensors) tensor = tensor.defined() ? tensor.to(device_) : tensor;
+  }
+  std::unique_ptr<QuantLayer> layer = layer_type(quant.type).make(linear, quant, std::move(tensors));
+  layers_[slot] = layer.get();
+  decoder_->slots()[slot].linear = std::move(layer);
+}
+
+at::Tensor Student::bias_of(const LinearSpec& linear) const {
+  return as_torch(*files_.tensors.find(linear.name + ".bias")).to(at::kFloat).clone();
+}
+
+Student Student::from_scratch(const ModelFiles& files, const QuantSpec& spec, const InitOptions& options,
+                              at::Device device, Communicator& comm) {
+  Student student(files, spec, device);
+  auto& slots = student.decoder_->slots();
+  Progress bar("scale init and freeze", static_cast<std::int64_t>(slots.size()), "layers");
+  // Rank r makes layers r, r + size, ...; then each goes to all.
+  std::vector<LayerTensors> made(slots.size());
+  const auto size = static_cast<std::size_t>(comm.size());
+  for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < slots.size(); i += size) {
+    leave_if_asked("choosing the scales of the layers");
+    const LinearQuant& quant = spec.entries()[i].quant;
+    const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight"));
+    made[i] = layer_type(quant.type).start(weight, quant, options).tensors;
+    bar.update(static_cast<std::int64_t>(i + 1));
+  }
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const LinearSpec& linear = slots[i].spec;
+    share(comm, static_cast<int>(i % size), table_of(linear, spec.entries()[i].quant), made[i]);
+    if (linear.bias) made[i][".bias"] = student.bias_of(linear);
+    student.install(i, std::move(made[i]));
+  }
+  bar.finish();
+  student.files_.release_pages();
+  return student;
+}
+
+Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoint, const QuantSpec& spec,
+                                 bool ste, at::Device device) {
+  // Whatever else the checkpoint holds of the model replaces the folder's tensors.
+  std::vector<std::string> replaced;
+  for (const TensorSpec& expected : expected_tensors(files.architecture)) {
+    const HostTensor* tensor = checkpoint.tensors.find(expected.name);
+    if (tensor == nullptr) continue;
+    if (tensor->shape != expected.shape || !is_floating(tensor->dtype)) {
+      throw_data(expected.name + " is " + tensor->describe() + ", not of the model's shape", checkpoint.file,
+                 "give the checkpoint's own model as --model-id");
+    }
+    require_finite(*tensor, expected.name, checkpoint.file, kDiverged);
+    const std::string module = expected.name.substr(0, expected.name.rfind('.'));
+    const bool small = !checkpoint.tensors.contains(module + ".scale_A");
+    if (small && !as_torch(*tensor)
+                      .to(at::kFloat)
+                      .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
+      replaced.push_back(expected.name);
+    }
+    files.tensors.set(expected.name, *tensor);
+  }
+  Student student(std::move(files), spec, device);
+  student.replaced_ = std::move(replaced);
+  auto& slots = student.decoder_->slots();
+  std::size_t with_q = 0;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const LinearSpec& linear = slots[i].spec;
+    const LinearQuant& quant = spec.entries()[i].quant;
+    leave_if_asked("reading the checkpoint's layers");
+    LayerDraft draft = layer_type(quant.type).read(checkpoint.tensors, linear, quant, ste, checkpoint.file);
+    for (const std::string& warning : draft.warnings) log_warning(warning);
+    with_q += draft.had_q ? 1 : 0;
+    if (linear.bias && !draft.tensors.contains(".bias")) draft.tensors[".bias"] = student.bias_of(linear);
+    student.install(i, std::move(draft.tensors));
+  }
+  if (with_q > 0) log_info("Manually loaded " + std::to_string(with_q) + " _Q buffers");
+  return student;
+}
+
+Student Student::from_tensors(const ModelFiles& files, const QuantSpec& spec, const TensorMap& tensors,
+                              at::Device device, const std::string& where) {
+  ModelFiles changed = files;
+  std::vector<std::string> replaced;
+  for (const auto& [name, tensor] : tensors) {
+    if (!files.tensors.contains(name)) continue;
+    changed.tensors.set(name, tensor);
+    if (name.ends_with(".weight")) replaced.push_back(name);  // biases come with their layers
+  }
+  Student student(std::move(changed), spec, device);
+  student.replaced_ = std::move(replaced);
+  auto& slots = student.decoder_->slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const LinearSpec& linear = slots[i].spec;
+    const auto find = [&](const std::string& name) { return tensors.find(name); };
+    student.install(i, tensors_of_state(table_of(linear, spec.entries()[i].quant), linear.name, find, where));
+  }
+  return student;
+}
+
+std::int64_t Student::body_weights() const {
+  std::int64_t weights = 0;
+  for (const QuantLayer* layer : layers_) weights += layer->out() * layer->in();
+  return weights;
+}
+
+bool Student::has_own_head() const {
+  const char* head = files_.architecture.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+  return std::find(replaced_.begin(), replaced_.end(), head) != replaced_.end();
+}
+
+void Student::set_numerics(const LayerNumerics& numerics) {
+  for (QuantLayer* layer : layers_) layer->set_numerics(numerics);
+}
+
+void Student::set_training(at::ScalarType compute) {
+  if (compute != at::kFloat) decoder_->release_head_weight(at::kFloat);
+  decoder_->set_compute(compute);
+  for (QuantLayer* layer : layers_) {
+    layer->set_transient(false);
+    layer->begin_step();
+  }
+}
+
+void Student::set_evaluation() {
+  for (QuantLayer* layer : layers_) {
+    layer->begin_step();
+    layer->set_transient(true);
+  }
+}
+
+}  // namespace anemll

@@ -1,0 +1,68 @@
+#include "src/student/v2_checkpoint.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/formats/torch_file.hpp"
+
+#include <vector>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+/// v2_config.json is the name that some tools give it.
+fs::path config_beside(const fs::path& checkpoint) {
+  for (const char* name : {"config.json", "v2_config.json"}) {
+    const fs::path path = checkpoint.parent_path() / name;
+    if (fs::exists(path)) return path;
+  }
+  return {};
+}
+
+QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishes& wishes) {
+  QuantRequest request;
+  request.linears = linears;
+  request.preset = wishes.preset;
+  request.overrides = wishes.overrides;
+  request.group_size = wishes.group_size;
+  return request;
+}
+
+}  // namespace
+
+V2Checkpoint open_v2_checkpoint(const fs::path& file) {
+  V2Checkpoint checkpoint;
+  checkpoint.file = file.string();
+  checkpoint.tensors = read_state_dict(file);
+  checkpoint.config = config_beside(file);
+  if (!checkpoint.config.empty()) checkpoint.keys = read_quant_config(checkpoint.config);
+  return checkpoint;
+}
+
+ResolvedQuant checkpoint_quant(const V2Checkpoint& checkpoint, const Architecture& architecture,
+                               const QuantWishes& wishes) {
+  const std::vector<LinearSpec> linears = body_linears(architecture);
+  QuantRequest request = request_of(linears, wishes);
+  request.checkpoint = &checkpoint.tensors;
+  request.checkpoint_file = checkpoint.file;
+  if (!checkpoint.config.empty()) request.keys = &checkpoint.keys;
+  ResolvedQuant quant = resolve_quant(request);
+  const std::string& activation = checkpoint.keys.magnitude_activation;
+  if (!activation.empty() && activation != "identity") {
+    throw_data("magnitude_activation " + activation + " cannot be trained", checkpoint.config.string(),
+               "only identity magnitudes are supported; bake the magnitudes first");
+  }
+  const std::int64_t group_size = quant.spec.group_size();
+  if (wishes.group_size_given && wishes.group_size != group_size) {
+    throw_usage("--group-size " + std::to_string(wishes.group_size) +
+                    " contradicts the checkpoint, whose scales have groups of " + std::to_string(group_size),
+                checkpoint.config.string(), "drop the flag, or start from the model's own weights");
+  }
+  return quant;
+}
+
+ResolvedQuant scratch_quant(const Architecture& architecture, const QuantWishes& wishes) {
+  const std::vector<LinearSpec> linears = body_linears(architecture);
+  return resolve_quant(request_of(linears, wishes));
+}
+
+}  // namespace anemll

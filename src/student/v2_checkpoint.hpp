@@ -1,0 +1,39 @@
+// A V2 checkpoint that was opened once: its tensors and the config.json beside it; and the quantisation that
+// these and a user's wishes amount to.
+#pragma once
+
+#include "anemll/core/tensor.hpp"
+#include "anemll/model/architecture.hpp"
+#include "anemll/quant/presets.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace anemll {
+
+struct V2Checkpoint {
+  std::string file;
+  TensorMap tensors;             ///< views of the file
+  std::filesystem::path config;  ///< config.json beside it, else v2_config.json; empty when there is none
+  QuantConfigKeys keys;          ///< what that says
+};
+V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
+
+/// What a user asks of the quantisation.
+struct QuantWishes {
+  std::string preset;  ///< --config, or empty
+  SchemeOverrides overrides;
+  std::int64_t group_size = 32;
+  bool group_size_given = false;  ///< somebody asked for it: a checkpoint must not differ
+};
+
+/// Of the checkpoint. Usage errors where a wish contradicts it; data errors for magnitudes that cannot be
+/// trained and for tensors that are missing or misshapen.
+ResolvedQuant checkpoint_quant(const V2Checkpoint& checkpoint, const Architecture& architecture,
+                               const QuantWishes& wishes);
+
+/// Of a start from the model's own weights.
+ResolvedQuant scratch_quant(const Architecture& architecture, const QuantWishes& wishes);
+
+}  // namespace anemll

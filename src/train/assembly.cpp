@@ -1,0 +1,222 @@
+#include "src/train/assembly.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/platform.hpp"
+#include "anemll/core/signals.hpp"
+#include "src/data/origin.hpp"
+#include "src/distill/objective.hpp"
+#include "src/train/evaluation_sources.hpp"
+#include "src/train/input_agreement.hpp"
+#include "src/train/memory_plan.hpp"
+#include "src/train/resume_differences.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/source_plan.hpp"
+#include "src/train/state_io.hpp"
+#include "src/train/suspicions.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+/// From here on the folder is this process's: its state is read, its files are written.
+std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communicator& comm) {
+  std::unique_ptr<OutputFolder> output;
+  on_root(comm, [&] {
+    output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
+    if (options.v2_checkpoint) output->accept(*options.v2_checkpoint);
+    output->take(options.resume != "none" && StateStore(options.output_dir).has_states());
+    StateStore(options.output_dir).recover();
+  });
+  return output;
+}
+
+/// The state to go on from, the same choice on every rank.
+std::optional<StateStore::Loaded> find_state(const TrainOptions& options, const OutputFolder* output,
+                                             Communicator& comm) {
+  if (options.resume == "none") return std::nullopt;
+  std::string folder;
+  on_root(comm, [&] {
+    if (options.resume != "auto") {
+      folder = StateStore::load(options.resume).folder.string();
+      return;
+    }
+    if (const auto latest = StateStore(options.output_dir).load_latest()) {
+      folder = latest->folder.string();
+      return;
+    }
+    const bool results = !output->entries(EntryRole::result).empty();
+    log_info("no state yet in " + options.output_dir + ": the run starts anew" +
+             (results ? "; what an earlier one left there moves to earlier-<n>" : ""));
+  });
+  broadcast_string(comm, folder, 0);
+  if (folder.empty()) return std::nullopt;
+  return StateStore::load(folder);
+}
+
+std::string open_cache(const TrainOptions& options, Communicator& comm) {
+  std::string path;
+  on_root(comm, [&] {
+    std::unique_ptr<Progress> bar;
+    path =
+        ensure_hdf5_cache(options.cache_dir, options.output_dir, [&](std::int64_t done, std::int64_t total) {
+          if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
+          bar->update(done);
+        }).string();
+    if (bar) bar->finish();
+  });
+  broadcast_string(comm, path, 0);
+  return path;
+}
+
+void check_positions(const KdCacheInfo& cache, const Architecture& model, const TrainOptions& options) {
+  if (model.max_positions == 0 || cache.length <= model.max_positions) return;
+  throw_data("sequences of " + std::to_string(cache.length) + " tokens exceed the model's " +
+                 std::to_string(model.max_positions) + " positions",
+             options.cache_dir, "make a cache with a smaller --max_length");
+}
+
+/// Files pad vocabularies differently, which is no fault: ids that the model lacks show as they are read. A
+/// number alone does not tell padding from another family, so that is said unless the tokenizer is the same.
+void tell_vocabulary(const KdCacheInfo& cache, const ModelFiles& model, const TrainOptions& options,
+                     Communicator& comm) {
+  const std::int64_t own = model.architecture.vocab_size;
+  if (cache.vocab_size == 0 || cache.vocab_size == own || !comm.is_root()) return;
+  const std::string numbers = options.cache_dir + " was made for " + std::to_string(cache.vocab_size) +
+                              " ids, the model has " + std::to_string(own);
+  const std::string made_with = cache_origin(cache.meta_json).value_or(CacheOrigin{}).tokenizer_sha256;
+  if (!made_with.empty() && made_with == tokenizer_sha256(model)) {
+    log_info(numbers + " and the same tokenizer: every id is checked as it is read");
+    return;
+  }
+  log_warning(numbers + ": every id is checked as it is read, but not that it means the same token (" +
+              (made_with.empty() ? "the cache does not name its tokenizer" : "the tokenizers differ") + ")");
+}
+
+/// The shard reader, from the step that the run goes on at.
+std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& cache,
+                                      const Architecture& model) {
+  const TrainOptions& o = run.options;
+  Prefetcher::Options reading;
+  reading.rank = run.place.comm.rank();
+  reading.world = run.place.comm.size();
+  reading.vocab_size = model.vocab_size;
+  reading.payloads = training_payloads(objective_of(o));
+  reading.first_step = run.state ? run_state_of(*run.state).step * o.accumulation_steps : 0;
+  return std::make_unique<Prefetcher>(cache,
+                                      o.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential,
+                                      o.batch_size, static_cast<std::uint64_t>(o.seed), reading);
+}
+
+/// Memory and suspicious settings.
+void tell_plan(const Assembly& run, const Architecture& model, const SourcePlan& source) {
+  const RankPlace& place = run.place;
+  const MemoryPlan memory =
+      plan_memory(run.options, model, run.data->info(), source, place.comm.size(), place.compute);
+  log_info(memory.text());
+  SuspicionFacts facts{run.options, run.data->info()};
+  facts.ranks = place.comm.size();
+  facts.local_ranks = place.local_ranks;
+  facts.planned_bytes = place.device.is_cpu() ? memory.total_bytes() : 0;
+  facts.memory_bytes = memory_limit_bytes();
+  facts.resumes = run.state.has_value();
+  facts.done_steps = run.state ? run.state->step : 0;
+  facts.bf16 = place.device.is_cpu() && place.compute == at::kBFloat16;
+  facts.fast_bf16 = cpu_has_bf16();
+  if (!place.comm.is_root()) return;
+  for (const Suspicion& s : suspicions(facts)) log_warning(s.problem + " (" + s.hint + ")");
+}
+
+Student make_student(const Assembly& run, const ModelFiles& files, const SourcePlan& source) {
+  const TrainOptions& o = run.options;
+  const QuantSpec& spec = source.quant.spec;
+  const at::Device device = run.place.device;
+  if (run.state)
+    return Student::from_tensors(files, spec, tensors_of(*run.state), device, run.state->folder.string());
+  for (const std::string& warning : source.quant.warnings) log_warning(warning);
+  log_info(describe(source));
+  const bool ste = choose_ste(o);
+  if (source.checkpoint) return Student::from_checkpoint(files, *source.checkpoint, spec, ste, device);
+  const InitOptions init{o.svd_floor == "none" ? SvdFloor::none : SvdFloor::reference, o.fast_init, ste};
+  return Student::from_scratch(files, spec, init, device, run.place.comm);
+}
+
+/// The student with what is trained chosen, ready for a step.
+void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& source) {
+  run.student = std::make_unique<Student>(make_student(run, files, source));
+  run.selection = select_trained(*run.student, run.options);
+  assert(run.selection.parameters->numel() == source.trained_values);
+  run.student->set_numerics({choose_forward(run.options), choose_ste(run.options)});
+  run.student->decoder().set_gradient_checkpointing(run.options.gradient_checkpointing);
+  run.student->set_training(run.place.compute);
+}
+
+void check_source(const Assembly& run) {
+  if (run.state || run.options.from_scratch || run.options.v2_checkpoint) return;
+  throw_usage("there is no state to resume and no source", "--resume " + run.options.resume,
+              "add --from-scratch or --v2-checkpoint FILE for the first start");
+}
+
+}  // namespace
+
+Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place) {
+  Assembly run{options, resolved_json, {}, place, {}, {}, {}, {}, {}, {}};
+  Communicator& comm = place.comm;
+  run.output = take_output(options, comm);
+  run.state = find_state(options, run.output.get(), comm);
+  check_source(run);
+
+  const std::string model_path =
+      find_model(options.model_id, options.eval_text ? ModelUse::all : ModelUse::weights, comm);
+  const Architecture model = read_architecture(model_path);
+  const std::string cache_path = open_cache(options, comm);
+  run.data = open_data(run, cache_path, model);
+  const KdCacheInfo& cache = run.data->info();
+  leave_together(comm, "opening model and cache", "nothing was made yet: run the same command again");
+  const ModelFiles base = load_model_files(model_path);
+  on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
+  compare_inputs(options, base, cache, cache_path, run.state, comm);
+  check_positions(cache, model, options);
+  tell_vocabulary(cache, base, options, comm);
+
+  SourcePlan source = plan_source(options, model, run.state);
+  run.identity = run_identity(options, base, cache, source);
+  if (run.state) {
+    check_resumed_options(*run.state, options, run.resolved_json, source, run.identity);
+    run.resolved_json = carried_options(*run.state, run.resolved_json);
+  }
+  tell_plan(run, model, source);
+
+  const KdObjective objective = objective_of(options);
+  StudentHead head{{}, model.hidden_size};
+  if (cache.hidden > 0) head.sha256 = head_sha256(base);
+  check_objective(objective, options.temperature, cache, head,
+                  options.cache_dir);  // before minutes of scale init
+  Evaluator::Sources sources;
+  if (options.eval_samples > 0)
+    sources = evaluation_sources(options, base, cache, shares_head(cache, head), comm);
+
+  Evaluator::Subject subject;
+  // The model's own weights were checked when they were opened; minutes of scale init would find no mistake.
+  if (options.dry_run && !run.state && !source.checkpoint) {
+    log_info(describe(source));
+  } else {
+    add_student(run, base, source);
+    subject = {&run.student->decoder(), run.student->has_own_head()};
+  }
+  if (subject.own_head) {
+    head.sha256.clear();
+    sources.cache_hidden = false;
+    check_objective(objective, options.temperature, cache, head, options.cache_dir);
+  }
+  if (options.eval_samples > 0) {
+    run.evaluator = std::make_unique<Evaluator>(evaluation_protocol(options), *run.data, subject,
+                                                std::move(sources), comm, place.device);
+  }
+  return run;
+}
+
+}  // namespace anemll

@@ -1,0 +1,176 @@
+#include "src/train/log_sinks.hpp"
+
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/core/metrics_log.hpp"
+
+#include <cmath>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Writes the file anew when `cut` leaves something out. A log that cannot be read is left as it is.
+void cut_file(const fs::path& path, const LogMark& mark,
+              std::string (*cut)(std::string_view, const LogMark&)) {
+  try {
+    if (!fs::exists(path)) {
+      log_warning(path.string() + " is gone: a new one starts behind step " + std::to_string(mark.step));
+      return;
+    }
+    const std::string text = read_text(path);
+    const std::string kept = cut(text, mark);
+    if (kept != text) write_file(path, kept);
+  } catch (const std::exception& e) {
+    log_warning(std::string("a log cannot be cut at the resumed step: ") + e.what());
+  }
+}
+
+/// A log that is opened when it is first written to, so that it may come back after a failure.
+template <class Log>
+class LazyLog {
+ public:
+  explicit LazyLog(fs::path path) : path_(std::move(path)) {}
+  const fs::path& path() const { return path_; }
+  Log& open() {
+    if (!log_) log_.emplace(path_, LogStart::append);
+    return *log_;
+  }
+
+ private:
+  fs::path path_;
+  std::optional<Log> log_;
+};
+
+class CsvSink final : public MetricsSink {
+ public:
+  CsvSink(const fs::path& folder, const std::optional<LogMark>& mark) : log_(folder / kCsvFile) {
+    if (mark) cut_file(log_.path(), *mark, cut_csv);
+  }
+  std::string name() const override { return "csv"; }
+  void train(const TrainRecord& t) override {
+    log_.open().write({t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s});
+  }
+  void eval(const EvaluationRecord& e) override {
+    log_.open().write({e.step, std::nullopt, e.result.loss, e.lr, e.elapsed_s});
+  }
+  void sync() override { log_.open().sync(); }
+
+ private:
+  LazyLog<CsvLog> log_;
+};
+
+/// Keys NAME_kl_mean and so on.
+void add_divergence(JsonLine& line, const std::string& name, const std::optional<DivergenceSummary>& d) {
+  if (!d) return;
+  line.add(name + "_kl_mean", d->mean)
+      .add(name + "_kl_median", d->median)
+      .add(name + "_kl_p99", d->p99)
+      .add(name + "_top1", d->top1)
+      .add(name + "_positions", d->positions);
+}
+
+class JsonlSink final : public MetricsSink {
+ public:
+  JsonlSink(const fs::path& folder, const std::optional<LogMark>& mark) : log_(folder / kMetricsFile) {
+    if (mark) cut_file(log_.path(), *mark, cut_metrics);
+  }
+  std::string name() const override { return "jsonl"; }
+
+  void train(const TrainRecord& t) override {
+    JsonLine line;
+    line.add("kind", "train")
+        .add("step", t.step)
+        .add("loss", t.loss)
+        .add("kl", t.kl)
+        .add("ce", t.ce)
+        .add("lr", t.lr)
+        .add("next_lr", t.next_lr);
+    line.add("grad_norm", t.grad_norm).add("hard_top1", t.hard_top1).add("tokens_per_s", t.tokens_per_s);
+    line.add("data_wait_s", t.data_wait_s).add("elapsed_s", t.elapsed_s).add("skipped", t.skipped);
+    log_.open().write(line);
+  }
+
+  void eval(const EvaluationRecord& e) override {
+    const EvaluationResult& r = e.result;
+    JsonLine line;
+    line.add("kind", "eval")
+        .add("step", e.step)
+        .add("loss", r.loss)
+        .add("best_loss", std::fmin(e.best, r.loss))
+        .add("next_lr", e.lr);
+    line.add("elapsed_s", e.elapsed_s).add("final", e.final_evaluation);
+    if (r.holdout_loss) line.add("holdout_loss", *r.holdout_loss);
+    add_divergence(line, "train", r.train);
+    add_divergence(line, "holdout", r.holdout);
+    add_divergence(line, "text", r.text);
+    if (r.text) {
+      line.add("text_student_ppl", std::exp(r.text->student_nll));
+      line.add("text_teacher_ppl", std::exp(r.text->teacher_nll));
+    }
+    log_.open().write(line);
+  }
+
+  void summary(const std::string& json) override {
+    JsonLine line;
+    line.add("kind", "summary").add_json("summary", json);
+    log_.open().write(line);
+  }
+  void sync() override { log_.open().sync(); }
+
+ private:
+  LazyLog<JsonlLog> log_;
+};
+
+class TerminalSink final : public MetricsSink {
+ public:
+  explicit TerminalSink(std::int64_t max_steps) : max_steps_(max_steps) {}
+  std::string name() const override { return "terminal"; }
+
+  void train(const TrainRecord& t) override {
+    log_info(
+        strf("step %lld/%lld  loss %.6f  kl %.4f  lr %.2e  grad %.3g  %.0f tok/s  data wait %.1f s  eta %s",
+             static_cast<long long>(t.step), static_cast<long long>(max_steps_), t.loss, t.kl, t.lr,
+             t.grad_norm, t.tokens_per_s, t.data_wait_s, format_seconds(t.eta_s).c_str()));
+  }
+
+  void eval(const EvaluationRecord& e) override {
+    const EvaluationResult& r = e.result;
+    std::string divergences;  // "  KL train 0.5200 (top-1 63.1%), text 0.6"
+    const auto add = [&divergences](const char* name, const std::optional<DivergenceSummary>& d) {
+      if (!d) return;
+      divergences +=
+          strf("%s %s %.4f (top-1 %.1f%%)", divergences.empty() ? "  KL" : ",", name, d->mean, 100 * d->top1);
+    };
+    add("train", r.train);
+    add("holdout", r.holdout);
+    add("text", r.text);
+    log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
+                  static_cast<long long>(max_steps_), r.loss, e.best, r.loss < e.best ? "  (new best)" : "",
+                  divergences.c_str()));
+  }
+
+ private:
+  std::int64_t max_steps_;
+};
+
+}  // namespace
+
+std::unique_ptr<MetricsSink> make_csv_sink(const fs::path& folder, const std::optional<LogMark>& mark) {
+  return std::make_unique<CsvSink>(folder, mark);
+}
+
+std::unique_ptr<MetricsSink> make_jsonl_sink(const fs::path& folder, const std::optional<LogMark>& mark) {
+  return std::make_unique<JsonlSink>(folder, mark);
+}
+
+std::unique_ptr<MetricsSink> make_terminal_sink(std::int64_t max_steps) {
+  return std::make_unique<TerminalSink>(max_steps);
+}
+
+}  // namespace anemll

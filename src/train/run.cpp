@@ -1,0 +1,194 @@
+#include "src/train/run.hpp"
+
+#include "anemll/core/log.hpp"
+#include "anemll/core/platform.hpp"
+#include "anemll/core/signals.hpp"
+#include "anemll/train/train.hpp"
+#include "src/train/input_agreement.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/schedule.hpp"
+#include "src/train/state_io.hpp"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+bool is_due(std::int64_t step, std::int64_t every) {
+  return every > 0 && step % every == 0;
+}
+
+}  // namespace
+
+Run::Run(Assembly assembly) : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer()) {
+  if (run_.state) restore(*run_.state);
+  reporter_.emplace(run_, state_.step);
+  run_.state.reset();  // its files are open no longer than they are needed
+}
+
+void Run::restore(const StateStore::Loaded& saved) {
+  state_ = run_state_of(saved);
+  restore_tensors(saved, run_.selection, stepper_.optimizer());
+  stepper_.optimizer().step = state_.optimizer_step;
+  elapsed_before_s_ = state_.elapsed_s;
+  resumed_ = true;
+  log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(), static_cast<long long>(state_.step),
+                static_cast<long long>(run_.options.max_steps)));
+  if (run_.evaluator && !run_.evaluator->text_digest().empty() &&
+      run_.evaluator->text_digest() != state_.text_digest) {
+    state_.text_digest = run_.evaluator->text_digest();  // another text than at the start, or none then
+    state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+  }
+  folder_.go_on(state_, saved);
+}
+
+ExitCode Run::live() {
+  if (state_.finished && state_.step >= run_.options.max_steps) {
+    log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(state_.step)));
+    return ExitCode::done;
+  }
+  state_.finished = false;  // a complete run that goes on is not complete
+  const StopPlan plan("saving after this micro-step or evaluation batch, then exit code 75");
+  if (!resumed_) begin();
+  int signal = 0;
+  try {
+    train();
+    finish();
+    return ExitCode::done;
+  } catch (const StopError& stop) {  // all ranks throw it
+    signal = stop.signal();
+  }
+  return leave(signal);
+}
+
+void Run::begin() {
+  std::optional<EvaluationResult> first;
+  if (evaluates()) {
+    const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
+    first = evaluate(true);
+    state_.initial_loss = state_.last_eval = state_.best_loss = first->loss;
+    if (first->text) state_.initial_text_kl = first->text->mean;
+    state_.text_digest = run_.evaluator->text_digest();
+    if (!std::isfinite(state_.initial_loss)) {
+      throw_numerics("the model's first loss is not a number", run_.options.output_dir,
+                     "the source checkpoint or the model folder holds NaN; nothing was written");
+    }
+    state_.count_evaluation();
+  }
+  folder_.start(state_, first);
+}
+
+void Run::train() {
+  if (state_.tail_due) tail();  // a signal kept the run from it
+  while (state_.step < run_.options.max_steps) {
+    const StepReport step = stepper_.step(state_);
+    const auto passed = std::chrono::steady_clock::now() - began_;
+    state_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
+    reporter_->observe(step);
+    if (is_due(state_.step, run_.options.logging_steps)) report();
+    state_.tail_due = tail_is_due();
+    if (step.signal != 0) throw StopError(step.signal, "training", "");
+    tail();
+    if (RunLog* log = folder_.log()) log->tick(state_.step);
+  }
+}
+
+void Run::report() {
+  const std::optional<TrainRecord> record = reporter_->close(state_);
+  if (RunLog* log = folder_.log(); log != nullptr && record) log->train(*record);
+}
+
+bool Run::evaluation_is_due() const {
+  return evaluates() && is_due(state_.step, run_.options.eval_steps);
+}
+
+bool Run::tail_is_due() const {
+  return evaluation_is_due() || is_due(state_.step, run_.options.save_steps) ||
+         is_due(state_.step, run_.options.state_steps);
+}
+
+void Run::tail() {
+  if (evaluation_is_due() && state_.evaluated_step != state_.step)  // a run killed behind its evaluation
+    evaluate_and_keep_best(false);
+  // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
+  const bool copies = is_due(state_.step, run_.options.save_steps);
+  if (copies) folder_.save_periodic(state_);
+  state_.tail_due = false;
+  if (!copies && is_due(state_.step, run_.options.state_steps)) folder_.save(state_);
+}
+
+EvaluationResult Run::evaluate(bool with_text) {
+  run_.student->set_evaluation();
+  try {
+    const EvaluationResult result = run_.evaluator->run(with_text);
+    run_.student->set_training(run_.place.compute);
+    return result;
+  } catch (const StopError&) {  // on all ranks; the evaluation is done again after the next start
+    run_.student->set_training(run_.place.compute);
+    throw;
+  }
+}
+
+void Run::evaluate_and_keep_best(bool final_evaluation) {
+  const TrainOptions& o = run_.options;
+  const EvaluationResult result = evaluate(final_evaluation || o.eval_text_always);
+  state_.last_eval = result.loss;
+  if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
+  const double next_lr = o.lr * lr_multiplier(schedule_of(o), state_.step);
+  if (RunLog* log = folder_.log())
+    log->eval({state_.step, result, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation});
+  // A run killed before its end makes the final evaluation again: till then its row does not count.
+  if (!final_evaluation) state_.count_evaluation();
+  if (result.loss < state_.best_loss) {  // NaN never wins
+    state_.best_loss = result.loss;
+    state_.best_step = state_.step;
+    folder_.save_best(state_);
+  }
+  if (final_evaluation) state_.count_evaluation();
+}
+
+void Run::finish() {
+  if (state_.window_steps > 0) report();  // the last window counts, however short
+  if (!evaluates()) state_.best_step = state_.step;
+  folder_.save(state_);
+  if (evaluates()) evaluate_and_keep_best(true);
+  const StopPlan plan("the run is complete and writes its last files");
+  folder_.finish(state_, {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_});
+  state_.finished = true;  // last, so that a run killed above finishes again
+  folder_.save(state_);
+}
+
+ExitCode Run::leave(int signal) {
+  folder_.save(state_);
+  log_info(strf("%s: state saved at step %lld, exit code 75 (run again with --resume auto)",
+                signal_text(signal).c_str(), static_cast<long long>(state_.step)));
+  if (!evaluates() && state_.best_step != state_.step) {
+    log_info(strf("best_state_dict.pt holds the weights of step %lld till then",
+                  static_cast<long long>(state_.best_step)));
+  }
+  return ExitCode::save_and_requeue;
+}
+
+ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                      int local_rank, int local_ranks) {
+  check_train_options(options);
+  const at::Device device = choose_device(options, local_rank, comm.size());
+  const at::ScalarType compute = choose_compute(options, device);
+  compare_hosts(device, compute, comm);
+  const int threads = set_threads(options, local_ranks);
+  std::unique_ptr<Communicator> gpu;
+  if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
+  Communicator& device_comm = gpu ? *gpu : comm;
+
+  const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
+  log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
+                std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
+                device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));
+  Assembly assembly = assemble(options, resolved_json, {comm, device_comm, device, compute, local_ranks});
+  if (options.dry_run) return ExitCode::done;
+  return Run(std::move(assembly)).live();
+}
+
+}  // namespace anemll

@@ -1,0 +1,236 @@
+#include "src/train/run_folder.hpp"
+
+#include "anemll/core/log.hpp"
+#include "src/train/log_sinks.hpp"
+#include "src/train/run_setup.hpp"
+#include "src/train/state_io.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+// Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
+constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt",
+                                             "checkpoint_step#.pt"};
+
+std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
+  if (!options.v2_checkpoint) return options.from_scratch ? "scratch" : "resumed";
+  const fs::path name = fs::path(*options.v2_checkpoint).filename();
+  std::error_code none;
+  if (earlier && fs::equivalent(*options.v2_checkpoint, *earlier / name, none)) {
+    for (const std::string_view pattern : kWrittenAnew) {
+      if (matches(pattern, name.string())) return (*earlier / name).string();
+    }
+  }
+  return *options.v2_checkpoint;
+}
+
+LogMark mark_of(const RunState& state) {
+  return {state.step, state.logged_step, state.evaluated_step, state.evaluations, state.finished};
+}
+
+bool same_folder(const fs::path& a, const fs::path& b) {
+  std::error_code none;
+  return fs::equivalent(a, b, none);
+}
+
+/// The folder with the logs of the run that saved the state: state/abandoned-1, or above state.
+fs::path logs_of(const StateStore::Loaded& state) {
+  const fs::path beside = state.folder.parent_path();
+  return fs::exists(beside / kCsvFile) ? beside : beside.parent_path();
+}
+
+}  // namespace
+
+RunFolder::RunFolder(Assembly& run, AdamW& optimizer)
+    : run_(run), optimizer_(optimizer), store_(run.options.output_dir) {}
+
+void RunFolder::start(RunState& state, const std::optional<EvaluationResult>& first) {
+  on_root(run_.place.comm, [&] { set_up_start(state, first); });
+  save(state);
+  on_root(run_.place.comm, [&] {
+    files_->write_start(*run_.student);
+    store_.record_best_file(files_->best());
+  });
+}
+
+void RunFolder::set_up_start(const RunState& state, const std::optional<EvaluationResult>& first) {
+  const TrainOptions& o = run_.options;
+  std::vector<fs::path> stays;
+  if (o.v2_checkpoint) stays.emplace_back(*o.v2_checkpoint);
+  const std::optional<fs::path> earlier = run_.output->set_aside(stays);
+  files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
+  store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
+  log_ = std::make_unique<RunLog>(o.output_dir, std::nullopt, 0, o.max_steps);
+  if (first) log_->eval({0, *first, state.best_loss, o.lr, 0, false});
+  files_->write_config(*run_.student, std::nullopt);
+}
+
+void RunFolder::go_on(RunState& state, const StateStore::Loaded& saved) {
+  Communicator& comm = run_.place.comm;
+  const std::string before = state.to_json();
+  on_root(comm, [&] { set_up_going_on(state, saved); });
+  std::string found = state.to_json();  // rank 0 has compared the best with the files
+  broadcast_string(comm, found, 0);
+  if (found == before) return;
+  state = RunState::from_json(found);
+  save(state);
+  on_root(comm, [&] { store_.record_best_file(files_->best()); });
+}
+
+void RunFolder::set_up_going_on(RunState& state, const StateStore::Loaded& saved) {
+  const TrainOptions& o = run_.options;
+  OutputFolder& output = *run_.output;
+  files_ = std::make_unique<OutputFiles>(o, source_of(o, std::nullopt));
+  const fs::path folder = o.output_dir;
+  const bool own = store_.owns(saved);
+  for (const fs::path& entry : output.entries(EntryRole::foreign)) {
+    if (entry.filename() == "config.json") output.set_aside_one("config.json");  // put there meanwhile
+  }
+  if (own || same_folder(saved.folder.parent_path().parent_path(), folder / "state")) {
+    const std::int64_t last = own ? saved.step : -1;
+    const auto left = store_.go_back(last, [&](const fs::path& future) {
+      RunLog::copy(folder, future);
+      files_->move_later(last, future);
+      if (store_.named_best().value_or(-1) > last && fs::exists(files_->best()))
+        fs::rename(files_->best(), future / files_->best().filename());
+    });
+    if (!own && !left) {  // no states were there, but perhaps logs
+      for (const char* name : {kCsvFile, kMetricsFile}) {
+        if (fs::exists(folder / name)) output.set_aside_one(name);
+      }
+    }
+  } else {
+    output.set_aside();  // another run's state comes in here
+    files_->write_config(*run_.student, std::nullopt);
+  }
+  store_.adopt(saved);
+  if (!own) RunLog::copy(logs_of(saved), folder);
+  mend_best(state, saved);
+  log_ = std::make_unique<RunLog>(folder, mark_of(state), state.step, o.max_steps);
+}
+
+void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {
+  const fs::path file = files_->best();
+  std::optional<TensorMap> weights;
+  const bool there = fs::exists(file);
+  std::string why = file.filename().string() + " is not there";
+  if (saved.best) {
+    state.best_step = saved.best->step;
+    weights = saved.best->step == saved.step ? saved.parameters : store_.best_parameters(*saved.best);
+    const auto difference = store_.compare_best_file(*saved.best, file);
+    if (!difference) return;
+    if (there) why = difference->why;
+    if (difference->someone_elses)
+      why += "; the old file is " + run_.output->set_aside_one(file.filename().string()).string();
+  } else if (there) {
+    return;  // an earlier version's run, which kept no record
+  }
+  if (!weights) {  // the best is lost: from here on the resumed weights are
+    weights = saved.parameters;
+    state.best_step = saved.step;
+    state.best_loss = std::numeric_limits<double>::infinity();
+  }
+  anemll::log(
+      there ? LogLevel::warning : LogLevel::info,
+      strf("%s: written from the state of step %lld", why.c_str(), static_cast<long long>(state.best_step)));
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> present = run_.selection.copy();
+  restore_parameters(*weights, run_.selection, saved.folder.string());
+  files_->write_best(*run_.student);
+  run_.selection.put_back(present);
+  store_.record_best_file(file);
+}
+
+void RunFolder::save(RunState& state) {
+  check_replicas(run_.place.comm, run_.selection);
+  on_root(run_.place.comm, [&] {
+    log_->sync();
+    state.sink_positions = log_->positions();
+    const std::vector<LazyTensor> parameters = parameter_tensors(run_.selection);
+    const std::vector<LazyTensor> moments = moment_tensors(*run_.selection.parameters, optimizer_);
+    store_.save(state.step, {parameters, moments, trainer_json(state, run_.identity, run_.resolved_json),
+                             state.best_step, state.best_loss});
+  });
+}
+
+void RunFolder::write_best() {
+  files_->write_best(*run_.student);
+  store_.record_best_file(files_->best());
+}
+
+void RunFolder::save_best(RunState& state) {
+  save(state);
+  on_root(run_.place.comm, [&] { write_best(); });
+}
+
+void RunFolder::save_periodic(RunState& state) {
+  const bool is_best = run_.options.eval_samples == 0;  // nothing says otherwise: the last weights are
+  if (is_best) state.best_step = state.step;
+  save(state);
+  on_root(run_.place.comm, [&] {
+    const std::string name = files_->write_periodic(*run_.student, state.step);
+    if (!is_best) return;
+    files_->share_best(name, *run_.student);
+    store_.record_best_file(files_->best());
+  });
+}
+
+void RunFolder::finish(RunState& state, const RunEnd& end) {
+  on_root(run_.place.comm, [&] {
+    const auto [full, half] = files_->write_final(*run_.student);
+    if (!end.evaluated) {
+      if (full == half) {
+        files_->write_best(*run_.student);
+      } else {
+        files_->share_best(full, *run_.student);
+      }
+      store_.record_best_file(files_->best());
+      log_info("nothing was evaluated (--eval-samples 0): best_state_dict.pt holds the last weights");
+    }
+    files_->write_config(*run_.student, end.evaluated ? std::optional(state.last_eval) : std::nullopt);
+    log_->summary(summary(state, end, full, half));
+    if (end.evaluated && state.step > 0 && state.best_loss == state.initial_loss) {
+      log_warning(
+          "no evaluation beat the start: best_state_dict.pt holds the weights before training "
+          "(a smaller --lr, other loss weights, or more steps)");
+    }
+  });
+}
+
+std::string RunFolder::summary(const RunState& state, const RunEnd& end, const std::string& full,
+                               const std::string& half) const {
+  nlohmann::json summary = {{"step", state.step},
+                            {"elapsed_s", state.elapsed_s},
+                            {"peak_resident_bytes", end.peak_resident_bytes},
+                            {"body_weights", run_.student->body_weights()},
+                            {"positions_per_token", positions_per_token(run_.data->info())},
+                            {"best_step", state.best_step},
+                            {"files", {full, half, "best_state_dict.pt"}}};
+  if (end.evaluated) summary.update({{"initial_loss", state.initial_loss}, {"final_loss", state.last_eval}});
+  if (std::isfinite(state.best_loss)) summary["best_loss"] = state.best_loss;
+  if (end.text_kl) {
+    summary["final_text_kl_mean"] = *end.text_kl;
+    if (std::isfinite(state.initial_text_kl)) {
+      summary["initial_text_kl_mean"] = state.initial_text_kl;
+      log_info(strf("KL from the teacher on %s: %.4f at the start, %.4f at the end",
+                    run_.options.eval_text->c_str(), state.initial_text_kl, *end.text_kl));
+    }
+  }
+  if (end.unsupervised_steps > 0) summary["steps_without_supervision"] = end.unsupervised_steps;
+  return summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace anemll
