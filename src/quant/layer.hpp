@@ -21,7 +21,7 @@
 namespace anemll {
 
 /// What becomes of a tensor. It may pass from one role to another between two runs.
-enum class TensorRole {
+enum class LayerRole {
   trained,    ///< has a gradient; trained unless a flag says otherwise
   trainable,  ///< has a gradient; trained where a flag asks for it
   frozen,     ///< fixed once the layer is made
@@ -36,7 +36,7 @@ struct TensorRow {
   std::string_view suffix;  ///< ".scale_A": the name in a state is the layer's name and this
   at::ScalarType dtype;
   std::vector<std::int64_t> shape;
-  TensorRole role;
+  LayerRole role;
   TensorPart part = TensorPart::other;
   bool optional = false;  ///< absent where undefined: a bias, a switch
 };

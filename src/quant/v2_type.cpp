@@ -86,7 +86,7 @@ V2Config v2_config(const LinearQuant& quant) {
 }
 
 std::vector<TensorRow> v2_table(std::int64_t out, std::int64_t in, const LinearQuant& quant) {
-  using enum TensorRole;
+  using enum LayerRole;
   const auto part = TensorPart::other;
   return {{"._indices", at::kByte, {out, in}, frozen},
           {".lut", at::kFloat, {quant.lut_size}, frozen},

@@ -47,7 +47,7 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
     const LinearQuant& quant = source.quant.spec.of(linear.name);
     for (const TensorRow& row : layer_type(quant.type).table(linear, quant)) {
       if (row.dtype == at::kByte) body += count(row.shape);
-      if (row.role == TensorRole::trained) scales += count(row.shape);
+      if (row.role == LayerRole::trained) scales += count(row.shape);
     }
     per_layer_outputs += linear.out;
   }

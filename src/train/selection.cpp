@@ -19,7 +19,7 @@ bool freezes_magnitudes(const TrainOptions& o, bool mlp) {
 }  // namespace
 
 bool is_selected(const TrainOptions& o, bool mlp, const TensorRow& row) {
-  if (o.train_norms_only || row.role != TensorRole::trained) return false;
+  if (o.train_norms_only || row.role != LayerRole::trained) return false;
   if ((o.mlp_only && !mlp) || (o.attn_only && mlp)) return false;
   switch (row.part) {
     case TensorPart::scales:

@@ -67,8 +67,8 @@ struct Product : torch::autograd::Function<Product> {
 };
 
 std::vector<TensorRow> coded_table(std::int64_t out, std::int64_t in) {
-  return {{".delta", at::kFloat, {out, in}, TensorRole::trained},
-          {".codes", at::kByte, {out, in}, TensorRole::trained}};
+  return {{".delta", at::kFloat, {out, in}, LayerRole::trained},
+          {".codes", at::kByte, {out, in}, LayerRole::trained}};
 }
 
 class CodedLinear final : public QuantLayer {
