@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_forward_before_its_next_layer) {
   const test::TempDir work;
   test::write_payload_cache(work / "cache", {.rows = 8, .holdout = 0});
   KdBatch samples;
-  KdCache::open(work / "cache")->read(std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7}, {}, samples);
+  KdCache::open(work / "cache").read(std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7}, {}, samples);
   install_signal_flag();
   std::atomic<int> first_layers{0};
   std::atomic<int> last_layers{0};
