@@ -25,7 +25,6 @@ bool is_due(std::int64_t step, std::int64_t every) {
 Run::Run(Assembly assembly) : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer()) {
   if (run_.state) restore(*run_.state);
   reporter_.emplace(run_, state_.step);
-  run_.state.reset();  // its files are open no longer than they are needed
 }
 
 void Run::restore(const StateStore::Loaded& saved) {
@@ -33,7 +32,6 @@ void Run::restore(const StateStore::Loaded& saved) {
   restore_tensors(saved, run_.selection, stepper_.optimizer());
   stepper_.optimizer().step = state_.optimizer_step;
   elapsed_before_s_ = state_.elapsed_s;
-  resumed_ = true;
   log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(), static_cast<long long>(state_.step),
                 static_cast<long long>(run_.options.max_steps)));
   if (run_.evaluator && !run_.evaluator->text_digest().empty() &&
@@ -41,17 +39,19 @@ void Run::restore(const StateStore::Loaded& saved) {
     state_.text_digest = run_.evaluator->text_digest();  // another text than at the start, or none then
     state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
   }
-  folder_.go_on(state_, saved);
 }
 
 ExitCode Run::live() {
+  const bool resumed = run_.state.has_value();
+  if (resumed) folder_.go_on(state_, *run_.state);
+  run_.state.reset();  // its files are open no longer than they are needed
   if (state_.finished && state_.step >= run_.options.max_steps) {
     log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(state_.step)));
     return ExitCode::done;
   }
   state_.finished = false;  // a complete run that goes on is not complete
   const StopPlan plan("saving after this micro-step or evaluation batch, then exit code 75");
-  if (!resumed_) begin();
+  if (!resumed) begin();
   int signal = 0;
   try {
     train();
@@ -187,8 +187,9 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
                 device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));
   Assembly assembly = assemble(options, resolved_json, {comm, device_comm, device, compute, local_ranks});
-  if (options.dry_run) return ExitCode::done;
-  return Run(std::move(assembly)).live();
+  if (!assembly.student) return ExitCode::done;  // a dry run from scratch makes none
+  Run run(std::move(assembly));
+  return options.dry_run ? ExitCode::done : run.live();
 }
 
 }  // namespace anemll

@@ -16,10 +16,12 @@ namespace anemll {
 
 class Run {
  public:
-  /// Not of a dry run. Goes on from the assembly's state where there is one. Collective.
+  /// Takes the weights and numbers of the assembly's state where there is one; writes nothing. The assembly
+  /// has a student.
   explicit Run(Assembly assembly);
 
-  /// `done`, or `save_and_requeue` when a signal came and the state is saved.
+  /// From start, or from the state, to the end. Once. Collective. `done`, or `save_and_requeue` when a signal
+  /// came and the state is saved.
   ExitCode live();
 
  private:
@@ -50,7 +52,6 @@ class Run {
   std::optional<double> final_text_kl_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
-  bool resumed_ = false;
 };
 
 }  // namespace anemll
