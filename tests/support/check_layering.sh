@@ -46,7 +46,7 @@ grep_in() { select_files "$1" | tr '\n' '\0' | xargs -0 -r grep -nHIE "$2"; }
 readonly code='^(src|include|tests)/.*\.(cpp|hpp|c|h|cu|cuh)$'
 
 report "top level" < <(printf '%s\n' "${files[@]}" | cut -d/ -f1 | sort -u |
-  grep -vxE 'src|include|launch|configs|tests|cmake|CMakeLists\.txt|CMakePresets\.json|README\.md|CONTRIBUTING\.md|LICENSE|\.ci|\.[a-z-]+')
+  grep -vxE 'src|include|launch|configs|docs|tests|cmake|CMakeLists\.txt|CMakePresets\.json|README\.md|CONTRIBUTING\.md|LICENSE|\.ci|\.[a-z-]+')
 
 report "heavy library in a public header" < <(grep_in '^include/' "$heavy")
 
@@ -112,10 +112,52 @@ report "header without pragma once" < <(select_files '\.hpp$' | tr '\n' '\0' | x
 
 # This check and its test spell the words and paths that they look for.
 readonly not_ours='^(tests/golden/|tests/support/check_layering\.sh|tests/unit/house/)'
-report "unfinished work" < <(grep_in '^(src|include|launch|cmake|configs|tests|\.ci|[A-Z]+\.md)' "$unfinished" | grep -vE "$not_ours")
+report "unfinished work" < <(grep_in '^(src|include|launch|cmake|configs|docs|tests|\.ci|[A-Z]+\.md)' "$unfinished" | grep -vE "$not_ours")
 report "path outside the repository" < <(grep_in '.' "$outside" | grep -vE "$not_ours")
 report "not ASCII" < <(select_files '\.(cpp|hpp|c|h|cu|cuh|sh|cmake|txt|md|ini|in|json)$' | grep -vE '^tests/golden/' |
   tr '\n' '\0' | xargs -0 -r grep -nHIP '[^\x00-\x7F]')
+
+# Documents: a path leads to a file, a function stands in the file that is named with it, and example code is still that
+# of the file that it was taken from.
+readonly ours='(src|include|launch|configs|docs|tests|cmake|[.]ci)/[A-Za-z0-9_./-]+'
+mapfile -t documents < <(select_files '^(docs/.*|.*README|CONTRIBUTING)\.md$' | grep -v '^tests/golden/.')
+# mentions PATTERN: "document match" for each match, also across lines.
+mentions() {
+  [ ${#documents[@]} -eq 0 ] || awk -v pattern="$1" '
+    function tell() {
+      while (match(text, pattern)) {
+        print file " " substr(text, RSTART, RLENGTH)
+        text = substr(text, RSTART + RLENGTH)
+      }
+    }
+    FNR == 1 { tell(); text = ""; file = FILENAME }
+    { sub(/^ +/, ""); text = text $0 " " }
+    END { tell() }' "${documents[@]}" | sort -u
+}
+report "link to nowhere" < <(mentions '\\]\\([^):# ]+[)#]' | while read -r document target; do
+  target=${target:2:-1}
+  [ -e "$(dirname "$document")/$target" ] || echo "$document: $target"
+done)
+report "path to nowhere" < <(mentions "\`$ours\`" | tr -d '\`' | while read -r document target; do
+  [ -e "$target" ] || echo "$document: $target"
+done)
+report "function that its file lacks" < <(mentions "\`[A-Za-z0-9_:]+\` in \`$ours\`" | tr -d '\`' |
+  while read -r document name _ target; do
+    [ ! -f "$target" ] || grep -qw -- "${name##*:}" "$target" || echo "$document: $target has no $name"
+  done)
+report "code that its file lacks" < <(select_files '^docs/.*\.md$' | tr '\n' '\0' | xargs -0 -r awk '
+  { line = $0; sub(/^[ \t]+/, "", line) }
+  line ~ /^<!-- from .* -->$/ { source = line; gsub(/^<!-- from | -->$/, "", source); next }
+  /^ *```/ && taken != "" {
+    whole = "\n"
+    while ((getline part <taken) > 0) { sub(/^[ \t]+/, "", part); whole = whole part "\n" }
+    close(taken)
+    if (index(whole, code) == 0) print FILENAME ":" start ": " taken " has no such lines"
+    taken = ""
+    next
+  }
+  /^ *```/ && source != "" { taken = source; source = ""; code = "\n"; start = FNR; next }
+  taken != "" { code = code line "\n" }')
 
 report "fixtures too large" < <(select_files '^tests/golden/' | tr '\n' '\0' | xargs -0 -r stat -c '%s' 2>/dev/null |
   awk -v max=$max_fixture_bytes '{sum += $1} END {if (sum > max) print "tests/golden: " sum " bytes, at most " max}')

@@ -33,6 +33,7 @@ tools/snap: core # A program.'
 write src/rooms.txt "$house"
 write src/README.md '<!-- from rooms.txt: begin -->\n<!-- from rooms.txt: end -->'
 for room in core data comm train; do write src/$room/CMakeLists.txt "anemll_add_library($room)"; done
+for room in core data comm train tools; do write src/$room/README.md '# A room'; done
 write src/tools/CMakeLists.txt '# Programs.'
 for file in data/cache comm/ranks tools/snap_report; do write src/$file.cpp '// Uses core.\n#include "anemll/core/error.hpp"'; done
 write src/tools/anemll_snap.cpp '// A program.\n#include "src/tools/snap_report.hpp"'
@@ -44,6 +45,9 @@ write src/core/good.hpp '// Owns nothing.\n#pragma once\n#include "anemll/core/e
 write src/core/good.cpp '#include "src/core/good.hpp"'
 write src/train/uses.cpp '// Reads caches.\n#include "src/data/cache.hpp"\n#if NCCL_VERSION_CODE > 22800\n#endif'
 write include/anemll/core/error.hpp '// Errors.\n#pragma once\n#include <string>'
+write docs/words.md 'See [the errors](../include/anemll/core/error.hpp) and `Good::run` in\n`src/core/good.cpp`.'
+write src/core/good.cpp '#include "src/core/good.hpp"\nvoid run() {\n  int x;\n}'
+write docs/code.md '<!-- from src/core/good.cpp -->\n```cpp\nvoid run() {\n  int x;\n```'
 if ! output=$(bash "$checker" "$tree"); then
   echo "a clean tree is refused: $output"
   failures=$((failures + 1))
@@ -53,6 +57,10 @@ expect "top level" "scripts" 'x'
 expect "heavy library in a public header" include/anemll/core/t.hpp '// T.\n#pragma once\n#include <ATen/core/Tensor.h>'
 expect "heavy library in a public header" include/anemll/core/m.hpp '// M.\n#pragma once\n  #  include "mpi.h"'
 expect "wrong way between rooms" src/core/up.cpp '// Up.\n#include "src/train/step.hpp"'
+expect "link to nowhere" docs/link.md '[rooms](../src/attic/README.md#top)'
+expect "path to nowhere" docs/path.md 'See `tests/unit/attic`.'
+expect "function that its file lacks" docs/tour.md '`Good::walk` in\n`src/core/good.cpp` walks.'
+expect "code that its file lacks" docs/old.md '1. So:\n\n   <!-- from src/core/good.cpp -->\n   ```cpp\n   void run() {\n     int y;\n   ```'
 expect "wrong way between rooms" src/data/side.cpp '// Side.\n#include "anemll/comm/communicator.hpp"'
 expect "wrong way between rooms" src/tools/snap_more.cpp '// More.\n#include "src/data/cache.hpp"'
 expect "wrong way between rooms" src/core/tool.cpp '// Tool.\n#include "src/tools/snap_report.hpp"'
