@@ -41,7 +41,7 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
   t.add("attn-rank", &o.attn_rank, "scale rank of attention linears", 1, 4096);
-  t.add("group-size", &o.group_size, "input columns that share a maximum in the scale init", 1, 1 << 20);
+  t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init", {"reference", "none"});
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
 }
@@ -70,7 +70,7 @@ void add_loss(OptionTable& t, TrainOptions& o) {
   t.add("temperature", &o.temperature, "distillation temperature", 1e-3, 1e3);
   t.add("hard-top1", &o.hard_top1, "weight of the cross-entropy to the teacher's first choice", 0, kAny);
   t.add("hard-top1-end", &o.hard_top1_end, "anneal --hard-top1 linearly to this value", 0, kAny);
-  t.add("hard-full", &o.hard_full, "a second weight of the same term (the sum counts)", 0, kAny);
+  t.add("hard-full", &o.hard_full, "added to --hard-top1; kept for scripts of the Python version", 0, kAny);
   t.add_flag("no-full-logits", &o.no_full_logits, "candidates only: both hard weights become 0");
   t.add("sampled-ce-weight", &o.sampled_ce_weight,
         "weight of the cross-entropy over candidates and sampled negatives", 0, kAny);
@@ -100,7 +100,8 @@ void add_numerics(OptionTable& t, TrainOptions& o) {
                {"auto", "fp32", "bf16"});
   t.add_switch("mixed-precision", &o.mixed_precision,
                "allow bf16 GEMMs (parameters and evaluation stay fp32)");
-  t.add_choice("dtype", &o.dtype, "the reference's name for the run: part of file names, decides --ste auto",
+  t.add_choice("dtype", &o.dtype,
+               "label in file names; bf16 and fp16 turn --ste auto off; compute type: --precision",
                {"fp32", "bf16", "fp16"});
   t.add_flag("gradient-checkpointing", &o.gradient_checkpointing, "recompute each layer in backward");
   t.add_choice("device", &o.device, "where to compute; auto: a GPU when this build and machine have one",
@@ -114,10 +115,8 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.group("Evaluation, logging, checkpoints");
   t.add("eval-steps", &o.eval_steps, "steps between evaluations; 0: only at start and end", 0, kMany);
   t.add("eval-samples", &o.eval_samples,
-        "sequences of an evaluation, from the cache's start, and as many at most of its hold-out part; 0: "
-        "never "
-        "evaluate",
-        0, kMany);
+        "evaluate on the first N training sequences and at most N held-out ones; 0: never evaluate", 0,
+        kMany);
   t.add("eval-text", &o.eval_text,
         "UTF-8 text on which the divergence from the teacher is scored at start and end");
   t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);
