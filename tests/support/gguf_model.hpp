@@ -63,7 +63,8 @@ inline GgufWriter& put_architecture(GgufWriter& writer, const Architecture& a) {
   const std::string family = a.family + ".";
   const auto u32 = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
   writer.text("general.architecture", a.family);
-  writer.u32(family + "block_count", u32(a.layer_count())).u32(family + "context_length", u32(a.max_positions));
+  writer.u32(family + "block_count", u32(a.layer_count()))
+      .u32(family + "context_length", u32(a.max_positions));
   writer.u32(family + "embedding_length", u32(a.hidden_size));
   writer.u32(family + "feed_forward_length", u32(a.intermediate_size));
   writer.u32(family + "attention.head_count", u32(a.heads));
