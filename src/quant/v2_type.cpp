@@ -47,6 +47,7 @@ std::optional<LinearQuant> recognise(const TensorFinder& find, const std::string
   LinearQuant quant;
   quant.lut_size = first_size(find, layer + ".lut", 0, 1, file);
   quant.rank = first_size(find, key, 1, 2, file);
+  quant.force_positive_scales = find(layer + std::string(kForcePositive)) != nullptr;
   return quant;
 }
 

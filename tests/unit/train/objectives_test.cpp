@@ -212,4 +212,22 @@ BOOST_AUTO_TEST_CASE(a_head_out_of_the_checkpoint_is_not_the_teachers) {
   }
 }
 
+// A consumer that does not know it reads another model.
+BOOST_AUTO_TEST_CASE(a_resumed_run_still_says_that_its_scales_are_positive) {
+  const Setup s;
+  std::filesystem::create_directories(s.work / "source");
+  std::filesystem::copy_file(test::golden("nano/v2_q2a4_init.pt"), s.work / "source/v2.pt");
+  write_file(s.work / "source/config.json", R"({"force_positive_scales": true})");
+  TrainOptions options = s.options("topk");
+  options.v2_checkpoint = (s.work / "source/v2.pt").string();
+  const auto says = [&] {
+    test::train(options);
+    return json::parse(read_text(s.work / "out/config.json")).at("force_positive_scales").get<bool>();
+  };
+  BOOST_TEST(says());
+  options.max_steps = 2;
+  options.resume = "auto";
+  BOOST_TEST(says());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
