@@ -1,6 +1,6 @@
 #include "src/export/ane_config.hpp"
 
-#include <utility>
+#include "src/quant/layer_overrides.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -8,10 +8,6 @@ namespace anemll {
 
 std::string ane_config(const QuantSpec& spec, const SnapOptions& options, const AneConfigFacts& facts) {
   const QuantScheme usual = spec.usual();
-  nlohmann::ordered_json overrides = nlohmann::ordered_json::object();
-  for (const QuantSpec::Entry& entry : spec.exceptions())
-    overrides[entry.linear] = {{"lut_bits", entry.quant.bits()}, {"scale_rank", entry.quant.rank}};
-
   const bool universal = options.layout == AneLayout::universal;
   nlohmann::ordered_json config;
   config["version"] = "v2";
@@ -33,7 +29,7 @@ std::string ane_config(const QuantSpec& spec, const SnapOptions& options, const 
   config["mlp_only"] = false;
   config["skip_k_proj"] = true;
   config["recovery_r"] = 0;
-  config["layer_overrides"] = std::move(overrides);
+  config["layer_overrides"] = layer_overrides(spec);
   config["checkpoint"] = facts.source_checkpoint;
   config["export_layout"] = universal ? "universal" : "reference";
   // `.weight` holds LUT values there: choosing indices again from it would destroy the model.

@@ -7,18 +7,10 @@
 #include "src/train/run_setup.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
-#include <vector>
+
+#include <c10/util/accumulate.h>
 
 namespace anemll {
-namespace {
-
-std::int64_t count(const std::vector<std::int64_t>& shape) {
-  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-}
-
-}  // namespace
 
 std::int64_t MemoryPlan::total_bytes() const {
   std::int64_t total = 0;
@@ -46,8 +38,8 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
   for (const LinearSpec& linear : body_linears(a)) {
     const LinearQuant& quant = source.quant.spec.of(linear.name);
     for (const TensorRow& row : layer_type(quant.type).table(linear, quant)) {
-      if (row.dtype == at::kByte) body += count(row.shape);
-      if (row.role == LayerRole::trained) scales += count(row.shape);
+      if (row.dtype == at::kByte) body += c10::multiply_integers(row.shape);
+      if (row.role == LayerRole::trained) scales += c10::multiply_integers(row.shape);
     }
     per_layer_outputs += linear.out;
   }

@@ -5,6 +5,7 @@
 #include "anemll/core/output_folder.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/hub/recorded_id.hpp"
+#include "src/quant/layer_overrides.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -168,9 +169,7 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   // A consumer that assumes positive scales or softplus magnitudes would read another model.
   config["force_positive_scales"] = spec.force_positive_scales();
   config["magnitude_activation"] = "identity";
-  for (const QuantSpec::Entry& entry : spec.exceptions())
-    config["layer_overrides"][entry.linear] = {{"lut_bits", entry.quant.bits()},
-                                               {"scale_rank", entry.quant.rank}};
+  if (spec.mixed()) config["layer_overrides"] = layer_overrides(spec);
   write_file(folder_ / "config.json",
              config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }

@@ -149,9 +149,8 @@ void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {
   const at::NoGradGuard no_grad;
   const std::vector<at::Tensor> present = run_.selection.copy();
   restore_parameters(*weights, run_.selection, saved.folder.string());
-  files_->write_best(*run_.student);
+  write_best();
   run_.selection.put_back(present);
-  store_.record_best_file(file);
 }
 
 void RunFolder::save(RunState& state) {
@@ -171,6 +170,11 @@ void RunFolder::write_best() {
   store_.record_best_file(files_->best());
 }
 
+void RunFolder::share_best(const std::string& name) {
+  files_->share_best(name, *run_.student);
+  store_.record_best_file(files_->best());
+}
+
 void RunFolder::save_best(RunState& state) {
   save(state);
   on_root(run_.place.comm, [&] { write_best(); });
@@ -182,9 +186,7 @@ void RunFolder::save_periodic(RunState& state) {
   save(state);
   on_root(run_.place.comm, [&] {
     const std::string name = files_->write_periodic(*run_.student, state.step);
-    if (!is_best) return;
-    files_->share_best(name, *run_.student);
-    store_.record_best_file(files_->best());
+    if (is_best) share_best(name);
   });
 }
 
@@ -193,11 +195,10 @@ void RunFolder::finish(RunState& state, const RunEnd& end) {
     const auto [full, half] = files_->write_final(*run_.student);
     if (!end.evaluated) {
       if (full == half) {
-        files_->write_best(*run_.student);
+        write_best();
       } else {
-        files_->share_best(full, *run_.student);
+        share_best(full);
       }
-      store_.record_best_file(files_->best());
       log_info("nothing was evaluated (--eval-samples 0): best_state_dict.pt holds the last weights");
     }
     files_->write_config(*run_.student, end.evaluated ? std::optional(state.last_eval) : std::nullopt);

@@ -50,7 +50,9 @@ class RunFolder {
   void set_up_start(const RunState& state, const std::optional<EvaluationResult>& first);
   void set_up_going_on(RunState& state, const StateStore::Loaded& saved);
   void mend_best(RunState& state, const StateStore::Loaded& saved);
+  /// best_state_dict.pt of the present weights, or of the file that holds them, and the record of it.
   void write_best();
+  void share_best(const std::string& name);
   std::string summary(const RunState& state, const RunEnd& end, const std::string& full,
                       const std::string& half) const;
 

@@ -4,10 +4,10 @@
 #include "src/quant/layer_type.hpp"
 #include "src/quant/ste.hpp"
 
-#include <functional>
-#include <numeric>
 #include <string>
 #include <utility>
+
+#include <c10/util/accumulate.h>
 
 namespace anemll {
 namespace {
@@ -39,7 +39,7 @@ std::int64_t count_selected(const TrainOptions& o, const Architecture& a, const 
     const LinearQuant& quant = spec.of(linear.name);
     for (const TensorRow& row : layer_type(quant.type).table(linear, quant)) {
       if (!is_selected(o, linear.mlp, row) || !at::isFloatingType(row.dtype)) continue;
-      values += std::accumulate(row.shape.begin(), row.shape.end(), std::int64_t{1}, std::multiplies<>());
+      values += c10::multiply_integers(row.shape);
     }
   }
   return values;

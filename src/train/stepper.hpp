@@ -30,6 +30,8 @@ class Stepper {
  public:
   /// `run` must outlive it. Layers tell the reducer when their gradients are final.
   explicit Stepper(Assembly& run);
+  Stepper(const Stepper&) = delete;  // the layers hold its address
+  Stepper& operator=(const Stepper&) = delete;
 
   /// One step; counts it in `state`. Throws StopError, on all ranks, when a signal comes while gradients
   /// accumulate: `state` is then still that of the step before. Throws a numerics error when three steps in a
