@@ -46,7 +46,7 @@ grep_in() { select_files "$1" | tr '\n' '\0' | xargs -0 -r grep -nHIE "$2"; }
 readonly code='^(src|include|tests)/.*\.(cpp|hpp|c|h|cu|cuh)$'
 
 report "top level" < <(printf '%s\n' "${files[@]}" | cut -d/ -f1 | sort -u |
-  grep -vxE 'src|include|launch|configs|docs|tests|cmake|CMakeLists\.txt|CMakePresets\.json|README\.md|CONTRIBUTING\.md|LICENSE|\.ci|\.[a-z-]+')
+  grep -vxE 'src|include|launch|configs|tests|cmake|CMakeLists\.txt|CMakePresets\.json|README\.md|CONTRIBUTING\.md|LICENSE|\.ci|\.[a-z-]+')
 
 report "heavy library in a public header" < <(grep_in '^include/' "$heavy")
 
@@ -112,15 +112,15 @@ report "header without pragma once" < <(select_files '\.hpp$' | tr '\n' '\0' | x
 
 # This check and its test spell the words and paths that they look for.
 readonly not_ours='^(tests/golden/|tests/support/check_layering\.sh|tests/unit/house/)'
-report "unfinished work" < <(grep_in '^(src|include|launch|cmake|configs|docs|tests|\.ci|[A-Z]+\.md)' "$unfinished" | grep -vE "$not_ours")
+report "unfinished work" < <(grep_in '^(src|include|launch|cmake|configs|tests|\.ci|[A-Z]+\.md)' "$unfinished" | grep -vE "$not_ours")
 report "path outside the repository" < <(grep_in '.' "$outside" | grep -vE "$not_ours")
 report "not ASCII" < <(select_files '\.(cpp|hpp|c|h|cu|cuh|sh|cmake|txt|md|ini|in|json)$' | grep -vE '^tests/golden/' |
   tr '\n' '\0' | xargs -0 -r grep -nHIP '[^\x00-\x7F]')
 
 # Documents: a path leads to a file, a function stands in the file that is named with it, and example code is still that
 # of the file that it was taken from.
-readonly ours='(src|include|launch|configs|docs|tests|cmake|[.]ci)/[A-Za-z0-9_./-]+'
-mapfile -t documents < <(select_files '^(docs/.*|.*README|CONTRIBUTING)\.md$' | grep -v '^tests/golden/.')
+readonly ours='(src|include|launch|configs|tests|cmake|[.]ci)/[A-Za-z0-9_./-]+'
+mapfile -t documents < <(select_files '^(src/.*|.*README|CONTRIBUTING)\.md$' | grep -v '^tests/golden/.')
 # mentions PATTERN: "document match" for each match, also across lines.
 mentions() {
   [ ${#documents[@]} -eq 0 ] || awk -v pattern="$1" '
@@ -145,7 +145,7 @@ report "function that its file lacks" < <(mentions "\`[A-Za-z0-9_:]+\` in \`$our
   while read -r document name _ target; do
     [ ! -f "$target" ] || grep -qw -- "${name##*:}" "$target" || echo "$document: $target has no $name"
   done)
-report "code that its file lacks" < <(select_files '^docs/.*\.md$' | tr '\n' '\0' | xargs -0 -r awk '
+report "code that its file lacks" < <(select_files '^src/.*\.md$' | grep -v 'README\.md$' | tr '\n' '\0' | xargs -0 -r awk '
   { line = $0; sub(/^[ \t]+/, "", line) }
   line ~ /^<!-- from .* -->$/ { source = line; gsub(/^<!-- from | -->$/, "", source); next }
   /^ *```/ && taken != "" {
