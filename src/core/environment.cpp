@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 namespace anemll {
 namespace {
@@ -42,8 +43,7 @@ std::string upper(std::string_view text) {
 std::vector<std::string> read_variables(const TableSpec& table) {
   std::vector<std::string> all(kDocumented.begin(), kDocumented.end());
   for (const OptionSpec& o : table.options) {
-    if (o.kind != OptionKind::positional && o.kind != OptionKind::builtin)
-      all.push_back(table.variable(o.name));
+    for (std::string& variable : table.variables(o)) all.push_back(std::move(variable));
   }
   return all;
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include <boost/program_options.hpp>
@@ -37,7 +38,7 @@ po::options_description description(const TableSpec& table) {
   return all;
 }
 
-/// One value from any source; `key` is the spelling used there and is known to be ours.
+/// One value from any source; `key` is a canonical spelling.
 void set(TableSpec& table, const std::string& key, const std::string& text, const std::string& place,
          const std::string& source) {
   OptionSpec* option = table.find(key);
@@ -65,7 +66,6 @@ void read_config_file(TableSpec& table, const std::string& path) {
     throw_usage("cannot read the config file", "--config-file " + path,
                 "give a readable file of name = value lines");
   }
-  const std::vector<std::string> known = table.spellings();
   std::map<std::string, int> seen;
   std::istringstream lines(config_text(std::move(content), path));
   std::string text;
@@ -74,15 +74,16 @@ void read_config_file(TableSpec& table, const std::string& path) {
     if (!text.empty() && text.back() == '\r') text.pop_back();
     const std::optional<ConfigLine> line = parse_config_line(text, place);
     if (!line) continue;
-    const std::string& key = line->name;
-    const OptionSpec* option = table.find(key);
+    const std::string key = table.canonical(line->name);
+    const OptionSpec* option = table.find(key.empty() ? line->name : key);
     if (option != nullptr &&
         (option->kind == OptionKind::builtin || option->kind == OptionKind::positional)) {
-      throw_usage("'" + key + "' has no meaning in a config file", place, "give it on the command line");
+      throw_usage("'" + option->name + "' has no meaning in a config file", place,
+                  "give it on the command line");
     }
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      throw_usage("unknown option '" + key + "'", place,
-                  table.suggestion(key, "") + "'" + table.program + " --help' lists all options");
+    if (key.empty()) {
+      throw_usage("unknown option '" + line->name + "'", place,
+                  table.suggestion(line->name, "") + "'" + table.program + " --help' lists all options");
     }
     const std::string base = option == nullptr ? key.substr(3) : key;
     const auto [earlier, fresh] = seen.emplace(base, number);
@@ -95,15 +96,36 @@ void read_config_file(TableSpec& table, const std::string& path) {
 }
 
 void read_environment(TableSpec& table) {
-  for (OptionSpec& o : table.options) {
-    if (o.kind == OptionKind::positional || o.kind == OptionKind::builtin) continue;
-    const std::string variable = table.variable(o.name);
-    if (variable.empty()) return;
-    const char* text = std::getenv(variable.c_str());
-    if (text == nullptr || *text == '\0') continue;  // empty means unset, as shells leave it
-    set(table, o.name, text, variable, "environment " + variable);
+  for (const OptionSpec& o : table.options) {
+    std::string earlier;
+    for (const std::string& variable : table.variables(o)) {
+      const char* text = std::getenv(variable.c_str());
+      if (text == nullptr || *text == '\0') continue;  // empty means unset, as shells leave it
+      if (!earlier.empty()) {
+        throw_usage("two variables set --" + o.name, earlier + ", " + variable, "unset one of them");
+      }
+      set(table, o.name, text, variable, "environment " + variable);
+      earlier = variable;
+    }
   }
 }
+
+namespace {
+
+/// The words with every option that we have in its canonical spelling, which is the one that Boost is told.
+/// Others stay as they were typed.
+std::vector<std::string> canonical_words(const TableSpec& table, std::vector<std::string> words) {
+  for (std::string& word : words) {
+    if (word == "--") break;
+    if (!word.starts_with("--")) continue;
+    const std::size_t end = std::min(word.find('='), word.size());
+    const std::string name = table.canonical(std::string_view(word).substr(2, end - 2));
+    if (!name.empty()) word.replace(2, end - 2, name);
+  }
+  return words;
+}
+
+}  // namespace
 
 std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::vector<std::string>& args) {
   using namespace po::command_line_style;
@@ -117,7 +139,7 @@ std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::ve
   };
   std::vector<po::option> parsed;
   try {
-    parsed = po::command_line_parser(args).options(known).style(kStyle).run().options;
+    parsed = po::command_line_parser(canonical_words(table, args)).options(known).style(kStyle).run().options;
   } catch (const po::unknown_option& e) {
     const std::string name = bare(e.get_option_name());
     throw_usage("unknown option '--" + name + "'", "command line", table.suggestion(name, "--") + more);

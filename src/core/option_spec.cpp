@@ -117,7 +117,7 @@ std::string OptionSpec::placeholder() const {
   }
   if (std::holds_alternative<double*>(target) || std::holds_alternative<std::optional<double>*>(target))
     return "X";
-  if (name.ends_with("dir")) return "DIR";
+  if (name.ends_with("dir") || name.ends_with("cache")) return "DIR";
   if (name.ends_with("file")) return "FILE";
   return choices.empty() ? "TEXT" : "NAME";
 }
@@ -198,6 +198,21 @@ void OptionSpec::store(const std::string& text, const std::string& place, const 
   source = new_source;
 }
 
+namespace {
+
+/// The spelling in which names are compared.
+std::string with_dashes(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
+}  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  return with_dashes(a) == with_dashes(b);
+}
+
 const OptionSpec* TableSpec::find(std::string_view name) const {
   const auto it =
       std::find_if(options.begin(), options.end(), [&](const OptionSpec& o) { return o.name == name; });
@@ -216,14 +231,34 @@ std::string TableSpec::variable(std::string_view name) const {
   return text;
 }
 
-std::vector<std::string> TableSpec::spellings() const {
-  std::vector<std::string> all;
+std::vector<std::string> TableSpec::variables(const OptionSpec& option) const {
+  if (environment_prefix.empty() || option.kind == OptionKind::positional ||
+      option.kind == OptionKind::builtin)
+    return {};
+  std::vector<std::string> all = {variable(option.name)};
+  for (const std::string& alias : option.aliases) all.push_back(variable(alias));
+  return all;
+}
+
+std::vector<Spelling> TableSpec::spellings() const {
+  std::vector<Spelling> all;
   for (const OptionSpec& o : options) {
     if (o.kind == OptionKind::positional) continue;
-    all.push_back(o.name);
-    if (o.kind == OptionKind::toggle) all.push_back("no-" + o.name);
+    std::vector<std::string> names = {o.name};
+    names.insert(names.end(), o.aliases.begin(), o.aliases.end());
+    for (const std::string& name : names) {
+      all.push_back({name, o.name});
+      if (o.kind == OptionKind::toggle) all.push_back({"no-" + name, "no-" + o.name});
+    }
   }
   return all;
+}
+
+std::string TableSpec::canonical(std::string_view word) const {
+  for (Spelling& spelling : spellings()) {
+    if (same_name(spelling.text, word)) return std::move(spelling.canonical);
+  }
+  return {};
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -244,19 +279,20 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string TableSpec::suggestion(std::string_view unknown, std::string_view dashes) const {
-  const std::string* best = nullptr;
+  const std::string wanted = with_dashes(unknown);
+  std::string best;
   // A third of the letters may be wrong; a leading part of a name ("batch") counts as one mistake.
   std::size_t limit = std::max<std::size_t>(2, unknown.size() / 3) + 1;
-  const std::vector<std::string> all = spellings();
-  for (const std::string& name : all) {
-    std::size_t d = edit_distance(unknown, name);
-    if (unknown.size() >= 3 && std::string_view(name).starts_with(unknown)) d = std::min<std::size_t>(d, 1);
+  for (const Spelling& spelling : spellings()) {
+    const std::string known = with_dashes(spelling.text);
+    std::size_t d = edit_distance(wanted, known);
+    if (wanted.size() >= 3 && known.starts_with(wanted)) d = std::min<std::size_t>(d, 1);
     if (d < limit) {
       limit = d;
-      best = &name;
+      best = spelling.text;
     }
   }
-  return best == nullptr ? std::string() : "did you mean " + std::string(dashes) + *best + "? ";
+  return best.empty() ? std::string() : "did you mean " + std::string(dashes) + best + "? ";
 }
 
 }  // namespace anemll

@@ -54,12 +54,26 @@ std::string default_words(const OptionSpec& o) {
   return "default " + o.default_text;
 }
 
+/// "--cache_dir, --hub": the other names of an option.
+std::string other_names(const OptionSpec& o) {
+  std::string text;
+  for (const std::string& alias : o.aliases) {
+    text += text.empty() ? "--" : ", --";
+    text += alias;
+  }
+  return text;
+}
+
 std::string facts(const OptionSpec& o) {
   if (o.kind == OptionKind::refused) return "not available: " + o.message;
-  const std::string range = o.range();
-  const std::string words = default_words(o);
-  if (range.empty()) return words;
-  return words.empty() ? range : range + "; " + words;
+  const std::string others = other_names(o);
+  std::string text;
+  for (const std::string& fact : {o.range(), default_words(o), others.empty() ? others : "also " + others}) {
+    if (fact.empty()) continue;
+    text += text.empty() ? "" : "; ";
+    text += fact;
+  }
+  return text;
 }
 
 std::vector<std::string> groups_of(const TableSpec& table) {
@@ -122,7 +136,7 @@ std::string render_help(const TableSpec& table, std::size_t width) {
   if (!table.environment_prefix.empty()) rules += " > environment (" + table.variable("name") + ")";
   rules +=
       " > config file > default. Config files hold lines \"name = value\" with the names above, without "
-      "dashes.";
+      "dashes in front. - and _ are equal in names.";
   wrap(out, rules, 0, 0, width);
   return out;
 }
@@ -134,9 +148,11 @@ std::string render_markdown(const TableSpec& table) {
     for (const OptionSpec& o : table.options) {
       if (o.group != group) continue;
       const std::string initial = o.required ? "required" : o.default_set ? o.default_text : "";
+      const std::string others = other_names(o);
       const std::string meaning = o.kind == OptionKind::refused
                                       ? o.help + (o.help.empty() ? "" : " ") + "Not available: " + o.message
-                                      : o.help;
+                                  : others.empty() ? o.help
+                                                   : o.help + " Also " + others + ".";
       out += "| `" + left_column(o).substr(2) + "` | " + cell(initial) + " | " + cell(o.range()) + " | " +
              cell(meaning) + " |\n";
     }

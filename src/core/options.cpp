@@ -52,18 +52,21 @@ struct OptionTable::Impl {
     return *option;
   }
 
-  OptionSpec& declare(OptionSpec spec) {
-    if (spec.name.empty() || spec.name.find_first_of(" =#") != std::string::npos ||
-        spec.name.front() == '-') {
-      throw std::logic_error("option name '" + spec.name + "' is not made of words, dashes and underscores");
+  /// That no other option answers to the name or, for a switch, to its "no-" form.
+  void require_new(const std::string& name, OptionKind kind) const {
+    if (name.empty() || name.find_first_of(" =#") != std::string::npos || name.front() == '-') {
+      throw std::logic_error("option name '" + name + "' is not made of words, dashes and underscores");
     }
-    for (const std::string& taken : table.spellings()) {
-      const std::string variable = table.variable(spec.name);  // a-b and a_b would share it
-      if (taken == spec.name || (!variable.empty() && table.variable(taken) == variable) ||
-          (spec.kind == OptionKind::toggle && taken == "no-" + spec.name)) {
-        throw std::logic_error("option '" + spec.name + "' is declared twice");
+    for (const Spelling& taken : table.spellings()) {
+      if (same_name(taken.text, name) ||
+          (kind == OptionKind::toggle && same_name(taken.text, "no-" + name))) {
+        throw std::logic_error("option '" + name + "' is declared twice: '" + taken.text + "' is the same");
       }
     }
+  }
+
+  OptionSpec& declare(OptionSpec spec) {
+    require_new(spec.name, spec.kind);
     spec.group = spec.kind == OptionKind::positional ? "Arguments" : group;
     const std::optional<std::string> initial = spec.value();
     spec.default_set = initial.has_value();
@@ -193,6 +196,11 @@ void OptionTable::add_positional(std::string name, std::string* value, std::stri
   o.kind = OptionKind::positional;
   o.required = required;
   impl_->declare(std::move(o));
+}
+void OptionTable::add_alias(const std::string& name, std::string alias) {
+  OptionSpec& option = impl_->existing(name, "of another name");
+  impl_->require_new(alias, option.kind);
+  option.aliases.push_back(std::move(alias));
 }
 void OptionTable::require(const std::string& name) {
   impl_->existing(name, "to require").required = true;

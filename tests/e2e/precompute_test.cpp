@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(bad_input_says_what_to_do) {
   expect(3, "--dataset_name " + (temp / "nowhere.jsonl").string(), {"nowhere.jsonl"});
   expect(2, "--dataset_name " + good + " --topk 5000", {"4096"});
   expect(2, "--dataset_name " + good + " --payload topk,lsd", {"lsd"});
-  expect(2, "--dataset_name " + good + " --cache-dir x", {"cache-dir", "cache_dir"});
+  expect(2, "--dataset_name " + good + " --cache-dri x", {"cache-dri", "did you mean --cache_dir?"});
   expect(2, "--dataset_name " + good + " --resume --overwrite", {"contradict"});
   expect(2, "--dataset_name " + good + " --compat reference --payload topk,hidden", {"--payload"});
 

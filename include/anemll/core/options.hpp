@@ -1,5 +1,6 @@
 // One table of options feeds the parser, --help, config files, the environment and the docs.
 // Precedence: command line > environment > config file > default. Unknown keys are errors with a suggestion.
+// `-` and `_` are equal in names; help, errors and JSON have the spelling of the declaration.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ class OptionTable {
   void group(std::string title);
 
   // The bound variable's present value is the default; it is overwritten by parse(). Names have no dashes in
-  // front.
+  // front. Two names of a table that differ in `-` and `_` alone, aliases included, are our own mistake.
   void add(std::string name, std::string* value, std::string help);
   void add(std::string name, std::int64_t* value, std::string help, std::int64_t min, std::int64_t max);
   void add(std::string name, double* value, std::string help, double min, double max);
@@ -43,6 +44,9 @@ class OptionTable {
   /// Positional arguments, in order; required unless optional.
   void add_positional(std::string name, std::string* value, std::string help, bool required);
   void require(const std::string& name);
+  /// Another name of the option, for command line, config files and environment. Help shows it; everywhere
+  /// else the option has its own name.
+  void add_alias(const std::string& name, std::string alias);
   /// The value names a file or folder: a leading ~ is the home folder; what is no path (empty, quotes that
   /// the shell left) is a usage error.
   void mark_path(const std::string& name);

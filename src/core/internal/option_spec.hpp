@@ -19,6 +19,7 @@ using OptionTarget =
 
 struct OptionSpec {
   std::string name;
+  std::vector<std::string> aliases;
   std::string group;
   std::string help;
   OptionKind kind = OptionKind::value;
@@ -54,18 +55,34 @@ struct OptionSpec {
   std::string checked(const std::string& text, const std::string& place, const std::string& new_source) const;
 };
 
+/// A spelling that is accepted after "--", and the one that stands for it in texts.
+struct Spelling {
+  std::string text;
+  std::string canonical;
+};
+
+/// `-` and `_` are equal in names.
+bool same_name(std::string_view a, std::string_view b);
+
 struct TableSpec {
   std::string program;
   std::string summary;
   std::string environment_prefix;
   std::vector<OptionSpec> options;  ///< in order of declaration
 
+  /// By the name of its declaration.
   OptionSpec* find(std::string_view name);
   const OptionSpec* find(std::string_view name) const;
+  /// What somebody's word for an option is called here, with "no-" for the "no-" form of a switch: the name
+  /// of the declaration for its aliases and for other dashes. Empty when the word means none.
+  std::string canonical(std::string_view word) const;
   /// ANEMLL_BATCH_SIZE for batch-size; empty without a prefix.
   std::string variable(std::string_view name) const;
-  /// Every spelling accepted after "--", with the "no-" forms.
-  std::vector<std::string> spellings() const;
+  /// Those that set the option: of its name and of its aliases. None without a prefix, and none for what the
+  /// environment does not set.
+  std::vector<std::string> variables(const OptionSpec& option) const;
+  /// Names, aliases and the "no-" forms, in order of declaration.
+  std::vector<Spelling> spellings() const;
   /// "did you mean --x? " or nothing, by edit distance and by prefix.
   std::string suggestion(std::string_view unknown, std::string_view dashes) const;
 };
