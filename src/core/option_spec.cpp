@@ -78,9 +78,10 @@ std::optional<bool> parse_bool(std::string_view text) {
 }
 
 std::string OptionSpec::range() const {
-  if (!choices.empty()) {
+  if (const auto* choice = std::get_if<BoundChoice>(&target)) {
+    const std::vector<std::string>& names = choice->names;
     return std::accumulate(
-        choices.begin() + 1, choices.end(), choices.front(),
+        names.begin() + 1, names.end(), names.front(),
         [](std::string all, const std::string& one) { return std::move(all) + " | " + one; });
   }
   if (std::holds_alternative<std::int64_t*>(target) ||
@@ -94,7 +95,6 @@ std::string OptionSpec::range() const {
 }
 
 std::string OptionSpec::expectation() const {
-  if (!choices.empty()) return "one of " + range();
   const std::string limits = range();
   const std::string tail = limits.empty() ? "" : ", " + limits;
   return std::visit(
@@ -105,7 +105,8 @@ std::string OptionSpec::expectation() const {
                [&](const std::int64_t*) { return "a whole number" + tail; },
                [&](const std::optional<std::int64_t>*) { return "a whole number" + tail; },
                [&](const double*) { return "a number" + tail; },
-               [&](const std::optional<double>*) { return "a number" + tail; }},
+               [&](const std::optional<double>*) { return "a number" + tail; },
+               [&](const BoundChoice&) { return "one of " + limits; }},
       target);
 }
 
@@ -119,7 +120,7 @@ std::string OptionSpec::placeholder() const {
     return "X";
   if (name.ends_with("dir") || name.ends_with("cache")) return "DIR";
   if (name.ends_with("file")) return "FILE";
-  return choices.empty() ? "TEXT" : "NAME";
+  return std::holds_alternative<BoundChoice>(target) ? "NAME" : "TEXT";
 }
 
 std::optional<std::string> OptionSpec::value() const {
@@ -131,7 +132,8 @@ std::optional<std::string> OptionSpec::value() const {
                [](const bool* v) { return Text(*v ? "true" : "false"); },
                [](const std::optional<std::string>* v) { return *v; },
                [](const std::optional<std::int64_t>* v) { return *v ? Text(std::to_string(**v)) : Text(); },
-               [](const std::optional<double>* v) { return *v ? Text(shortest(**v)) : Text(); }},
+               [](const std::optional<double>* v) { return *v ? Text(shortest(**v)) : Text(); },
+               [](const BoundChoice& choice) { return Text(choice.name()); }},
       target);
 }
 
@@ -153,7 +155,7 @@ std::string OptionSpec::checked(const std::string& text, const std::string& plac
 
 void OptionSpec::take(const std::optional<std::string>& text) {
   if (text) return store(*text, name, "rank 0");
-  std::visit(Overload{[](auto) {}, [](std::optional<std::string>* v) { v->reset(); },
+  std::visit(Overload{[](const auto&) {}, [](std::optional<std::string>* v) { v->reset(); },
                       [](std::optional<std::int64_t>* v) { v->reset(); },
                       [](std::optional<double>* v) { v->reset(); }},
              target);
@@ -181,9 +183,6 @@ void OptionSpec::store(const std::string& text, const std::string& place, const 
     if (*v < real_min || *v > real_max) refuse("is out of range, allowed: " + range());
     return *v;
   };
-  if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
-    refuse("is not " + expectation());
-  }
   std::visit(Overload{[](std::monostate) {}, [&](std::string* v) { *v = text; },
                       [&](std::optional<std::string>* v) { *v = text; },
                       [&](bool* v) {
@@ -193,7 +192,12 @@ void OptionSpec::store(const std::string& text, const std::string& place, const 
                       },
                       [&](std::int64_t* v) { *v = integer(); },
                       [&](std::optional<std::int64_t>* v) { *v = integer(); },
-                      [&](double* v) { *v = real(); }, [&](std::optional<double>* v) { *v = real(); }},
+                      [&](double* v) { *v = real(); }, [&](std::optional<double>* v) { *v = real(); },
+                      [&](const BoundChoice& choice) {
+                        const auto found = std::find(choice.names.begin(), choice.names.end(), text);
+                        if (found == choice.names.end()) refuse("is not " + expectation());
+                        choice.set_row(static_cast<std::size_t>(found - choice.names.begin()));
+                      }},
              target);
   source = new_source;
 }

@@ -193,7 +193,9 @@ std::string render_json(const TableSpec& table) {
     nlohmann::ordered_json& slot = object[o.name];  // null until a value says otherwise
     std::visit(
         [&](const auto& v) {
-          if constexpr (std::is_pointer_v<std::decay_t<decltype(v)>>) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(v)>, BoundChoice>) {
+            slot = v.name();
+          } else if constexpr (std::is_pointer_v<std::decay_t<decltype(v)>>) {
             if constexpr (requires { v->has_value(); }) {
               if (v->has_value()) slot = **v;
             } else {

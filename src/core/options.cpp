@@ -80,7 +80,7 @@ struct OptionTable::Impl {
     OptionSpec o;
     o.name = std::move(name);
     o.help = std::move(help);
-    o.target = target;
+    o.target = std::move(target);
     declare(std::move(o));
   }
   template <class T, class N>
@@ -154,14 +154,8 @@ void OptionTable::add(std::string name, std::optional<double>* value, std::strin
                       double max) {
   impl_->add(std::move(name), value, std::move(help), min, max);
 }
-void OptionTable::add_choice(std::string name, std::string* value, std::string help,
-                             std::vector<std::string> choices) {
-  OptionSpec o;
-  o.name = std::move(name);
-  o.help = std::move(help);
-  o.target = value;
-  o.choices = std::move(choices);
-  impl_->declare(std::move(o));
+void OptionTable::add_bound(std::string name, BoundChoice value, std::string help) {
+  impl_->add(std::move(name), std::move(value), std::move(help));
 }
 void OptionTable::add_flag(std::string name, bool* value, std::string help) {
   OptionSpec o;

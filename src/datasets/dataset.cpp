@@ -38,7 +38,7 @@ class EntryReader {
     if (format_->plain()) return;
     for (const fs::path& file : files_) {
       if (datasets::file_kind(file) == datasets::FileKind::text) {
-        throw_data("a text file has no records of format " + options.format, file.string(),
+        throw_data("a text file has no records of format " + choice_name(options.format), file.string(),
                    "--dataset_format plain reads it as one document");
       }
     }
@@ -79,8 +79,8 @@ class EntryReader {
       throw_data("every one of the " + std::to_string(records) + " records is bad",
                  report_.bad_examples.front(), "choose the --dataset_format that fits, or mend the file");
     }
-    std::string what = "format " + options_.format + " skips every one of the " + std::to_string(records) +
-                       " records; of this one " + why_skipped_;
+    std::string what = "format " + choice_name(options_.format) + " skips every one of the " +
+                       std::to_string(records) + " records; of this one " + why_skipped_;
     for (const std::string& line : report_.inventory.left_out_lines()) what += "; " + line;
     throw_data(what, skipped_at_,
                format_->plain() ? "name a field that holds text with --dataset_text_field"
@@ -134,7 +134,8 @@ class EntryReader {
     Inventory counts;
     out.document = format_->document(record_, place, counts);
     for (const std::string& name : record_.unread)
-      counts.add(Fate::left_out, "column", name, "format " + options_.format + " does not read it");
+      counts.add(Fate::left_out, "column", name,
+                 "format " + choice_name(options_.format) + " does not read it");
     report_.inventory.add(counts);
     if (out.document) {
       out.document->source = out.file;

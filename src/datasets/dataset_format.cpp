@@ -5,6 +5,7 @@
 #include "src/datasets/internal/white_space.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -239,31 +240,36 @@ class Turns final : public Conversation {
   TurnRules rules_;
 };
 
-std::unique_ptr<DatasetFormat> by_name(const std::string& name, const DatasetOptions& options) {
+std::unique_ptr<DatasetFormat> make(RecordFormat format, const DatasetOptions& options) {
   const bool reference = options.reference_rules;
-  if (name == "plain") return std::make_unique<Plain>(options.text_field);
-  if (name == "alpaca" || name == "alpaca_chat") return std::make_unique<Alpaca>(reference);
-  if (name == "dolly") return std::make_unique<Dolly>(reference);
-  if (name == "openhermes") return std::make_unique<Turns>(true, reference);
-  if (name == "sharegpt") return std::make_unique<Turns>(false, reference);
-  return nullptr;
+  switch (format) {
+    case RecordFormat::plain:
+      return std::make_unique<Plain>(options.text_field);
+    case RecordFormat::alpaca:
+    case RecordFormat::alpaca_chat:
+      return std::make_unique<Alpaca>(reference);
+    case RecordFormat::openhermes:
+      return std::make_unique<Turns>(true, reference);
+    case RecordFormat::sharegpt:
+      return std::make_unique<Turns>(false, reference);
+    case RecordFormat::dolly:
+      return std::make_unique<Dolly>(reference);
+  }
+  throw std::logic_error("a record format without a reader");
 }
 
 }  // namespace
 
 std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options) {
-  std::unique_ptr<DatasetFormat> format = by_name(options.format, options);
-  if (!format)
-    throw_usage("there is no dataset format '" + options.format + "'", "--dataset_format",
-                "choose one of " + join(dataset_formats()));
-  return format;
+  return make(options.format, options);
 }
 
 void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const Names& names,
               const std::string& where) {
   Names fitting;
-  for (const std::string& other : dataset_formats())
-    if (other != "alpaca_chat" && by_name(other, options)->fits(names)) fitting.push_back(other);
+  for (const auto& [other, name] : kRecordFormats) {
+    if (other != RecordFormat::alpaca_chat && make(other, options)->fits(names)) fitting.emplace_back(name);
+  }
   std::string hint;
   if (!fitting.empty()) {
     hint = "--dataset_format " + join(fitting) + (fitting.size() > 1 ? " (one of them)" : "") + " would fit";
@@ -275,17 +281,11 @@ void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const 
         "converted";
   }
   throw_data("the first record has no " + std::string(format.fields().main.size() > 1 ? "fields" : "field") +
-                 " of format " + options.format + " (" + join(format.fields().main) + "); it has " +
-                 (names.empty() ? "none" : join(names)),
+                 " of format " + choice_name(options.format) + " (" + join(format.fields().main) +
+                 "); it has " + (names.empty() ? "none" : join(names)),
              where, hint);
 }
 
 }  // namespace datasets
-
-const std::vector<std::string>& dataset_formats() {
-  static const std::vector<std::string> kNames = {"plain",      "alpaca",   "alpaca_chat",
-                                                  "openhermes", "sharegpt", "dolly"};
-  return kNames;
-}
 
 }  // namespace anemll

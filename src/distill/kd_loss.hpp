@@ -3,18 +3,13 @@
 // Safe to call from several threads at once; uses the calling thread's share of the intra-op pool.
 #pragma once
 
+#include "anemll/distill/kd_objective.hpp"
+
 #include <cstdint>
 
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
-
-/// What `kl` is; p the teacher's distribution at the temperature, q the student's, K the cached ids.
-enum class KdObjective {
-  topk,       ///< both renormalised inside K, as the reference does: student mass outside K costs nothing
-  topk_tail,  ///< true p and q on K, and one bucket for all other ids: a lower bound of the divergence
-  exact,      ///< KL(p || q) over the vocabulary, p recomputed from the teacher's hidden states
-};
 
 struct KdLossOptions {
   KdObjective objective = KdObjective::topk;

@@ -3,17 +3,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 
-#include <array>
-#include <utility>
-
 namespace anemll {
 namespace {
-
-constexpr std::array<std::pair<const char*, KdObjective>, 3> kObjectives = {{
-    {"topk", KdObjective::topk},
-    {"topk-tail", KdObjective::topk_tail},
-    {"exact", KdObjective::exact},
-}};
 
 std::string number(double value) {
   return strf("%g", value);
@@ -34,15 +25,6 @@ std::string number(double value) {
 }
 
 }  // namespace
-
-KdObjective objective_named(const std::string& name) {
-  std::string known;
-  for (const auto& [known_name, objective] : kObjectives) {
-    if (name == known_name) return objective;
-    known.append(known.empty() ? "" : ", ").append(known_name);
-  }
-  throw_usage("there is no objective '" + name + "'", "--kd-objective", "known: " + known);
-}
 
 PayloadSet training_payloads(KdObjective objective) {
   switch (objective) {

@@ -9,8 +9,6 @@
 
 namespace anemll {
 
-/// By the names that options use: topk, topk-tail, exact. A usage error for another.
-KdObjective objective_named(const std::string& name);
 /// What the training loop reads beside ids and top-k logits.
 PayloadSet training_payloads(KdObjective objective);
 /// True when a log-sum-exp at T = 1 is what the run's temperature asks for and the cache has it.

@@ -13,6 +13,7 @@ std::string ane_config(const QuantSpec& spec, const SnapOptions& options, const 
   config["version"] = "v2";
   if (universal) config["snapped_mode"] = "lut";
   config["model_id"] = facts.model_id;
+  if (facts.model_revision) config["model_revision"] = *facts.model_revision;
   config["lut_bits"] = bits_of(usual.mlp_lut);
   config["attn_lut_bits"] = bits_of(usual.attn_lut);
   config["lut_size"] = usual.mlp_lut;
@@ -31,7 +32,7 @@ std::string ane_config(const QuantSpec& spec, const SnapOptions& options, const 
   config["recovery_r"] = 0;
   config["layer_overrides"] = layer_overrides(spec);
   config["checkpoint"] = facts.source_checkpoint;
-  config["export_layout"] = universal ? "universal" : "reference";
+  config["export_layout"] = choice_name(options.layout);
   // `.weight` holds LUT values there: choosing indices again from it would destroy the model.
   config["requantisable"] = !universal;
   return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

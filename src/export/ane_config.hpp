@@ -4,6 +4,7 @@
 #include "anemll/quant/quant_spec.hpp"
 #include "src/export/ane_layout.hpp"
 
+#include <optional>
 #include <string>
 
 namespace anemll {
@@ -11,6 +12,7 @@ namespace anemll {
 struct AneConfigFacts {
   std::string model_id;
   std::string source_checkpoint;
+  std::optional<std::string> model_revision = {};  ///< of the model on the hub, where that must be said
 };
 
 /// JSON text, indent 2. Bits and ranks are those of most MLP and most attention layers; a layer that differs

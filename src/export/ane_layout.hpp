@@ -2,12 +2,15 @@
 // two layouts. README.md of this room has the table of keys.
 #pragma once
 
+#include "anemll/core/choices.hpp"
 #include "anemll/core/tensor.hpp"
 #include "anemll/model/architecture.hpp"
 #include "src/quant/half_cast.hpp"
 #include "src/quant/layer.hpp"
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,14 @@ enum class AneLayout {
   universal,  ///< `.weight` = `_Q` = LUT values, scales baked: every consumer multiplies the same product
   reference,  ///< what the Python reference writes: float `.weight`, scales as trained, not normalised
 };
+
+inline constexpr auto kAneLayouts = std::to_array<Choice<AneLayout>>({
+    {AneLayout::universal, "universal"},
+    {AneLayout::reference, "reference"},
+});
+constexpr std::span<const Choice<AneLayout>> choices_of(AneLayout) {
+  return kAneLayouts;
+}
 
 /// One quantised linear of a model.
 struct SnapLayer {

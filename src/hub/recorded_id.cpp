@@ -3,6 +3,7 @@
 #include "anemll/hub/recorded_id.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/hub/hub.hpp"
 #include "src/hub/internal/names.hpp"
 
 #include <system_error>
@@ -14,6 +15,11 @@ std::string id_to_record(const std::string& id) {
   std::error_code ignored;
   if (id.empty() || !fs::exists(id, ignored)) return id;
   return fs::absolute(id).lexically_normal().string();
+}
+
+std::optional<std::string> revision_to_record(const std::string& id, const std::string& revision) {
+  if (is_local(HubKind::model, id) || revision == HubOptions{}.revision) return std::nullopt;
+  return revision;
 }
 
 std::string recorded_id(const std::string& id, const fs::path& file) {

@@ -11,13 +11,14 @@
 
 namespace anemll {
 
-at::Device choose_device(const std::string& wanted, int local_rank, bool usable) {
+at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable) {
   const bool have = at::hasCUDA();
-  if (wanted == "cuda" && !have) {
+  if (wanted == DeviceChoice::cuda && !have) {
     throw_usage("no GPU is visible to this build", "--device cuda",
                 "configure with the cuda preset on a machine with a GPU, or use --device cpu");
   }
-  if (wanted == "cpu" || !have || (!usable && wanted != "cuda")) return at::Device(at::kCPU);
+  const bool gpu = wanted == DeviceChoice::cuda || (wanted == DeviceChoice::automatic && have && usable);
+  if (!gpu) return at::Device(at::kCPU);
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank));
 }
 

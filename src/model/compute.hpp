@@ -1,15 +1,15 @@
 // Where and with how many threads a program computes: choices that every program makes alike.
 #pragma once
 
-#include <string>
+#include "anemll/model/compute_options.hpp"
 
 #include <c10/core/Device.h>
 
 namespace anemll {
 
-/// `wanted`: auto, cpu or cuda. `auto` takes this host's GPU number `local_rank` when there is one and
-/// `usable` says that the ranks could work together on GPUs. A usage error when cuda is wanted and absent.
-at::Device choose_device(const std::string& wanted, int local_rank, bool usable);
+/// `automatic` takes this host's GPU number `local_rank` when there is one and `usable` says that the ranks
+/// could work together on GPUs. A usage error when cuda is wanted and absent.
+at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable);
 
 /// Sets the intra-op threads of this process by choose_threads (anemll/core/threads.hpp), logs what decided
 /// and returns the number.

@@ -56,6 +56,7 @@ QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
   read(object, "config_preset", keys.config_preset, path);
   if (const Json* value = find(object, "model_id"); value != nullptr && value->is_string())
     keys.model_id = value->get<std::string>();
+  read(object, "model_revision", keys.model_revision, path);
   if (const Json* value = find(object, "force_positive_scales")) {
     if (!value->is_boolean()) wrong(path, "force_positive_scales", "true or false");
     keys.force_positive_scales = value->get<bool>();

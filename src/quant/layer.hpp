@@ -4,6 +4,7 @@
 #pragma once
 
 #include "anemll/core/tensor.hpp"
+#include "anemll/quant/layer_modes.hpp"
 #include "anemll/quant/quant_spec.hpp"
 #include "src/model/linear.hpp"
 
@@ -52,7 +53,6 @@ struct LayerTensor {
 using LayerTensors = std::map<std::string, at::Tensor, std::less<>>;
 
 /// How a layer computes in training.
-enum class ForwardMode { materialised, automatic, batched, loop };
 struct LayerNumerics {
   ForwardMode forward = ForwardMode::materialised;
   bool ste = false;  ///< round to half what FP16 hardware will round

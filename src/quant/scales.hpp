@@ -2,16 +2,13 @@
 // estimate. Runs on the CPU in double precision; deterministic. Any thread.
 #pragma once
 
+#include "anemll/quant/layer_modes.hpp"
+
 #include <cstdint>
 
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
-
-enum class SvdFloor {
-  reference,  ///< singular values below max(0.01 s0, 0.01) are raised to it
-  none,
-};
 
 struct InitialScales {
   at::Tensor scale_A;         ///< [out, r], orthonormal columns (up to r = out)

@@ -118,7 +118,9 @@ std::string inspection(const PrecomputeOptions& o, const TeacherInputs& teacher,
     for (const std::string& example : read.report.bad_examples) out += "  " + printable(example) + '\n';
   }
   out += "template: " +
-         (teacher.chat ? teacher.chat->name() + ", --enable_thinking " + o.enable_thinking : "none") + '\n';
+         (teacher.chat ? teacher.chat->name() + ", --enable_thinking " + choice_name(o.enable_thinking)
+                       : "none") +
+         '\n';
   add_parts(out, read.inventory);
   add_size(out, o, teacher, read.packed);
   std::size_t number_of = 0;

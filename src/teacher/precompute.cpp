@@ -37,7 +37,7 @@ PayloadOptions payload_options(const PrecomputeOptions& o, const Plan& plan) {
   payload.payloads = plan.shape.payloads();
   payload.train_temperature = plan.shape.lse_train_temperature > 0 ? plan.shape.lse_train_temperature : 1.0;
   payload.seed = static_cast<std::uint64_t>(o.seed);
-  payload.negatives_avoid_topk = o.compat == "none";
+  payload.negatives_avoid_topk = o.compat == Compat::none;
   return payload;
 }
 
@@ -182,7 +182,7 @@ void publish(const PrecomputeOptions& o, Workspace& workspace) {
   const fs::path cache = Workspace::cache_folder(workspace.folder());
   remove_unplanned(workspace.plan(), cache);
   write_cache_index(workspace.plan(), cache);
-  if (o.format == "hdf5") {
+  if (o.format == ShardFormat::hdf5) {
     workspace.publish(cache);
   } else {
     const bool replace = workspace.replaces() || fs::exists(o.output_dir);
@@ -193,10 +193,10 @@ void publish(const PrecomputeOptions& o, Workspace& workspace) {
 }
 
 /// Hosts that would compute in another precision, before any of them starts. Collective.
-void compare_hosts(at::Device device, const std::string& dtype, Communicator& comm) {
+void compare_hosts(at::Device device, Precision dtype, Communicator& comm) {
   Agreement hosts(ExitCode::usage, "say it for all hosts: --device cpu or cuda, --dtype fp32 or bf16");
   hosts.add("device", device.is_cuda() ? "cuda" : "cpu");
-  hosts.add("dtype", dtype);
+  hosts.add("dtype", choice_name(dtype));
   hosts.check(comm);
 }
 
@@ -216,9 +216,9 @@ void compare_inputs(const ModelFiles& teacher, const fs::path& tokens, Communica
   inputs.check(comm);
 }
 
-std::string choose_dtype(const PrecomputeOptions& o, at::Device device) {
-  if (o.dtype != "auto") return o.dtype;
-  return device.is_cuda() || cpu_has_bf16() ? "bf16" : "fp32";
+Precision choose_dtype(const PrecomputeOptions& o, at::Device device) {
+  if (o.dtype != Precision::automatic) return o.dtype;
+  return device.is_cuda() || cpu_has_bf16() ? Precision::bf16 : Precision::fp32;
 }
 
 }  // namespace
@@ -231,13 +231,13 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   // Ranks never exchange tensors here, so GPUs need no communication library.
   const at::Device device = choose_device(o.device, local_rank, true);
   const int threads = set_compute_threads(static_cast<int>(o.threads), local_size);
-  const std::string dtype = choose_dtype(o, device);
+  const Precision dtype = choose_dtype(o, device);
   compare_hosts(device, dtype, comm);
 
   Prepared prepared;
   std::string plan_text, teacher_path, folder;
   on_root(comm, [&] {
-    prepared = prepare_precompute(o, dtype, threads);
+    prepared = prepare_precompute(o, choice_name(dtype), threads);
     if (prepared.workspace->state() == Workspace::State::complete) return;
     plan_text = write_plan(prepared.workspace->plan());
     teacher_path = prepared.teacher_path;
@@ -267,7 +267,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   {
     const ModelFiles files = load_model_files(teacher_path);
     compare_inputs(files, Workspace::tokens_file(folder), comm);
-    TeacherPass teacher(files, device, dtype == "bf16" ? at::kBFloat16 : at::kFloat, plan.shape,
+    TeacherPass teacher(files, device, dtype == Precision::bf16 ? at::kBFloat16 : at::kFloat, plan.shape,
                         payload_options(o, plan));
     signal = make_shards(comm, plan, folder, teacher, tokens);
   }

@@ -8,7 +8,7 @@ namespace {
 using Facts = PrecomputeFacts;
 
 bool plain(const Facts& f) {
-  return f.options.dataset_format == "plain";
+  return f.options.dataset_format == RecordFormat::plain;
 }
 bool local(const Facts& f) {
   return f.local_teacher && f.local_dataset;
@@ -20,13 +20,13 @@ bool shuffles(const Facts& f) {
 }  // namespace
 
 std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
-  const auto without_template = [](const Facts& f) { return f.options.enable_thinking == "none"; };
+  const auto without_template = [](const Facts& f) { return f.options.enable_thinking == Thinking::none; };
   return {
       {"teacher_revision", "on a local teacher: revisions are the hub's",
        [](const Facts& f) { return f.local_teacher; }},
       {"dataset_revision", "on local data: revisions are the hub's",
        [](const Facts& f) { return f.local_dataset; }},
-      {"cache_dir", "on local files: it is the hub's cache, --output_dir is the folder to make", local},
+      {"hub-cache", "on local files: it is the hub's cache, --output_dir is the folder to make", local},
       {"hf_token", "on local files: nothing is asked of the hub", local},
       {"hf_token", "with --local_files_only: nothing is asked of the hub",
        [](const Facts& f) { return f.options.local_files_only; }},

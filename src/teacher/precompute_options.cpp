@@ -1,5 +1,6 @@
 // The table of anemll_precompute: the only place that spells its options.
-#include "anemll/datasets/dataset.hpp"
+#include "anemll/core/common_options.hpp"
+#include "anemll/hub/hub_options.hpp"
 #include "anemll/teacher/precompute.hpp"
 
 #include <algorithm>
@@ -13,14 +14,12 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
                     "Runs a teacher over a text dataset and writes the KD cache that anemll_train streams.",
                     "ANEMLL_PRECOMPUTE");  // ANEMLL_CACHE_DIR is the trainer's KD cache, not the hub cache
   table.group("Teacher");
-  table.add("teacher_model_name_or_path", &o.teacher,
-            "folder of a Hugging Face model, a .gguf file, or org/name on the hub");
-  table.add("teacher_revision", &o.teacher_revision, "branch, tag or commit of the teacher on the hub");
-  table.add_choice("dtype", &o.dtype, "of the matrix products; auto: bf16 where the processor multiplies it",
-                   {"auto", "fp32", "bf16"});
-  table.add_choice("device", &o.device, "where to compute", {"auto", "cpu", "cuda"});
-  table.add("threads", &o.threads, "per rank; 0: the processors shared out over the ranks of this host", 0,
-            4096);
+  add_model_option(table, "teacher_model_name_or_path", &o.teacher,
+                   "folder of a Hugging Face model, a .gguf file, or org/name on the hub");
+  add_revision_option(table, "teacher_revision", &o.teacher_revision, "the teacher");
+  table.add_choice("dtype", &o.dtype, "of the matrix products; auto: bf16 where the processor multiplies it");
+  add_device_option(table, &o.device);
+  add_threads_option(table, &o.threads);
 
   table.group("Text");
   table.add("dataset_name", &o.dataset,
@@ -30,14 +29,13 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("dataset_config_name", &o.dataset_config,
             "configuration of the dataset, as its card or a sub-folder names it");
   table.add("dataset_split", &o.dataset_split, "split of the dataset");
-  table.add("dataset_revision", &o.dataset_revision, "branch, tag or commit of the dataset on the hub");
-  table.add_choice("dataset_format", &o.dataset_format, "how records become documents", dataset_formats());
+  add_revision_option(table, "dataset_revision", &o.dataset_revision, "the dataset");
+  table.add_choice("dataset_format", &o.dataset_format, "how records become documents");
   table.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
   table.add_choice(
       "enable_thinking", &o.enable_thinking,
       "chat texts: without thinking blocks, with them, both (two texts), messages without a template, "
-      "or all three",
-      {"false", "true", "both", "none", "all"});
+      "or all three");
   table.add("chat-template", &o.chat_template,
             "use these rules instead of the model's: qwen3, chatml, smollm2");
   table.add_flag("no-template", &o.no_template,
@@ -47,15 +45,16 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("shuffle_buffer", &o.shuffle_buffer, "records of that buffer; 0 keeps the order", 0, 100000000);
   table.add("max-bad-records", &o.max_bad_records,
             "records that cannot be read and are passed over; one more is an error", 0, INT64_MAX);
-  table.add_flag("strict", &o.strict, "anything of the inputs that is not used is an error");
+  add_strict_option(table, &o.strict, "the inputs");
   table.add_flag("inspect", &o.inspect,
                  "show what would be made (files, roles and keys, text, size, samples) and make nothing");
   table.add("seed", &o.seed, "of shuffle, hold-out and negatives", 0, INT64_MAX);
 
   table.group("Hub");
-  table.add("cache_dir", &o.hub_cache, "hub cache (not the KD cache; default HF_HUB_CACHE, HF_HOME, ...)");
-  table.add("hf_token", &o.hub_token, "access token (default HF_TOKEN or the token file)");
-  table.add_flag("local_files_only", &o.local_files_only, "never use the network");
+  add_hub_cache_option(table, &o.hub_cache);
+  table.add_alias("hub-cache", "cache_dir");  // the reference's name, which means the KD cache elsewhere
+  add_hub_token_option(table, "hf_token", &o.hub_token);
+  add_local_files_option(table, "local_files_only", &o.local_files_only);
   table.add_flag("resume_download", &o.resume_download, "no effect: downloads always resume");
 
   table.group("Cache");
@@ -74,21 +73,18 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("batch_size", &o.batch_size,
             "sequences per forward pass of a rank: the unit of work and of resuming", 1, 1 << 16);
   table.add("shard_size", &o.shard_size, "sequences per shard, rounded up to whole batches", 1, 1 << 24);
-  table.add_choice("format", &o.format, "HDF5 shards, or the reference's .pt shards", {"hdf5", "pt"});
+  table.add_choice("format", &o.format, "HDF5 shards, or the reference's .pt shards");
   table.add_choice(
       "compat", &o.compat,
       "reference: no hold-out, top-k payload, whole batches only, shards of 8 batches or a multiple, "
-      "GPT-2 tokenizers without their digit rule",
-      {"none", "reference"});
+      "GPT-2 tokenizers without their digit rule");
   table.add_flag("resume", &o.resume, "go on where an earlier run stopped; leaves a finished cache as it is");
   table.add_flag("overwrite", &o.overwrite, "start anew and replace what is there");
   for (const char* name : {"wandb_project", "wandb_run_name", "wandb_entity"}) {
     table.add_refused(name, true, "this program does not log to W&B",
                       "leave the option out; progress is on stderr");
   }
-  for (const char* path : {"teacher_model_name_or_path", "dataset_name", "output_dir"}) table.mark_path(path);
-  table.mark_own("threads");   // hosts may have other numbers of processors
-  table.mark_own("hf_token");  // a secret that only rank 0 needs
+  for (const char* path : {"dataset_name", "output_dir"}) table.mark_path(path);
   return table;
 }
 
@@ -131,8 +127,8 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");
-  const bool plain_payload = o.compat == "reference" || o.format == "pt";
-  const std::string why = o.compat == "reference" ? "--compat reference" : "--format pt";
+  const bool plain_payload = o.compat == Compat::reference || o.format == ShardFormat::pt;
+  const std::string why = o.compat == Compat::reference ? "--compat reference" : "--format pt";
   if (plain_payload) {
     if (!given.given("payload")) o.payloads = {Payload::topk};
     if (!given.given("holdout")) o.holdout = 0;

@@ -55,10 +55,11 @@ std::string utc_now() {
 /// The rules for chat texts; none for plain ones and where the user wants none.
 std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
                                             const std::string& teacher) {
-  if (o.dataset_format == "plain" || o.no_template || o.enable_thinking == "none") return std::nullopt;
+  if (o.dataset_format == RecordFormat::plain || o.no_template || o.enable_thinking == Thinking::none)
+    return std::nullopt;
   const ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
                                             : ChatTemplate::recognise(text.chat_template, teacher);
-  const std::string notice = thinking_notice(chat, thinking_named(o.enable_thinking));
+  const std::string notice = thinking_notice(chat, o.enable_thinking);
   if (!notice.empty()) log_info(notice);
   return chat;
 }
@@ -85,9 +86,9 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
           {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
           {"dataset_revision", o.dataset_revision},
           {"dataset_split", o.dataset_split},
-          {"dataset_format", o.dataset_format},
+          {"dataset_format", choice_name(o.dataset_format)},
           {"dataset_text_field", o.text_field},
-          {"enable_thinking", o.enable_thinking},
+          {"enable_thinking", choice_name(o.enable_thinking)},
           {"shuffle", o.shuffle},
           {"streaming", o.streaming},
           {"shuffle_buffer", o.shuffle_buffer},
@@ -102,8 +103,8 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const Mod
           {"batch_size", o.batch_size},
           {"shard_size", o.shard_size},
           {"dtype", dtype},
-          {"format", o.format},
-          {"compat", o.compat}};
+          {"format", choice_name(o.format)},
+          {"compat", choice_name(o.compat)}};
 }
 
 /// The reference's meta.json keys, and under "anemll" what it has no key for.
@@ -119,9 +120,9 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
           {"dataset_name", o.dataset},
           {"dataset_config_name", identity["dataset_config_name"]},
           {"dataset_split", o.dataset_split},
-          {"dataset_format", o.dataset_format},
+          {"dataset_format", choice_name(o.dataset_format)},
           {"dataset_text_field", o.text_field},
-          {"chat_thinking", o.enable_thinking},
+          {"chat_thinking", choice_name(o.enable_thinking)},
           {"max_length", o.max_length},
           {"topk", o.topk},
           {"top_k", o.topk},
@@ -161,7 +162,7 @@ void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const 
              ", the weights rows for " + std::to_string(a.vocab_size) +
              "; a token without a row is an error where it occurs");
   }
-  if (o.topk + (o.rand_neg > 0 && o.compat == "none" ? 1 : 0) > a.vocab_size) {
+  if (o.topk + (o.rand_neg > 0 && o.compat == Compat::none ? 1 : 0) > a.vocab_size) {
     throw_usage("the vocabulary of " + std::to_string(a.vocab_size) + " is too small" +
                     (o.topk <= a.vocab_size ? ": the top-k leaves no id for the negatives" : ""),
                 "--topk " + std::to_string(o.topk), "ask for fewer");
@@ -177,12 +178,12 @@ void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const 
 
 /// Training rows wanted: the reference counts whole batches.
 std::int64_t rows_wanted(const PrecomputeOptions& o) {
-  if (o.compat == "none") return o.num_sequences;
+  if (o.compat == Compat::none) return o.num_sequences;
   return (o.num_sequences + o.batch_size - 1) / o.batch_size * o.batch_size;
 }
 
 std::int64_t shard_rows(const PrecomputeOptions& o) {
-  const std::int64_t step = o.compat == "none" ? o.batch_size : 8 * o.batch_size;
+  const std::int64_t step = o.compat == Compat::none ? o.batch_size : 8 * o.batch_size;
   return (o.shard_size + step - 1) / step * step;
 }
 
@@ -196,7 +197,7 @@ DatasetOptions dataset_options(const PrecomputeOptions& o) {
   reading.seed = static_cast<std::uint64_t>(o.seed);
   reading.streaming = o.streaming;
   reading.shuffle_buffer = o.shuffle_buffer;
-  reading.reference_rules = o.compat == "reference";
+  reading.reference_rules = o.compat == Compat::reference;
   reading.max_bad_records = o.max_bad_records;
   return reading;
 }
@@ -225,8 +226,8 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
   const HubSnapshot at = fetch_model(o.teacher, hub_options(o, o.teacher_revision), ModelUse::all);
   TeacherInputs inputs{at,
                        load_model_files(at.path),
-                       load_text_model(at.path, o.compat == "reference" ? TokenizerRules::transformers
-                                                                        : TokenizerRules::as_written),
+                       load_text_model(at.path, o.compat == Compat::reference ? TokenizerRules::transformers
+                                                                              : TokenizerRules::as_written),
                        {},
                        {}};
   inputs.parts = inputs.model.inventory;
@@ -252,7 +253,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   packing.holdout = o.holdout;
   packing.seed = reading.seed;
   packing.chat = teacher.chat;
-  packing.thinking = thinking_named(o.enable_thinking);
+  packing.thinking = o.enable_thinking;
   packing.thinking_asked = o.thinking_asked;
   packing.samples = samples;
   packing.vocabulary = teacher.model.architecture.vocab_size;
@@ -279,7 +280,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
 }
 
 std::int64_t rows_of(const PrecomputeOptions& o, std::int64_t blocks) {
-  return o.compat == "none" ? blocks : blocks / o.batch_size * o.batch_size;
+  return o.compat == Compat::none ? blocks : blocks / o.batch_size * o.batch_size;
 }
 
 Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {

@@ -1,7 +1,5 @@
 #include "src/teacher/variants.hpp"
 
-#include "anemll/core/error.hpp"
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -43,16 +41,6 @@ std::string why_no_thinking(const Document& document, std::size_t i, const std::
 }
 
 }  // namespace
-
-Thinking thinking_named(const std::string& name) {
-  if (name == "false") return Thinking::off;
-  if (name == "true") return Thinking::on;
-  if (name == "both") return Thinking::both;
-  if (name == "none") return Thinking::none;
-  if (name == "all") return Thinking::all;
-  throw_usage("unknown thinking variant: " + name, "--enable_thinking",
-              "one of false, true, both, none, all");
-}
 
 std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
                                          Thinking thinking) {

@@ -3,6 +3,7 @@
 
 #include "anemll/core/inventory.hpp"
 #include "anemll/datasets/dataset.hpp"
+#include "anemll/teacher/precompute_choices.hpp"
 #include "anemll/text/chat_template.hpp"
 
 #include <optional>
@@ -10,10 +11,6 @@
 #include <vector>
 
 namespace anemll {
-
-/// --enable_thinking of the reference.
-enum class Thinking { off, on, both, none, all };
-Thinking thinking_named(const std::string& name);
 
 /// Texts in the order of the reference: `on` is the template with thinking enabled; `off` with thinking
 /// disabled and every think block removed; `both` is off, on; `none` joins the contents of the messages by a

@@ -28,6 +28,26 @@ using namespace anemll;
 
 constexpr const char* kDefaultModel = "Qwen/Qwen3-0.6B";
 
+/// The model to snap against, and which commit of it where it is a name on the hub.
+struct ModelChoice {
+  std::string id;
+  HubOptions hub;
+};
+
+/// What the command line says, else what config.json beside the checkpoint recorded.
+ModelChoice choose_model(const SnapToolOptions& options, const V2Checkpoint& checkpoint) {
+  ModelChoice choice;
+  if (options.model_id) {
+    choice.id = *options.model_id;
+  } else {
+    const std::string recorded = checkpoint.keys.model_id.empty() ? kDefaultModel : checkpoint.keys.model_id;
+    choice.id = checkpoint.config.empty() ? recorded : recorded_id(recorded, checkpoint.config);
+    if (!checkpoint.keys.model_revision.empty()) choice.hub.revision = checkpoint.keys.model_revision;
+  }
+  if (options.model_revision) choice.hub.revision = *options.model_revision;
+  return choice;
+}
+
 /// Numbers on the command line that are not the checkpoint's: its shapes win, and the user is told.
 void tell_differences(const OptionTable& table, const SnapToolOptions& options, const QuantScheme& usual) {
   const auto compare = [&table](const char* flag, std::int64_t wanted, std::int64_t actual) {
@@ -79,25 +99,21 @@ int snap(int argc, char** argv) {
   SnapToolOptions options;
   OptionTable table = make_snap_table(options);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
-  tell_unread(unread_options(snap_option_effects(), options,
-                             [&](const std::string& name) { return table.given(name); }));
-
   const V2Checkpoint checkpoint = open_v2_checkpoint(options.checkpoint);
   refuse_adapters(checkpoint);
-  const std::string recorded = checkpoint.keys.model_id.empty() ? kDefaultModel : checkpoint.keys.model_id;
-  const std::string model_id = options.model_id            ? *options.model_id
-                               : checkpoint.config.empty() ? recorded
-                                                           : recorded_id(recorded, checkpoint.config);
+  const ModelChoice source = choose_model(options, checkpoint);
+  const std::string& model_id = source.id;
+  tell_unread(unread_options(snap_option_effects(), SnapFacts{options, model_id},
+                             [&](const std::string& name) { return table.given(name); }));
   const std::filesystem::path target = snap_target(options.output);
   const std::unique_ptr<OutputFolder> folder = take_snap_folder(target, options.checkpoint);
 
   SnapVerifyOptions verify;
-  verify.snap = {options.layout == "universal" ? AneLayout::universal : AneLayout::reference,
-                 options.fp16 || options.ane};
+  verify.snap = {options.layout, options.fp16 || options.ane};
 
   set_compute_threads(0, 1);
   verify.device = choose_device(options.device, 0, true);
-  const ModelFiles model = load_model_files(fetch_model(model_id, {}, ModelUse::weights).path);
+  const ModelFiles model = load_model_files(fetch_model(model_id, source.hub, ModelUse::weights).path);
   model.inventory.tell(model_id, options.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
@@ -116,7 +132,9 @@ int snap(int argc, char** argv) {
   write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
                                     student.files().tensors, verify.snap, casts));
   write_file(target.parent_path() / "config.json",
-             ane_config(quant.spec, verify.snap, {id_to_record(model_id), options.checkpoint}));
+             ane_config(quant.spec, verify.snap,
+                        {id_to_record(model_id), options.checkpoint,
+                         revision_to_record(model_id, source.hub.revision)}));
 
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;

@@ -3,9 +3,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/core/tool.hpp"
 #include "anemll/hub/hub.hpp"
+#include "anemll/hub/hub_options.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/text/utf8.hpp"
 
@@ -43,7 +45,7 @@ constexpr const char* kUsage =
 struct Settings {
   std::string model;
   std::string file;
-  bool local_files_only = false;
+  anemll::HubOptions hub;
   bool jsonl = false;
   bool skip_special = false;
 
@@ -177,9 +179,13 @@ void run_whole(const Tokenizer& tokenizer, bool encode, const Settings& settings
 
 /// Of a repository on the hub only the files about text are fetched.
 std::filesystem::path find_model(const Settings& settings) {
-  anemll::HubOptions options;
-  options.local_files_only = settings.local_files_only;
-  return anemll::fetch_model(settings.model, options, anemll::ModelUse::text).path;
+  return anemll::fetch_model(settings.model, settings.hub, anemll::ModelUse::text).path;
+}
+
+/// Options that only some runs read.
+std::vector<anemll::OptionEffect<Settings>> effects() {
+  return {{"model-revision", "on a local model: revisions are the hub's",
+           [](const Settings& s) { return anemll::is_local(anemll::HubKind::model, s.model); }}};
 }
 
 int run(bool encode, int argc, const char* const* argv) {
@@ -187,15 +193,18 @@ int run(bool encode, int argc, const char* const* argv) {
   OptionTable table(encode ? "anemll_tokenize encode" : "anemll_tokenize decode",
                     encode ? "Token ids of a text, without tokens that the text does not hold."
                            : "The text of token ids; bytes that are not UTF-8 become U+FFFD.");
-  table.add("model-id", &settings.model, "folder with tokenizer.json, .gguf file, or org/name on the hub");
+  anemll::add_model_option(table, "model-id", &settings.model,
+                           "folder with tokenizer.json, .gguf file, or org/name on the hub");
   table.require("model-id");
-  table.add_flag("local-files-only", &settings.local_files_only, "never use the network");
+  anemll::add_revision_option(table, "model-revision", &settings.hub.revision, "the model");
+  anemll::add_local_files_option(table, "local-files-only", &settings.hub.local_files_only);
   table.add_flag("jsonl", &settings.jsonl, "one JSON object a line, in and out");
   if (!encode) table.add_flag("skip-special-tokens", &settings.skip_special, "leave special tokens out");
   table.add_positional("FILE", &settings.file, "input; stdin when absent or -", false);
-  table.mark_path("model-id");
   table.mark_path("FILE");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  anemll::tell_unread(
+      unread_options(effects(), settings, [&](const std::string& name) { return table.given(name); }));
   const anemll::TextModel model = anemll::load_text_model(find_model(settings));
   model.inventory.tell(settings.model, false);
   if (settings.jsonl) {

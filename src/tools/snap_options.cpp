@@ -1,6 +1,9 @@
 #include "src/tools/snap_options.hpp"
 
+#include "anemll/core/common_options.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/hub/hub_options.hpp"
 
 #include <system_error>
 #include <vector>
@@ -17,15 +20,17 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.add("output", &o.output,
             "folder that gets model_state_dict.pt, config.json and snap_report.json (or a .pt path)");
   table.require("output");
-  table.add("model-id", &o.model_id,
-            "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json beside "
-            "the checkpoint)");
+  add_model_option(
+      table, "model-id", &o.model_id,
+      "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json beside "
+      "the checkpoint)");
+  add_revision_option(table, "model-revision", &o.model_revision, "the model",
+                      "that of config.json without --model-id, else main");
   table.group("Layout");
   table.add_flag("fp16", &o.fp16, "floats of quantised layers as saturated fp16; without it they stay fp32");
   table.add_flag("ane", &o.ane, "the same as --fp16");
   table.add_choice("layout", &o.layout,
-                   "universal: every converter reads it; reference: what the Python reference writes",
-                   {"universal", "reference"});
+                   "universal: every converter reads it; reference: what the Python reference writes");
   table.add("lut-bits", &o.lut_bits, "bits of MLP linears; the checkpoint's shapes win", 1, 8);
   table.add("attn-lut-bits", &o.attn_lut_bits, "bits of attention linears; the checkpoint's shapes win", 1,
             8);
@@ -35,16 +40,18 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.group("Verification");
   table.add("cache-dir", &o.cache_dir, "KD cache to score with; without it effective weights are compared");
   table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
-  table.add_choice("device", &o.device, "where to score", {"auto", "cpu", "cuda"});
-  table.add_flag("strict", &o.strict, "anything of the model's files that is not used is an error");
+  add_device_option(table, &o.device);
+  add_strict_option(table, &o.strict, "the model's files");
   table.add_flag("debug", &o.debug, "one line per linear");
-  for (const char* path : {"checkpoint", "output", "model-id", "cache-dir"}) table.mark_path(path);
+  for (const char* path : {"checkpoint", "output", "cache-dir"}) table.mark_path(path);
   return table;
 }
 
-std::vector<OptionEffect<SnapToolOptions>> snap_option_effects() {
+std::vector<OptionEffect<SnapFacts>> snap_option_effects() {
   return {{"samples", "without --cache-dir: nothing is scored",
-           [](const SnapToolOptions& o) { return !o.cache_dir; }}};
+           [](const SnapFacts& f) { return !f.options.cache_dir; }},
+          {"model-revision", "on a local model: revisions are the hub's",
+           [](const SnapFacts& f) { return is_local(HubKind::model, f.model_id); }}};
 }
 
 fs::path snap_target(const std::string& output) {

@@ -4,6 +4,8 @@
 #include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/core/output_folder.hpp"
+#include "anemll/model/compute_options.hpp"
+#include "src/export/ane_layout.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -19,22 +21,28 @@ struct SnapToolOptions {
   std::string output;
   bool fp16 = false;
   bool ane = false;
-  std::string layout = "universal";
+  AneLayout layout = AneLayout::universal;
   std::int64_t lut_bits = 2;
   std::int64_t attn_lut_bits = 4;
   std::int64_t scale_rank = 32;
   std::int64_t attn_scale_rank = 8;
   std::optional<std::string> model_id;
+  std::optional<std::string> model_revision;
   std::optional<std::string> cache_dir;
   std::int64_t samples = 40;
-  std::string device = "auto";
+  DeviceChoice device = DeviceChoice::automatic;
   bool strict = false;
   bool debug = false;
 };
 
 OptionTable make_snap_table(SnapToolOptions& options);
+/// What decides whether an option is read.
+struct SnapFacts {
+  const SnapToolOptions& options;
+  std::string model_id;  ///< of the command line or of config.json
+};
 /// Options that only some snaps read.
-std::vector<OptionEffect<SnapToolOptions>> snap_option_effects();
+std::vector<OptionEffect<SnapFacts>> snap_option_effects();
 
 /// The file that --output means: itself when it ends in .pt, else model_state_dict.pt in that folder.
 std::filesystem::path snap_target(const std::string& output);

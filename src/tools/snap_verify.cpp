@@ -127,7 +127,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
   report.file_bytes = std::filesystem::file_size(file);
   report.half = options.snap.half;
   const bool universal = options.snap.layout == AneLayout::universal;
-  report.layout = universal ? "universal" : "reference";
+  report.layout = choice_name(options.snap.layout);
   report.gate = universal ? Consumer::raw : Consumer::reference;
   const std::size_t gate = index_of(report.gate);
 

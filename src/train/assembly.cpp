@@ -104,11 +104,10 @@ std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& ca
   reading.rank = run.place.comm.rank();
   reading.world = run.place.comm.size();
   reading.vocab_size = model.vocab_size;
-  reading.payloads = training_payloads(objective_of(o));
+  reading.payloads = training_payloads(o.kd_objective);
   reading.first_step = run.state ? run_state_of(*run.state).step * o.accumulation_steps : 0;
-  return std::make_unique<Prefetcher>(cache,
-                                      o.order == "shuffle" ? OrderKind::shuffle : OrderKind::sequential,
-                                      o.batch_size, static_cast<std::uint64_t>(o.seed), reading);
+  return std::make_unique<Prefetcher>(cache, o.order, o.batch_size, static_cast<std::uint64_t>(o.seed),
+                                      reading);
 }
 
 /// Memory and suspicious settings.
@@ -140,7 +139,7 @@ Student make_student(const Assembly& run, const ModelFiles& files, const SourceP
   log_info(describe(source));
   const bool ste = choose_ste(o);
   if (source.checkpoint) return Student::from_checkpoint(files, *source.checkpoint, spec, ste, device);
-  const InitOptions init{o.svd_floor == "none" ? SvdFloor::none : SvdFloor::reference, o.fast_init, ste};
+  const InitOptions init{o.svd_floor, o.fast_init, ste};
   return Student::from_scratch(files, spec, init, device, run.place.comm);
 }
 
@@ -149,7 +148,7 @@ void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& sourc
   run.student = std::make_unique<Student>(make_student(run, files, source));
   run.selection = select_trained(*run.student, run.options);
   assert(run.selection.parameters->numel() == source.trained_values);
-  run.student->set_numerics({choose_forward(run.options), choose_ste(run.options)});
+  run.student->set_numerics({run.options.forward, choose_ste(run.options)});
   run.student->decoder().set_gradient_checkpointing(run.options.gradient_checkpointing);
   run.student->set_training(run.place.compute);
 }
@@ -169,8 +168,8 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   run.state = find_state(options, run.output.get(), comm);
   check_source(run);
 
-  const std::string model_path =
-      find_model(options.model_id, options.eval_text ? ModelUse::all : ModelUse::weights, comm);
+  const std::string model_path = find_model(options.model_id, options.model_revision,
+                                            options.eval_text ? ModelUse::all : ModelUse::weights, comm);
   const Architecture model = read_architecture(model_path);
   const std::string cache_path = open_cache(options, comm);
   run.data = open_data(run, cache_path, model);
@@ -190,7 +189,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   }
   tell_plan(run, model, source);
 
-  const KdObjective objective = objective_of(options);
+  const KdObjective objective = options.kd_objective;
   StudentHead head{{}, model.hidden_size};
   if (cache.hidden > 0) head.sha256 = head_sha256(base);
   check_objective(objective, options.temperature, cache, head,

@@ -159,7 +159,8 @@ Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFi
 
   if (options.eval_text) check_text(options, base);
   if (options.teacher_model) {
-    sources.teacher = load_model_files(find_model(*options.teacher_model, ModelUse::weights, comm));
+    sources.teacher = load_model_files(
+        find_model(*options.teacher_model, options.teacher_revision, ModelUse::weights, comm));
     compare_model("teacher", *sources.teacher, comm);
     on_root(comm, [&] { sources.teacher->inventory.tell(*options.teacher_model, options.strict); });
     check_teacher(*sources.teacher, base, cache, comm);

@@ -50,10 +50,9 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
   const std::int64_t rows = std::min((o.batch_size + world_size - 1) / world_size, cache.sequences);
   const std::int64_t tokens = rows * cache.length;
   const std::int64_t kept_layers = o.gradient_checkpointing ? 1 : a.layer_count();
-  const bool materialised = o.forward == "materialised";
+  const bool materialised = o.forward == ForwardMode::materialised;
   const std::int64_t head = a.vocab_size * a.hidden_size;
-  const KdObjective objective = objective_of(o);
-  const bool exact = objective == KdObjective::exact;
+  const bool exact = o.kd_objective == KdObjective::exact;
   const bool divergences = o.eval_samples > 0 && (cache.hidden > 0 || o.eval_text || o.teacher_model);
   const std::int64_t hidden = a.hidden_size * 2;
   const std::int64_t sequence = cache.length * 5 + cache.positions * (cache.topk * 6 + (exact ? hidden : 0));

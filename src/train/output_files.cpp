@@ -132,7 +132,7 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
   const std::string preset = preset_name(student.spec());
   const std::string stem = "v2_" + (preset.empty() ? "custom" : preset) + "_";
   const std::string time = timestamp();
-  const std::string full = stem + options_.dtype + "_" + time + ".pt";
+  const std::string full = stem + choice_name(options_.dtype) + "_" + time + ".pt";
   const std::string half = stem + "fp16_" + time + ".pt";
   // Under --dtype fp16 both have one name, and the half-precision file is the one that stays.
   if (full != half) write_state_dict(folder_ / full, student);
@@ -152,6 +152,8 @@ void OutputFiles::write_config(const Student& student, std::optional<double> fin
   nlohmann::ordered_json config;
   config["version"] = "v2";
   config["model_id"] = id_to_record(options_.model_id);
+  if (const auto revision = revision_to_record(options_.model_id, options_.model_revision))
+    config["model_revision"] = *revision;
   config["config_preset"] = preset.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(preset);
   config["lut_bits"] = bits_of(scheme.mlp_lut);
   config["mlp_lut_bits"] = bits_of(scheme.mlp_lut);

@@ -22,6 +22,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"from-scratch", OnResume::no_effect},
     {"v2-checkpoint", OnResume::no_effect},
     {"model-id", OnResume::free},  // its fingerprint is the identity, its place may change
+    {"model-revision", OnResume::free},
     {"cache-dir", OnResume::free},
     {"output-dir", OnResume::free},
     {"order", OnResume::identity},
@@ -73,6 +74,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"eval-chunks", OnResume::free},
     {"eval-text-always", OnResume::free},
     {"teacher-model", OnResume::free},
+    {"teacher-revision", OnResume::free},
     {"logging-steps", OnResume::free},
     {"save-steps", OnResume::free},
     {"state-steps", OnResume::free},

@@ -8,8 +8,6 @@
 #include "anemll/quant/presets.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/distill/evaluator.hpp"
-#include "src/distill/kd_loss.hpp"
-#include "src/quant/layer.hpp"
 #include "src/train/schedule.hpp"
 #include "src/train/source_plan.hpp"
 
@@ -26,19 +24,18 @@ namespace anemll {
 at::Device choose_device(const TrainOptions& options, int local_rank, int world_size);
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device);
 bool choose_ste(const TrainOptions& options);
-ForwardMode choose_forward(const TrainOptions& options);
 /// Sets LibTorch's thread count for this rank and returns it.
 int set_threads(const TrainOptions& options, int local_ranks);
 ScheduleOptions schedule_of(const TrainOptions& options);
 
-KdObjective objective_of(const TrainOptions& options);
 Evaluator::Protocol evaluation_protocol(const TrainOptions& options);
 
 /// Supervised positions per input token of a row without masked tokens.
 double positions_per_token(const KdCacheInfo& cache);
 
-/// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. Collective.
-std::string find_model(const std::string& id, ModelUse use, Communicator& comm);
+/// The folder or file of a model given by path or hub name; rank 0 downloads it when it has to. `revision`
+/// counts for hub names. Collective.
+std::string find_model(const std::string& id, const std::string& revision, ModelUse use, Communicator& comm);
 
 /// What a resumed run must share with the one that saved: model, data, batch, order, scheme, what is trained
 /// (JSON object).

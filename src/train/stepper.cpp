@@ -46,7 +46,7 @@ double seconds_since(Clock::time_point started) {
 
 KdLossOptions loss_options(const TrainOptions& o, std::int64_t completed) {
   KdLossOptions loss;
-  loss.objective = objective_of(o);
+  loss.objective = o.kd_objective;
   loss.temperature = o.temperature;
   loss.sampled_ce_weight = o.sampled_ce_weight;
   if (o.no_full_logits) return loss;
@@ -117,7 +117,7 @@ void Stepper::pace_checks(double seconds) {
 KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last) {
   keep_supervised(batch);
   BatchTensors tensors = to_tensors(batch, run_.place.device);
-  add_payloads(tensors, objective_of(run_.options), run_.options.temperature, run_.data->info());
+  add_payloads(tensors, run_.options.kd_objective, run_.options.temperature, run_.data->info());
   const KdLossOptions loss = loss_options(run_.options, completed);
   if (loss.sampled_ce_weight > 0) {
     tensors.targets.negatives =

@@ -2,6 +2,7 @@
 #include "src/train/suspicions.hpp"
 
 #include "anemll/core/log.hpp"
+#include "anemll/hub/hub.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -192,6 +193,14 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
   const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
   const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
   return {
+      {"model-revision", "on a local model: revisions are the hub's",
+       [](const Facts& f) { return is_local(HubKind::model, f.options.model_id); }},
+      {"teacher-revision", "without --teacher-model",
+       [](const Facts& f) { return !f.options.teacher_model; }},
+      {"teacher-revision", "on a local teacher: revisions are the hub's",
+       [](const Facts& f) {
+         return f.options.teacher_model && is_local(HubKind::model, *f.options.teacher_model);
+       }},
       {"min-lr-ratio", "with --constant-lr", [](const Facts& f) { return f.options.constant_lr; }},
       {"hard-top1", "with --no-full-logits", no_hard},
       {"hard-top1-end", "with --no-full-logits", no_hard},
@@ -205,14 +214,16 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"freeze-mags-mlp", "with --freeze-mags, which freezes them all",
        [](const Facts& f) { return f.options.freeze_mags; }},
       {"mixed-precision", "with --precision, which decides",
-       [](const Facts& f) { return f.options.precision != "auto"; }},
+       [](const Facts& f) { return f.options.precision != Precision::automatic; }},
       {"eval-ctx", "without --eval-text", no_text},
       {"eval-chunks", "without --eval-text", no_text},
       {"eval-steps", "with --eval-samples 0", no_evaluation},
       {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},
       {"bucket-mib", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
       {"seed", "with --order sequential",
-       [](const Facts& f) { return f.options.order == "sequential" && f.options.sampled_ce_weight == 0; }},
+       [](const Facts& f) {
+         return f.options.order == OrderKind::sequential && f.options.sampled_ce_weight == 0;
+       }},
   };
 }
 

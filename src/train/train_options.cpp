@@ -1,7 +1,9 @@
 // The options table of anemll_train.
 #include "anemll/train/train_options.hpp"
 
+#include "anemll/core/common_options.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/hub/hub_options.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -19,7 +21,8 @@ void add_source(OptionTable& t, TrainOptions& o) {
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
   t.add_refused("v1-checkpoint", true, "V1 checkpoints cannot be read yet",
                 "start with --from-scratch, or convert the file to V2 with the Python reference");
-  t.add("model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
+  add_model_option(t, "model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
+  add_revision_option(t, "model-revision", &o.model_revision, "the model");
 }
 
 void add_data(OptionTable& t, TrainOptions& o) {
@@ -29,7 +32,7 @@ void add_data(OptionTable& t, TrainOptions& o) {
   t.require("cache-dir");
   t.add("output-dir", &o.output_dir,
         "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
-  t.add_choice("order", &o.order, "sample order", {"shuffle", "sequential"});
+  t.add_choice("order", &o.order, "sample order");
   t.add("seed", &o.seed, "seed of sample order and sampled negatives", 0, kMany);
 }
 
@@ -42,7 +45,7 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
   t.add("attn-rank", &o.attn_rank, "scale rank of attention linears", 1, 4096);
   t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
-  t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init", {"reference", "none"});
+  t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init");
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
 }
 
@@ -65,8 +68,7 @@ void add_loss(OptionTable& t, TrainOptions& o) {
       "kd-objective", &o.kd_objective,
       "distillation term: topk renormalises inside the cached ids, as the reference does; topk-tail takes "
       "true probabilities and one bucket for all other ids (cache with lse); exact takes the whole "
-      "vocabulary (cache with hidden states)",
-      {"topk", "topk-tail", "exact"});
+      "vocabulary (cache with hidden states)");
   t.add("temperature", &o.temperature, "distillation temperature", 1e-3, 1e3);
   t.add("hard-top1", &o.hard_top1, "weight of the cross-entropy to the teacher's first choice", 0, kAny);
   t.add("hard-top1-end", &o.hard_top1_end, "anneal --hard-top1 linearly to this value", 0, kAny);
@@ -90,24 +92,18 @@ void add_trainable(OptionTable& t, TrainOptions& o) {
 void add_numerics(OptionTable& t, TrainOptions& o) {
   t.group("Numerics and speed");
   t.add_choice("forward", &o.forward,
-               "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)",
-               {"materialised", "auto", "batched", "loop"});
+               "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)");
   t.add_choice("ste", &o.ste,
-               "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16",
-               {"auto", "on", "off"});
+               "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16");
   t.add_choice("precision", &o.precision,
-               "GEMM precision; auto: bf16 where the hardware has it and --mixed-precision holds",
-               {"auto", "fp32", "bf16"});
+               "GEMM precision; auto: bf16 where the hardware has it and --mixed-precision holds");
   t.add_switch("mixed-precision", &o.mixed_precision,
                "allow bf16 GEMMs (parameters and evaluation stay fp32)");
   t.add_choice("dtype", &o.dtype,
-               "label in file names; bf16 and fp16 turn --ste auto off; compute type: --precision",
-               {"fp32", "bf16", "fp16"});
+               "label in file names; bf16 and fp16 turn --ste auto off; compute type: --precision");
   t.add_flag("gradient-checkpointing", &o.gradient_checkpointing, "recompute each layer in backward");
-  t.add_choice("device", &o.device, "where to compute; auto: a GPU when this build and machine have one",
-               {"auto", "cpu", "cuda"});
-  t.add("threads", &o.threads, "threads per rank; 0: the usable processors shared by the ranks of a host", 0,
-        4096);
+  add_device_option(t, &o.device);
+  add_threads_option(t, &o.threads);
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
 }
 
@@ -122,10 +118,12 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);
   t.add("eval-chunks", &o.eval_chunks, "chunks of --eval-text, from its start; 0: all", 0, 1 << 20);
   t.add_flag("eval-text-always", &o.eval_text_always, "score --eval-text at every evaluation");
-  t.add("teacher-model", &o.teacher_model,
-        "teacher to run for evaluations, also in place of the cache's hidden states (default: none without "
-        "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
-        "cache does not name another teacher)");
+  add_model_option(
+      t, "teacher-model", &o.teacher_model,
+      "teacher to run for evaluations, also in place of the cache's hidden states (default: none without "
+      "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
+      "cache does not name another teacher)");
+  add_revision_option(t, "teacher-revision", &o.teacher_revision, "--teacher-model");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
   t.add("save-steps", &o.save_steps,
         "steps between checkpoints, each a state and a .pt; 0: at new bests, at the end and on a signal only",
@@ -136,7 +134,7 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("resume", &o.resume,
         "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "
         "that holds some (run/state/step_..., run/earlier-1)");
-  t.add_flag("strict", &o.strict, "anything of the model's files that is not used is an error");
+  add_strict_option(t, &o.strict, "the model's files");
   t.add_flag("dry-run", &o.dry_run, "check everything, print the memory plan, stop before step 1");
   const std::string later = "experiment tracking is not part of this build";
   const std::string hint = "training_log.csv and metrics.jsonl in the output folder hold every figure";
@@ -162,11 +160,8 @@ OptionTable make_train_table(TrainOptions& options) {
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
-  for (const char* path :
-       {"v2-checkpoint", "model-id", "cache-dir", "output-dir", "eval-text", "teacher-model", "resume"}) {
+  for (const char* path : {"v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
     table.mark_path(path);
-  }
-  table.mark_own("threads");  // hosts may have other numbers of processors
   return table;
 }
 
@@ -189,9 +184,9 @@ void check_train_options(const TrainOptions& o) {
   if (o.train_norms_only && (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp)) {
     throw_usage("trains the norms and nothing else", "--train-norms-only", "drop the other selection flags");
   }
-  if (o.no_full_logits && o.kd_objective != "topk") {
+  if (o.no_full_logits && o.kd_objective != KdObjective::topk) {
     throw_usage("the objective looks at the whole vocabulary",
-                "--no-full-logits, --kd-objective " + o.kd_objective, "drop one of them");
+                "--no-full-logits, --kd-objective " + choice_name(o.kd_objective), "drop one of them");
   }
   if (o.eval_samples == 0 && (o.eval_text || o.teacher_model)) {
     throw_usage("there are no evaluations to score a text or run a teacher in", "--eval-samples 0",
@@ -200,7 +195,7 @@ void check_train_options(const TrainOptions& o) {
   if (o.eval_text_always && !o.eval_text) {
     throw_usage("there is no text to score", "--eval-text-always", "add --eval-text FILE, or drop the flag");
   }
-  if (o.dtype == "fp16" && !o.mixed_precision && o.precision == "auto") {
+  if (o.dtype == RunDtype::fp16 && !o.mixed_precision && o.precision == Precision::automatic) {
     throw_usage("training wholly in fp16 is not supported", "--dtype fp16 --no-mixed-precision",
                 "use --dtype bf16, or drop --no-mixed-precision");
   }

@@ -3,12 +3,15 @@
 // `-` and `_` are equal in names; help, errors and JSON have the spelling of the declaration.
 #pragma once
 
+#include "anemll/core/choices.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace anemll {
@@ -33,8 +36,11 @@ class OptionTable {
   void add(std::string name, std::optional<std::int64_t>* value, std::string help, std::int64_t min,
            std::int64_t max);
   void add(std::string name, std::optional<double>* value, std::string help, double min, double max);
-  /// One of `choices`.
-  void add_choice(std::string name, std::string* value, std::string help, std::vector<std::string> choices);
+  /// One of the words of the enum's table: see choices.hpp.
+  template <class E>
+  void add_choice(std::string name, E* value, std::string help) {
+    add_bound(std::move(name), bind_choice(value), std::move(help));
+  }
   /// --name sets true; a config file says `name = true|false`.
   void add_flag(std::string name, bool* value, std::string help);
   /// --name and --no-name.
@@ -81,6 +87,8 @@ class OptionTable {
   std::vector<std::string> names() const;
 
  private:
+  void add_bound(std::string name, BoundChoice value, std::string help);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -2,12 +2,24 @@
 // ask for any batch at any time.
 #pragma once
 
+#include "anemll/core/choices.hpp"
+
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace anemll {
 
 enum class OrderKind { shuffle, sequential };
+
+inline constexpr auto kOrderKinds = std::to_array<Choice<OrderKind>>({
+    {OrderKind::shuffle, "shuffle"},
+    {OrderKind::sequential, "sequential"},
+});
+constexpr std::span<const Choice<OrderKind>> choices_of(OrderKind) {
+  return kOrderKinds;
+}
 
 class SampleOrder {
  public:

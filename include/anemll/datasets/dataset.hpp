@@ -2,14 +2,17 @@
 // skip rules are those of the reference's cache script. One thread.
 #pragma once
 
+#include "anemll/core/choices.hpp"
 #include "anemll/core/inventory.hpp"
 #include "anemll/text/chat_template.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,11 +28,23 @@ struct Document {
   std::string where;
 };
 
-/// plain, alpaca, alpaca_chat, openhermes, sharegpt, dolly.
-const std::vector<std::string>& dataset_formats();
+/// What records look like.
+enum class RecordFormat { plain, alpaca, alpaca_chat, openhermes, sharegpt, dolly };
+
+inline constexpr auto kRecordFormats = std::to_array<Choice<RecordFormat>>({
+    {RecordFormat::plain, "plain"},
+    {RecordFormat::alpaca, "alpaca"},
+    {RecordFormat::alpaca_chat, "alpaca_chat"},
+    {RecordFormat::openhermes, "openhermes"},
+    {RecordFormat::sharegpt, "sharegpt"},
+    {RecordFormat::dolly, "dolly"},
+});
+constexpr std::span<const Choice<RecordFormat>> choices_of(RecordFormat) {
+  return kRecordFormats;
+}
 
 struct DatasetOptions {
-  std::string format = "plain";
+  RecordFormat format = RecordFormat::plain;
   std::string text_field = "text";
   std::string split = "train";        ///< of a folder's files, by their names: see choose_data_files
   std::optional<std::string> config;  ///< of the card, or a sub-folder: see choose_data_files

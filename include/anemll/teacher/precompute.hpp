@@ -8,6 +8,9 @@
 #include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/data/kd_columns.hpp"
+#include "anemll/datasets/dataset.hpp"
+#include "anemll/model/compute_options.hpp"
+#include "anemll/teacher/precompute_choices.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,8 +23,8 @@ struct PrecomputeOptions {
   // Teacher.
   std::string teacher = "Qwen/Qwen3-0.6B";
   std::string teacher_revision = "main";
-  std::string device = "auto";
-  std::string dtype = "auto";
+  DeviceChoice device = DeviceChoice::automatic;
+  Precision dtype = Precision::automatic;
   std::int64_t threads = 0;
 
   // Text.
@@ -29,9 +32,9 @@ struct PrecomputeOptions {
   std::optional<std::string> dataset_config;
   std::string dataset_split = "train";
   std::string dataset_revision = "main";
-  std::string dataset_format = "plain";
+  RecordFormat dataset_format = RecordFormat::plain;
   std::string text_field = "text";
-  std::string enable_thinking = "false";
+  Thinking enable_thinking = Thinking::off;
   bool thinking_asked = false;  ///< --enable_thinking was given
   std::optional<std::string> chat_template;
   bool no_template = false;
@@ -61,8 +64,8 @@ struct PrecomputeOptions {
   std::int64_t num_sequences = 20000;
   std::int64_t batch_size = 1;
   std::int64_t shard_size = 1024;
-  std::string format = "hdf5";
-  std::string compat = "none";
+  ShardFormat format = ShardFormat::hdf5;
+  Compat compat = Compat::none;
   bool resume = false;
   bool overwrite = false;
 };

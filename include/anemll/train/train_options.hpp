@@ -2,25 +2,61 @@
 // follow the Python reference; the table in train_options.cpp is the only place that spells them.
 #pragma once
 
+#include "anemll/core/choices.hpp"
 #include "anemll/core/options.hpp"
+#include "anemll/data/order.hpp"
+#include "anemll/distill/kd_objective.hpp"
+#include "anemll/model/compute_options.hpp"
+#include "anemll/quant/layer_modes.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace anemll {
+
+/// The reference's name for the precision of a run.
+enum class RunDtype { fp32, bf16, fp16 };
+
+inline constexpr auto kRunDtypes = std::to_array<Choice<RunDtype>>({
+    {RunDtype::fp32, "fp32"},
+    {RunDtype::bf16, "bf16"},
+    {RunDtype::fp16, "fp16"},
+});
+constexpr std::span<const Choice<RunDtype>> choices_of(RunDtype) {
+  return kRunDtypes;
+}
+
+/// Rounding to half with straight-through gradients.
+enum class SteChoice {
+  automatic,  ///< on with RunDtype::fp32
+  on,
+  off,
+};
+
+inline constexpr auto kSteChoices = std::to_array<Choice<SteChoice>>({
+    {SteChoice::automatic, "auto"},
+    {SteChoice::on, "on"},
+    {SteChoice::off, "off"},
+});
+constexpr std::span<const Choice<SteChoice>> choices_of(SteChoice) {
+  return kSteChoices;
+}
 
 struct TrainOptions {
   // Source: one of the two, or a state to resume.
   std::optional<std::string> v2_checkpoint;
   bool from_scratch = false;
   std::string model_id = "Qwen/Qwen3-0.6B";
+  std::string model_revision = "main";  ///< where model_id is a name on the hub
 
   // Data and output.
   std::string cache_dir;
   std::string output_dir = "runs/v2_output";
-  std::string order = "shuffle";
+  OrderKind order = OrderKind::shuffle;
   std::int64_t seed = 0;
 
   // Quantisation.
@@ -28,7 +64,7 @@ struct TrainOptions {
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
   std::int64_t group_size = 32;
   bool fast_init = false;
-  std::string svd_floor = "reference";
+  SvdFloor svd_floor = SvdFloor::reference;
 
   // Optimisation.
   std::int64_t max_steps = 1000;
@@ -42,7 +78,7 @@ struct TrainOptions {
   double weight_decay = 0.0;
 
   // Loss.
-  std::string kd_objective = "topk";
+  KdObjective kd_objective = KdObjective::topk;
   double temperature = 2.0;
   double hard_top1 = 0.2;
   std::optional<double> hard_top1_end;
@@ -60,13 +96,13 @@ struct TrainOptions {
   bool train_norms_only = false;
 
   // Numerics and speed.
-  std::string dtype = "fp32";
+  RunDtype dtype = RunDtype::fp32;
   bool mixed_precision = true;
-  std::string precision = "auto";
-  std::string forward = "materialised";
-  std::string ste = "auto";
+  Precision precision = Precision::automatic;
+  ForwardMode forward = ForwardMode::materialised;
+  SteChoice ste = SteChoice::automatic;
   bool gradient_checkpointing = false;
-  std::string device = "auto";
+  DeviceChoice device = DeviceChoice::automatic;
   std::int64_t threads = 0;
   double bucket_mib = 4;
 
@@ -78,6 +114,7 @@ struct TrainOptions {
   std::int64_t eval_chunks = 4;
   bool eval_text_always = false;
   std::optional<std::string> teacher_model;
+  std::string teacher_revision = "main";  ///< where teacher_model is a name on the hub
   std::int64_t logging_steps = 20;
   std::int64_t save_steps = 0;
   std::int64_t state_steps = 0;

@@ -2,6 +2,8 @@
 // Private to src/core; no Boost here. One thread.
 #pragma once
 
+#include "anemll/core/choices.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +17,7 @@ enum class OptionKind { value, flag, toggle, refused, positional, builtin };
 
 using OptionTarget =
     std::variant<std::monostate, std::string*, std::int64_t*, double*, bool*, std::optional<std::string>*,
-                 std::optional<std::int64_t>*, std::optional<double>*>;
+                 std::optional<std::int64_t>*, std::optional<double>*, BoundChoice>;
 
 struct OptionSpec {
   std::string name;
@@ -26,7 +28,6 @@ struct OptionSpec {
   OptionTarget target;
   std::int64_t int_min = 0, int_max = 0;
   double real_min = 0, real_max = 0;
-  std::vector<std::string> choices;
   bool takes_value = true;
   bool required = false;
   bool is_path = false;            ///< see OptionTable::mark_path

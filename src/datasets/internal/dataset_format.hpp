@@ -28,7 +28,6 @@ class DatasetFormat {
   virtual std::string why_skipped(const Record&) const { return "fewer than two turns are not empty"; }
 };
 
-/// A usage error lists the names.
 std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options);
 
 /// No record of a file is of `format`: a data error that lists the `names` of the first, which is at `where`,

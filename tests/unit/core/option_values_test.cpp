@@ -10,8 +10,10 @@
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,8 +25,16 @@ using namespace anemll;
 
 namespace {
 
+enum class Order { shuffle, sequential };
+constexpr auto kOrders =
+    std::to_array<Choice<Order>>({{Order::shuffle, "shuffle"}, {Order::sequential, "sequential"}});
+constexpr std::span<const Choice<Order>> choices_of(Order) {
+  return kOrders;
+}
+
 struct Sample {
-  std::string cache_dir = "cache", note, order = "shuffle";
+  std::string cache_dir = "cache", note;
+  Order order = Order::shuffle;
   std::int64_t batch_size = 8, threads = 0;
   std::optional<double> end;
   std::optional<std::string> text;
@@ -33,7 +43,7 @@ struct Sample {
   Sample() {
     table.add("cache-dir", &cache_dir, "Folder.");
     table.add("note", &note, "Text.");
-    table.add_choice("order", &order, "Order.", {"shuffle", "sequential"});
+    table.add_choice("order", &order, "Order.");
     table.add("batch-size", &batch_size, "Number.", 1, 4096);
     table.add("threads", &threads, "Number.", 0, 4096);
     table.add("end", &end, "Number.", 0.0, 1.0);
@@ -203,7 +213,7 @@ BOOST_AUTO_TEST_CASE(ranks_take_over_what_they_share) {
   const auto differences = other.table.adopt(first.table.shared_json());
   BOOST_TEST(other.cache_dir == "a");
   BOOST_TEST(other.batch_size == 2);
-  BOOST_TEST(other.order == "shuffle");
+  BOOST_TEST((other.order == Order::shuffle));
   BOOST_TEST(other.threads == 4);  // a rank's own
   BOOST_TEST(other.end.value() == 0.1);
   BOOST_TEST(!other.text.has_value());

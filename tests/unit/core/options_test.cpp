@@ -7,8 +7,10 @@
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <limits>
+#include <span>
 #include <sstream>
 
 #include <boost/test/unit_test.hpp>
@@ -30,9 +32,17 @@ struct Environment {
   const char* name_;
 };
 
+enum class Order { shuffle, sequential };
+constexpr auto kOrders =
+    std::to_array<anemll::Choice<Order>>({{Order::shuffle, "shuffle"}, {Order::sequential, "sequential"}});
+constexpr std::span<const anemll::Choice<Order>> choices_of(Order) {
+  return kOrders;
+}
+
 /// One option of every kind.
 struct Sample {
-  std::string cache_dir, order = "shuffle", input, output = "out.h5";
+  std::string cache_dir, input, output = "out.h5";
+  Order order = Order::shuffle;
   std::int64_t batch_size = 8;
   double lr = 5e-5;
   std::optional<double> hard_end;
@@ -44,7 +54,7 @@ struct Sample {
   explicit Sample(bool with_arguments = false) {
     table.group("Data");
     table.add("cache-dir", &cache_dir, "Folder of the cache.");
-    table.add_choice("order", &order, "Order of the samples.", {"shuffle", "sequential"});
+    table.add_choice("order", &order, "Order of the samples.");
     table.group("Training");
     table.add("batch-size", &batch_size, "Global number of sequences.", 1, 4096);
     table.add("lr", &lr, "Peak learning rate.", 0.0, kInfinity);
@@ -98,7 +108,7 @@ BOOST_AUTO_TEST_CASE(command_line_sets_every_kind) {
                                 "--fast-init", "--no-mixed-precision", "o.h5"});
   BOOST_TEST((outcome == Outcome::run));
   BOOST_TEST(s.cache_dir == "/c");
-  BOOST_TEST(s.order == "sequential");
+  BOOST_TEST((s.order == Order::sequential));
   BOOST_TEST(s.batch_size == 16);
   BOOST_TEST(s.lr == 1e-4);
   BOOST_TEST(s.hard_end.value() == 0.0);

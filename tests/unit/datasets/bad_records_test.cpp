@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_first_record_is_not_the_measure_of_the_others) {
     for (const char* name : {"a.jsonl", "a.json"})
       BOOST_TEST(texts(read_all(folder / name, options)) == Texts({"fox", "fox"}),
                  boost::test_tools::per_element());
-    options.format = "alpaca";
+    options.format = RecordFormat::alpaca;
     const auto documents = read_all(folder / "alpaca.jsonl", options);
     BOOST_REQUIRE_EQUAL(documents.size(), 2U);
     BOOST_TEST(flat(documents[0]) == "user=q|assistant=");

@@ -19,7 +19,7 @@ namespace anemll::test {
 /// Options that keep the order of the file.
 inline DatasetOptions in_order(const std::string& format = "plain") {
   DatasetOptions options;
-  options.format = format;
+  options.format = choice_named<RecordFormat>(format).value();
   options.shuffle = false;
   return options;
 }

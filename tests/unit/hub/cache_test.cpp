@@ -1,5 +1,6 @@
 // Without network: local paths, caches of the Python library under each variable, what is said when nothing
 // is found.
+#include "anemll/hub/recorded_id.hpp"
 #include "tests/unit/hub/hub_fixture.hpp"
 
 using namespace anemll;
@@ -373,6 +374,12 @@ BOOST_AUTO_TEST_CASE(the_token_comes_from_where_python_takes_it) {
   HubOptions options;
   options.token = "hf_given";
   BOOST_CHECK_EQUAL(read_settings(options).token, "hf_given");
+}
+
+BOOST_AUTO_TEST_CASE(revisions_are_recorded_where_they_must_be) {
+  BOOST_TEST(revision_to_record("org/name", "v1").value_or("") == "v1");
+  BOOST_TEST(!revision_to_record("org/name", "main").has_value());
+  BOOST_TEST(!revision_to_record(golden("nano").string(), "v1").has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

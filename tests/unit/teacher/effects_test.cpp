@@ -1,8 +1,10 @@
 // Options of anemll_precompute that a run does not read are told, and no others.
 #include "anemll/teacher/precompute.hpp"
+#include "tests/support/choice_checks.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,22 @@ BOOST_AUTO_TEST_CASE(each_option_without_effect_is_an_option) {
     BOOST_TEST((std::find(names.begin(), names.end(), row.option) != names.end()), row.option);
 }
 
+BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
+  const test::ProgramTable<PrecomputeOptions> program{make_precompute_table,
+                                                      {"--dataset_name", "x", "--output_dir", "y"}};
+  const std::set<std::string> checked = {
+      check_choice(program, "dtype", &PrecomputeOptions::dtype),
+      check_choice(program, "device", &PrecomputeOptions::device),
+      check_choice(program, "dataset_format", &PrecomputeOptions::dataset_format),
+      check_choice(program, "enable_thinking", &PrecomputeOptions::enable_thinking),
+      check_choice(program, "format", &PrecomputeOptions::format),
+      check_choice(program, "compat", &PrecomputeOptions::compat),
+  };
+  PrecomputeOptions options;
+  const std::set<std::string> all = test::choices_in(make_precompute_table(options));
+  BOOST_TEST(checked == all, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(told_where_nothing_reads_it) {
   const struct {
     std::string line, names;
@@ -55,7 +73,8 @@ BOOST_AUTO_TEST_CASE(told_where_nothing_reads_it) {
       {kLocal, ""},
       {kLocal + "--teacher_revision v1.1 --dataset_revision 2024-05", "teacher_revision dataset_revision"},
       {kHub + "--teacher_revision v1.1 --dataset_revision 2024-05", ""},
-      {kLocal + "--cache_dir kd", "cache_dir"},
+      {kLocal + "--hub-cache hub", "hub-cache"},
+      {kLocal + "--cache_dir hub", "hub-cache"},
       {kHub + "--cache_dir hub", ""},
       {kLocal + "--hf_token x", "hf_token"},
       {kHub + "--hf_token x", ""},

@@ -2,10 +2,12 @@
 // it.
 #include "anemll/core/error.hpp"
 #include "anemll/train/train_options.hpp"
+#include "tests/support/choice_checks.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "cache-dir",
                                "output-dir",
                                "model-id",
+                               "model-revision",
+                               "teacher-revision",
                                "max-steps",
                                "lr",
                                "batch-size",
@@ -105,7 +109,8 @@ BOOST_AUTO_TEST_CASE(defaults_are_the_users_document) {
   BOOST_TEST(o.lr == 5e-5);
   BOOST_TEST(o.hard_top1 == 0.2);
   BOOST_TEST(o.hard_full == 5e-5);
-  BOOST_TEST(o.kd_objective == "topk");
+  BOOST_TEST((o.kd_objective == KdObjective::topk));
+  BOOST_TEST(o.model_revision == "main");
   BOOST_TEST(!o.eval_text.has_value());
   BOOST_TEST(o.eval_ctx == 512);
   BOOST_TEST(o.temperature == 2.0);
@@ -131,6 +136,23 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--wandb"}), Error);
   BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--resume", "auto"}));
   BOOST_TEST(!parse({"--cache-dir", "x", "--from-scratch", "--no-mixed-precision"}).mixed_precision);
+}
+
+BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
+  const test::ProgramTable<TrainOptions> program{make_train_table, {"--cache-dir", "x"}};
+  const std::set<std::string> checked = {
+      check_choice(program, "order", &TrainOptions::order),
+      check_choice(program, "svd-floor", &TrainOptions::svd_floor),
+      check_choice(program, "kd-objective", &TrainOptions::kd_objective),
+      check_choice(program, "forward", &TrainOptions::forward),
+      check_choice(program, "ste", &TrainOptions::ste),
+      check_choice(program, "precision", &TrainOptions::precision),
+      check_choice(program, "dtype", &TrainOptions::dtype),
+      check_choice(program, "device", &TrainOptions::device),
+  };
+  TrainOptions options;
+  const std::set<std::string> all = test::choices_in(make_train_table(options));
+  BOOST_TEST(checked == all, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(config_files_are_read) {

@@ -124,8 +124,8 @@ inline TrainOptions nano_options(const std::filesystem::path& cache, const std::
   options.model_id = golden("nano").string();
   options.cache_dir = cache.string();
   options.output_dir = out.string();
-  options.order = "sequential";
-  options.precision = "fp32";
+  options.order = OrderKind::sequential;
+  options.precision = Precision::fp32;
   options.threads = 1;
   options.batch_size = 4;
   options.eval_samples = 5;

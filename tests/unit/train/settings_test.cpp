@@ -179,15 +179,27 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
        }},
       {"--mixed-precision has no effect",
        [](auto& o, auto&, auto&) {
-         o.precision = "fp32";
+         o.precision = Precision::fp32;
          o.given.push_back("mixed-precision");
+       }},
+      {"--model-revision has no effect",
+       [](auto& o, auto&, auto&) {
+         o.model_id = test::golden("nano").string();
+         o.given.push_back("model-revision");
+       }},
+      {"--teacher-revision has no effect",
+       [](auto& o, auto&, auto&) { o.given.push_back("teacher-revision"); }},
+      {"--teacher-revision has no effect on a local teacher",
+       [](auto& o, auto&, auto&) {
+         o.teacher_model = test::golden("nano").string();
+         o.given.push_back("teacher-revision");
        }},
       {"--eval-ctx has no effect", [](auto& o, auto&, auto&) { o.given.push_back("eval-ctx"); }},
       {"--keep-checkpoints has no effect",
        [](auto& o, auto&, auto&) { o.given.push_back("keep-checkpoints"); }},
       {"--seed has no effect",
        [](auto& o, auto&, auto&) {
-         o.order = "sequential";
+         o.order = OrderKind::sequential;
          o.given.push_back("seed");
        }},
   };

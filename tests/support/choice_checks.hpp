@@ -1,0 +1,71 @@
+// That every word of an option's table means its value, wherever the word passes.
+#pragma once
+
+#include "anemll/core/choices.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/options.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+namespace anemll::test {
+
+/// The options of one program.
+template <class Options>
+struct ProgramTable {
+  OptionTable (*make)(Options&);
+  std::vector<std::string> required;  ///< words without which nothing is parsed
+
+  void parse(OptionTable& table, std::vector<std::string> words) const {
+    words.insert(words.begin(), "program");
+    words.insert(words.end(), required.begin(), required.end());
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    BOOST_REQUIRE((table.parse(static_cast<int>(arguments.size()), arguments.data(), false) ==
+                   OptionTable::Outcome::run));
+  }
+};
+
+/// Each word of E's table: given on the command line it sets its value, which JSON, the printed config and
+/// another rank give back. Returns the option's name.
+template <class Options, class E>
+std::string check_choice(const ProgramTable<Options>& program, const std::string& name, E Options::*member) {
+  std::set<E> values;
+  for (const Choice<E>& choice : choices_of(E{})) {
+    BOOST_TEST_CONTEXT(name << " " << choice.name) {
+      const std::string word(choice.name);
+      Options options, taken, read;
+      OptionTable table = program.make(options), other = program.make(taken), again = program.make(read);
+      program.parse(table, {"--" + name, word});
+      BOOST_TEST((options.*member == choice.value));
+      BOOST_TEST(nlohmann::json::parse(table.json()).at(name) == word);
+      other.adopt(table.shared_json());
+      BOOST_TEST((taken.*member == choice.value));
+      const TempDir folder;
+      write_file(folder / "printed.ini", table.resolved());
+      program.parse(again, {"--config-file", (folder / "printed.ini").string()});
+      BOOST_TEST((read.*member == choice.value));
+      BOOST_TEST(values.insert(choice.value).second, "two words for one value");
+    }
+  }
+  return name;
+}
+
+/// The options of a program whose values are a choice, by its table for the docs.
+inline std::set<std::string> choices_in(const OptionTable& table) {
+  std::set<std::string> names;
+  std::istringstream rows(table.markdown());
+  for (std::string row; std::getline(rows, row);) {
+    const std::size_t end = row.find(" NAME` |");
+    if (row.starts_with("| `--") && end != std::string::npos) names.insert(row.substr(5, end - 5));
+  }
+  return names;
+}
+
+}  // namespace anemll::test
