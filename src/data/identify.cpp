@@ -1,5 +1,6 @@
 // What a path given as a cache is. Looks at names and first bytes only.
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/system_error.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/data/schema.hpp"
@@ -9,6 +10,8 @@
 #include <cstddef>
 #include <fstream>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -43,6 +46,25 @@ CacheKind identify_cache(const fs::path& path) {
   if (fs::exists(path / kIndexName, error)) return CacheKind::hdf5_folder;
   if (!list_torch_shards(path).shards.empty()) return CacheKind::torch_folder;
   throw_data("is not a KD cache", path.string(), kExpected);
+}
+
+bool is_plainly_cache(const fs::path& path) {
+  try {
+    switch (identify_cache(path)) {
+      case CacheKind::hdf5_file:
+        return true;
+      case CacheKind::torch_folder:
+        return fs::exists(path / "meta.json");
+      case CacheKind::hdf5_folder: {
+        const auto index = nlohmann::json::parse(read_text(path / kIndexName), nullptr, false);
+        if (!index.is_object()) return false;
+        const auto format = index.find("format");
+        return format != index.end() && *format == kCacheFormat;
+      }
+    }
+  } catch (const Error&) {
+  }
+  return false;
 }
 
 }  // namespace anemll

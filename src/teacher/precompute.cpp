@@ -224,10 +224,11 @@ Precision choose_dtype(const PrecomputeOptions& o, at::Device device) {
 }  // namespace
 
 ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int local_rank, int local_size) {
-  if (o.inspect) {
-    on_root(comm, [&] { inspect_precompute(o); });
-    return ExitCode::done;
-  }
+  on_root(comm, [&] {
+    check_hub_cache(o);
+    if (o.inspect) inspect_precompute(o);
+  });
+  if (o.inspect) return ExitCode::done;
   // Ranks never exchange tensors here, so GPUs need no communication library.
   const at::Device device = choose_device(o.device, local_rank, true);
   const int threads = set_compute_threads(static_cast<int>(o.threads), local_size);

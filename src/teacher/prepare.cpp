@@ -6,6 +6,7 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
+#include "anemll/data/kd_cache.hpp"
 #include "anemll/datasets/data_files.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
@@ -203,6 +204,15 @@ DatasetOptions dataset_options(const PrecomputeOptions& o) {
 }
 
 }  // namespace
+
+void check_hub_cache(const PrecomputeOptions& o) {
+  if (!o.hub_cache || !is_plainly_cache(*o.hub_cache)) return;
+  throw_usage(
+      "this is a KD cache, and the option names the hub cache, into which models and data sets are "
+      "downloaded",
+      "--hub-cache (--cache_dir) " + *o.hub_cache,
+      "leave it out for the usual hub cache; the KD cache to make is --output_dir");
+}
 
 CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
   CacheShape shape;

@@ -18,6 +18,9 @@
 
 namespace anemll {
 
+/// A usage error when --hub-cache names a KD cache: elsewhere --cache-dir does.
+void check_hub_cache(const PrecomputeOptions& options);
+
 /// What a run reads, but for the text.
 struct TeacherInputs {
   HubSnapshot at;

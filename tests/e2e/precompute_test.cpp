@@ -289,4 +289,29 @@ BOOST_AUTO_TEST_CASE(bad_input_says_what_to_do) {
   BOOST_TEST(mentions(mixed, {"4096"}), mixed.output);
 }
 
+// --cache_dir is the KD cache of the trainer and the hub cache of this program.
+BOOST_AUTO_TEST_CASE(a_kd_cache_is_no_hub_cache) {
+  const test::TempDir temp;
+  const std::string flags = alpaca() + "--max_length 32 --topk 4 --num_sequences 8 --batch_size 4 ";
+  const std::string torch = test::golden("nano/cache").string();
+  const fs::path hdf5 = temp / "hdf5";
+  const auto made = test::run(test::bin("anemll_cache") + " import " + torch + " " + hdf5.string());
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
+  for (const std::string& option : {"--cache_dir " + torch, "--cache-dir " + hdf5.string(),
+                                    "--hub-cache " + hdf5.string(), "--inspect --hub_cache " + torch}) {
+    const auto refused = test::run(nano_command(temp / "out", flags + option));
+    BOOST_TEST(refused.code == 2, option << "\n" << refused.output);
+    BOOST_TEST(mentions(refused, {"this is a KD cache", "--hub-cache (--cache_dir)", "hint:"}),
+               refused.output);
+    BOOST_TEST(!fs::exists(temp / "out"));
+  }
+  // Any other folder is taken, and every spelling means it: nothing reads it here, and that is told.
+  for (const std::string option : {"--cache_dir ", "--cache-dir ", "--hub-cache ", "--hub_cache "}) {
+    const auto told =
+        test::run(nano_command(temp / "out", flags + "--inspect " + option + (temp / "hub").string()));
+    BOOST_TEST(told.code == 0, option << "\n" << told.output);
+    BOOST_TEST(mentions(told, {"--hub-cache has no effect on local files"}), told.output);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -86,6 +86,9 @@ void export_torch_cache(const std::filesystem::path& source, const std::filesyst
 enum class CacheKind { hdf5_folder, hdf5_file, torch_folder };
 /// What `path` is, by its content. A data error says what was expected when it is none of these.
 CacheKind identify_cache(const std::filesystem::path& path);
+/// Whether `path` can be nothing else: an index.json of our format, .pt shards beside a meta.json, an HDF5
+/// file. False for what cannot be read.
+bool is_plainly_cache(const std::filesystem::path& path);
 
 /// A path that KdCache::open takes: `path` itself, or for a .pt folder its import under `work_dir`
 /// (made now with `progress`, or reused while the fingerprint of the source files holds). Rank 0 only.

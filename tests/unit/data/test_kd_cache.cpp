@@ -411,6 +411,19 @@ BOOST_AUTO_TEST_CASE(paths_that_are_no_cache_say_what_is_expected) {
   BOOST_TEST((identify_cache(temp / "c" / "shard_00000.h5") == CacheKind::hdf5_file));
   BOOST_TEST((identify_cache(test::golden("nano/cache")) == CacheKind::torch_folder));
   expect_data_error([&] { KdCache::open(test::golden("nano/cache")); }, {"anemll_cache import"});
+  // What nobody can take for another folder, as the hub's cache of downloads.
+  for (const fs::path& path : {temp / "c", temp / "c" / "shard_00000.h5", test::golden("nano/cache")})
+    BOOST_TEST(is_plainly_cache(path), path.string());
+  fs::create_directories(temp / "index");
+  fs::create_directories(temp / "shards");
+  fs::copy_file(test::golden("nano/cache/shard_00000.pt"), temp / "shards" / "shard_00000.pt");
+  for (const char* text : {"", "[]", "{}", R"({"format": 1})", R"({"format": "another"})"}) {
+    write_file(temp / "index" / "index.json", text);
+    BOOST_TEST(!is_plainly_cache(temp / "index"), text);
+  }
+  for (const fs::path& path :
+       {temp / "nowhere", temp.path(), temp / "loop", temp / "text.h5", temp / "shards"})
+    BOOST_TEST(!is_plainly_cache(path), path.string());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
