@@ -271,20 +271,22 @@ Index attention_scratch(const AttentionShape& s) {
   return 2 * s.dim * keys + 3 * s.keys * dim + 3 * kBlock * dim + 2 * kBlock * keys;
 }
 
-#define ANEMLL_DEFINE(T)                                                                                     \
-  ANEMLL_SIMD void attention_unit(const AttentionShape& shape, const T* q, const T* k, const T* v,           \
-                                  const std::uint8_t* allowed, T* out, float* log_sums, float* scratch,      \
-                                  Index unit) {                                                              \
-    forward(shape, q, k, v, allowed, out, log_sums, scratch, unit);                                          \
-  }                                                                                                          \
-  ANEMLL_SIMD void attention_unit_backward(const AttentionShape& shape, const T* q, const T* k, const T* v,  \
-                                           const std::uint8_t* allowed, const T* out, const float* log_sums, \
-                                           const T* grad_out, T* grad_q, T* grad_k, T* grad_v,               \
-                                           float* scratch, Index unit) {                                     \
-    backward(shape, q, k, v, allowed, out, log_sums, grad_out, grad_q, grad_k, grad_v, scratch, unit);       \
-  }
-ANEMLL_DEFINE(float)
-ANEMLL_DEFINE(Bf16)
-#undef ANEMLL_DEFINE
+template <class T>
+ANEMLL_SIMD void attention_unit(const AttentionShape& shape, const AttentionData<T>& t, float* scratch,
+                                Index unit) {
+  forward(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, scratch, unit);
+}
+template void attention_unit(const AttentionShape&, const AttentionData<float>&, float*, Index);
+template void attention_unit(const AttentionShape&, const AttentionData<Bf16>&, float*, Index);
+
+template <class T>
+ANEMLL_SIMD void attention_unit_backward(const AttentionShape& shape, const AttentionData<T>& t,
+                                         const AttentionGrads<T>& g, float* scratch, Index unit) {
+  backward(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, g.out, g.q, g.k, g.v, scratch, unit);
+}
+template void attention_unit_backward(const AttentionShape&, const AttentionData<float>&,
+                                      const AttentionGrads<float>&, float*, Index);
+template void attention_unit_backward(const AttentionShape&, const AttentionData<Bf16>&,
+                                      const AttentionGrads<Bf16>&, float*, Index);
 
 }  // namespace anemll::kernels

@@ -18,18 +18,33 @@ struct AttentionShape {
 /// Floats of scratch per thread; enough for both directions.
 Index attention_scratch(const AttentionShape& shape);
 
-// q, out and their gradients [B, queries, heads, dim]; k, v [B, keys, kv_heads, dim]; allowed [B, queries,
-// keys] bytes (nonzero = attend; the causal rule holds besides) or null; log_sums [B, heads, queries], kept
-// for backward.
-#define ANEMLL_DECLARE(T)                                                                                \
-  void attention_unit(const AttentionShape& shape, const T* q, const T* k, const T* v,                   \
-                      const std::uint8_t* allowed, T* out, float* log_sums, float* scratch, Index unit); \
-  void attention_unit_backward(const AttentionShape& shape, const T* q, const T* k, const T* v,          \
-                               const std::uint8_t* allowed, const T* out, const float* log_sums,         \
-                               const T* grad_out, T* grad_q, T* grad_k, T* grad_v, float* scratch,       \
-                               Index unit);
-ANEMLL_DECLARE(float)
-ANEMLL_DECLARE(Bf16)
-#undef ANEMLL_DECLARE
+/// q and out [B, queries, heads, dim]; k, v [B, keys, kv_heads, dim].
+template <class T>
+struct AttentionData {
+  const T* q;
+  const T* k;
+  const T* v;
+  const std::uint8_t* allowed;  ///< [B, queries, keys], nonzero = attend, besides the causal rule; or null
+  T* out;
+  float* log_sums;  ///< [B, heads, queries], kept for backward
+};
+
+/// Gradients, each of the shape of what it is the gradient of.
+template <class T>
+struct AttentionGrads {
+  const T* out;
+  T* q;
+  T* k;
+  T* v;
+};
+
+/// Writes out and log_sums of one unit. float, Bf16
+template <class T>
+void attention_unit(const AttentionShape& shape, const AttentionData<T>& tensors, float* scratch, Index unit);
+
+/// Reads what forward wrote; writes the gradients of q, k and v of one unit. float, Bf16
+template <class T>
+void attention_unit_backward(const AttentionShape& shape, const AttentionData<T>& tensors,
+                             const AttentionGrads<T>& grads, float* scratch, Index unit);
 
 }  // namespace anemll::kernels

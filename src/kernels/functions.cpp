@@ -1,9 +1,9 @@
-// The autograd side of functions.hpp on the CPU: what each operation keeps for backward, how its rows are
-// split over threads, and the choice between the fused kernels and the generic form by device.
+// The rows of the operations: the generic form of each, and its kernels by device. And the autograd side of
+// the CPU's kernels: what each operation keeps for backward, and how its rows are split over threads.
 #include "src/kernels/functions.hpp"
 
-#include "anemll/core/error.hpp"
 #include "src/kernels/attention_cpu.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/generic.hpp"
 #include "src/kernels/parallel.hpp"
 #include "src/kernels/rows_cpu.hpp"
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -25,27 +26,24 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr Index kGrainElements = 16384;  // below this a thread costs more than it saves
-constexpr Index kMaxHeadDim = 1024;      // the stack buffer of rope_cpu.cpp
 constexpr Index kMaxFusedLength = 2048;  // longer sequences take the general attention
 constexpr Index kWeightGradChunks = 16;
-
-template <class T>
-T* data(const at::Tensor& tensor) {
-  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
-}
-
-/// An undefined tensor as an argument of a Function.
-std::optional<at::Tensor> optional(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
-}
 
 bool is_bf16(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kBFloat16;
 }
 
-/// The CPU kernels know fp32 and bf16; everything else takes the generic form.
-bool has_kernels(const at::Tensor& tensor, at::ScalarType dtype) {
-  return tensor.device().is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16);
+/// f<D, N>() for the types of a delta and of the norm's output: add_norm_rows has no bf16 norm of a fp32
+/// delta.
+template <class F>
+void dispatch_norm(at::ScalarType delta, at::ScalarType normed, const F& f) {
+  dispatch(normed, [&]<class N>() {
+    if constexpr (std::is_same_v<N, Bf16>) {
+      f.template operator()<Bf16, Bf16>();
+    } else {
+      dispatch(delta, [&]<class D>() { f.template operator()<D, N>(); });
+    }
+  });
 }
 
 void for_rows(Index rows, Index width, const std::function<void(Index, Index)>& body) {
@@ -79,20 +77,13 @@ struct AddRmsNorm : torch::autograd::Function<AddRmsNorm> {
     const at::Tensor sum = delta.defined() ? at::empty_like(h) : at::Tensor();
     const at::Tensor normed = at::empty(h.sizes(), h.options().dtype(dtype));
     const at::Tensor inv_rms = at::empty({rows}, h.options());
-    const auto run = [&]<class D, class N>(const D*, const N*) {
-      for_rows(rows, width, [&](Index begin, Index end) {
-        add_norm_rows(data<float>(h), data<D>(d), data<float>(w), static_cast<float>(eps), data<float>(sum),
-                      data<N>(normed), data<float>(inv_rms), width, begin, end);
-      });
-    };
     const bool narrow_delta = d.defined() && is_bf16(d);
-    if (dtype == at::kBFloat16) {
-      run(static_cast<Bf16*>(nullptr), static_cast<Bf16*>(nullptr));
-    } else if (narrow_delta) {
-      run(static_cast<Bf16*>(nullptr), static_cast<float*>(nullptr));
-    } else {
-      run(static_cast<float*>(nullptr), static_cast<float*>(nullptr));
-    }
+    dispatch_norm(narrow_delta ? at::kBFloat16 : at::kFloat, dtype, [&]<class D, class N>() {
+      const NormRows<D, N> all{
+          data<float>(h),   data<D>(d),      data<float>(w),       static_cast<float>(eps),
+          data<float>(sum), data<N>(normed), data<float>(inv_rms), width};
+      for_rows(rows, width, [&](Index begin, Index end) { add_norm_rows(all, begin, end); });
+    });
     ctx->saved_data["delta"] = delta.defined();
     ctx->saved_data["narrow_delta"] = narrow_delta;
     ctx->saved_data["hidden_grad"] = hidden.requires_grad() || (delta.defined() && delta.requires_grad());
@@ -128,29 +119,29 @@ struct AddRmsNorm : torch::autograd::Function<AddRmsNorm> {
                                   ? at::empty(sum.sizes(), sum.options().dtype(at::kBFloat16))
                                   : at::Tensor();
     at::Tensor grad_weight;
-    const auto run = [&]<class D, class N>(const D*, const N*) {
+    dispatch_norm(narrow_delta ? at::kBFloat16 : at::kFloat, g.scalar_type(), [&]<class D, class N>() {
+      const NormGradRows<D, N> all{
+          data<float>(sum), data<float>(saved[1]),    data<float>(w),  data<float>(grad_sum),
+          data<N>(g),       data<float>(grad_hidden), data<D>(narrow), width};
       const auto body = [&](Index begin, Index end, float* partial) {
-        add_norm_rows_backward(data<float>(sum), data<float>(saved[1]), data<float>(w), data<float>(grad_sum),
-                               data<N>(g), data<float>(grad_hidden), data<D>(narrow), partial, width, begin,
-                               end);
+        add_norm_rows_backward(all, partial, begin, end);
       };
       if (needs_weight) {
         grad_weight = with_weight_grad(rows, width, w.options(), body);
       } else {
         for_rows(rows, width, [&](Index begin, Index end) { body(begin, end, nullptr); });
       }
-    };
-    if (is_bf16(g)) {
-      run(static_cast<Bf16*>(nullptr), static_cast<Bf16*>(nullptr));
-    } else if (narrow_delta) {
-      run(static_cast<Bf16*>(nullptr), static_cast<float*>(nullptr));
-    } else {
-      run(static_cast<float*>(nullptr), static_cast<float*>(nullptr));
-    }
+    });
     const at::Tensor grad_delta = !had_delta ? at::Tensor() : narrow_delta ? narrow : grad_hidden;
     return {grad_hidden, grad_delta, grad_weight, at::Tensor(), at::Tensor()};
   }
 };
+
+RopeShape rope_shape(const at::Tensor& x, double eps, const at::Tensor& weight, const at::Tensor& cosine,
+                     const at::Tensor& sine) {
+  return {x.size(2),           x.size(3),           x.size(1),        static_cast<float>(eps),
+          data<float>(weight), data<float>(cosine), data<float>(sine)};
+}
 
 struct HeadNormRope : torch::autograd::Function<HeadNormRope> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x,
@@ -159,16 +150,11 @@ struct HeadNormRope : torch::autograd::Function<HeadNormRope> {
     const at::Tensor weight = optional_weight.value_or(at::Tensor());
     const at::Tensor in = x.contiguous();
     const at::Tensor out = at::empty_like(in);
-    const Index heads = in.size(2);
-    const Index dim = in.size(3);
-    const Index length = in.size(1);
-    const auto run = [&]<class T>(const T*) {
-      for_rows(in.size(0) * length, heads * dim, [&](Index begin, Index end) {
-        norm_rope_rows(data<T>(in), data<float>(weight), static_cast<float>(eps), data<float>(cosine),
-                       data<float>(sine), data<T>(out), heads, dim, length, begin, end);
-      });
-    };
-    is_bf16(in) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    const RopeShape shape = rope_shape(in, eps, weight, cosine, sine);
+    dispatch(in.scalar_type(), [&]<class T>() {
+      for_rows(in.size(0) * shape.length, shape.heads * shape.dim,
+               [&](Index begin, Index end) { norm_rope_rows(shape, data<T>(in), data<T>(out), begin, end); });
+    });
     // Without a norm the rotation is linear: nothing of x is needed.
     ctx->save_for_backward({weight.defined() ? in : at::Tensor(), weight, cosine, sine});
     ctx->saved_data["eps"] = eps;
@@ -183,26 +169,20 @@ struct HeadNormRope : torch::autograd::Function<HeadNormRope> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor g = grads[0].contiguous();
     const at::Tensor& w = saved[1];
-    const auto eps = static_cast<float>(ctx->saved_data["eps"].toDouble());
+    const RopeShape shape = rope_shape(g, ctx->saved_data["eps"].toDouble(), w, saved[2], saved[3]);
     const at::Tensor grad_x = ctx->saved_data["x_grad"].toBool() ? at::empty_like(g) : at::Tensor();
-    const Index heads = g.size(2);
-    const Index dim = g.size(3);
-    const Index length = g.size(1);
-    const Index rows = g.size(0) * length;
+    const Index rows = g.size(0) * shape.length;
     at::Tensor grad_weight;
-    const auto run = [&]<class T>(const T*) {
+    dispatch(g.scalar_type(), [&]<class T>() {
       const auto body = [&](Index begin, Index end, float* partial) {
-        norm_rope_rows_backward(data<T>(saved[0]), data<float>(w), eps, data<float>(saved[2]),
-                                data<float>(saved[3]), data<T>(g), data<T>(grad_x), partial, heads, dim,
-                                length, begin, end);
+        norm_rope_rows_backward(shape, data<T>(saved[0]), data<T>(g), data<T>(grad_x), partial, begin, end);
       };
       if (ctx->saved_data["weight_grad"].toBool()) {
-        grad_weight = with_weight_grad(rows, dim, w.options(), body);
+        grad_weight = with_weight_grad(rows, shape.dim, w.options(), body);
       } else {
-        for_rows(rows, heads * dim, [&](Index begin, Index end) { body(begin, end, nullptr); });
+        for_rows(rows, shape.heads * shape.dim, [&](Index begin, Index end) { body(begin, end, nullptr); });
       }
-    };
-    is_bf16(g) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    });
     return {grad_x, grad_weight, none, none, none};
   }
 };
@@ -212,12 +192,11 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const at::Tensor g = gate.contiguous();
     const at::Tensor u = up.contiguous();
     const at::Tensor out = at::empty_like(g);
-    const auto run = [&]<class T>(const T*) {
+    dispatch(g.scalar_type(), [&]<class T>() {
       parallel_for(g.numel(), kGrainElements, [&](Index begin, Index end) {
-        swiglu_range(data<T>(g), data<T>(u), data<T>(out), begin, end);
+        swiglu_range<T>(data<T>(g), data<T>(u), data<T>(out), begin, end);
       });
-    };
-    is_bf16(g) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    });
     ctx->save_for_backward({g, u});
     return out;
   }
@@ -228,13 +207,12 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const at::Tensor dy = grads[0].contiguous();
     const at::Tensor grad_gate = at::empty_like(dy);
     const at::Tensor grad_up = at::empty_like(dy);
-    const auto run = [&]<class T>(const T*) {
+    dispatch(dy.scalar_type(), [&]<class T>() {
       parallel_for(dy.numel(), kGrainElements, [&](Index begin, Index end) {
-        swiglu_range_backward(data<T>(saved[0]), data<T>(saved[1]), data<T>(dy), data<T>(grad_gate),
-                              data<T>(grad_up), begin, end);
+        swiglu_range_backward<T>(data<T>(saved[0]), data<T>(saved[1]), data<T>(dy), data<T>(grad_gate),
+                                 data<T>(grad_up), begin, end);
       });
-    };
-    is_bf16(dy) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    });
     return {grad_gate, grad_up};
   }
 };
@@ -251,6 +229,13 @@ AttentionShape shape_of(const at::Tensor& q, const at::Tensor& k) {
   return {q.size(0), q.size(1), k.size(1), q.size(2), k.size(2), q.size(3)};
 }
 
+/// Of q, k, v, allowed, out and log_sums, as Attention saves them.
+template <class T>
+AttentionData<T> attention_data(const variable_list& saved) {
+  return {data<T>(saved[0]), data<T>(saved[1]),    data<T>(saved[2]), data<std::uint8_t>(saved[3]),
+          data<T>(saved[4]), data<float>(saved[5])};
+}
+
 struct Attention : torch::autograd::Function<Attention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& query, const at::Tensor& key,
                             const at::Tensor& value, const std::optional<at::Tensor>& optional_allowed) {
@@ -264,13 +249,10 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor out = at::empty_like(q);
     const at::Tensor log_sums =
         at::empty({shape.batch, shape.heads, shape.queries}, q.options().dtype(at::kFloat));
-    const auto run = [&]<class T>(const T*) {
-      for_units(shape, [&](Index unit, float* scratch) {
-        attention_unit(shape, data<T>(q), data<T>(k), data<T>(v), data<std::uint8_t>(allowed), data<T>(out),
-                       data<float>(log_sums), scratch, unit);
-      });
-    };
-    is_bf16(q) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    dispatch(q.scalar_type(), [&]<class T>() {
+      const auto tensors = attention_data<T>({q, k, v, allowed, out, log_sums});
+      for_units(shape, [&](Index unit, float* scratch) { attention_unit(shape, tensors, scratch, unit); });
+    });
     ctx->save_for_backward({q, k, v, allowed, out, log_sums});
     return out;
   }
@@ -286,39 +268,77 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor grad_q = at::empty_like(q);
     const at::Tensor grad_k = at::empty_like(k);
     const at::Tensor grad_v = at::empty_like(k);
-    const auto run = [&]<class T>(const T*) {
+    dispatch(q.scalar_type(), [&]<class T>() {
+      const auto tensors = attention_data<T>(saved);
+      const AttentionGrads<T> gradients{data<T>(g), data<T>(grad_q), data<T>(grad_k), data<T>(grad_v)};
       for_units(shape, [&](Index unit, float* scratch) {
-        attention_unit_backward(shape, data<T>(q), data<T>(k), data<T>(saved[2]),
-                                data<std::uint8_t>(saved[3]), data<T>(saved[4]), data<float>(saved[5]),
-                                data<T>(g), data<T>(grad_q), data<T>(grad_k), data<T>(grad_v), scratch, unit);
+        attention_unit_backward(shape, tensors, gradients, scratch, unit);
       });
-    };
-    is_bf16(q) ? run(static_cast<Bf16*>(nullptr)) : run(static_cast<float*>(nullptr));
+    });
     return {grad_q, grad_k, grad_v, none};
   }
 };
+
+Normed fused_add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at::Tensor& weight,
+                          double eps, at::ScalarType dtype) {
+  const variable_list out = AddRmsNorm::apply(hidden, optional(delta), weight, eps, dtype);
+  return {delta.defined() ? out[1] : hidden, out[0]};
+}
+
+bool fuses_norm(const at::Tensor&, const at::Tensor& delta, const at::Tensor&, double, at::ScalarType dtype) {
+  return is_kernel_type(dtype) && (!delta.defined() || delta.scalar_type() == dtype || is_bf16(delta));
+}
+
+at::Tensor fused_head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double eps,
+                                const at::Tensor& cosine, const at::Tensor& sine) {
+  return HeadNormRope::apply(x, optional(weight), eps, cosine, sine);
+}
+
+bool fuses_rope(const at::Tensor& x, const at::Tensor&, double, const at::Tensor&, const at::Tensor&) {
+  return is_kernel_type(x.scalar_type()) && x.size(3) <= kMaxHeadDim;
+}
+
+at::Tensor fused_swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  return SwiGlu::apply(gate, up);
+}
+
+bool fuses_swiglu(const at::Tensor& gate, const at::Tensor&) {
+  return is_kernel_type(gate.scalar_type());
+}
+
+at::Tensor fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           const at::Tensor& allowed) {
+  return Attention::apply(q, k, v, optional(allowed));
+}
+
+/// Beyond this length the blocked operator wins: its scores stay in the cache.
+bool fuses_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&, const at::Tensor&) {
+  return is_kernel_type(q.scalar_type()) && k.size(1) <= kMaxFusedLength;
+}
+
+// A kernel of another device is one more entry of a row.
+constexpr Operation<decltype(add_rms_norm)> kAddRmsNorm(generic::add_rms_norm,
+                                                        {{at::kCPU, fused_add_rms_norm, fuses_norm}});
+constexpr Operation<decltype(head_norm_rope)> kHeadNormRope(generic::head_norm_rope,
+                                                            {{at::kCPU, fused_head_norm_rope, fuses_rope}});
+constexpr Operation<decltype(swiglu)> kSwiGlu(generic::swiglu, {{at::kCPU, fused_swiglu, fuses_swiglu}});
+constexpr Operation<decltype(attention)> kAttention(generic::attention,
+                                                    {{at::kCPU, fused_attention, fuses_attention}});
 
 }  // namespace
 
 Normed add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at::Tensor& weight, double eps,
                     at::ScalarType dtype) {
-  const bool mixed = delta.defined() && delta.scalar_type() != dtype && !is_bf16(delta);
-  if (!has_kernels(hidden, dtype) || mixed) return generic::add_rms_norm(hidden, delta, weight, eps, dtype);
-  const variable_list out = AddRmsNorm::apply(hidden, optional(delta), weight, eps, dtype);
-  return {delta.defined() ? out[1] : hidden, out[0]};
+  return kAddRmsNorm.run(common_device(hidden, delta, weight), hidden, delta, weight, eps, dtype);
 }
 
 at::Tensor head_norm_rope(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cosine,
                           const at::Tensor& sine) {
-  if (!has_kernels(x, x.scalar_type()) || x.size(3) > kMaxHeadDim) {
-    return generic::head_norm_rope(x, weight, eps, cosine, sine);
-  }
-  return HeadNormRope::apply(x, optional(weight), eps, cosine, sine);
+  return kHeadNormRope.run(common_device(x, weight, cosine, sine), x, weight, eps, cosine, sine);
 }
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  if (!has_kernels(gate, gate.scalar_type())) return generic::swiglu(gate, up);
-  return SwiGlu::apply(gate, up);
+  return kSwiGlu.run(common_device(gate, up), gate, up);
 }
 
 at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
@@ -327,10 +347,7 @@ at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& allowed) {
-  // Beyond this length the blocked operator wins: its scores stay in the cache.
-  if (!has_kernels(q, q.scalar_type()) || k.size(1) > kMaxFusedLength)
-    return generic::attention(q, k, v, allowed);
-  return Attention::apply(q, k, v, optional(allowed));
+  return kAttention.run(common_device(q, k, v, allowed), q, k, v, allowed);
 }
 
 }  // namespace anemll::kernels

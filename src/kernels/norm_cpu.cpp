@@ -70,22 +70,22 @@ ANEMLL_INLINE void backward(const float* sum, const float* inv_rms, const float*
 
 }  // namespace
 
-#define ANEMLL_DEFINE(D, N)                                                                                \
-  ANEMLL_SIMD void add_norm_rows(const float* hidden, const D* delta, const float* weight, float eps,      \
-                                 float* sum, N* normed, float* inv_rms, Index width, Index begin,          \
-                                 Index end) {                                                              \
-    forward(hidden, delta, weight, eps, sum, normed, inv_rms, width, begin, end);                          \
-  }                                                                                                        \
-  ANEMLL_SIMD void add_norm_rows_backward(const float* sum, const float* inv_rms, const float* weight,     \
-                                          const float* grad_sum, const N* grad_normed, float* grad_hidden, \
-                                          D* grad_delta, float* grad_weight, Index width, Index begin,     \
-                                          Index end) {                                                     \
-    backward(sum, inv_rms, weight, grad_sum, grad_normed, grad_hidden, grad_delta, grad_weight, width,     \
-             begin, end);                                                                                  \
-  }
-ANEMLL_DEFINE(float, float)
-ANEMLL_DEFINE(Bf16, Bf16)
-ANEMLL_DEFINE(Bf16, float)
-#undef ANEMLL_DEFINE
+template <class D, class N>
+ANEMLL_SIMD void add_norm_rows(const NormRows<D, N>& r, Index begin, Index end) {
+  forward(r.hidden, r.delta, r.weight, r.eps, r.sum, r.normed, r.inv_rms, r.width, begin, end);
+}
+template void add_norm_rows(const NormRows<float, float>&, Index, Index);
+template void add_norm_rows(const NormRows<Bf16, Bf16>&, Index, Index);
+template void add_norm_rows(const NormRows<Bf16, float>&, Index, Index);
+
+template <class D, class N>
+ANEMLL_SIMD void add_norm_rows_backward(const NormGradRows<D, N>& r, float* grad_weight, Index begin,
+                                        Index end) {
+  backward(r.sum, r.inv_rms, r.weight, r.grad_sum, r.grad_normed, r.grad_hidden, r.grad_delta, grad_weight,
+           r.width, begin, end);
+}
+template void add_norm_rows_backward(const NormGradRows<float, float>&, float*, Index, Index);
+template void add_norm_rows_backward(const NormGradRows<Bf16, Bf16>&, float*, Index, Index);
+template void add_norm_rows_backward(const NormGradRows<Bf16, float>&, float*, Index, Index);
 
 }  // namespace anemll::kernels

@@ -1,6 +1,7 @@
-// How a product is cut into blocks, and the layer on top of it; see product.hpp.
+// How a product is cut into blocks, the layer on top of it, and the rows that say when; see product.hpp.
 #include "src/kernels/product.hpp"
 
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <algorithm>
@@ -58,7 +59,31 @@ void for_blocks(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
 }
 
 bool takes_blocks(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && cores_are_shared();
+  return x.scalar_type() == at::kFloat && cores_are_shared();
+}
+
+void mm_out_in_blocks(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  for_blocks(out, a, b, [](at::Tensor& part, const at::Tensor& rows, const at::Tensor& columns) {
+    at::mm_out(part, rows, columns);
+  });
+}
+
+void addmm_in_blocks(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  for_blocks(out, a, b, [](at::Tensor& part, const at::Tensor& rows, const at::Tensor& columns) {
+    part.addmm_(rows, columns);
+  });
+}
+
+bool product_takes_blocks(at::Tensor& out, const at::Tensor&, const at::Tensor&) {
+  return takes_blocks(out);
+}
+
+void general_mm_out(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  at::mm_out(out, a, b);
+}
+
+void general_addmm(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  out.addmm_(a, b);
 }
 
 struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
@@ -86,6 +111,25 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
   }
 };
 
+at::Tensor linear_in_blocks(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return FrozenLinear::apply(x, weight, optional(bias));
+}
+
+bool linear_takes_blocks(const at::Tensor& x, const at::Tensor&, const at::Tensor&) {
+  return takes_blocks(x);
+}
+
+at::Tensor general_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::linear(x, weight, optional(bias));
+}
+
+constexpr Operation<decltype(mm_out)> kMmOut(general_mm_out,
+                                             {{at::kCPU, mm_out_in_blocks, product_takes_blocks}});
+constexpr Operation<decltype(addmm_)> kAddmm(general_addmm,
+                                             {{at::kCPU, addmm_in_blocks, product_takes_blocks}});
+constexpr Operation<decltype(linear)> kLinear(general_linear,
+                                              {{at::kCPU, linear_in_blocks, linear_takes_blocks}});
+
 }  // namespace
 
 at::Tensor mm(const at::Tensor& a, const at::Tensor& b) {
@@ -96,30 +140,16 @@ at::Tensor mm(const at::Tensor& a, const at::Tensor& b) {
 
 void mm_out(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_grad;
-  if (!takes_blocks(out)) {
-    at::mm_out(out, a, b);
-    return;
-  }
-  for_blocks(out, a, b, [](at::Tensor& part, const at::Tensor& rows, const at::Tensor& columns) {
-    at::mm_out(part, rows, columns);
-  });
+  kMmOut.run(common_device(out, a, b), out, a, b);
 }
 
 void addmm_(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_grad;
-  if (!takes_blocks(out)) {
-    out.addmm_(a, b);
-    return;
-  }
-  for_blocks(out, a, b, [](at::Tensor& part, const at::Tensor& rows, const at::Tensor& columns) {
-    part.addmm_(rows, columns);
-  });
+  kAddmm.run(common_device(out, a, b), out, a, b);
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const auto optional = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
-  if (!takes_blocks(x)) return at::linear(x, weight, optional);
-  return FrozenLinear::apply(x, weight, optional);
+  return kLinear.run(common_device(x, weight, bias), x, weight, bias);
 }
 
 }  // namespace anemll::kernels

@@ -7,8 +7,6 @@
 namespace anemll::kernels {
 namespace {
 
-constexpr Index kMaxDim = 1024;  // functions.cpp refuses larger heads
-
 template <class T>
 ANEMLL_INLINE float inverse_rms(const T* x, float eps, Index dim) {
   float squares = 0;
@@ -54,7 +52,7 @@ ANEMLL_INLINE void backward(const T* x, const float* weight, float eps, const fl
                             const float* sine, const T* grad_out, T* grad_x, float* grad_weight, Index heads,
                             Index dim, Index length, Index begin, Index end) {
   const Index half = dim / 2;
-  alignas(64) float g[kMaxDim];
+  alignas(64) float g[kMaxHeadDim];
   for (Index row = begin; row < end; ++row) {
     const float* c = cosine + (row % length) * half;
     const float* s = sine + (row % length) * half;
@@ -92,19 +90,22 @@ ANEMLL_INLINE void backward(const T* x, const float* weight, float eps, const fl
 
 }  // namespace
 
-#define ANEMLL_DEFINE(T)                                                                                     \
-  ANEMLL_SIMD void norm_rope_rows(const T* x, const float* weight, float eps, const float* cosine,           \
-                                  const float* sine, T* out, Index heads, Index dim, Index length,           \
-                                  Index begin, Index end) {                                                  \
-    forward(x, weight, eps, cosine, sine, out, heads, dim, length, begin, end);                              \
-  }                                                                                                          \
-  ANEMLL_SIMD void norm_rope_rows_backward(                                                                  \
-      const T* x, const float* weight, float eps, const float* cosine, const float* sine, const T* grad_out, \
-      T* grad_x, float* grad_weight, Index heads, Index dim, Index length, Index begin, Index end) {         \
-    backward(x, weight, eps, cosine, sine, grad_out, grad_x, grad_weight, heads, dim, length, begin, end);   \
-  }
-ANEMLL_DEFINE(float)
-ANEMLL_DEFINE(Bf16)
-#undef ANEMLL_DEFINE
+template <class T>
+ANEMLL_SIMD void norm_rope_rows(const RopeShape& s, const T* x, T* out, Index begin, Index end) {
+  forward(x, s.weight, s.eps, s.cosine, s.sine, out, s.heads, s.dim, s.length, begin, end);
+}
+template void norm_rope_rows(const RopeShape&, const float*, float*, Index, Index);
+template void norm_rope_rows(const RopeShape&, const Bf16*, Bf16*, Index, Index);
+
+template <class T>
+ANEMLL_SIMD void norm_rope_rows_backward(const RopeShape& s, const T* x, const T* grad_out, T* grad_x,
+                                         float* grad_weight, Index begin, Index end) {
+  backward(x, s.weight, s.eps, s.cosine, s.sine, grad_out, grad_x, grad_weight, s.heads, s.dim, s.length,
+           begin, end);
+}
+template void norm_rope_rows_backward(const RopeShape&, const float*, const float*, float*, float*, Index,
+                                      Index);
+template void norm_rope_rows_backward(const RopeShape&, const Bf16*, const Bf16*, Bf16*, float*, Index,
+                                      Index);
 
 }  // namespace anemll::kernels

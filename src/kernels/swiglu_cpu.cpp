@@ -2,20 +2,21 @@
 #include "src/kernels/rows_cpu.hpp"
 
 namespace anemll::kernels {
-namespace {
 
 template <class T>
-ANEMLL_INLINE void forward(const T* gate, const T* up, T* out, Index begin, Index end) {
+ANEMLL_SIMD void swiglu_range(const T* gate, const T* up, T* out, Index begin, Index end) {
 #pragma omp simd
   for (Index i = begin; i < end; ++i) {
     const float g = load(gate[i]);
     store(out[i], g * sigmoid(g) * load(up[i]));
   }
 }
+template void swiglu_range(const float*, const float*, float*, Index, Index);
+template void swiglu_range(const Bf16*, const Bf16*, Bf16*, Index, Index);
 
 template <class T>
-ANEMLL_INLINE void backward(const T* gate, const T* up, const T* grad_out, T* grad_gate, T* grad_up,
-                            Index begin, Index end) {
+ANEMLL_SIMD void swiglu_range_backward(const T* gate, const T* up, const T* grad_out, T* grad_gate,
+                                       T* grad_up, Index begin, Index end) {
 #pragma omp simd
   for (Index i = begin; i < end; ++i) {
     const float g = load(gate[i]);
@@ -25,19 +26,7 @@ ANEMLL_INLINE void backward(const T* gate, const T* up, const T* grad_out, T* gr
     store(grad_up[i], dy * g * s);
   }
 }
-
-}  // namespace
-
-#define ANEMLL_DEFINE(T)                                                                              \
-  ANEMLL_SIMD void swiglu_range(const T* gate, const T* up, T* out, Index begin, Index end) {         \
-    forward(gate, up, out, begin, end);                                                               \
-  }                                                                                                   \
-  ANEMLL_SIMD void swiglu_range_backward(const T* gate, const T* up, const T* grad_out, T* grad_gate, \
-                                         T* grad_up, Index begin, Index end) {                        \
-    backward(gate, up, grad_out, grad_gate, grad_up, begin, end);                                     \
-  }
-ANEMLL_DEFINE(float)
-ANEMLL_DEFINE(Bf16)
-#undef ANEMLL_DEFINE
+template void swiglu_range_backward(const float*, const float*, const float*, float*, float*, Index, Index);
+template void swiglu_range_backward(const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*, Index, Index);
 
 }  // namespace anemll::kernels
