@@ -3,6 +3,7 @@
 // what the divergence depends on is never the difference of two rounded numbers.
 #include "src/distill/kd_rows.hpp"
 #include "src/distill/kd_token.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/divergence_cpu.hpp"
 
 #include <algorithm>
@@ -83,8 +84,7 @@ KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Ten
 }  // namespace
 
 KdLossSums exact(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  return in.head.scalar_type() == at::kBFloat16 ? loss<kernels::Bf16>(in, options, gradient)
-                                                : loss<float>(in, options, gradient);
+  return kernels::dispatch(in.head.scalar_type(), [&]<class T>() { return loss<T>(in, options, gradient); });
 }
 
 }  // namespace anemll::kd

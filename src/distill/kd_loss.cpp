@@ -1,8 +1,9 @@
-// Checks, and the choice of path.
+// Checks, and the row of the operation.
 #include "src/distill/kd_loss.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/distill/kd_rows.hpp"
+#include "src/kernels/dispatch.hpp"
 
 #include <cstdint>
 #include <string>
@@ -44,17 +45,14 @@ void check_arguments(const at::Tensor& hidden, const at::Tensor& head, const KdT
   require(options.chunk_tokens > 0, "the chunk must hold at least one token");
 }
 
-}  // namespace
+bool has_kernels(const at::Tensor& hidden, const at::Tensor& head, const KdTargets&, const KdLossOptions&,
+                 const at::Tensor& gradient) {
+  return kernels::is_kernel_type(head.scalar_type()) && hidden.scalar_type() != at::kDouble &&
+         (!gradient.defined() || gradient.scalar_type() == at::kFloat);
+}
 
-KdLossSums kd_loss(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
-                   const KdLossOptions& options, const at::Tensor& gradient) {
-  check_arguments(hidden, head, targets, options, gradient);
-  const at::NoGradGuard no_grad;
-  const bool bf16 = head.scalar_type() == at::kBFloat16;
-  const bool kernel_dtypes = (bf16 || head.scalar_type() == at::kFloat) &&
-                             hidden.scalar_type() != at::kDouble &&
-                             (!gradient.defined() || gradient.scalar_type() == at::kFloat);
-  if (!head.is_cpu() || !kernel_dtypes) return kd_loss_generic(hidden, head, targets, options, gradient);
+KdLossSums loss_on_cpu(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
+                       const KdLossOptions& options, const at::Tensor& gradient) {
   if (hidden.size(0) == 0) return {};
   const kd::CpuInputs in(hidden, head, targets, options);
   in.check_ids();
@@ -67,6 +65,19 @@ KdLossSums kd_loss(const at::Tensor& hidden, const at::Tensor& head, const KdTar
       break;
   }
   return kd::topk(in, options, gradient);
+}
+
+constexpr kernels::Operation<decltype(kd_loss)> kKdLoss(kd_loss_generic,
+                                                        {{at::kCPU, loss_on_cpu, has_kernels}});
+
+}  // namespace
+
+KdLossSums kd_loss(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
+                   const KdLossOptions& options, const at::Tensor& gradient) {
+  check_arguments(hidden, head, targets, options, gradient);
+  const at::NoGradGuard no_grad;
+  return kKdLoss.run(kernels::common_device(head, hidden, gradient), hidden, head, targets, options,
+                     gradient);
 }
 
 }  // namespace anemll

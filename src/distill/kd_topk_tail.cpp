@@ -3,6 +3,7 @@
 // tiny.
 #include "src/distill/kd_rows.hpp"
 #include "src/distill/kd_token.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 
 #include <algorithm>
@@ -93,8 +94,7 @@ KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Ten
 }  // namespace
 
 KdLossSums topk_tail(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  return in.head.scalar_type() == at::kBFloat16 ? loss<kernels::Bf16>(in, options, gradient)
-                                                : loss<float>(in, options, gradient);
+  return kernels::dispatch(in.head.scalar_type(), [&]<class T>() { return loss<T>(in, options, gradient); });
 }
 
 }  // namespace anemll::kd

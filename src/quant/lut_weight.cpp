@@ -1,6 +1,8 @@
-// Dispatch and thread split of the look-up kernels.
+// The look-ups by tensor operations and by the CPU's kernels, whose thread split is here, and the rows of
+// both.
 #include "src/quant/lut_weight.hpp"
 
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/lut_weight_cpu.hpp"
 #include "src/kernels/parallel.hpp"
 
@@ -20,14 +22,6 @@ constexpr std::int64_t kElementsPerTask = 1 << 15;
 
 kernels::LutView view(const at::Tensor& lut) {
   return {lut.const_data_ptr<float>(), lut.numel()};
-}
-
-kernels::Bf16* bf16(const at::Tensor& t) {
-  return static_cast<kernels::Bf16*>(t.data_ptr());
-}
-
-bool on_cpu(const at::Tensor& indices) {
-  return indices.device().is_cpu();
 }
 
 /// LibTorch reads a byte tensor as a mask when it indexes, hence the widening.
@@ -101,9 +95,8 @@ void backward_rows(const at::Tensor& indices, const at::Tensor& lut, const at::T
 
 /// The same for a bf16 dW, with bf16 products: they round dA and dB no more than dW itself is rounded, at
 /// twice the rate. A part is one block here, so that nothing is summed in bf16.
-void backward_rows_bf16(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
-                        const at::Tensor& b, const kernels::Bf16* dw, const at::Tensor& da,
-                        const at::Tensor& db_parts) {
+void backward_rows(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a, const at::Tensor& b,
+                   const kernels::Bf16* dw, const at::Tensor& da, const at::Tensor& db_parts) {
   const std::int64_t out = indices.size(0);
   const std::int64_t width = indices.size(1);
   const auto* index = indices.const_data_ptr<std::uint8_t>();
@@ -121,7 +114,8 @@ void backward_rows_bf16(const at::Tensor& indices, const at::Tensor& lut, const 
         continue;
       }
       const at::Tensor ds = scratch.narrow(0, 0, rows);
-      kernels::lut_multiply(index + row * width, table, dw + row * width, bf16(ds), rows * width);
+      kernels::lut_multiply(index + row * width, table, dw + row * width, kernels::data<kernels::Bf16>(ds),
+                            rows * width);
       if (da.defined()) da.narrow(0, row, rows).copy_(at::mm(ds, b_half_t));
       if (db_parts.defined()) db_parts.select(0, part).copy_(at::mm(a_half.narrow(0, row, rows).t(), ds));
     }
@@ -137,51 +131,74 @@ void gather(const at::Tensor& indices, const at::Tensor& lut, Out* out) {
   });
 }
 
+at::Tensor values_on_cpu(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
+  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  kernels::dispatch(dtype, [&]<class T>() { gather(indices, lut, kernels::data<T>(out)); });
+  return out;
+}
+
+at::Tensor values_by_operators(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
+  return look_up(indices, lut).to(dtype);
+}
+
+at::Tensor scaled_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                         const at::Tensor& b, at::ScalarType dtype) {
+  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  kernels::dispatch(dtype, [&]<class T>() { scaled_rows(indices, lut, a, b, kernels::data<T>(out)); });
+  return out;
+}
+
+at::Tensor scaled_by_operators(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                               const at::Tensor& b, at::ScalarType dtype) {
+  return look_up(indices, lut).mul_(at::mm(a, b)).to(dtype);
+}
+
+FactorGradients backward_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                                const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
+  FactorGradients gradients;
+  if (need_a) gradients.a = at::empty(a.sizes(), a.options());
+  at::Tensor parts;
+  if (need_b) parts = at::empty({kParts, b.size(0), b.size(1)}, b.options());
+  const at::Tensor dense = dw.contiguous();
+  kernels::dispatch(dense.scalar_type(), [&]<class T>() {
+    backward_rows(indices, lut, a, b, kernels::data<const T>(dense), gradients.a, parts);
+  });
+  if (need_b) gradients.b = parts.sum(0);
+  return gradients;
+}
+
+FactorGradients backward_by_operators(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                                      const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
+  FactorGradients gradients;
+  const at::Tensor ds = look_up(indices, lut).mul_(dw);
+  if (need_a) gradients.a = at::mm(ds, b.t());
+  if (need_b) gradients.b = at::mm(a.t(), ds);
+  return gradients;
+}
+
+constexpr kernels::Operation<decltype(lut_values)> kValues(values_by_operators, {{at::kCPU, values_on_cpu}});
+constexpr kernels::Operation<decltype(lut_scaled)> kScaled(scaled_by_operators, {{at::kCPU, scaled_on_cpu}});
+constexpr kernels::Operation<decltype(lut_scaled_backward)> kBackward(backward_by_operators,
+                                                                      {{at::kCPU, backward_on_cpu}});
+
 }  // namespace
 
 at::Tensor lut_values(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
   const at::NoGradGuard no_grad;
-  if (!on_cpu(indices)) return look_up(indices, lut).to(dtype);
-  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
-  if (dtype == at::kBFloat16)
-    gather(indices, lut, bf16(out));
-  else
-    gather(indices, lut, out.mutable_data_ptr<float>());
-  return out;
+  return kValues.run(kernels::common_device(indices, lut), indices, lut, dtype);
 }
 
 at::Tensor lut_scaled(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                       const at::Tensor& b, at::ScalarType dtype) {
   const at::NoGradGuard no_grad;
-  if (!on_cpu(indices)) return look_up(indices, lut).mul_(at::mm(a, b)).to(dtype);
-  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
-  if (dtype == at::kBFloat16)
-    scaled_rows(indices, lut, a, b, bf16(out));
-  else
-    scaled_rows(indices, lut, a, b, out.mutable_data_ptr<float>());
-  return out;
+  return kScaled.run(kernels::common_device(indices, lut, a, b), indices, lut, a, b, dtype);
 }
 
 FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                                     const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
   const at::NoGradGuard no_grad;
-  FactorGradients gradients;
-  if (!on_cpu(indices)) {
-    const at::Tensor ds = look_up(indices, lut).mul_(dw);
-    if (need_a) gradients.a = at::mm(ds, b.t());
-    if (need_b) gradients.b = at::mm(a.t(), ds);
-    return gradients;
-  }
-  if (need_a) gradients.a = at::empty(a.sizes(), a.options());
-  at::Tensor parts;
-  if (need_b) parts = at::empty({kParts, b.size(0), b.size(1)}, b.options());
-  const at::Tensor dense = dw.contiguous();
-  if (dense.scalar_type() == at::kBFloat16)
-    backward_rows_bf16(indices, lut, a, b, bf16(dense), gradients.a, parts);
-  else
-    backward_rows(indices, lut, a, b, dense.const_data_ptr<float>(), gradients.a, parts);
-  if (need_b) gradients.b = parts.sum(0);
-  return gradients;
+  return kBackward.run(kernels::common_device(indices, lut, a, b, dw), indices, lut, a, b, dw, need_a,
+                       need_b);
 }
 
 }  // namespace anemll

@@ -1,6 +1,7 @@
 #include "src/score/divergence.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/divergence_cpu.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 #include "src/kernels/parallel.hpp"
@@ -72,7 +73,7 @@ void score_on_cpu(const at::Tensor& teacher, const at::Tensor& student, const at
   });
 }
 
-/// The same by tensor operations, for other devices; one read back a chunk.
+/// The same by tensor operations; one read back a chunk.
 void score_by_operators(const at::Tensor& teacher, const at::Tensor& student, const at::Tensor& next,
                         std::span<PositionScore> out) {
   const at::Tensor log_p = at::log_softmax(teacher, 1);
@@ -97,6 +98,10 @@ void score_by_operators(const at::Tensor& teacher, const at::Tensor& student, co
   }
 }
 
+using ScoreRows = kernels::Operation<decltype(score_on_cpu)>;
+constexpr ScoreRows kScoreRows(score_by_operators, {{at::kCPU, score_on_cpu}});
+constexpr ScoreRows kScoreRowsGeneric(score_by_operators, {});
+
 /// Value at `share` of the sorted range, between neighbours where it falls there.
 double quantile(std::span<const double> sorted, double share) {
   const double position = share * static_cast<double>(sorted.size() - 1);
@@ -106,7 +111,7 @@ double quantile(std::span<const double> sorted, double share) {
 }
 
 void score(const HeadStates& teacher, const HeadStates& student, const at::Tensor& next,
-           std::span<PositionScore> out, bool kernels) {
+           std::span<PositionScore> out, const ScoreRows& score_rows) {
   const at::NoGradGuard no_grad;
   const auto fits = [](const HeadStates& s) {
     return s.hidden.dim() == 2 && s.head.dim() == 2 && s.hidden.size(1) == s.head.size(1);
@@ -141,11 +146,7 @@ void score(const HeadStates& teacher, const HeadStates& student, const at::Tenso
     const at::Tensor z = logits(student, student_head, student_logits);
     const at::Tensor part = ids.defined() ? ids.narrow(0, begin, count) : at::Tensor();
     const auto slots = out.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
-    if (kernels) {
-      score_on_cpu(t, z, part, slots);
-    } else {
-      score_by_operators(t, z, part, slots);
-    }
+    score_rows.run(kernels::common_device(t, z), t, z, part, slots);
   }
 }
 
@@ -153,12 +154,12 @@ void score(const HeadStates& teacher, const HeadStates& student, const at::Tenso
 
 void score_positions(const HeadStates& teacher, const HeadStates& student, const at::Tensor& next,
                      std::span<PositionScore> out) {
-  score(teacher, student, next, out, student.head.is_cpu() && teacher.head.is_cpu());
+  score(teacher, student, next, out, kScoreRows);
 }
 
 void score_positions_generic(const HeadStates& teacher, const HeadStates& student, const at::Tensor& next,
                              std::span<PositionScore> out) {
-  score(teacher, student, next, out, false);
+  score(teacher, student, next, out, kScoreRowsGeneric);
 }
 
 void share_scores(std::span<PositionScore> scores, Communicator& comm) {

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"
 #include "anemll/core/rng.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 #include "src/kernels/parallel.hpp"
 #include "src/kernels/product.hpp"
@@ -204,27 +205,35 @@ void draw_negatives(const PayloadOptions& options, std::int64_t sequence, std::i
   }
 }
 
-void score_head(const at::Tensor& hidden, const at::Tensor& head, std::int64_t sequence,
-                std::int64_t positions, const PayloadOptions& options, TeacherPayload& out) {
-  const at::NoGradGuard no_grad;
-  const bool bf16 = head.scalar_type() == at::kBFloat16;
-  if (!hidden.is_cpu() || !head.is_contiguous() || (!bf16 && head.scalar_type() != at::kFloat)) {
-    return score_head_generic(hidden, head, sequence, positions, options, out);
-  }
+namespace {
+
+bool has_kernels(const at::Tensor&, const at::Tensor& head, std::int64_t, std::int64_t, const PayloadOptions&,
+                 TeacherPayload&) {
+  return head.is_contiguous() && kernels::is_kernel_type(head.scalar_type());
+}
+
+void score_on_cpu(const at::Tensor& hidden, const at::Tensor& head, std::int64_t sequence,
+                  std::int64_t positions, const PayloadOptions& options, TeacherPayload& out) {
   const at::Tensor rows = hidden.to(at::kFloat).contiguous();
   const Target to = extend_all(out, rows.size(0), options);
   const auto width = static_cast<std::size_t>(rows.size(1)), vocab = static_cast<std::size_t>(head.size(0));
   const float* data = rows.const_data_ptr<float>();
-  if (bf16) {
-    using kernels::Bf16;
-    score_chunks<Bf16>(rows, head,
-                       {data, static_cast<const Bf16*>(head.const_data_ptr()), width, vocab, sequence,
-                        positions, options, to});
-  } else {
-    score_chunks<float>(rows, head,
-                        {data, head.const_data_ptr<float>(), width, vocab, sequence, positions, options, to});
-  }
+  kernels::dispatch(head.scalar_type(), [&]<class T>() {
+    score_chunks<T>(rows, head,
+                    {data, kernels::data<const T>(head), width, vocab, sequence, positions, options, to});
+  });
   if (options.payloads.has(Payload::hidden)) append_hidden(rows, out);
+}
+
+constexpr kernels::Operation<decltype(score_head)> kScoreHead(score_head_generic,
+                                                              {{at::kCPU, score_on_cpu, has_kernels}});
+
+}  // namespace
+
+void score_head(const at::Tensor& hidden, const at::Tensor& head, std::int64_t sequence,
+                std::int64_t positions, const PayloadOptions& options, TeacherPayload& out) {
+  const at::NoGradGuard no_grad;
+  kScoreHead.run(kernels::common_device(hidden, head), hidden, head, sequence, positions, options, out);
 }
 
 }  // namespace anemll

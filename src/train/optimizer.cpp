@@ -1,9 +1,10 @@
-// The CPU path runs the fused loop of kernels/adamw_cpu; other devices the same sequence of tensor
+// Each operation twice: by the fused loops of kernels/adamw_cpu, and by the same sequence of tensor
 // operations.
 #include "src/train/optimizer.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/adamw_cpu.hpp"
+#include "src/kernels/dispatch.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <algorithm>
@@ -54,44 +55,29 @@ kernels::AdamWStep scalars(const AdamWOptions& options, std::int64_t step, doubl
   return s;
 }
 
-}  // namespace
-
-AdamW::AdamW(const at::Tensor& param, const AdamWOptions& adamw_options)
-    : options(adamw_options), m(at::zeros_like(param)), v(at::zeros_like(param)) {}
-
-void AdamW::update(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
-  if (!param.is_cpu()) {
-    update_generic(param, grad, lr, grad_scale);
-    return;
-  }
-  check_buffers(*this, param, grad);
-  const kernels::AdamWStep s = scalars(options, ++step, lr, grad_scale);
+void update_on_cpu(const AdamW& adamw, const at::Tensor& param, const at::Tensor& grad,
+                   const kernels::AdamWStep& s) {
   float* w = param.mutable_data_ptr<float>();
   const float* g = grad.const_data_ptr<float>();
-  float* first = m.mutable_data_ptr<float>();
-  float* second = v.mutable_data_ptr<float>();
+  float* first = adamw.m.mutable_data_ptr<float>();
+  float* second = adamw.v.mutable_data_ptr<float>();
   kernels::parallel_for(param.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
     kernels::adamw_range(w, g, first, second, s, begin, end);
   });
 }
 
-void AdamW::update_generic(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
-  check_buffers(*this, param, grad);
+void update_by_operators(const AdamW& adamw, const at::Tensor& param, const at::Tensor& grad,
+                         const kernels::AdamWStep& s) {
   const at::NoGradGuard no_grad;
-  const kernels::AdamWStep s = scalars(options, ++step, lr, grad_scale);
   const at::Tensor g = s.grad_scale == 1.0F ? grad : grad * double{s.grad_scale};
   param.mul_(double{s.decay});
-  m.lerp_(g, double{s.one_minus_beta1});
-  v.mul_(double{s.beta2}).addcmul_(g, g, double{s.one_minus_beta2});
-  const at::Tensor denominator = v.sqrt().div_(double{s.correction2}).add_(double{s.eps});
-  param.addcdiv_(m, denominator, -double{s.step_size});
+  adamw.m.lerp_(g, double{s.one_minus_beta1});
+  adamw.v.mul_(double{s.beta2}).addcmul_(g, g, double{s.one_minus_beta2});
+  const at::Tensor denominator = adamw.v.sqrt().div_(double{s.correction2}).add_(double{s.eps});
+  param.addcdiv_(adamw.m, denominator, -double{s.step_size});
 }
 
-double gradient_norm(const at::Tensor& grad) {
-  const at::NoGradGuard no_grad;
-  if (!grad.is_cpu()) {
-    return at::linalg_vector_norm(grad, 2, at::OptionalIntArrayRef(), false, at::kDouble).item<double>();
-  }
+double norm_on_cpu(const at::Tensor& grad) {
   check(grad, grad, "gradient");
   const float* g = grad.const_data_ptr<float>();
   const std::int64_t size = grad.numel();
@@ -106,6 +92,34 @@ double gradient_norm(const at::Tensor& grad) {
   double sum = 0;
   for (const double block : blocks) sum += block;
   return std::sqrt(sum);
+}
+
+double norm_by_operators(const at::Tensor& grad) {
+  return at::linalg_vector_norm(grad, 2, at::OptionalIntArrayRef(), false, at::kDouble).item<double>();
+}
+
+constexpr kernels::Operation<decltype(update_by_operators)> kUpdate(update_by_operators,
+                                                                    {{at::kCPU, update_on_cpu}});
+constexpr kernels::Operation<decltype(gradient_norm)> kNorm(norm_by_operators, {{at::kCPU, norm_on_cpu}});
+
+}  // namespace
+
+AdamW::AdamW(const at::Tensor& param, const AdamWOptions& adamw_options)
+    : options(adamw_options), m(at::zeros_like(param)), v(at::zeros_like(param)) {}
+
+void AdamW::update(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
+  check_buffers(*this, param, grad);
+  kUpdate.run(kernels::common_device(param), *this, param, grad, scalars(options, ++step, lr, grad_scale));
+}
+
+void AdamW::update_generic(const at::Tensor& param, const at::Tensor& grad, double lr, double grad_scale) {
+  check_buffers(*this, param, grad);
+  update_by_operators(*this, param, grad, scalars(options, ++step, lr, grad_scale));
+}
+
+double gradient_norm(const at::Tensor& grad) {
+  const at::NoGradGuard no_grad;
+  return kNorm.run(kernels::common_device(grad), grad);
 }
 
 double clip_factor(double norm, double max_norm) {
