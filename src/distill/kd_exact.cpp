@@ -1,8 +1,10 @@
 // Full-vocabulary divergence from a teacher whose head is the student's: two products forward, one backward.
 // The second product is of the difference of the hidden states. The student's logits are the sum of both, and
 // what the divergence depends on is never the difference of two rounded numbers.
+#include "src/distill/kd_chunk.hpp"
 #include "src/distill/kd_rows.hpp"
 #include "src/distill/kd_token.hpp"
+#include "src/distill/objective.hpp"
 #include "src/kernels/dispatch.hpp"
 #include "src/kernels/divergence_cpu.hpp"
 
@@ -11,6 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros_like.h>
 
 namespace anemll::kd {
 namespace {
@@ -81,10 +90,57 @@ KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Ten
   return values.sum(in, options);
 }
 
-}  // namespace
-
-KdLossSums exact(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
+KdLossSums on_cpu(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
   return kernels::dispatch(in.head.scalar_type(), [&]<class T>() { return loss<T>(in, options, gradient); });
 }
 
+at::Tensor on_chunk(const Chunk& chunk, const at::Tensor& head, const KdLossOptions& options,
+                    bool with_gradient, at::Tensor& sums) {
+  const at::ScalarType wide = chunk.teacher.scalar_type();
+  const double temperature = options.temperature;
+  const double hard = options.hard_top1 + options.hard_full;
+  const auto product = [&](const at::Tensor& rows) {
+    return at::mm(rows.to(head.scalar_type()), head.t()).to(wide);
+  };
+  const at::Tensor teacher = product(chunk.teacher_hidden);
+  const at::Tensor logits = teacher + product(chunk.hidden - chunk.teacher_hidden);
+  const at::Tensor log_p = at::log_softmax(teacher / temperature, 1);
+  const at::Tensor log_q = at::log_softmax(logits / temperature, 1);
+  const at::Tensor p = log_p.exp();
+  const at::Tensor kl = weighted(p, log_p - log_q).sum(1, true);
+  add_to(sums[0], kl * (temperature * temperature), chunk);
+  const at::Tensor student = logits.gather(1, chunk.ids);
+  at::Tensor slope = at::zeros_like(student);
+  if (options.sampled_ce_weight > 0) sampled_terms(chunk, student, options, slope, sums);
+  at::Tensor slopes = (log_q.exp() - p) * temperature;
+  if (hard > 0) {
+    const at::Tensor norm = at::logsumexp(logits, 1, true);
+    add_to(sums[1], norm - student.narrow(1, 0, 1), chunk);
+    slopes += (logits - norm).exp() * hard;
+    slope.narrow(1, 0, 1).sub_(hard);
+  }
+  if (!with_gradient) return {};
+  slopes.scatter_add_(1, chunk.ids, slope);
+  return at::mm((slopes * chunk.weight).to(head.scalar_type()), head);
+}
+
+}  // namespace
 }  // namespace anemll::kd
+
+namespace anemll {
+
+Objective exact_objective() {
+  Objective row;
+  row.name = "exact";
+  row.help = "takes the whole vocabulary (cache with hidden states)";
+  row.payloads = {Payload::hidden};
+  row.all_logits = true;
+  row.teacher_logits = true;
+  row.check = require_shared_head;
+  row.take = take_hidden;
+  row.on_cpu = kd::on_cpu;
+  row.on_chunk = kd::on_chunk;
+  return row;
+}
+
+}  // namespace anemll

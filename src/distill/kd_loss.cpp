@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/distill/kd_rows.hpp"
+#include "src/distill/objective.hpp"
 #include "src/kernels/dispatch.hpp"
 
 #include <cstdint>
@@ -31,12 +32,13 @@ void check_arguments(const at::Tensor& hidden, const at::Tensor& head, const KdT
           "row weights must be [N]");
   require(options.sampled_ce_weight == 0 || fits(targets.negatives),
           "the sampled cross-entropy needs negatives [N, R]");
-  require(options.objective != KdObjective::topk_tail ||
+  const std::string objective(options.objective->name);
+  require(!options.objective->payloads.has(Payload::lse) ||
               (targets.teacher_lse.defined() && targets.teacher_lse.sizes() == targets.weight.sizes()),
-          "the tail needs the teacher's log-sum-exp [N]");
-  require(options.objective != KdObjective::exact ||
+          objective + " needs the teacher's log-sum-exp [N]");
+  require(!options.objective->payloads.has(Payload::hidden) ||
               (targets.teacher_hidden.defined() && targets.teacher_hidden.sizes() == hidden.sizes()),
-          "the exact divergence needs the teacher's hidden states [N, H]");
+          objective + " needs the teacher's hidden states [N, H]");
   require(!gradient.defined() || (gradient.sizes() == hidden.sizes() && gradient.is_contiguous()),
           "the gradient must be contiguous and of the hidden states' shape");
   require(options.temperature > 0, "the temperature must be positive");
@@ -45,10 +47,10 @@ void check_arguments(const at::Tensor& hidden, const at::Tensor& head, const KdT
   require(options.chunk_tokens > 0, "the chunk must hold at least one token");
 }
 
-bool has_kernels(const at::Tensor& hidden, const at::Tensor& head, const KdTargets&, const KdLossOptions&,
-                 const at::Tensor& gradient) {
-  return kernels::is_kernel_type(head.scalar_type()) && hidden.scalar_type() != at::kDouble &&
-         (!gradient.defined() || gradient.scalar_type() == at::kFloat);
+bool has_kernels(const at::Tensor& hidden, const at::Tensor& head, const KdTargets&,
+                 const KdLossOptions& options, const at::Tensor& gradient) {
+  return options.objective->on_cpu != nullptr && kernels::is_kernel_type(head.scalar_type()) &&
+         hidden.scalar_type() != at::kDouble && (!gradient.defined() || gradient.scalar_type() == at::kFloat);
 }
 
 KdLossSums loss_on_cpu(const at::Tensor& hidden, const at::Tensor& head, const KdTargets& targets,
@@ -56,15 +58,7 @@ KdLossSums loss_on_cpu(const at::Tensor& hidden, const at::Tensor& head, const K
   if (hidden.size(0) == 0) return {};
   const kd::CpuInputs in(hidden, head, targets, options);
   in.check_ids();
-  switch (options.objective) {
-    case KdObjective::topk_tail:
-      return kd::topk_tail(in, options, gradient);
-    case KdObjective::exact:
-      return kd::exact(in, options, gradient);
-    case KdObjective::topk:
-      break;
-  }
-  return kd::topk(in, options, gradient);
+  return options.objective->on_cpu(in, options, gradient);
 }
 
 constexpr kernels::Operation<decltype(kd_loss)> kKdLoss(kd_loss_generic,

@@ -12,7 +12,7 @@
 namespace anemll {
 
 struct KdLossOptions {
-  KdObjective objective = KdObjective::topk;
+  KdObjective objective;
   double temperature = 2.0;
   double hard_top1 = 0.0;  ///< weights the cross-entropy to topk_idx[:, 0]
   double hard_full = 0.0;  ///< weights the same term again, as the reference does; the sum counts
@@ -27,9 +27,11 @@ struct KdTargets {
   at::Tensor topk_idx;     ///< [N, K] int32, best candidate first
   at::Tensor topk_logits;  ///< [N, K] half (any floating type is taken)
   at::Tensor negatives;    ///< [N, R] int32 or undefined; needed when sampled_ce_weight > 0
-  /// [N] log-sum-exp of all teacher logits over the temperature; needed by topk_tail, else not read.
+  /// [N] log-sum-exp of all teacher logits over the temperature; needed by objectives with the payload lse,
+  /// else not read.
   at::Tensor teacher_lse;
-  /// [N, H] the teacher's final hidden states, any floating type; needed by exact, else not read.
+  /// [N, H] the teacher's final hidden states, any floating type; needed by objectives with the payload
+  /// hidden, else not read.
   at::Tensor teacher_hidden;
   at::Tensor weight;  ///< [N] fp32: 1 counts, 0 does not (padding; ids and hidden of such rows are not read)
 };

@@ -1,6 +1,7 @@
 #include "src/distill/kd_rows.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/distill/objective.hpp"
 #include "src/kernels/product.hpp"
 
 #include <string>
@@ -25,8 +26,9 @@ CpuInputs::CpuInputs(const at::Tensor& hidden_in, const at::Tensor& head_in, con
     negatives = targets.negatives.to(at::kInt).contiguous();
     sampled = static_cast<std::size_t>(negatives.size(1));
   }
-  if (options.objective == KdObjective::topk_tail) lse = targets.teacher_lse.to(at::kFloat).contiguous();
-  if (options.objective == KdObjective::exact) teacher_hidden = targets.teacher_hidden.to(at::kFloat);
+  if (options.objective->payloads.has(Payload::lse)) lse = targets.teacher_lse.to(at::kFloat).contiguous();
+  if (options.objective->payloads.has(Payload::hidden))
+    teacher_hidden = targets.teacher_hidden.to(at::kFloat);
 }
 
 void CpuInputs::candidates(std::size_t row, std::span<std::size_t> ids) const {

@@ -137,9 +137,4 @@ KdLossSums over_all_logits(const CpuInputs& in, const KdLossOptions& options, co
   return values.sum(in, options);
 }
 
-// The objectives. The head is fp32 or bf16 and there is at least one token.
-KdLossSums topk(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient);
-KdLossSums topk_tail(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient);
-KdLossSums exact(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient);
-
 }  // namespace anemll::kd

@@ -1,88 +1,32 @@
 // Teacher and student renormalised inside the cached ids: the reference's objective.
-#include "src/distill/kd_rows.hpp"
+#include "src/distill/kd_cached.hpp"
+#include "src/distill/kd_chunk.hpp"
 #include "src/distill/kd_token.hpp"
-#include "src/kernels/dispatch.hpp"
-#include "src/kernels/head_loss_cpu.hpp"
+#include "src/distill/objective.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/log_softmax.h>
 
-namespace anemll::kd {
+namespace anemll {
 namespace {
 
-/// The full row of logits becomes the token's terms and, in place, the gradient of the logits.
-template <class T>
-void full_row(std::span<T> logits, const CpuInputs& in, std::size_t row, const KdLossOptions& options,
-              bool with_gradient, TokenValues& values, Scratch& scratch) {
-  const float weight = in.weight_of(row);
-  if (weight == 0) {
-    std::fill(logits.begin(), logits.end(), T{});
-    return;
-  }
-  in.candidates(row, scratch.ids);
-  for (std::size_t c = 0; c < scratch.ids.size(); ++c)
-    scratch.student[c] = kernels::load(logits[scratch.ids[c]]);
-  const KdTokenTerms terms = kd_token_terms(in.teacher(row), scratch.student, options.temperature,
-                                            options.sampled_ce_weight, scratch.slope);
-  const kernels::SoftmaxStats stats = kernels::softmax_stats(std::span<const T>(logits));
-  values.kl[row] = terms.kl;
-  values.sampled_ce[row] = terms.sampled_ce;
-  values.ce[row] = double{stats.max} + std::log(stats.sum) - double{scratch.student[0]};
-  if (!with_gradient) return;
-
-  const double hard = options.hard_top1 + options.hard_full;
-  scratch.merge(weight, [&](std::size_t id, std::size_t) {
-    const double slope = hard * std::exp(double{kernels::load(logits[id])} - double{stats.max}) / stats.sum;
-    return id == scratch.ids[0] ? slope - hard : slope;
-  });
-  kernels::scaled_exp_in_place(logits, stats.max, static_cast<float>(double{weight} * hard / stats.sum));
-  for (const auto& [id, value] : scratch.entries) kernels::store(logits[id], value);
-}
-
-/// Without hard weights: dot products with the candidates' head rows, and their weighted sum as the gradient.
-template <class T>
-KdLossSums candidate_logits(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  TokenValues values(in.tokens);
-  float* out = gradient.defined() ? gradient.mutable_data_ptr<float>() : nullptr;
-  for_rows(in.tokens, in, out != nullptr, [&](std::size_t row, Scratch& scratch) {
-    const std::span<float> target =
-        out != nullptr ? std::span<float>(out + row * in.width, in.width) : std::span<float>();
-    std::fill(target.begin(), target.end(), 0.0F);
-    const float weight = in.weight_of(row);
-    if (weight == 0) return;
-    in.candidates(row, scratch.ids);
-    const std::span<const float> hidden = in.hidden_row(row);
-    for (std::size_t c = 0; c < scratch.ids.size(); ++c) {
-      scratch.student[c] = kernels::dot(hidden, in.head_row<T>(scratch.ids[c]));
-    }
-    const KdTokenTerms terms = kd_token_terms(in.teacher(row), scratch.student, options.temperature,
-                                              options.sampled_ce_weight, scratch.slope);
-    values.kl[row] = terms.kl;
-    values.sampled_ce[row] = terms.sampled_ce;
-    for (std::size_t c = 0; c < scratch.slope.size(); ++c) {
-      kernels::add_scaled(target, static_cast<float>(double{weight} * scratch.slope[c]),
-                          in.head_row<T>(scratch.ids[c]));
-    }
-  });
-  return values.sum(in, options);
-}
-
-template <class T>
-KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  if (options.hard_top1 + options.hard_full <= 0) return candidate_logits<T>(in, options, gradient);
-  return over_all_logits<T>(in, options, gradient,
-                            [&](std::span<T> logits, std::size_t row, TokenValues& values, Scratch& scratch) {
-                              full_row<T>(logits, in, row, options, gradient.defined(), values, scratch);
-                            });
+kd::CachedTerms divergence(const at::Tensor& teacher, const at::Tensor& student, double temperature) {
+  const at::Tensor log_p = at::log_softmax(teacher / temperature, 1);
+  const at::Tensor log_q = at::log_softmax(student / temperature, 1);
+  const at::Tensor p = log_p.exp();
+  return {kd::weighted(p, log_p - log_q).sum(1, true), (log_q.exp() - p) * temperature};
 }
 
 }  // namespace
 
-KdLossSums topk(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
-  return kernels::dispatch(in.head.scalar_type(), [&]<class T>() { return loss<T>(in, options, gradient); });
+Objective topk_objective() {
+  Objective row;
+  row.name = "topk";
+  row.help = "renormalises inside the cached ids, as the reference does";
+  row.on_cpu = kd::cached_on_cpu<kd_token_terms>;
+  row.on_chunk = kd::cached_on_chunk<divergence>;
+  return row;
 }
 
-}  // namespace anemll::kd
+}  // namespace anemll

@@ -1,8 +1,10 @@
 // True probabilities on the cached ids and one bucket for everything else. The student's tail is summed over
 // the ids outside K with the cached ones blanked out, not taken as 1 - q(K): that keeps it exact when it is
 // tiny.
+#include "src/distill/kd_chunk.hpp"
 #include "src/distill/kd_rows.hpp"
 #include "src/distill/kd_token.hpp"
+#include "src/distill/objective.hpp"
 #include "src/kernels/dispatch.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 
@@ -13,6 +15,16 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/logaddexp.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 namespace anemll::kd {
 namespace {
@@ -91,10 +103,72 @@ KdLossSums loss(const CpuInputs& in, const KdLossOptions& options, const at::Ten
                             });
 }
 
-}  // namespace
-
-KdLossSums topk_tail(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
+KdLossSums on_cpu(const CpuInputs& in, const KdLossOptions& options, const at::Tensor& gradient) {
   return kernels::dispatch(in.head.scalar_type(), [&]<class T>() { return loss<T>(in, options, gradient); });
 }
 
+at::Tensor on_chunk(const Chunk& chunk, const at::Tensor& head, const KdLossOptions& options,
+                    bool with_gradient, at::Tensor& sums) {
+  const at::ScalarType wide = chunk.teacher.scalar_type();
+  const std::int64_t cached = chunk.teacher.size(1);
+  const double temperature = options.temperature;
+  const double hard = options.hard_top1 + options.hard_full;
+  const at::Tensor logits = at::mm(chunk.hidden.to(head.scalar_type()), head.t()).to(wide);
+  const at::Tensor student = head.scalar_type() == wide
+                                 ? logits.gather(1, chunk.ids)
+                                 : at::bmm(candidate_rows(chunk, head), chunk.hidden.unsqueeze(2)).squeeze(2);
+  const at::Tensor top = student.narrow(1, 0, cached);
+  const at::Tensor tail = logits.scatter(1, chunk.ids.narrow(1, 0, cached), kNothing);
+  const at::Tensor tail_lse = at::logsumexp(tail / temperature, 1, true);
+  const at::Tensor lse = at::logaddexp(tail_lse, at::logsumexp(top / temperature, 1, true));
+
+  const at::Tensor raw = (chunk.teacher / temperature - chunk.lse).exp();
+  const at::Tensor mass = raw.sum(1, true);
+  const at::Tensor no_tail = (mass >= 1) | (tail_lse == kNothing);
+  const at::Tensor p = at::where(no_tail, raw / mass, raw);
+  const at::Tensor p_tail = at::where(no_tail, at::zeros({}, mass.options()), 1 - mass);
+  const at::Tensor log_q = top / temperature - lse;
+  const at::Tensor log_q_tail = tail_lse - lse;
+  const at::Tensor kl =
+      weighted(p, p.log() - log_q).sum(1, true) + weighted(p_tail, p_tail.log() - log_q_tail);
+  add_to(sums[0], kl * (temperature * temperature), chunk);
+  at::Tensor slope = at::zeros_like(student);
+  slope.narrow(1, 0, cached).copy_((log_q.exp() - p) * temperature);
+  if (options.sampled_ce_weight > 0) sampled_terms(chunk, student, options, slope, sums);
+  at::Tensor norm;
+  if (hard > 0) {
+    norm = at::logaddexp(at::logsumexp(tail, 1, true), at::logsumexp(top, 1, true));
+    add_to(sums[1], norm - student.narrow(1, 0, 1), chunk);
+  }
+  if (!with_gradient) return {};
+  // Blanked entries are 0 here; with no tail at all every entry is, whatever it is measured against.
+  const at::Tensor against = at::where(tail_lse == kNothing, at::zeros({}, tail_lse.options()), tail_lse);
+  at::Tensor slopes = (tail / temperature - against).exp() * ((log_q_tail.exp() - p_tail) * temperature);
+  if (hard > 0) {
+    slopes += (tail - norm).exp() * hard;
+    slope.narrow(1, 0, cached).add_((top - norm).exp() * hard);
+    slope.narrow(1, 0, 1).sub_(hard);
+  }
+  slopes.scatter_add_(1, chunk.ids, slope);
+  return at::mm((slopes * chunk.weight).to(head.scalar_type()), head);
+}
+
+}  // namespace
 }  // namespace anemll::kd
+
+namespace anemll {
+
+Objective topk_tail_objective() {
+  Objective row;
+  row.name = "topk-tail";
+  row.help = "takes true probabilities and one bucket for all other ids (cache with lse)";
+  row.payloads = {Payload::lse};
+  row.all_logits = true;
+  row.check = require_lse;
+  row.take = take_lse;
+  row.on_cpu = kd::on_cpu;
+  row.on_chunk = kd::on_chunk;
+  return row;
+}
+
+}  // namespace anemll

@@ -104,7 +104,7 @@ std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& ca
   reading.rank = run.place.comm.rank();
   reading.world = run.place.comm.size();
   reading.vocab_size = model.vocab_size;
-  reading.payloads = training_payloads(o.kd_objective);
+  reading.payloads = o.kd_objective->payloads;
   reading.first_step = run.state ? run_state_of(*run.state).step * o.accumulation_steps : 0;
   return std::make_unique<Prefetcher>(cache, o.order, o.batch_size, static_cast<std::uint64_t>(o.seed),
                                       reading);
@@ -189,11 +189,10 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   }
   tell_plan(run, model, source);
 
-  const KdObjective objective = options.kd_objective;
   StudentHead head{{}, model.hidden_size};
   if (cache.hidden > 0) head.sha256 = head_sha256(base);
-  check_objective(objective, options.temperature, cache, head,
-                  options.cache_dir);  // before minutes of scale init
+  const ObjectiveUse use{options.temperature, cache, head, options.cache_dir};
+  check_objective(options.kd_objective, use);  // before minutes of scale init
   Evaluator::Sources sources;
   if (options.eval_samples > 0)
     sources = evaluation_sources(options, base, cache, shares_head(cache, head), comm);
@@ -209,7 +208,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   if (subject.own_head) {
     head.sha256.clear();
     sources.cache_hidden = false;
-    check_objective(objective, options.temperature, cache, head, options.cache_dir);
+    check_objective(options.kd_objective, use);
   }
   if (options.eval_samples > 0) {
     run.evaluator = std::make_unique<Evaluator>(evaluation_protocol(options), *run.data, subject,

@@ -2,7 +2,7 @@
 #include "src/train/memory_plan.hpp"
 
 #include "anemll/core/log.hpp"
-#include "src/distill/kd_loss.hpp"
+#include "src/distill/objective.hpp"
 #include "src/quant/layer_type.hpp"
 #include "src/train/run_setup.hpp"
 
@@ -52,10 +52,10 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
   const std::int64_t kept_layers = o.gradient_checkpointing ? 1 : a.layer_count();
   const bool materialised = o.forward == ForwardMode::materialised;
   const std::int64_t head = a.vocab_size * a.hidden_size;
-  const bool exact = o.kd_objective == KdObjective::exact;
+  const Objective& objective = *o.kd_objective;
   const bool divergences = o.eval_samples > 0 && (cache.hidden > 0 || o.eval_text || o.teacher_model);
-  const std::int64_t hidden = a.hidden_size * 2;
-  const std::int64_t sequence = cache.length * 5 + cache.positions * (cache.topk * 6 + (exact ? hidden : 0));
+  const std::int64_t hidden = objective.payloads.has(Payload::hidden) ? a.hidden_size * 2 : 0;
+  const std::int64_t sequence = cache.length * 5 + cache.positions * (cache.topk * 6 + hidden);
   const std::int64_t teacher_body = o.eval_text || o.teacher_model ? body * 4 : 0;
 
   MemoryPlan plan;
@@ -71,8 +71,8 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
       {"head in compute precision, fp32 for evaluation",
        head * compute_bytes + (o.eval_samples > 0 && compute_bytes < 4 ? head * 4 : 0)},
       {"activations kept for backward", tokens * kept_layers * saved_per_token},
-      {exact ? "logits chunks of teacher and student" : "logits chunk and its gradient",
-       KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes * (exact ? 2 : 1)},
+      {objective.teacher_logits ? "logits chunks of teacher and student" : "logits chunk and its gradient",
+       KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes * (objective.teacher_logits ? 2 : 1)},
       {"batches read ahead", 5 * rows * sequence},
       {"divergences of an evaluation: two logits chunks", divergences ? 2 * 128 * a.vocab_size * 4 : 0},
       {"teacher of the first evaluation (fp32)", teacher_body},

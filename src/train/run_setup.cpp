@@ -77,7 +77,7 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
   for (const QuantSpec::Entry& entry : spec.exceptions())
     identity["linears"][entry.linear] = {entry.quant.lut_size, entry.quant.rank};
   // Named only where it is not the default, so that states from before there was a choice go on.
-  if (o.kd_objective != KdObjective::topk) identity["loss"].push_back(choice_name(o.kd_objective));
+  if (o.kd_objective != KdObjective()) identity["loss"].push_back(choice_name(o.kd_objective));
   return identity.dump();
 }
 

@@ -4,6 +4,7 @@
 #include "anemll/core/common_options.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/hub/hub_options.hpp"
+#include "src/distill/objective.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -64,11 +65,7 @@ void add_optimisation(OptionTable& t, TrainOptions& o) {
 
 void add_loss(OptionTable& t, TrainOptions& o) {
   t.group("Loss");
-  t.add_choice(
-      "kd-objective", &o.kd_objective,
-      "distillation term: topk renormalises inside the cached ids, as the reference does; topk-tail takes "
-      "true probabilities and one bucket for all other ids (cache with lse); exact takes the whole "
-      "vocabulary (cache with hidden states)");
+  t.add_choice("kd-objective", &o.kd_objective, std::string("distillation term: ") += objectives_in_words());
   t.add("temperature", &o.temperature, "distillation temperature", 1e-3, 1e3);
   t.add("hard-top1", &o.hard_top1, "weight of the cross-entropy to the teacher's first choice", 0, kAny);
   t.add("hard-top1-end", &o.hard_top1_end, "anneal --hard-top1 linearly to this value", 0, kAny);
@@ -184,7 +181,7 @@ void check_train_options(const TrainOptions& o) {
   if (o.train_norms_only && (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp)) {
     throw_usage("trains the norms and nothing else", "--train-norms-only", "drop the other selection flags");
   }
-  if (o.no_full_logits && o.kd_objective != KdObjective::topk) {
+  if (o.no_full_logits && o.kd_objective->all_logits) {
     throw_usage("the objective looks at the whole vocabulary",
                 "--no-full-logits, --kd-objective " + choice_name(o.kd_objective), "drop one of them");
   }

@@ -126,10 +126,9 @@ int main(int argc, char** argv) {
   whole.targets.teacher_hidden = kd.hidden.to(at::kHalf);
   whole.targets.teacher_lse = at::full({kd.hidden.size(0)}, 20.0, at::kFloat);
   KdLossOptions objective = options;
-  for (const auto& [name, kind] :
-       {std::pair{"topk", anemll::KdObjective::topk}, std::pair{"topk_tail", anemll::KdObjective::topk_tail},
-        std::pair{"exact", anemll::KdObjective::exact}}) {
-    objective.objective = kind;
+  for (const auto& [name, word] :
+       {std::pair{"topk", "topk"}, std::pair{"topk_tail", "topk-tail"}, std::pair{"exact", "exact"}}) {
+    objective.objective = anemll::objective_named(word);
     for (const at::Tensor& head : {bf16, kd.head}) {
       const Times times =
           best_of(repeats, [&] { anemll::kd_loss(whole.hidden, head, whole.targets, objective, gradient); });

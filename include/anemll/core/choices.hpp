@@ -7,7 +7,8 @@
 //       std::to_array<Choice<OrderKind>>({{OrderKind::shuffle, "shuffle"}, ...});
 //   constexpr std::span<const Choice<OrderKind>> choices_of(OrderKind) { return kOrderKinds; }
 //
-// The order of the rows is that of help texts. choices_of is found by the namespace of the enum.
+// The order of the rows is that of help texts. choices_of is found by the namespace of the enum. The values
+// may be of a class, where the table grows as the program runs: see KdObjective.
 #pragma once
 
 #include <array>

@@ -1,28 +1,36 @@
-// What a student is trained on: the divergences from the teacher that there are.
+// What a student is trained on: the choice of one objective out of the table of those that there are.
 #pragma once
 
 #include "anemll/core/choices.hpp"
 
-#include <array>
 #include <span>
+#include <string>
+#include <string_view>
 
 namespace anemll {
 
-/// What `kl` of a loss is; p the teacher's distribution at the temperature, q the student's, K the cached
-/// ids.
-enum class KdObjective {
-  topk,       ///< both renormalised inside K, as the reference does: student mass outside K costs nothing
-  topk_tail,  ///< true p and q on K, and one bucket for all other ids: a lower bound of the divergence
-  exact,      ///< KL(p || q) over the vocabulary, p recomputed from the teacher's hidden states
+struct Objective;  // one row of the table: src/distill/objective.hpp
+
+/// One of the objectives. It stays good while others are added.
+class KdObjective {
+ public:
+  /// The default: topk, the reference's.
+  KdObjective();
+  explicit KdObjective(const Objective& row) : row_(&row) {}
+
+  const Objective& operator*() const { return *row_; }
+  const Objective* operator->() const { return row_; }
+  bool operator==(const KdObjective&) const = default;
+
+ private:
+  const Objective* row_;
 };
 
-inline constexpr auto kKdObjectives = std::to_array<Choice<KdObjective>>({
-    {KdObjective::topk, "topk"},
-    {KdObjective::topk_tail, "topk-tail"},
-    {KdObjective::exact, "exact"},
-});
-constexpr std::span<const Choice<KdObjective>> choices_of(KdObjective) {
-  return kKdObjectives;
-}
+/// The words of --kd-objective, in the order of the table. The list stands until an objective is added.
+std::span<const Choice<KdObjective>> choices_of(KdObjective);
+/// Usage error, listing the known ones, when there is no such objective.
+KdObjective objective_named(std::string_view name);
+/// Each name with what it does, for --help.
+std::string objectives_in_words();
 
 }  // namespace anemll

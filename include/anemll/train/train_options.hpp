@@ -78,7 +78,7 @@ struct TrainOptions {
   double weight_decay = 0.0;
 
   // Loss.
-  KdObjective kd_objective = KdObjective::topk;
+  KdObjective kd_objective;
   double temperature = 2.0;
   double hard_top1 = 0.2;
   std::optional<double> hard_top1_end;

@@ -112,12 +112,12 @@ inline at::Tensor expected_divergence(const KdCase& kd, const KdLossOptions& opt
                                       const at::Tensor& logits) {
   const double t = options.temperature;
   const at::Tensor idx = kd.targets.topk_idx.to(at::kLong);
-  if (options.objective == KdObjective::topk) {
+  if (options.objective == objective_named("topk")) {
     const at::Tensor p = at::softmax(kd.targets.topk_logits.to(at::kDouble) / t, 1);
     return at::kl_div(at::log_softmax(logits.gather(1, idx) / t, 1), p, at::Reduction::None).sum(1);
   }
   const at::Tensor log_q = at::log_softmax(logits / t, 1);
-  if (options.objective == KdObjective::exact) {
+  if (options.objective == objective_named("exact")) {
     const at::Tensor teacher = kd.targets.teacher_hidden.to(at::kDouble).mm(kd.head.to(at::kDouble).t());
     return divergence(at::softmax(teacher / t, 1), log_q);
   }
@@ -135,15 +135,19 @@ struct KdExpected {
   at::Tensor gradient;  ///< [N, H] double
 };
 
+/// An objective's divergence per token [N] double, without T^2, from the student's logits [N, V].
+using ExpectedDivergence = at::Tensor (*)(const KdCase&, const KdLossOptions&, const at::Tensor& logits);
+
 /// Everything in double from the values of hidden and head as they are.
-inline KdExpected expected_kd_loss(const KdCase& kd, const KdLossOptions& options) {
+inline KdExpected expected_kd_loss(const KdCase& kd, const KdLossOptions& options,
+                                   ExpectedDivergence per_token = expected_divergence) {
   const at::AutoGradMode enabled(true);
   const at::Tensor hidden = kd.hidden.to(at::kDouble).clone().requires_grad_(true);
   const at::Tensor weight = kd.targets.weight.to(at::kDouble);
   const at::Tensor idx = kd.targets.topk_idx.to(at::kLong);
   const at::Tensor logits = hidden.mm(kd.head.to(at::kDouble).t());
   const at::Tensor kl =
-      (expected_divergence(kd, options, logits) * weight).sum() * (options.temperature * options.temperature);
+      (per_token(kd, options, logits) * weight).sum() * (options.temperature * options.temperature);
   at::Tensor ce = at::zeros({}, at::kDouble);
   at::Tensor sampled = ce;
   const double hard = options.hard_top1 + options.hard_full;

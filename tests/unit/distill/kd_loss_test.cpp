@@ -20,7 +20,7 @@ using anemll::kd_loss;
 using anemll::kd_loss_generic;
 using anemll::KdLossOptions;
 using anemll::KdLossSums;
-using anemll::KdObjective;
+using anemll::objective_named;
 using anemll::test::all_terms;
 using anemll::test::check_case;
 using anemll::test::expected_kd_loss;
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(reference_values) {
 
 BOOST_AUTO_TEST_CASE(every_term_agrees_with_autograd) {
   const KdCase kd = make_kd_case({});
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);
     check_case(&kd_loss_generic, kd, expected, options, kFp32, kFp32);
@@ -64,14 +64,14 @@ BOOST_AUTO_TEST_CASE(every_term_agrees_with_autograd) {
 
 BOOST_AUTO_TEST_CASE(vocabulary_beyond_one_block) {
   const KdCase kd = make_kd_case({.tokens = 9, .vocab = 9001, .hidden = 40, .cached = 64, .negatives = 100});
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, kFp32, kFp32);
   }
 }
 
 BOOST_AUTO_TEST_CASE(large_logits_do_not_overflow) {
   const KdCase kd = make_kd_case({.logit_scale = 120});
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     // Logits of several hundred carry absolute errors of 1e-4, which is what a softmax sees.
     check_case(&kd_loss, kd, expected_kd_loss(kd, options), options, 1e-5, 2e-4);
   }
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(row_weights_scale_values_and_gradients) {
   weight[3] = 0.5F;
   weight[7] = 2;
   weight[12] = 0;
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);
     check_case(&kd_loss_generic, kd, expected, options, kFp32, kFp32);
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(both_paths_give_the_same_kl) {
 
 BOOST_AUTO_TEST_CASE(chunk_size_does_not_matter) {
   const KdCase kd = make_kd_case({.tokens = 70, .vocab = 300});
-  KdLossOptions options = all_terms(KdObjective::topk).back();
+  KdLossOptions options = all_terms(objective_named("topk")).back();
   const KdExpected expected = expected_kd_loss(kd, options);
   for (const std::int64_t chunk : {1, 3, 32, 64, 70, 1000}) {
     options.chunk_tokens = chunk;
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_double) {
   KdCase kd = make_kd_case({.tokens = 4, .vocab = 50, .hidden = 6});
   kd.head = kd.head.to(at::kDouble);
   kd.hidden = kd.hidden.to(at::kDouble);
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     const at::Tensor gradient = at::empty_like(kd.hidden);
     kd_loss(kd.hidden, kd.head, kd.targets, options, gradient);
     const double step = 1e-5;
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_double) {
 
 BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_fp32) {
   const KdCase kd = make_kd_case({.tokens = 3, .vocab = 50, .hidden = 6});
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     const at::Tensor gradient = at::empty_like(kd.hidden);
     kd_loss(kd.hidden, kd.head, kd.targets, options, gradient);
     const float step = 0.0078125F;
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(gradient_agrees_with_finite_differences_in_fp32) {
 BOOST_AUTO_TEST_CASE(bfloat16_head_with_full_logits) {
   KdCase kd = make_kd_case({.tokens = 200, .vocab = 1000, .hidden = 64, .cached = 32});
   kd.head = kd.head.to(at::kBFloat16);
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     if (options.hard_top1 + options.hard_full == 0) continue;
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kBf16Sums, kBf16Gradient);
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(bfloat16_head_with_full_logits) {
 BOOST_AUTO_TEST_CASE(bfloat16_head_without_hard_weights_keeps_fp32_sums) {
   KdCase kd = make_kd_case({.tokens = 20, .vocab = 1000, .hidden = 64, .cached = 32});
   kd.head = kd.head.to(at::kBFloat16);
-  for (const KdLossOptions& options : all_terms(KdObjective::topk)) {
+  for (const KdLossOptions& options : all_terms(objective_named("topk"))) {
     if (options.hard_top1 + options.hard_full > 0) continue;
     const KdExpected expected = expected_kd_loss(kd, options);
     check_case(&kd_loss, kd, expected, options, kFp32, kFp32);

@@ -26,6 +26,7 @@ using anemll::kd_loss_generic;
 using anemll::KdLossOptions;
 using anemll::KdLossSums;
 using anemll::KdObjective;
+using anemll::objective_named;
 using anemll::test::check_case;
 using anemll::test::expected_kd_loss;
 using anemll::test::kBf16Gradient;
@@ -57,8 +58,8 @@ KdCase teacher_case(const KdShape& shape, double temperature, double distance = 
 
 /// Of both objectives that look at the whole vocabulary.
 std::vector<KdLossOptions> all_terms() {
-  std::vector<KdLossOptions> out = anemll::test::all_terms(KdObjective::topk_tail);
-  const std::vector<KdLossOptions> exact = anemll::test::all_terms(KdObjective::exact);
+  std::vector<KdLossOptions> out = anemll::test::all_terms(objective_named("topk-tail"));
+  const std::vector<KdLossOptions> exact = anemll::test::all_terms(objective_named("exact"));
   out.insert(out.end(), exact.begin(), exact.end());
   return out;
 }
@@ -143,7 +144,7 @@ BOOST_AUTO_TEST_CASE(bfloat16_head) {
 // would show a divergence of about 2e-4 where there is none.
 BOOST_AUTO_TEST_CASE(exact_keeps_small_divergences_in_bfloat16) {
   KdLossOptions options;
-  options.objective = KdObjective::exact;
+  options.objective = objective_named("exact");
   options.temperature = 1;
   KdCase kd = teacher_case({.tokens = 200, .vocab = 1000, .hidden = 64}, 1, 0.003);
   kd.head = kd.head.to(at::kBFloat16);
@@ -152,7 +153,7 @@ BOOST_AUTO_TEST_CASE(exact_keeps_small_divergences_in_bfloat16) {
   check_case(&kd_loss, kd, want, options, 5e-2, 0.2);
   check_case(&kd_loss_generic, kd, want, options, 5e-2, 0.2);
   kd.hidden = kd.targets.teacher_hidden.to(at::kFloat);
-  BOOST_TEST(std::abs(kl_of(kd, KdObjective::exact, 1)) < 1e-9);
+  BOOST_TEST(std::abs(kl_of(kd, objective_named("exact"), 1)) < 1e-9);
 }
 
 BOOST_AUTO_TEST_CASE(the_tail_is_a_lower_bound) {
@@ -164,8 +165,8 @@ BOOST_AUTO_TEST_CASE(the_tail_is_a_lower_bound) {
       const auto [values, ids] = logits.topk(cached, 1);
       kd.targets.topk_idx = ids.to(at::kInt);
       kd.targets.topk_logits = values;
-      const double tail = kl_of(kd, KdObjective::topk_tail, 2, loss);
-      const double exact = kl_of(kd, KdObjective::exact, 2, loss);
+      const double tail = kl_of(kd, objective_named("topk-tail"), 2, loss);
+      const double exact = kl_of(kd, objective_named("exact"), 2, loss);
       BOOST_TEST(tail > before);  // a finer partition sees more
       BOOST_TEST(tail < exact * (1 + kFp32));
       before = tail;
@@ -178,9 +179,9 @@ BOOST_AUTO_TEST_CASE(with_the_whole_vocabulary_cached_both_are_one) {
     KdLossOptions options;
     options.hard_top1 = hard;
     const KdCase kd = teacher_case({.cached = 101}, 2, 1, false);
-    options.objective = KdObjective::exact;
+    options.objective = objective_named("exact");
     const KdExpected want = expected_kd_loss(kd, options);
-    options.objective = KdObjective::topk_tail;
+    options.objective = objective_named("topk-tail");
     check_case(&kd_loss, kd, want, options, kFp32, kFp32);
     check_case(&kd_loss_generic, kd, want, options, kFp32, kFp32);
   }
@@ -246,7 +247,8 @@ BOOST_AUTO_TEST_CASE(rows_of_weight_zero_are_not_read_and_nan_stays_in_its_row) 
           tensor = kept;
         };
         breaks(kd.hidden);
-        breaks(options.objective == KdObjective::exact ? kd.targets.teacher_hidden : kd.targets.teacher_lse);
+        breaks(options.objective == objective_named("exact") ? kd.targets.teacher_hidden
+                                                             : kd.targets.teacher_lse);
       }
     }
   }
@@ -268,11 +270,12 @@ BOOST_AUTO_TEST_CASE(repeats_bit_for_bit_and_leaves_its_inputs_alone) {
 BOOST_AUTO_TEST_CASE(missing_targets_are_usage_errors) {
   KdLossOptions options;
   const KdCase good = teacher_case({}, 2);
-  for (const KdObjective objective : {KdObjective::topk_tail, KdObjective::exact}) {
+  for (const KdObjective objective : {objective_named("topk-tail"), objective_named("exact")}) {
     options.objective = objective;
     BOOST_TEST(error_code(good, options) == 0);
     KdCase kd = good;
-    (objective == KdObjective::exact ? kd.targets.teacher_hidden : kd.targets.teacher_lse) = at::Tensor();
+    (objective == objective_named("exact") ? kd.targets.teacher_hidden : kd.targets.teacher_lse) =
+        at::Tensor();
     BOOST_TEST(error_code(kd, options) == static_cast<int>(anemll::ExitCode::usage));
     kd = good;
     kd.targets.topk_idx = good.targets.topk_idx.clone();

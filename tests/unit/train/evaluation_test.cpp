@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(text_is_scored_at_start_and_end) {
   const test::TempDir work;
   test::write_payload_cache(work / "cache", {});
   TrainOptions options = test::nano_options(work / "cache", work / "out");
-  options.kd_objective = KdObjective::exact;
+  options.kd_objective = objective_named("exact");
   options.max_steps = 4;
   options.lr = 2e-3;
   options.constant_lr = true;

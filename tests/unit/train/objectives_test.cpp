@@ -28,7 +28,7 @@ struct Setup {
   explicit Setup(const test::PayloadCache& made = {}) { test::write_payload_cache(cache, made); }
   TrainOptions options(const std::string& objective, const std::string& out = "out") const {
     TrainOptions options = test::nano_options(cache, work / out);
-    options.kd_objective = choice_named<KdObjective>(objective).value();
+    options.kd_objective = objective_named(objective);
     return options;
   }
 };
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(first_losses_are_the_formulas) {
              .mean()
              .item<double>() *
          t * t;
-    options.kd_objective = KdObjective::topk_tail;
+    options.kd_objective = objective_named("topk-tail");
     options.hard_top1 = 0.2;
     line = test::of_kind(test::train(options), "train").at(0);
     close(line.at("kl").get<double>(), kl);
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(resuming_repeats_every_bit_and_holds_the_objective) {
   test::train(first);
   options.resume = "auto";
   TrainOptions other = options;
-  other.kd_objective = KdObjective::topk;
+  other.kd_objective = objective_named("topk");
   BOOST_CHECK_THROW(test::train(other), Error);
   const std::vector<json> parts = test::of_kind(test::train(options), "train");
   BOOST_TEST(parts.size() == 6u);
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(caches_that_cannot_feed_the_objective) {
     BOOST_TEST(line.contains("holdout_loss"));
   }
   TrainOptions contradiction = test::nano_options("x", "y");
-  contradiction.kd_objective = KdObjective::exact;
+  contradiction.kd_objective = objective_named("exact");
   contradiction.no_full_logits = true;
   BOOST_CHECK_THROW(check_train_options(contradiction), Error);
 }
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_head_out_of_the_checkpoint_is_not_the_teachers) {
   TrainOptions options = s.options("exact");
   options.v2_checkpoint = file.string();
   refused(options, {"one of its own", "checkpoint"});
-  options.kd_objective = KdObjective::topk;
+  options.kd_objective = objective_named("topk");
   options.lr = 0;
   json line = test::of_kind(test::train(options), "eval").at(0);
   const double loss = line.at("loss").get<double>();

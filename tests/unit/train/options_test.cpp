@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_the_users_document) {
   BOOST_TEST(o.lr == 5e-5);
   BOOST_TEST(o.hard_top1 == 0.2);
   BOOST_TEST(o.hard_full == 5e-5);
-  BOOST_TEST((o.kd_objective == KdObjective::topk));
+  BOOST_TEST((o.kd_objective == objective_named("topk")));
   BOOST_TEST(o.model_revision == "main");
   BOOST_TEST(!o.eval_text.has_value());
   BOOST_TEST(o.eval_ctx == 512);
