@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <malloc.h>
 #include <sched.h>
 #endif
 
@@ -76,12 +75,6 @@ bool cpu_has_bf16() {
   return true;
 #else
   return false;
-#endif
-}
-
-void trim_memory() {
-#if defined(__GLIBC__)
-  ::malloc_trim(0);
 #endif
 }
 

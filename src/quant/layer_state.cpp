@@ -150,14 +150,6 @@ LazyTensor floats_entry(std::string key, const at::Tensor& tensor) {
 
 }  // namespace
 
-std::vector<std::string> quantised_layers(const TensorMap& state) {
-  constexpr std::string_view kSuffix = ".scale_A";
-  std::vector<std::string> names;
-  for (const auto& [key, tensor] : state)
-    if (key.ends_with(kSuffix)) names.push_back(key.substr(0, key.size() - kSuffix.size()));
-  return names;
-}
-
 LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
                        const std::string& file) {
   const at::NoGradGuard no_grad;

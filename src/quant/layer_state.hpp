@@ -26,9 +26,6 @@ struct LoadedLayer {
   std::vector<std::string> warnings;
 };
 
-/// Names of the layers with a scale_A, in file order.
-std::vector<std::string> quantised_layers(const TensorMap& state);
-
 /// `_indices` with `lut` win if they agree with `_Q` or there is none; else `_Q` is turned into indices (with
 /// a warning; refused when a value is more than 1e-3 from every entry); without both the layer is frozen from
 /// `.weight` under `config`'s magnitude and epsilon rules, g rounded to half when `ste`. Half and bfloat16
@@ -38,8 +35,7 @@ LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2
                        const std::string& file);
 
 /// The layer's entries in the order of the reference: weight, [bias,] scale_A, scale_B, rank_magnitude, lut,
-/// _Q,
-/// [_indices,] _scales_baked_flag. Values are taken when an entry is made. `weight` (any float dtype) is
+/// _Q, [_indices,] _scales_baked_flag. Values are taken when an entry is made. `weight` (any float dtype) is
 /// written as float32; without data the key is left out.
 std::vector<LazyTensor> layer_entries(const V2Linear& layer, const HostTensor& weight, bool with_indices);
 

@@ -10,6 +10,11 @@
 namespace anemll {
 namespace {
 
+struct QuantPreset {
+  std::string_view name;
+  QuantScheme scheme;
+};
+
 constexpr std::array<QuantPreset, 5> kPresets = {{
     {"q2a4", {4, 32, 16, 8}},
     {"q4a4", {16, 4, 16, 4}},
@@ -78,10 +83,6 @@ std::int64_t choose(const char* flag, const Field& shape, const Field& wanted, c
 }
 
 }  // namespace
-
-std::span<const QuantPreset> quant_presets() {
-  return kPresets;
-}
 
 QuantScheme preset_scheme(std::string_view name) {
   std::string names;

@@ -18,7 +18,5 @@ ProcessorLimits processor_limits();
 std::uint64_t memory_limit_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.
 bool cpu_has_bf16();
-/// Gives freed memory back to the system, where the allocator offers that.
-void trim_memory();
 
 }  // namespace anemll

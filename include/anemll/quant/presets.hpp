@@ -17,11 +17,6 @@
 
 namespace anemll {
 
-struct QuantPreset {
-  std::string_view name;
-  QuantScheme scheme;
-};
-std::span<const QuantPreset> quant_presets();
 /// Usage error listing the names when there is no such preset.
 QuantScheme preset_scheme(std::string_view name);
 /// The preset with these numbers, or empty; none has linears that differ.

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <string_view>
 
 #include <ATen/ops/full.h>
 #include <boost/test/unit_test.hpp>
@@ -56,6 +57,15 @@ std::string failure(const std::function<void()>& action) {
     return std::string(error.what()) + " " + error.where();
   }
   return {};
+}
+
+/// Names of the layers with a scale_A, in file order.
+std::vector<std::string> quantised_layers(const TensorMap& state) {
+  constexpr std::string_view kSuffix = ".scale_A";
+  std::vector<std::string> names;
+  for (const auto& [key, tensor] : state)
+    if (key.ends_with(kSuffix)) names.push_back(key.substr(0, key.size() - kSuffix.size()));
+  return names;
 }
 
 bool mentions(const std::string& text, const std::string& part) {
