@@ -15,36 +15,27 @@ float half(float x) {
   return static_cast<float>(c10::Half(x));
 }
 
-void append_linspace(std::vector<float>& lut, float from, float to, std::int64_t n, std::int64_t count,
-                     LutRule rule) {
+void append_linspace(std::vector<float>& lut, float from, float to, std::int64_t n, std::int64_t count) {
   const float step = half((to - from) / static_cast<float>(n - 1));
   for (std::int64_t i = 0; i < count; ++i) {
     const auto up = static_cast<float>(i);
     const auto down = static_cast<float>(n - 1 - i);
-    const bool lower = i < n / 2;
-    if (rule == LutRule::nearest) {
-      const double width = static_cast<double>(to) - static_cast<double>(from);
-      const double denominator = static_cast<double>(n - 1);
-      const double ideal = lower ? from + width * up / denominator : to - width * down / denominator;
-      lut.push_back(half(static_cast<float>(ideal)));
-    } else {
-      // A half times an index below 256 is exact in float, so every operation rounds once.
-      lut.push_back(lower ? half(from + half(step * up)) : half(to - half(step * down)));
-    }
+    // A half times an index below 256 is exact in float, so every operation rounds once.
+    lut.push_back(i < n / 2 ? half(from + half(step * up)) : half(to - half(step * down)));
   }
 }
 
 }  // namespace
 
-std::vector<float> make_lut(std::int64_t n, bool include_zero, LutRule rule) {
+std::vector<float> make_lut(std::int64_t n, bool include_zero) {
   if (n < 2 || n > 256)
     throw_usage("a look-up table has 2 to 256 entries, not " + std::to_string(n), "lut size", "use 4 or 16");
   std::vector<float> lut;
   if (include_zero && n % 2 == 0 && n > 2) {
-    append_linspace(lut, -1.0F, 0.0F, n / 2 + 1, n / 2, rule);
-    append_linspace(lut, 0.0F, 1.0F, n / 2, n / 2, rule);
+    append_linspace(lut, -1.0F, 0.0F, n / 2 + 1, n / 2);
+    append_linspace(lut, 0.0F, 1.0F, n / 2, n / 2);
   } else {
-    append_linspace(lut, -1.0F, 1.0F, n, n, rule);
+    append_linspace(lut, -1.0F, 1.0F, n, n);
   }
   return lut;
 }

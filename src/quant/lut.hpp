@@ -6,14 +6,9 @@
 
 namespace anemll {
 
-enum class LutRule {
-  reference,  ///< linspace computed in binary16, rounding after every operation (checkpoints are made with
-              ///< it)
-  nearest,    ///< the half nearest to each point of the ideal grid
-};
-
-/// Ascending. With `include_zero` and an even n the table is asymmetric: n/2 values below zero, then n/2 from
-/// 0 to 1. Throws a usage error unless 2 <= n <= 256 (indices are one byte).
-std::vector<float> make_lut(std::int64_t n, bool include_zero = false, LutRule rule = LutRule::reference);
+/// Ascending: the reference's linspace in binary16, rounded after every operation. With `include_zero` and an
+/// even n the table is asymmetric: n/2 values below zero, then n/2 from 0 to 1. Throws a usage error unless 2
+/// <= n <= 256 (indices are one byte).
+std::vector<float> make_lut(std::int64_t n, bool include_zero = false);
 
 }  // namespace anemll
