@@ -28,7 +28,7 @@ struct LoadedLayer {
 
 /// `_indices` with `lut` win if they agree with `_Q` or there is none; else `_Q` is turned into indices (with
 /// a warning; refused when a value is more than 1e-3 from every entry); without both the layer is frozen from
-/// `.weight` under `config`'s magnitude and epsilon rules, g rounded to half when `ste`. Half and bfloat16
+/// `.weight` under `config`'s epsilons, g rounded to half when `ste`. Half and bfloat16
 /// tensors are widened. Data errors name `file` and key; NaN, infinities and scales whose norms overflow are
 /// some.
 LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,

@@ -7,24 +7,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/softplus.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace anemll {
 namespace {
-
-at::Tensor activate(const at::Tensor& g, const V2Config& config) {
-  switch (config.magnitude) {
-    case MagnitudeActivation::abs:
-      return g.abs() + config.magnitude_eps;
-    case MagnitudeActivation::softplus:
-      return at::softplus(g) + config.magnitude_eps;
-    case MagnitudeActivation::identity:
-      break;
-  }
-  return g + config.magnitude_eps;
-}
 
 /// `norm` has size 1 along `dim`.
 at::Tensor through_norm(const at::Tensor& d_dir, const at::Tensor& dir, const at::Tensor& norm,
@@ -62,23 +49,18 @@ ScaleFactors normalise_scales(const at::Tensor& scale_a, const at::Tensor& scale
   factors.b_norm = at::linalg_vector_norm(b_used, 2, at::IntArrayRef{1}, true);
   factors.a_dir = a_used / factors.a_norm.clamp_min(config.norm_eps);
   factors.b_dir = b_used / factors.b_norm.clamp_min(config.norm_eps);
-  factors.g = activate(magnitude.detach(), config);
+  factors.g = magnitude.detach() + config.magnitude_eps;
   if (ste) factors.g = round_half(factors.g);
   return factors;
 }
 
 ScaleGradients scale_gradients(const ScaleFactors& factors, const at::Tensor& scale_a,
-                               const at::Tensor& scale_b, const at::Tensor& magnitude, bool baked,
-                               const V2Config& config, const at::Tensor& d_scaled_a,
-                               const at::Tensor& d_b_dir, bool need_a, bool need_b, bool need_g) {
+                               const at::Tensor& scale_b, bool baked, const V2Config& config,
+                               const at::Tensor& d_scaled_a, const at::Tensor& d_b_dir, bool need_a,
+                               bool need_b, bool need_g) {
   const at::NoGradGuard no_grad;
   ScaleGradients result;
-  if (need_g) {
-    result.g = (d_scaled_a * factors.a_dir).sum(0);
-    if (!baked && config.magnitude == MagnitudeActivation::abs) result.g.mul_(magnitude.detach().sgn());
-    if (!baked && config.magnitude == MagnitudeActivation::softplus)
-      result.g.mul_(magnitude.detach().sigmoid());
-  }
+  if (need_g) result.g = (d_scaled_a * factors.a_dir).sum(0);
   if (need_a) {
     result.a = d_scaled_a * factors.g;
     if (!baked) {

@@ -11,7 +11,7 @@ namespace anemll {
 struct ScaleFactors {
   at::Tensor a_dir;   ///< [out, r], unit columns
   at::Tensor b_dir;   ///< [r, in], unit rows
-  at::Tensor g;       ///< [r], after activation and epsilon; rounded to half when STE is on
+  at::Tensor g;       ///< [r], with epsilon added; rounded to half when STE is on
   at::Tensor a_norm;  ///< [1, r] column norms before normalisation; undefined when baked
   at::Tensor b_norm;  ///< [r, 1]
 
@@ -30,8 +30,8 @@ struct ScaleGradients {
 /// `d_scaled_a` [out, r] and `d_b_dir` [r, in] are the gradients of scaled_a() and b_dir; either may be
 /// undefined when nothing that needs it is asked for. Rounding passes gradients unchanged.
 ScaleGradients scale_gradients(const ScaleFactors& factors, const at::Tensor& scale_a,
-                               const at::Tensor& scale_b, const at::Tensor& magnitude, bool baked,
-                               const V2Config& config, const at::Tensor& d_scaled_a,
-                               const at::Tensor& d_b_dir, bool need_a, bool need_b, bool need_g);
+                               const at::Tensor& scale_b, bool baked, const V2Config& config,
+                               const at::Tensor& d_scaled_a, const at::Tensor& d_b_dir, bool need_a,
+                               bool need_b, bool need_g);
 
 }  // namespace anemll

@@ -5,14 +5,11 @@
 
 namespace anemll {
 
-enum class MagnitudeActivation { identity, abs, softplus };
-
 struct V2Config {
   std::int64_t lut_size = 16;
   std::int64_t rank = 4;
   std::int64_t group_size = 32;
   bool force_positive_scales = false;  ///< abs(A), abs(B) before normalisation
-  MagnitudeActivation magnitude = MagnitudeActivation::identity;
   double magnitude_eps = 1e-6;
   double norm_eps = 1e-6;
 };

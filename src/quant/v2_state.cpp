@@ -128,8 +128,8 @@ void V2State::contract(const at::Tensor& dw) {
 void V2State::deliver(const ScaleFactors& factors, const at::Tensor& d_scaled_a, const at::Tensor& d_b_dir) {
   const at::NoGradGuard no_grad;
   const ScaleGradients gradients =
-      scale_gradients(factors, tensors.scale_A, tensors.scale_B, tensors.rank_magnitude, tensors.baked,
-                      config, d_scaled_a, d_b_dir, trains_a(), trains_b(), trains_g());
+      scale_gradients(factors, tensors.scale_A, tensors.scale_B, tensors.baked, config, d_scaled_a, d_b_dir,
+                      trains_a(), trains_b(), trains_g());
   if (gradients.a.defined()) add_gradient(tensors.scale_A, gradients.a);
   if (gradients.b.defined()) add_gradient(tensors.scale_B, gradients.b);
   if (gradients.g.defined()) add_gradient(tensors.rank_magnitude, gradients.g);
