@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -19,6 +21,7 @@ namespace {
 
 constexpr float kSmallestScale = 1e-8F;
 constexpr std::int64_t kElementsPerTask = 1 << 14;
+constexpr std::int64_t kSoundPerTiny = 1000;
 
 }  // namespace
 
@@ -47,6 +50,20 @@ FrozenIndices freeze_indices(const at::Tensor& weight, const at::Tensor& scale, 
   frozen.nan = nan;
   frozen.tiny_scale = tiny;
   return frozen;
+}
+
+std::vector<std::string> freeze_warnings(const FrozenIndices& frozen) {
+  const std::int64_t weights = frozen.indices.numel();
+  const auto count = [weights](std::int64_t some) {
+    return std::to_string(some) + " of " + std::to_string(weights) + " weights ";
+  };
+  std::vector<std::string> warnings;
+  if (frozen.nan > 0)
+    warnings.push_back(count(frozen.nan) +
+                       "divided by their scale are not numbers: they get the first table entry");
+  if (frozen.tiny_scale * kSoundPerTiny > weights)
+    warnings.push_back(count(frozen.tiny_scale) + "have a scale below 1e-8, which training can hardly raise");
+  return warnings;
 }
 
 MatchedIndices match_values(const at::Tensor& values, const at::Tensor& lut) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -17,6 +19,10 @@ struct FrozenIndices {
 /// weight and scale float [out, in] on the CPU, lut float ascending. The quotient is clamped to the table's
 /// range; ties take the lower entry. Parallel; the result does not depend on the number of threads.
 FrozenIndices freeze_indices(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& lut);
+
+/// What is wrong with a layer whose indices these are, without its name: any NaN, and tiny scales where they
+/// are more than one in a thousand (a scale that changes its sign passes by zero here and there).
+std::vector<std::string> freeze_warnings(const FrozenIndices& frozen);
 
 /// Indices of given table values (a checkpoint's _Q): the nearest entry, and the largest distance to it.
 struct MatchedIndices {

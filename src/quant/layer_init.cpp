@@ -12,15 +12,14 @@
 
 namespace anemll {
 
-LoadedLayer initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
-                          const InitOptions& options) {
+V2Draft initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
+                      const InitOptions& options) {
   const at::NoGradGuard no_grad;
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
   InitialScales scales = options.fast ? fast_scales(w, config.rank, config.group_size)
                                       : svd_scales(w, config.rank, config.group_size, options.floor);
-  LoadedLayer layer;
+  V2Draft layer;
   layer.config = config;
-  layer.frozen = true;
   V2Linear::Tensors& t = layer.tensors;
   t.scale_A = std::move(scales.scale_A);
   t.scale_B = std::move(scales.scale_B);
@@ -31,8 +30,7 @@ LoadedLayer initial_layer(const at::Tensor& weight, const at::Tensor& bias, cons
       normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, false, config, options.ste);
   FrozenIndices frozen = freeze_indices(w, factors.matrix(), t.lut);
   t.indices = std::move(frozen.indices);
-  layer.nan_quotients = frozen.nan;
-  layer.tiny_scales = frozen.tiny_scale;
+  layer.warnings = freeze_warnings(frozen);
   return layer;
 }
 

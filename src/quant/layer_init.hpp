@@ -15,8 +15,8 @@ struct InitOptions {
 };
 
 /// `weight` [out, in], any float dtype, on the CPU; `bias` may be undefined. Uses config's lut_size, rank,
-/// group_size and the default table. `frozen` is set in the result.
-LoadedLayer initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
-                          const InitOptions& options);
+/// group_size and the default table. Its warnings do not name the layer.
+V2Draft initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2Config& config,
+                      const InitOptions& options);
 
 }  // namespace anemll

@@ -113,8 +113,7 @@ at::Tensor indices_of_q(const Reader& reader, const at::Tensor& q, const at::Ten
   return std::move(matched.indices);
 }
 
-void choose_indices(const Reader& reader, LoadedLayer& layer, at::IntArrayRef shape,
-                    const std::string& file) {
+void choose_indices(const Reader& reader, V2Draft& layer, at::IntArrayRef shape, const std::string& file) {
   V2Linear::Tensors& t = layer.tensors;
   const HostTensor* stored_q = reader.find("._Q");
   const HostTensor* stored_indices = reader.find("._indices");
@@ -150,11 +149,11 @@ LazyTensor floats_entry(std::string key, const at::Tensor& tensor) {
 
 }  // namespace
 
-LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
-                       const std::string& file) {
+V2Draft load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
+                   const std::string& file) {
   const at::NoGradGuard no_grad;
   const Reader reader(state, name, file);
-  LoadedLayer layer;
+  V2Draft layer;
   V2Linear::Tensors& t = layer.tensors;
   t.scale_A = reader.floats(reader.require(".scale_A"), ".scale_A", 2);
   t.scale_B = reader.floats(reader.require(".scale_B"), ".scale_B", 2);
@@ -185,9 +184,8 @@ LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2
       normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, t.baked, layer.config, ste);
   FrozenIndices frozen = freeze_indices(weight, factors.matrix(), t.lut);
   t.indices = std::move(frozen.indices);
-  layer.frozen = true;
-  layer.nan_quotients = frozen.nan;
-  layer.tiny_scales = frozen.tiny_scale;
+  for (const std::string& warning : freeze_warnings(frozen))
+    layer.warnings.push_back(name + ": " + warning + " (" + file + ")");
   return layer;
 }
 

@@ -16,13 +16,11 @@ inline constexpr const char* kDiverged =
     "the run that wrote the file diverged, or the file is damaged: take an earlier one, for example "
     "best_state_dict.pt";
 
-struct LoadedLayer {
+/// What a V2 layer is made of, from a checkpoint or from a float weight, and what was noticed on the way.
+struct V2Draft {
   V2Config config;  ///< the given one with lut_size and rank of the tensors
   V2Linear::Tensors tensors;
-  bool had_q = false;   ///< the checkpoint held _Q: counts for "Manually loaded N _Q buffers"
-  bool frozen = false;  ///< neither _Q nor _indices: indices were chosen from .weight
-  std::int64_t nan_quotients = 0;
-  std::int64_t tiny_scales = 0;
+  bool had_q = false;  ///< the checkpoint held _Q: counts for "Manually loaded N _Q buffers"
   std::vector<std::string> warnings;
 };
 
@@ -31,8 +29,8 @@ struct LoadedLayer {
 /// `.weight` under `config`'s epsilons, g rounded to half when `ste`. Half and bfloat16
 /// tensors are widened. Data errors name `file` and key; NaN, infinities and scales whose norms overflow are
 /// some.
-LoadedLayer load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
-                       const std::string& file);
+V2Draft load_layer(const TensorMap& state, const std::string& name, const V2Config& config, bool ste,
+                   const std::string& file);
 
 /// The layer's entries in the order of the reference: weight, [bias,] scale_A, scale_B, rank_magnitude, lut,
 /// _Q, [_indices,] _scales_baked_flag. Values are taken when an entry is made. `weight` (any float dtype) is

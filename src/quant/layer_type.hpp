@@ -37,6 +37,7 @@ struct LayerType {
   /// The table of its tensors.
   std::function<std::vector<TensorRow>(const LinearSpec&, const LinearQuant&)> table;
   /// From scratch: `weight` [out, in], any float dtype, on the CPU. Biases are the model's, not the draft's.
+  /// The caller puts the layer's name before the warnings.
   std::function<LayerDraft(const at::Tensor& weight, const LinearQuant&, const InitOptions&)> start;
   /// Out of a reference state dict. `ste` as in LayerNumerics: some keys are chosen by rounded values. Data
   /// errors name `file` and key.

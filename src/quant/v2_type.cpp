@@ -52,12 +52,13 @@ std::optional<LinearQuant> recognise(const TensorFinder& find, const std::string
 }
 
 LayerDraft start(const at::Tensor& weight, const LinearQuant& quant, const InitOptions& options) {
-  return {by_suffix(initial_layer(weight, {}, v2_config(quant), options).tensors), false, {}};
+  V2Draft made = initial_layer(weight, {}, v2_config(quant), options);
+  return {by_suffix(made.tensors), false, std::move(made.warnings)};
 }
 
 LayerDraft read(const TensorMap& state, const LinearSpec& linear, const LinearQuant& quant, bool ste,
                 const std::string& file) {
-  LoadedLayer loaded = load_layer(state, linear.name, v2_config(quant), ste, file);
+  V2Draft loaded = load_layer(state, linear.name, v2_config(quant), ste, file);
   return {by_suffix(loaded.tensors), loaded.had_q, std::move(loaded.warnings)};
 }
 

@@ -73,7 +73,9 @@ Student Student::from_scratch(const ModelFiles& files, const QuantSpec& spec, co
     leave_if_asked("choosing the scales of the layers");
     const LinearQuant& quant = spec.entries()[i].quant;
     const at::Tensor weight = as_torch(*files.tensors.find(slots[i].spec.name + ".weight"));
-    made[i] = layer_type(quant.type).start(weight, quant, options).tensors;
+    LayerDraft draft = layer_type(quant.type).start(weight, quant, options);
+    for (const std::string& warning : draft.warnings) log_warning(slots[i].spec.name + ": " + warning);
+    made[i] = std::move(draft.tensors);
     bar.update(static_cast<std::int64_t>(i + 1));
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -100,10 +102,10 @@ Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoin
     }
     require_finite(*tensor, expected.name, checkpoint.file, kDiverged);
     const std::string module = expected.name.substr(0, expected.name.rfind('.'));
-    const bool small = !checkpoint.tensors.contains(module + ".scale_A");
-    if (small && !as_torch(*tensor)
-                      .to(at::kFloat)
-                      .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
+    const bool quantised = checkpoint.tensors.contains(module + ".scale_A");
+    if (!quantised && !as_torch(*tensor)
+                           .to(at::kFloat)
+                           .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
       replaced.push_back(expected.name);
     }
     files.tensors.set(expected.name, *tensor);

@@ -23,7 +23,7 @@ inline at::Tensor float_of(const TensorMap& map, const std::string& name) {
 }
 
 inline V2Linear linear_of(const TensorMap& checkpoint, const LinearSpec& spec) {
-  LoadedLayer loaded = load_layer(checkpoint, spec.name, {}, true, "golden");
+  V2Draft loaded = load_layer(checkpoint, spec.name, {}, true, "golden");
   return {spec.name, loaded.config, loaded.tensors};
 }
 

@@ -89,6 +89,20 @@ BOOST_AUTO_TEST_CASE(freeze_of_infinite_nan_and_tiny_quotients) {
   BOOST_TEST(frozen.indices.equal(expected));
   BOOST_TEST(frozen.nan == 2);
   BOOST_TEST(frozen.tiny_scale == 4);
+  const std::vector<std::string> warnings = freeze_warnings(frozen);
+  BOOST_REQUIRE(warnings.size() == 2U);
+  BOOST_TEST(warnings[0].starts_with("2 of 8 weights "), warnings[0]);
+  BOOST_TEST(warnings[1].starts_with("4 of 8 weights "), warnings[1]);
+}
+
+BOOST_AUTO_TEST_CASE(a_scale_here_and_there_may_be_tiny) {
+  const at::Tensor lut = at::tensor({-1.F, -.5F, .5F, 1.F}, at::kFloat);
+  at::Tensor scales = at::ones({2000});
+  const at::Tensor weights = at::zeros({2000});
+  scales.narrow(0, 7, 2).zero_();
+  BOOST_TEST(freeze_warnings(freeze_indices(weights, scales, lut)).empty());
+  scales.narrow(0, 7, 3).zero_();
+  BOOST_TEST(freeze_warnings(freeze_indices(weights, scales, lut)).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(freeze_is_the_first_minimum_of_all_distances) {
