@@ -1,6 +1,7 @@
 // Presets and the order in which a checkpoint's own numbers, its config.json and names are believed.
-#include "anemll/core/error.hpp"
 #include "anemll/quant/presets.hpp"
+
+#include "anemll/core/error.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <fstream>

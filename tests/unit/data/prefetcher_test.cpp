@@ -1,5 +1,6 @@
 // The reader thread: order, resumption, errors in their place, and an end at any moment.
 #include "anemll/data/prefetcher.hpp"
+
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/data/expect_error.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"

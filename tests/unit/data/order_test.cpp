@@ -1,5 +1,6 @@
 // The order of samples: a bijection, frozen for ever, and the same at every world size.
 #include "anemll/data/order.hpp"
+
 #include "tests/unit/data/expect_error.hpp"
 
 #include <algorithm>

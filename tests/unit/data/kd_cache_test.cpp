@@ -1,6 +1,7 @@
 // Reading HDF5 caches: rows, layouts, and every way in which a cache can be wrong.
-#include "anemll/core/file.hpp"
 #include "anemll/data/kd_cache.hpp"
+
+#include "anemll/core/file.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/data/expect_error.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"
