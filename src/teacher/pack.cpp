@@ -46,10 +46,10 @@ struct Part {
 void check_ids(std::span<const std::int32_t> ids, const TextModel& text, const PackOptions& options,
                const std::string& where) {
   if (options.vocabulary == 0 || text.tokenizer.size() <= options.vocabulary) return;
-  for (const std::int32_t& id : ids) {
-    if (id < options.vocabulary) continue;
-    throw_data("the token '" + text.tokenizer.decode({&id, 1}) + "' has the id " + std::to_string(id) +
-                   "; the teacher's embedding has " + std::to_string(options.vocabulary) + " rows",
+  if (const auto bad = find_foreign_id(ids, options.vocabulary)) {
+    throw_data("the token '" + text.tokenizer.decode(ids.subspan(*bad, 1)) + "' has the id " +
+                   std::to_string(ids[*bad]) + "; the teacher's embedding has " +
+                   std::to_string(options.vocabulary) + " rows",
                where, "leave this token out of the text, or use a teacher whose weights have it");
   }
 }

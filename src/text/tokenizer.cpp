@@ -331,6 +331,13 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
   return text::lossy_utf8(std::move(out));
 }
 
+std::optional<std::size_t> find_foreign_id(std::span<const std::int32_t> ids, std::int64_t count) {
+  const auto found =
+      std::find_if(ids.begin(), ids.end(), [=](std::int32_t id) { return id < 0 || id >= count; });
+  if (found == ids.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - ids.begin());
+}
+
 std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
   if (const auto found = impl_->by_content.find(std::string(token)); found != impl_->by_content.end())
     return found->second;

@@ -105,11 +105,9 @@ void check_utf8(std::string_view text, const std::string& where) {
 }
 
 std::string decode(const Tokenizer& tokenizer, const Ids& ids, bool skip_special, const std::string& where) {
-  const auto bad =
-      std::find_if(ids.begin(), ids.end(), [&](std::int32_t id) { return id < 0 || id >= tokenizer.size(); });
-  if (bad != ids.end())
-    anemll::throw_data(anemll::strf("entry %td, %d, is not an id of the model (0 to %lld)", bad - ids.begin(),
-                                    *bad, static_cast<long long>(tokenizer.size() - 1)),
+  if (const auto bad = anemll::find_foreign_id(ids, tokenizer.size()))
+    anemll::throw_data(anemll::strf("entry %zu, %d, is not an id of the model (0 to %lld)", *bad, ids[*bad],
+                                    static_cast<long long>(tokenizer.size() - 1)),
                        where, "decode with the model that the ids were made with");
   return tokenizer.decode(ids, skip_special);
 }

@@ -65,10 +65,10 @@ std::string token_text(const Tokenizer& tokenizer, std::int32_t id) {
 
 /// Every id must have a row in the embeddings of all models that read the text.
 void check_ids(const std::vector<std::int32_t>& ids, const ModelFiles& model, const std::string& where) {
-  for (const std::int32_t id : ids) {
-    if (id < model.architecture.vocab_size) continue;
-    throw_data("the text has a token with the id " + std::to_string(id) + "; the embedding of " +
-                   model.folder.string() + " has " + std::to_string(model.architecture.vocab_size) + " rows",
+  const std::int64_t rows = model.architecture.vocab_size;
+  if (const auto bad = find_foreign_id(ids, rows)) {
+    throw_data("the text has a token with the id " + std::to_string(ids[*bad]) + "; the embedding of " +
+                   model.folder.string() + " has " + std::to_string(rows) + " rows",
                where, "leave this token out of the text");
   }
 }

@@ -4,6 +4,7 @@
 
 #include "anemll/core/inventory.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -70,6 +71,9 @@ class Tokenizer {
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };
+
+/// The first place in `ids` whose id is none of 0 to count - 1; nothing where all are.
+std::optional<std::size_t> find_foreign_id(std::span<const std::int32_t> ids, std::int64_t count);
 
 /// Everything of a model that concerns text.
 struct TextModel {

@@ -136,6 +136,15 @@ BOOST_AUTO_TEST_CASE(added_tokens_are_found_before_or_after_normalisation) {
   BOOST_TEST(tokenizer.encode("<\u00e9>\u0301") == (Ids{256, 0xcc, 0x81}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(foreign_ids_are_found) {
+  const Ids ids{0, 7, 3, -1, 9};
+  BOOST_TEST(!find_foreign_id(std::span(ids).first(3), 8).has_value());
+  BOOST_TEST(find_foreign_id(ids, 8).value() == 3U);
+  BOOST_TEST(find_foreign_id(ids, 7).value() == 1U);
+  BOOST_TEST(find_foreign_id(ids, 0).value() == 0U);
+  BOOST_TEST(!find_foreign_id({}, 0).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(ids_are_appended) {
   const Tokenizer tokenizer(byte_spec(), "t");
   Ids ids{7};
