@@ -277,8 +277,7 @@ void OutputFolder::finish_moves() const {
     }
     for (const fs::path& entry : results()) {
       // Under both names it is the file that stays; a copy that was cut short lies there as .tmp.
-      if (!fs::exists(fs::symlink_status(staging / entry.filename())))
-        move_entry(entry, staging / entry.filename());
+      if (!has_name(staging / entry.filename())) move_entry(entry, staging / entry.filename());
     }
     sync_directory(staging);
     fs::path place = staging;

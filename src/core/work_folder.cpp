@@ -36,11 +36,6 @@ void remove_tree(const fs::path& path) {
   if (error) throw_system("cannot remove", path, error, "remove it by hand");
 }
 
-bool there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(fs::symlink_status(path, error));
-}
-
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) found.push_back(entry.path());
@@ -61,7 +56,7 @@ fs::path WorkFolder::replaced() const {
   return folder_ / kReplaced;
 }
 bool WorkFolder::is_there() const {
-  return there(folder_);
+  return has_name(folder_);
 }
 
 bool WorkFolder::is_known(const fs::path& entry) const {
@@ -94,7 +89,7 @@ void WorkFolder::take() {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw_system("cannot create", folder_, error);
-  if (!lock_.take(mark()) || !there(mark())) {
+  if (!lock_.take(mark()) || !has_name(mark())) {
     throw_usage("another process is making " + std::string(product_.name), folder_.string(),
                 "wait for it, or choose another " + flag_);
   }
@@ -106,8 +101,8 @@ void WorkFolder::take() {
   }
   constexpr std::array<std::string_view, 1> kTemporary = {"*.tmp.#"};
   sweep(folder_, kTemporary);
-  if (!there(replaced())) return;
-  if (there(result_)) {
+  if (!has_name(replaced())) return;
+  if (has_name(result_)) {
     remove_tree(replaced());
   } else {
     rename_path(replaced(), result_);
@@ -122,7 +117,7 @@ void WorkFolder::clear() {
 }
 
 void WorkFolder::publish(const fs::path& made, bool replace) {
-  if (there(result_)) {
+  if (has_name(result_)) {
     if (!replace) throw_usage("was made by someone else meanwhile", result_.string(), "use --overwrite");
     rename_path(result_, replaced());
   }
@@ -138,7 +133,7 @@ void WorkFolder::discard() {
     for (const fs::path& entry : entries_of(folder_)) {
       if (entry == mark()) continue;
       if (is_known(entry)) fs::remove_all(entry, error);
-      if (there(entry)) stays = entry.filename().string();
+      if (has_name(entry)) stays = entry.filename().string();
     }
     fs::remove(mark(), error);
     if (!stays.empty()) {

@@ -176,7 +176,7 @@ fs::path ensure_hdf5_cache(const fs::path& path, const fs::path& work_dir, const
   if (identify_cache(path) != CacheKind::torch_folder) return path;
   const std::string fingerprint = fingerprint_torch_folder(path);
   fs::path imported = work_dir / "kd_cache";
-  for (int number = 2; fs::exists(fs::symlink_status(imported)); ++number) {
+  for (int number = 2; has_name(imported); ++number) {
     if (fingerprint_of_import(imported) == fingerprint) {
       log_info("KD cache: using the import of " + path.string() + " in " + imported.string());
       return imported;

@@ -69,12 +69,6 @@ std::string cut_of(std::string_view bytes, Content content) {
 
 }  // namespace
 
-bool has_name(const fs::path& file) {
-  std::error_code ignored;
-  const fs::file_type type = fs::symlink_status(file, ignored).type();
-  return type != fs::file_type::not_found && type != fs::file_type::none;
-}
-
 bool differs_from_its_blob_name(const fs::path& file) {
   std::error_code code;
   if (!fs::is_symlink(file, code) || !fs::is_regular_file(file, code)) return false;

@@ -58,6 +58,9 @@ class AtomicFile {
   std::size_t used_ = 0;
 };
 
+/// Whether the name is taken, be it by a link that leads nowhere. False where the system does not tell.
+bool has_name(const std::filesystem::path& path);
+
 /// Whole-file convenience over AtomicFile.
 void write_file(const std::filesystem::path& path, std::string_view text);
 std::string read_text(const std::filesystem::path& path);

@@ -16,9 +16,6 @@ enum class Content {
   parquet,  ///< ends as it begins
 };
 
-/// Whether the name is there, be it a link that leads nowhere.
-bool has_name(const std::filesystem::path& file);
-
 /// The damage in words ("a link that leads nowhere"); empty when nothing is seen, or nothing is there.
 std::string damage_of(const std::filesystem::path& file, Content content);
 

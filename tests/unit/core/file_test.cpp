@@ -43,6 +43,18 @@ BOOST_AUTO_TEST_CASE(maps_show_the_bytes_and_outlive_the_name) {
   BOOST_CHECK_EXCEPTION(anemll::MappedFile::open(dir.path()), Error, is_data_error);
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_leads_nowhere_takes_its_name) {
+  const anemll::test::TempDir dir;
+  BOOST_TEST(!anemll::has_name(dir / "a"));
+  fs::create_symlink("gone", dir / "a");
+  BOOST_TEST(!fs::exists(dir / "a"));
+  BOOST_TEST(anemll::has_name(dir / "a"));
+  anemll::write_file(dir / "b", "");
+  BOOST_TEST(anemll::has_name(dir / "b"));
+  BOOST_TEST(anemll::has_name(dir.path()));
+  BOOST_TEST(!anemll::has_name(dir / "b" / "c"));
+}
+
 BOOST_AUTO_TEST_CASE(committed_files_replace_in_one_step) {
   const anemll::test::TempDir dir;
   anemll::write_file(dir / "a", "old");

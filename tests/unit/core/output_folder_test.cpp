@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(a_relative_link_still_leads_where_it_led) {
   const auto place = folder.set_aside();
   BOOST_REQUIRE(place.has_value());
   BOOST_TEST(fs::exists(*place / "state/step_00000001"));
-  BOOST_TEST(!fs::exists(fs::symlink_status(dir / "run/state")));
+  BOOST_TEST(!anemll::has_name(dir / "run/state"));
 }
 
 BOOST_AUTO_TEST_CASE(a_source_that_is_a_link_goes_along_with_its_bytes) {
