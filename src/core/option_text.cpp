@@ -169,8 +169,8 @@ std::string render_resolved(const TableSpec& table) {
       const std::optional<std::string> value = o.value();
       std::string line = o.name + " = " + config_quoted(value.value_or(""));
       std::string note = o.source;
-      // What a config file cannot say stays a comment: no value, positional arguments.
-      if (!value) {
+      // What a config file cannot say stays a comment: no value, a path that is empty, positional arguments.
+      if (!value || (o.is_path && value->empty())) {
         line = "# " + line;
         note = o.required ? "required, not given" : "not set";
       } else if (o.kind == OptionKind::positional) {

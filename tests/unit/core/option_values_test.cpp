@@ -206,6 +206,17 @@ BOOST_AUTO_TEST_CASE(printed_values_read_back) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_path_without_a_value_is_printed_as_a_comment) {
+  Sample s;
+  s.cache_dir.clear();  // a default that says: none
+  const std::string printed = s.table.resolved();
+  BOOST_TEST(has(printed, "\n# cache-dir =   # not set\n"), printed);
+  BOOST_TEST(has(printed, "\nnote =   # default\n"), printed);
+  Sample back;
+  back.file(printed);
+  BOOST_TEST(!back.table.given("cache-dir"));
+}
+
 BOOST_AUTO_TEST_CASE(ranks_take_over_what_they_share) {
   Sample first, other;
   first.parse({"--cache-dir", "a", "--batch-size", "2", "--threads", "3", "--end", "0.1"});

@@ -50,6 +50,18 @@ BOOST_AUTO_TEST_CASE(each_option_without_effect_is_an_option) {
     BOOST_TEST((std::find(names.begin(), names.end(), row.option) != names.end()), row.option);
 }
 
+BOOST_AUTO_TEST_CASE(the_printed_options_of_an_inspection_read_back) {
+  const test::ProgramTable<PrecomputeOptions> program{make_precompute_table, {"--dataset_name", "x"}};
+  PrecomputeOptions options, read;
+  OptionTable table = make_precompute_table(options), again = make_precompute_table(read);
+  program.parse(table, {"--inspect"});
+  const test::TempDir folder;
+  write_file(folder / "printed.ini", table.resolved());
+  program.parse(again, {"--config-file", (folder / "printed.ini").string()});
+  BOOST_TEST(read.inspect);
+  BOOST_TEST(!again.given("output_dir"));
+}
+
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<PrecomputeOptions> program{make_precompute_table,
                                                       {"--dataset_name", "x", "--output_dir", "y"}};
