@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -103,6 +104,7 @@ int export_cache(int argc, const char* const* argv) {
   return 0;
 }
 
+/// Columns that not every cache has are told by their size, their number, or whether they are there.
 nlohmann::ordered_json facts(const fs::path& path, const anemll::KdCacheInfo& info) {
   nlohmann::ordered_json json;
   json["path"] = path.string();
@@ -115,9 +117,18 @@ nlohmann::ordered_json facts(const fs::path& path, const anemll::KdCacheInfo& in
   json["vocab_size"] = info.vocab_size;
   json["all_attended"] = info.all_attended;
   json["holdout_sequences"] = info.holdout_sequences;
-  json["lse_t1"] = info.has(anemll::kd::lse_t1);
-  json["lse_train_temperature"] = info.lse_train_temperature;
-  json["hidden"] = info.hidden;
+  for (const anemll::KdColumn& column : info.columns) {
+    if (!column.in_index()) continue;
+    const std::string name(column.name);
+    const auto* number = std::get_if<double anemll::CacheShape::*>(&column.attribute.value);
+    if (column.presence == anemll::Presence::sized) {
+      json[name] = info.*column.sizes[1];
+    } else if (number != nullptr) {
+      json[name + "_" + std::string(column.attribute.name)] = info.**number;
+    } else {
+      json[name] = info.has(column);
+    }
+  }
   json["bytes"] = bytes_on_disk(path);
   json["fingerprint"] = info.fingerprint;
   json["meta"] = nlohmann::ordered_json::parse(info.meta_json);

@@ -154,6 +154,12 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_makes_the_same_cache) {
   BOOST_TEST(index["shards"].size() == 4U);  // of 12, 12, 12 and 4: whole micro-batches
   BOOST_TEST(index["holdout"].size() >= 1U);
   BOOST_TEST(index["payloads"]["hidden"]["size"] == 64);
+  const auto info = nlohmann::json::parse(
+      test::run(test::bin("anemll_cache") + " info --json " + (temp / "1").string() + " 2>/dev/null").output);
+  BOOST_TEST(info["lse_t1"] == true);
+  BOOST_TEST(info["lse_train_temperature"] == 2.0);
+  BOOST_TEST(info["hidden"] == 64);
+  BOOST_TEST(info["rand_neg"] == 8);
 }
 
 BOOST_AUTO_TEST_CASE(killed_again_and_again_ends_with_the_same_bytes) {
