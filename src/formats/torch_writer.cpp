@@ -18,7 +18,8 @@ const std::string kRoot = "archive/";
 
 }  // namespace
 
-void write_torch_file(const std::filesystem::path& path, std::span<const LazyTensor> tensors) {
+void write_torch_file(const std::filesystem::path& path, std::span<const LazyTensor> tensors,
+                      const std::function<void(std::size_t)>& before) {
   const formats::Complaint complain(path, kHint);
   const std::vector<std::size_t> owners = formats::storage_owners(tensors, complain);
 
@@ -49,6 +50,7 @@ void write_torch_file(const std::filesystem::path& path, std::span<const LazyTen
   zip.add(kRoot + "data.pkl", pickle);
   zip.add(kRoot + "byteorder", "little");
   for (std::size_t key = 0; key < storages.size(); ++key) {
+    if (before) before(storages[key]);
     const HostTensor tensor = formats::materialize(tensors[storages[key]], complain);
     zip.add(storage_name(key), formats::bytes_of(tensor));
   }

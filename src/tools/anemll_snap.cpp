@@ -15,6 +15,8 @@
 #include "src/tools/snap_report.hpp"
 #include "src/tools/snap_verify.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -65,23 +67,13 @@ std::string more_of(std::size_t others) {
   return others == 0 ? "" : strf(", as have %zu other tensors", others);
 }
 
-void write_snap(const std::filesystem::path& file, std::vector<LazyTensor> tensors) {
+void write_snap(const std::filesystem::path& file, const std::vector<LazyTensor>& tensors) {
   const auto total = static_cast<std::int64_t>(tensors.size());
   Progress bar("Writing " + file.string(), total, "tensors");
-  std::int64_t position = 0;
-  std::uint64_t bytes = 0;
-  for (LazyTensor& tensor : tensors) {
-    std::uint64_t size = size_of(tensor.dtype);
-    for (const std::int64_t extent : tensor.shape) size *= static_cast<std::uint64_t>(extent);
-    bytes += size;
-    tensor.make = [inner = std::move(tensor.make), &bar, done = ++position] {
-      leave_on_signal("writing the snap", "nothing was written: run the same command again");
-      bar.update(done);
-      return inner();
-    };
-  }
-  require_space(file.parent_path(), bytes);
-  write_torch_file(file, tensors);
+  write_torch_file(file, tensors, [&bar](std::size_t place) {
+    leave_on_signal("writing the snap", "nothing was written: run the same command again");
+    bar.update(static_cast<std::int64_t>(place) + 1);
+  });
   bar.update(total);  // aliases are never made
   bar.finish();
 }

@@ -25,25 +25,19 @@ constexpr std::uint64_t kShowFrom = std::uint64_t{64}
                                     << 20;  // smaller files are written before a bar is read
 
 /// write_torch_file with progress for files that take a while.
-void write_tensors(const fs::path& path, std::vector<LazyTensor> tensors) {
+void write_tensors(const fs::path& path, const std::vector<LazyTensor>& tensors) {
   std::uint64_t bytes = 0;
   for (const LazyTensor& tensor : tensors) {
     if (tensor.alias_of.empty()) bytes += total_bytes({&tensor, 1});
   }
-  require_space(path.parent_path(), bytes);
   if (bytes < kShowFrom) {
     write_torch_file(path, tensors);
     return;
   }
   const auto count = static_cast<std::int64_t>(tensors.size());
   Progress bar("writing " + path.filename().string() + ", " + format_bytes(bytes), count, "tensors");
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    tensors[i].make = [&bar, i, make = std::move(tensors[i].make)] {
-      bar.update(static_cast<std::int64_t>(i));
-      return make();
-    };
-  }
-  write_torch_file(path, tensors);
+  write_torch_file(path, tensors,
+                   [&bar](std::size_t place) { bar.update(static_cast<std::int64_t>(place)); });
   bar.update(count);
   bar.finish();
 }

@@ -4,8 +4,10 @@
 
 #include "anemll/core/tensor.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,7 +45,9 @@ TensorMap flatten_tensors(const TorchValue& value);
 TensorMap read_state_dict(const std::filesystem::path& path);
 
 /// Writes one plain dict of tensors as a zip (stored, 64-byte aligned, ZIP64 when needed). Aliases share
-/// one storage. Atomic: temp, fsync, rename.
-void write_torch_file(const std::filesystem::path& path, std::span<const LazyTensor> tensors);
+/// one storage. Atomic: temp, fsync, rename. `before` is called with the place of each tensor before it is
+/// made, in order; aliases are not made. What it throws ends the writing and leaves nothing.
+void write_torch_file(const std::filesystem::path& path, std::span<const LazyTensor> tensors,
+                      const std::function<void(std::size_t)>& before = nullptr);
 
 }  // namespace anemll

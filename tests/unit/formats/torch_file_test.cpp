@@ -5,7 +5,10 @@
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/formats/tensors.hpp"
 
+#include <filesystem>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -129,6 +132,23 @@ BOOST_AUTO_TEST_CASE(torch_tensors_are_made_one_at_a_time) {
   BOOST_TEST(calls == 5);
   BOOST_TEST(most == 1);
   BOOST_TEST(alive == 0);
+}
+
+BOOST_AUTO_TEST_CASE(torch_writer_says_what_it_makes_next) {
+  std::vector<LazyTensor> tensors = {lazy("a", patterned(DType::f32, {3}, 1)),
+                                     lazy("b", patterned(DType::f32, {3}, 1)),
+                                     lazy("c", patterned(DType::f32, {3}, 2))};
+  tensors[1].alias_of = "a";
+  const TempDir folder;
+  std::vector<std::size_t> places;
+  write_torch_file(folder / "x.pt", tensors, [&](std::size_t place) { places.push_back(place); });
+  BOOST_TEST(places == (std::vector<std::size_t>{0, 2}), boost::test_tools::per_element());
+  const auto stop = [](std::size_t place) {
+    if (place == 2) throw std::runtime_error("enough");
+  };
+  BOOST_CHECK_THROW(write_torch_file(folder / "y.pt", tensors, stop), std::runtime_error);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    BOOST_TEST(entry.path().filename().string() == "x.pt");
 }
 
 BOOST_AUTO_TEST_CASE(torch_writer_is_deterministic_and_atomic) {
