@@ -36,33 +36,27 @@ ANEMLL_INLINE float max_of(const T* row, std::size_t size) {
   return result;
 }
 
-template <class T>
-ANEMLL_INLINE double sum_exp(const T* row, std::size_t size, float max) {
-  double result = 0;
-  for (std::size_t begin = 0; begin < size; begin += kSumBlock) {
-    const std::size_t end = std::min(size, begin + kSumBlock);
-    float lanes[kLanes] = {};
-    std::size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) {
-      for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += exp_fast(load(row[i + l]) - max);
-    }
-    for (std::size_t l = 0; i < end; ++i, ++l) lanes[l] += exp_fast(load(row[i]) - max);
-    for (const float lane : lanes) result += double{lane};
+/// exp(scale x), or exp(x) without a multiplication.
+template <bool kScaled>
+ANEMLL_INLINE float exp_of(float x, float scale) {
+  if constexpr (kScaled) {
+    return exp_fast(scale * x);
+  } else {
+    return exp_fast(x);
   }
-  return result;
 }
 
-template <class T>
-ANEMLL_INLINE double sum_scaled_exp(const T* row, std::size_t size, float max, float scale) {
+template <bool kScaled, class T>
+ANEMLL_INLINE double sum_exp(const T* row, std::size_t size, float max, float scale) {
   double result = 0;
   for (std::size_t begin = 0; begin < size; begin += kSumBlock) {
     const std::size_t end = std::min(size, begin + kSumBlock);
     float lanes[kLanes] = {};
     std::size_t i = begin;
     for (; i + kLanes <= end; i += kLanes) {
-      for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += exp_fast(scale * (load(row[i + l]) - max));
+      for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += exp_of<kScaled>(load(row[i + l]) - max, scale);
     }
-    for (std::size_t l = 0; i < end; ++i, ++l) lanes[l] += exp_fast(scale * (load(row[i]) - max));
+    for (std::size_t l = 0; i < end; ++i, ++l) lanes[l] += exp_of<kScaled>(load(row[i]) - max, scale);
     for (const float lane : lanes) result += double{lane};
   }
   return result;
@@ -112,11 +106,11 @@ ANEMLL_INLINE void axpy(float* y, float factor, const T* x, std::size_t size) {
 
 ANEMLL_SIMD SoftmaxStats softmax_stats(std::span<const float> row) {
   const float max = max_of(row.data(), row.size());
-  return {max, sum_exp(row.data(), row.size(), max)};
+  return {max, sum_exp<false>(row.data(), row.size(), max, 1.0F)};
 }
 ANEMLL_SIMD SoftmaxStats softmax_stats(std::span<const Bf16> row) {
   const float max = max_of(row.data(), row.size());
-  return {max, sum_exp(row.data(), row.size(), max)};
+  return {max, sum_exp<false>(row.data(), row.size(), max, 1.0F)};
 }
 
 ANEMLL_SIMD float row_max(std::span<const float> row) {
@@ -127,10 +121,10 @@ ANEMLL_SIMD float row_max(std::span<const Bf16> row) {
 }
 
 ANEMLL_SIMD double exp_sum(std::span<const float> row, float max, float scale) {
-  return sum_scaled_exp(row.data(), row.size(), max, scale);
+  return sum_exp<true>(row.data(), row.size(), max, scale);
 }
 ANEMLL_SIMD double exp_sum(std::span<const Bf16> row, float max, float scale) {
-  return sum_scaled_exp(row.data(), row.size(), max, scale);
+  return sum_exp<true>(row.data(), row.size(), max, scale);
 }
 
 ANEMLL_SIMD void mixed_exp_in_place(std::span<float> row, float max, float scale, float soft, float plain) {
