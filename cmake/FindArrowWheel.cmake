@@ -2,23 +2,12 @@
 #
 #   ArrowWheel::parquet    libparquet + libarrow
 #
-# Search order: ANEMLL_ARROW_ROOT (variable or environment), the prefix of launch/setup.sh, python3's own pyarrow.
+# Where it is looked for: cmake/PythonWheel.cmake.
 include(FindPackageHandleStandardArgs)
+include(PythonWheel)
 
 set(ANEMLL_ARROW_ROOT "" CACHE PATH "Arrow: a folder of pyarrow (21 or newer), with include/ and libparquet")
-set(_prefix "$ENV{ANEMLL_DEPS_DIR}")
-if(NOT _prefix)
-  set(_prefix "$ENV{HOME}/.cache/anemll_train")
-endif()
-set(_hints ${ANEMLL_ARROW_ROOT} $ENV{ANEMLL_ARROW_ROOT} ${_prefix}/pyarrow-22.0.0/pyarrow)
-
-find_path(ArrowWheel_INCLUDE_DIR parquet/arrow/reader.h HINTS ${_hints} PATH_SUFFIXES include NO_DEFAULT_PATH)
-if(NOT ArrowWheel_INCLUDE_DIR)
-  execute_process(COMMAND python3 -c "import importlib.util as u; print(u.find_spec('pyarrow').submodule_search_locations[0])"
-                  OUTPUT_VARIABLE _python_arrow OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  find_path(ArrowWheel_INCLUDE_DIR parquet/arrow/reader.h HINTS ${_python_arrow} PATH_SUFFIXES include NO_DEFAULT_PATH)
-endif()
-get_filename_component(ArrowWheel_ROOT "${ArrowWheel_INCLUDE_DIR}" DIRECTORY)
+anemll_find_wheel(ArrowWheel pyarrow parquet/arrow/reader.h pyarrow-22.0.0/pyarrow ANEMLL_ARROW_ROOT)
 
 # The wheel has the libraries under their versioned names only, which find_library does not look for.
 foreach(_lib arrow parquet)

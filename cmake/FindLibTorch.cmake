@@ -4,23 +4,12 @@
 #   LibTorch::cpu    libtorch_cpu + libc10; runs on machines without CUDA
 #   LibTorch::cuda   adds libtorch_cuda + libc10_cuda; defined when the CUDA toolkit target CUDA::cudart exists
 #
-# Search order: ANEMLL_TORCH_ROOT (variable or environment), the prefix of launch/setup.sh, python3's own torch.
+# Where it is looked for: cmake/PythonWheel.cmake.
 include(FindPackageHandleStandardArgs)
+include(PythonWheel)
 
 set(ANEMLL_TORCH_ROOT "" CACHE PATH "LibTorch: a folder that holds include/ and lib/ (2.6 or newer)")
-set(_prefix "$ENV{ANEMLL_DEPS_DIR}")
-if(NOT _prefix)
-  set(_prefix "$ENV{HOME}/.cache/anemll_train")
-endif()
-set(_hints ${ANEMLL_TORCH_ROOT} $ENV{ANEMLL_TORCH_ROOT} ${_prefix}/libtorch-2.11.0/torch)
-
-find_path(LibTorch_INCLUDE_DIR ATen/ATen.h HINTS ${_hints} PATH_SUFFIXES include NO_DEFAULT_PATH)
-if(NOT LibTorch_INCLUDE_DIR)
-  execute_process(COMMAND python3 -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
-                  OUTPUT_VARIABLE _python_torch OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  find_path(LibTorch_INCLUDE_DIR ATen/ATen.h HINTS ${_python_torch} PATH_SUFFIXES include NO_DEFAULT_PATH)
-endif()
-get_filename_component(LibTorch_ROOT "${LibTorch_INCLUDE_DIR}" DIRECTORY)
+anemll_find_wheel(LibTorch torch ATen/ATen.h libtorch-2.11.0/torch ANEMLL_TORCH_ROOT)
 foreach(_lib torch_cpu c10 torch_cuda c10_cuda)
   find_library(LibTorch_${_lib}_LIBRARY ${_lib} HINTS ${LibTorch_ROOT}/lib NO_DEFAULT_PATH)
 endforeach()
