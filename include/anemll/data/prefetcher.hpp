@@ -33,9 +33,9 @@ class Prefetcher {
   /// The next micro-step's batch; waits for it. `wait_seconds` accumulates the time spent waiting.
   KdBatch next();
   double wait_seconds() const;
-  /// Rows [0, count) in file order, read on the reader thread between prefetches (evaluation).
+  /// Rows [first, first + count) in file order, read on the reader thread between prefetches (evaluation).
   KdBatch read_rows(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
-  /// The same of the hold-out part; no more rows than it has.
+  /// The same of the hold-out part. A data error when it has fewer rows, or there is none.
   KdBatch read_holdout(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
 
  private:
