@@ -117,10 +117,6 @@ bool belongs_elsewhere(const std::string& variable, const TableSpec& table) {
 
 }  // namespace
 
-std::span<const std::string_view> documented_variables() {
-  return kDocumented;
-}
-
 std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const char* const* environment) {
   std::vector<EnvironmentNotice> notices;
   if (table.environment_prefix.empty() || environment == nullptr) return notices;

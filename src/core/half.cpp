@@ -59,16 +59,6 @@ float bfloat16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-std::uint16_t float_to_bfloat16(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & ~kFloatSign) > kFloatInfinity) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
-
-void half_to_float(std::span<const std::uint16_t> bits, std::span<float> values) {
-  for (std::size_t i = 0; i < bits.size(); ++i) values[i] = half_to_float(bits[i]);
-}
-
 void float_to_half(std::span<const float> values, std::span<std::uint16_t> bits) {
   for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_half(values[i]);
 }
@@ -77,14 +67,6 @@ std::uint64_t float_to_half_saturating(std::span<const float> values, std::span<
   std::uint64_t clamped = 0;
   for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_half_saturating(values[i], clamped);
   return clamped;
-}
-
-void bfloat16_to_float(std::span<const std::uint16_t> bits, std::span<float> values) {
-  for (std::size_t i = 0; i < bits.size(); ++i) values[i] = bfloat16_to_float(bits[i]);
-}
-
-void float_to_bfloat16(std::span<const float> values, std::span<std::uint16_t> bits) {
-  for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_bfloat16(values[i]);
 }
 
 }  // namespace anemll

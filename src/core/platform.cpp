@@ -28,14 +28,6 @@ std::uint64_t peak_resident_bytes() {
 #endif
 }
 
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  if (!(statm >> total >> resident)) return 0;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 ProcessorLimits processor_limits() {
   ProcessorLimits limits;
   limits.affinity = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -70,11 +70,6 @@ void require_whole(const fs::path& cache) {
 
 }  // namespace
 
-fs::path Workspace::folder_of(const fs::path& output) {
-  fs::path folder = without_link(output);
-  folder += kSuffix;
-  return folder;
-}
 fs::path Workspace::tokens_file(const fs::path& folder) {
   return folder / "tokens.i32";
 }

@@ -37,7 +37,6 @@ class Workspace {
   void discard();
 
   const std::filesystem::path& folder() const { return work_.path(); }
-  static std::filesystem::path folder_of(const std::filesystem::path& output);
   static std::filesystem::path tokens_file(const std::filesystem::path& folder);
   static std::filesystem::path plan_file(const std::filesystem::path& folder);
   static std::filesystem::path units_folder(const std::filesystem::path& folder);

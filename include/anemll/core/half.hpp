@@ -1,5 +1,5 @@
-// 16-bit floats as bit patterns: IEEE binary16 and bfloat16, to and from float, rounding to nearest even.
-// Portable and independent of the compiler's half types; bulk forms for arrays. Any thread.
+// 16-bit floats as bit patterns: IEEE binary16 to and from float, rounding to nearest even, and bfloat16 to
+// float. Portable and independent of the compiler's half types; bulk forms for arrays. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,9 @@ std::uint16_t float_to_half_saturating(float value, std::uint64_t& clamped);
 
 /// Exact.
 float bfloat16_to_float(std::uint16_t bits);
-std::uint16_t float_to_bfloat16(float value);
 
 // Arrays of equal length; the saturating form returns the number of clamped values.
-void half_to_float(std::span<const std::uint16_t> bits, std::span<float> values);
 void float_to_half(std::span<const float> values, std::span<std::uint16_t> bits);
 std::uint64_t float_to_half_saturating(std::span<const float> values, std::span<std::uint16_t> bits);
-void bfloat16_to_float(std::span<const std::uint16_t> bits, std::span<float> values);
-void float_to_bfloat16(std::span<const float> values, std::span<std::uint16_t> bits);
 
 }  // namespace anemll

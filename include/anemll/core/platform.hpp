@@ -9,8 +9,6 @@ namespace anemll {
 
 /// Highest resident set of this process so far, in bytes.
 std::uint64_t peak_resident_bytes();
-/// Resident set now, in bytes (0 where the system does not tell).
-std::uint64_t resident_bytes();
 /// What this process may use of the machine's processors: affinity mask and CPU quota.
 ProcessorLimits processor_limits();
 /// Memory that the processes of this host may use together, in bytes: the machine's, or less by control

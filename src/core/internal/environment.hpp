@@ -4,15 +4,11 @@
 
 #include "src/core/internal/option_spec.hpp"
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace anemll {
-
-/// Variables that are no options of any program, each read by a script, the log or a test.
-std::span<const std::string_view> documented_variables();
 
 struct EnvironmentNotice {
   std::string text;

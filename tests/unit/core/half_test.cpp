@@ -1,4 +1,4 @@
-// Every half and every bfloat16, all midpoints between neighbours, and the values that saturate.
+// Every half and every bfloat16, all midpoints between neighbouring halves, and the values that saturate.
 #include "anemll/core/half.hpp"
 
 #include "anemll/core/rng.hpp"
@@ -14,7 +14,6 @@
 namespace {
 
 using anemll::bfloat16_to_float;
-using anemll::float_to_bfloat16;
 using anemll::float_to_half;
 using anemll::half_to_float;
 
@@ -119,48 +118,21 @@ BOOST_AUTO_TEST_CASE(saturation_clamps_and_counts) {
   BOOST_TEST(count == 6u);
 }
 
-BOOST_AUTO_TEST_CASE(every_bfloat16_comes_back) {
+BOOST_AUTO_TEST_CASE(a_bfloat16_is_the_upper_half_of_a_float) {
   std::size_t wrong = 0;
   for (std::uint32_t i = 0; i < 65536; ++i) {
-    const auto bits = static_cast<std::uint16_t>(i);
-    const float value = bfloat16_to_float(bits);
-    if (std::isnan(value)) {
-      if (!std::isnan(bfloat16_to_float(float_to_bfloat16(value)))) ++wrong;
-    } else if (float_to_bfloat16(value) != bits) {
-      ++wrong;
-    }
+    const float value = bfloat16_to_float(static_cast<std::uint16_t>(i));
+    wrong += std::bit_cast<std::uint32_t>(value) != i << 16 ? 1U : 0U;
   }
   BOOST_TEST(wrong == 0u);
-}
-
-BOOST_AUTO_TEST_CASE(bfloat16_midpoints_round_to_even) {
-  std::size_t wrong = 0;
-  for (std::uint32_t i = 0; i < 0x7f80; ++i) {
-    const std::uint32_t middle = i << 16 | 0x8000U;
-    const std::uint32_t even = (i & 1U) == 0 ? i : i + 1;
-    wrong += float_to_bfloat16(std::bit_cast<float>(middle)) != even ? 1U : 0U;
-    wrong += float_to_bfloat16(std::bit_cast<float>(middle - 1)) != i ? 1U : 0U;
-    wrong += float_to_bfloat16(std::bit_cast<float>(middle + 1)) != i + 1 ? 1U : 0U;
-  }
-  BOOST_TEST(wrong == 0u);
-  BOOST_TEST(float_to_bfloat16(std::numeric_limits<float>::max()) == 0x7f80);
-  BOOST_TEST(std::isnan(bfloat16_to_float(float_to_bfloat16(std::bit_cast<float>(0x7f800001U)))));
+  BOOST_TEST(bfloat16_to_float(0x3fc0) == 1.5F);
 }
 
 BOOST_AUTO_TEST_CASE(arrays_equal_single_values) {
   const std::vector<float> values = {0.1F, -3.0F, 1e-7F};
-  std::vector<std::uint16_t> h(3), b(3);
-  std::vector<float> from_h(3), from_b(3);
+  std::vector<std::uint16_t> h(3);
   anemll::float_to_half(values, h);
-  anemll::float_to_bfloat16(values, b);
-  anemll::half_to_float(h, from_h);
-  anemll::bfloat16_to_float(b, from_b);
-  for (std::size_t i = 0; i < 3; ++i) {
-    BOOST_TEST(h[i] == float_to_half(values[i]));
-    BOOST_TEST(b[i] == float_to_bfloat16(values[i]));
-    BOOST_TEST(from_h[i] == half_to_float(h[i]));
-    BOOST_TEST(from_b[i] == bfloat16_to_float(b[i]));
-  }
+  for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(h[i] == float_to_half(values[i]));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -20,6 +20,11 @@ using State = Workspace::State;
 using Json = nlohmann::json;
 constexpr const char* kIdentity = R"({"seed":1})";
 
+/// Where the work for `output` lies.
+fs::path folder_of(fs::path output) {
+  return output += ".precompute";
+}
+
 std::string error_of(const auto& body) {
   try {
     body();
@@ -74,7 +79,7 @@ BOOST_AUTO_TEST_CASE(from_nothing_to_complete) {
   BOOST_TEST(names_both(error_of([&] { Workspace(out, kIdentity, false, false); })));
   finish_work(out, true);
   BOOST_TEST(fs::exists(out / "index.json"));
-  BOOST_TEST(!fs::exists(Workspace::folder_of(out)));
+  BOOST_TEST(!fs::exists(folder_of(out)));
   BOOST_TEST((Workspace(out, kIdentity, true, false).state() == State::complete));
   BOOST_TEST(names_both(error_of([&] { Workspace(out, kIdentity, false, false); })));
   const std::string other = error_of([&] { Workspace(out, R"({"seed":2})", true, false); });
@@ -101,7 +106,7 @@ BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
 BOOST_AUTO_TEST_CASE(a_work_folder_of_somebody_else_is_left_alone) {
   for (const char* name : {"notes.txt", "index.json", "plan.json"}) {
     const test::TempDir temp;
-    const fs::path folder = Workspace::folder_of(temp / "c");
+    const fs::path folder = folder_of(temp / "c");
     fs::create_directories(folder);
     write_file(folder / name, "mine");
     for (const bool overwrite : {false, true}) {
@@ -148,11 +153,11 @@ BOOST_AUTO_TEST_CASE(stopped_before_the_plan_starts_anew) {
 BOOST_AUTO_TEST_CASE(killed_after_the_rename_is_complete) {
   const test::TempDir temp;
   plan_work(temp / "c");
-  fs::copy(Workspace::folder_of(temp / "c"), temp / "kept", fs::copy_options::recursive);
+  fs::copy(folder_of(temp / "c"), temp / "kept", fs::copy_options::recursive);
   finish_work(temp / "c", true);
-  fs::rename(temp / "kept", Workspace::folder_of(temp / "c"));
+  fs::rename(temp / "kept", folder_of(temp / "c"));
   BOOST_TEST((Workspace(temp / "c", kIdentity, true, false).state() == State::complete));
-  BOOST_TEST(!fs::exists(Workspace::folder_of(temp / "c")));
+  BOOST_TEST(!fs::exists(folder_of(temp / "c")));
 }
 
 // The cache that is being replaced has the same options: only its start tells it from the new one.
@@ -173,9 +178,9 @@ BOOST_AUTO_TEST_CASE(stopped_before_the_plan_of_a_finished_cache) {
   plan_work(out);
   finish_work(out, true);
   { const Workspace killed(out, kIdentity, false, true); }
-  BOOST_TEST(fs::exists(Workspace::folder_of(out)));
+  BOOST_TEST(fs::exists(folder_of(out)));
   BOOST_TEST((Workspace(out, kIdentity, true, false).state() == State::complete));
-  BOOST_TEST(!fs::exists(Workspace::folder_of(out)));
+  BOOST_TEST(!fs::exists(folder_of(out)));
 }
 
 BOOST_AUTO_TEST_CASE(a_finished_cache_that_lost_a_shard_is_not_complete) {
@@ -206,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_link_stays_a_link) {
 BOOST_AUTO_TEST_CASE(damaged_tokens_are_not_resumed) {
   const test::TempDir temp;
   plan_work(temp / "c");
-  write_file(Workspace::tokens_file(Workspace::folder_of(temp / "c")), "Tokens");
+  write_file(Workspace::tokens_file(folder_of(temp / "c")), "Tokens");
   try {
     Workspace(temp / "c", kIdentity, true, false);
     BOOST_ERROR("no error");
