@@ -17,7 +17,8 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   add_model_option(table, "teacher_model_name_or_path", &o.teacher,
                    "folder of a Hugging Face model, a .gguf file, or org/name on the hub");
   add_revision_option(table, "teacher_revision", &o.teacher_revision, "the teacher");
-  table.add_choice("dtype", &o.dtype, "of the matrix products; auto: bf16 where the processor multiplies it");
+  table.add_choice("dtype", &o.dtype,
+                   "of the matrix products; auto: bf16 if the processor has instructions for it, else fp32");
   add_device_option(table, &o.device);
   add_threads_option(table, &o.threads);
 
