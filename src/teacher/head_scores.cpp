@@ -56,11 +56,6 @@ std::uint16_t half_of(float value) {
   return float_to_half_saturating(value, ignored);
 }
 
-[[noreturn]] void throw_not_finite(std::int64_t sequence) {
-  throw_numerics("the teacher's logits are not finite", "sequence " + std::to_string(sequence),
-                 "the teacher's weights hold NaN, or bf16 overflows: try --dtype fp32");
-}
-
 /// Everything a row needs, shared by the threads.
 template <class T>
 struct RowInputs {
@@ -173,7 +168,7 @@ void score_chunks(const at::Tensor& hidden, const at::Tensor& head, RowInputs<T>
       }
     });
   }
-  if (bad >= 0) throw_not_finite(in.sequence + bad / in.positions);
+  if (bad >= 0) throw_not_finite_logits(in.sequence + bad / in.positions);
 }
 
 void append_hidden(const at::Tensor& hidden, TeacherPayload& out) {
@@ -187,6 +182,11 @@ void append_hidden(const at::Tensor& hidden, TeacherPayload& out) {
 }
 
 }  // namespace
+
+void throw_not_finite_logits(std::int64_t sequence) {
+  throw_numerics("the teacher's logits are not finite", "sequence " + std::to_string(sequence),
+                 "the teacher's weights hold NaN, or bf16 overflows: try --dtype fp32");
+}
 
 void draw_negatives(const PayloadOptions& options, std::int64_t sequence, std::int64_t position,
                     std::int64_t vocab_size, const std::int32_t* topk, std::int32_t* out) {

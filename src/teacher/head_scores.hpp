@@ -22,6 +22,9 @@ void score_head(const at::Tensor& hidden, const at::Tensor& head, std::int64_t s
 void score_head_generic(const at::Tensor& hidden, const at::Tensor& head, std::int64_t sequence,
                         std::int64_t positions, const PayloadOptions& options, TeacherPayload& out);
 
+/// The error of both forms: logits of row `sequence` are NaN or infinite.
+[[noreturn]] void throw_not_finite_logits(std::int64_t sequence);
+
 /// Ids of the R negatives of one position: uniform, and outside the top-k unless told otherwise. A function
 /// of seed, sequence and position.
 void draw_negatives(const PayloadOptions& options, std::int64_t sequence, std::int64_t position,

@@ -1,10 +1,8 @@
 // The plain form of head_scores.cpp.
-#include "anemll/core/error.hpp"
 #include "src/teacher/head_scores.hpp"
 
 #include <algorithm>
 #include <span>
-#include <string>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
@@ -53,10 +51,7 @@ void score_head_generic(const at::Tensor& hidden, const at::Tensor& head, std::i
     const at::Tensor logits = at::matmul(rows, wide.t());
     const at::Tensor finite = at::isfinite(logits).all(1).to(at::kCPU);
     for (std::int64_t row = 0; row < count; ++row) {
-      if (finite[row].item<bool>()) continue;
-      throw_numerics("the teacher's logits are not finite",
-                     "sequence " + std::to_string(sequence + (begin + row) / positions),
-                     "the teacher's weights hold NaN, or bf16 overflows: try --dtype fp32");
+      if (!finite[row].item<bool>()) throw_not_finite_logits(sequence + (begin + row) / positions);
     }
     const auto [values, ids] = best_of(logits, options.topk);
     append(out, kd::topk_idx, ids);
