@@ -59,7 +59,6 @@ class Job {
 
   pid_t pid() const { return child_; }
   void signal(int number) const { ::kill(child_, number); }
-  void signal_group(int number) const { ::kill(-child_, number); }
   void type(const std::string& keys) const {
     [[maybe_unused]] const ssize_t n = ::write(reader_, keys.data(), keys.size());
   }
