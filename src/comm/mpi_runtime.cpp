@@ -56,10 +56,36 @@ int report_together(const Error& mine) {
   return report_error(mine);
 }
 
+/// `agreement`: MPI_COMM_NULL when MPI failed before there was one.
 int end_with(const Error& error, MPI_Comm agreement) {
   if (world_size() == 1) return report_error(error);
-  if (all_ranks_come(agreement)) return report_together(error);
+  try {
+    if (agreement != MPI_COMM_NULL && all_ranks_come(agreement)) return report_together(error);
+  } catch (const std::exception&) {  // what ended this rank is the news, not that it cannot be agreed on
+  }
   abort_world(report_error(error));
+}
+
+void require_threads() {
+  int provided = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
+  if (provided >= MPI_THREAD_FUNNELED) return;
+  throw_comm("MPI has no support for threads", "MPI_Init_thread", "use an MPI with MPI_THREAD_FUNNELED");
+}
+
+/// Runs `body` on every rank, from the first call that MPI can fail in: see run_ranks.
+int run_together(const std::function<int()>& body) {
+  MPI_Comm agreement = MPI_COMM_NULL;
+  int code = 0;
+  try {
+    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &agreement), "MPI_Comm_dup");
+    require_threads();
+    code = body();
+  } catch (...) {
+    code = end_with(current_error(), agreement);
+  }
+  if (agreement != MPI_COMM_NULL) MPI_Comm_free(&agreement);
+  return code;
 }
 
 }  // namespace
@@ -75,17 +101,8 @@ MpiRuntime::MpiRuntime(int* argc, char*** argv) : uncaught_(std::uncaught_except
                  "see its own message above; launch/README.md says what to do");
     }
     owns_mpi_ = true;
-    if (provided < MPI_THREAD_FUNNELED) {
-      throw_comm("MPI has no support for threads", "MPI_Init_thread", "use an MPI with MPI_THREAD_FUNNELED");
-    }
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-  MPI_Comm host = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
-            "MPI_Comm_split_type");
-  MPI_Comm_rank(host, &local_rank_);
-  MPI_Comm_size(host, &local_size_);
-  MPI_Comm_free(&host);
 }
 
 MpiRuntime::~MpiRuntime() {
@@ -100,24 +117,22 @@ std::unique_ptr<Communicator> MpiRuntime::world() {
   return make_mpi_communicator(MPI_COMM_WORLD);
 }
 
-int MpiRuntime::run(const std::function<int()>& body) {
-  MPI_Comm agreement = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &agreement), "MPI_Comm_dup");
-  int code = 0;
-  try {
-    code = body();
-  } catch (...) {
-    code = end_with(current_error(), agreement);
-  }
-  MPI_Comm_free(&agreement);
-  return code;
+MpiRuntime::Host MpiRuntime::host() const {
+  MPI_Comm comm = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &comm),
+            "MPI_Comm_split_type");
+  Host host;
+  MPI_Comm_rank(comm, &host.rank);
+  MPI_Comm_size(comm, &host.size);
+  MPI_Comm_free(&comm);
+  return host;
 }
 
 int run_ranks(int argc, char** argv, const std::function<int(MpiRuntime&)>& body) {
-  prepare_signals(ProgramKind::maker);
   return run_tool([&] {
+    prepare_signals(ProgramKind::maker);
     MpiRuntime mpi(&argc, &argv);
-    return mpi.run([&] { return body(mpi); });
+    return run_together([&] { return body(mpi); });
   });
 }
 

@@ -15,7 +15,8 @@ int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
   anemll::settle_precompute_options(options, table);
   anemll::log_info(anemll::build_summary());
   if (world->is_root()) anemll::tell_unread(anemll::unread_precompute_options(options, table));
-  return static_cast<int>(anemll::run_precompute(options, *world, mpi.local_rank(), mpi.local_size()));
+  const anemll::MpiRuntime::Host host = mpi.host();
+  return static_cast<int>(anemll::run_precompute(options, *world, host.rank, host.size));
 }
 
 }  // namespace

@@ -152,6 +152,8 @@ int snap(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  anemll::prepare_signals(anemll::ProgramKind::maker);
-  return anemll::run_tool([&] { return snap(argc, argv); });
+  return anemll::run_tool([&] {
+    anemll::prepare_signals(anemll::ProgramKind::maker);
+    return snap(argc, argv);
+  });
 }

@@ -15,8 +15,8 @@ int train(int argc, char** argv, anemll::MpiRuntime& mpi) {
   if (anemll::parse_together(table, argc, argv, *world) == anemll::OptionTable::Outcome::exit_ok) return 0;
   options.given = table.given_names();
   anemll::log_info(anemll::build_summary());
-  return static_cast<int>(
-      anemll::run_training(options, table.json(), *world, mpi.local_rank(), mpi.local_size()));
+  const anemll::MpiRuntime::Host host = mpi.host();
+  return static_cast<int>(anemll::run_training(options, table.json(), *world, host.rank, host.size));
 }
 
 }  // namespace

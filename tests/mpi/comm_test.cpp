@@ -52,8 +52,9 @@ BOOST_AUTO_TEST_CASE(two_communicators_do_not_mix) {
 BOOST_AUTO_TEST_CASE(ranks_of_one_host_count_from_zero) {
   const MpiRuntime runtime(nullptr, nullptr);
   const auto world = make_mpi_communicator(MPI_COMM_WORLD);
-  BOOST_CHECK_EQUAL(runtime.local_size(), world->size());
-  BOOST_CHECK_EQUAL(runtime.local_rank(), world->rank());
+  const MpiRuntime::Host host = runtime.host();
+  BOOST_CHECK_EQUAL(host.size, world->size());
+  BOOST_CHECK_EQUAL(host.rank, world->rank());
 }
 
 BOOST_AUTO_TEST_CASE(mpi_errors_speak_in_mpis_words) {

@@ -34,7 +34,7 @@ void fail(anemll::Communicator& world, const std::string& mode) {
 int main(int argc, char** argv) {
   const std::string mode = argv[1];
   if (mode == "destructor") {
-    // A main that does without run(): the destructor must not leave the others waiting.
+    // A main that does without run_ranks: the destructor must not leave the others waiting.
     try {
       anemll::MpiRuntime mpi(&argc, &argv);
       const auto world = mpi.world();
@@ -45,8 +45,7 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  anemll::MpiRuntime mpi(&argc, &argv);
-  return mpi.run([&] {
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) {
     const auto world = mpi.world();
     fail(*world, mode);
     return 0;

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # A rank that fails ends the job at once, with its exit code; an error that all ranks see is printed once. One
 # that is lost is named and makes it 4.
-# usage: failures.sh SOURCE_DIR PROGRAM PROGRAM_WITHOUT_MPI
+# usage: failures.sh SOURCE_DIR PROGRAM PROGRAM_WITH_BROKEN_MPI
 set -uo pipefail
 source_dir=$1
 program=$2
-without_mpi=$3
+broken_mpi=$3
 result=0
 
-expect() { # MODE EXIT_CODE TEXT COUNT
+expect() { # PROGRAM MODE EXIT_CODE TEXT COUNT
+  local program=$1
+  shift
   local code=0 text count started=$SECONDS
   text=$(timeout -s KILL 30 "$source_dir/launch/mpirun.sh" -np 2 "$program" "$1" 2>&1) || code=$?
   count=$(grep -c -- "$3" <<<"$text")
@@ -20,8 +22,8 @@ expect() { # MODE EXIT_CODE TEXT COUNT
 }
 
 jobs=""
-expect_all() { while read -r mode code text; do expect "$mode" "$code" "$text" 1 & jobs+=" $!"; done; }
-expect_all <<'CASES'
+expect_all() { while read -r mode code text; do expect "$1" "$mode" "$code" "$text" 1 & jobs+=" $!"; done; }
+expect_all "$program" <<'CASES'
 all 2 no such flag
 root 3 truncated
 one 5 the loss is NaN
@@ -33,11 +35,28 @@ segv 4 error: rank 1 on .* was lost by signal 11 (Segmentation fault)
 aborted 4 error: rank 1 on .* was lost by signal 6 (Aborted)
 silent 4 error: mpirun ended with 1, and no rank said why
 CASES
-code=0
-text=$("$without_mpi" 2>&1) || code=$?
-if [ $code -ne 4 ] || ! grep -q "^error: MPI does not start" <<<"$text" || ! grep -q "where: MPI_Init_thread" <<<"$text"; then
-  echo "FAILED: an error of MPI_Init: exit $code, $text" >&2
-  result=1
-fi
-for job in $jobs; do wait "$job" || result=1; done
+expect_alone() { # MODE PROBLEM WHERE: without mpirun
+  local code=0 text
+  text=$("$broken_mpi" "$1" 2>&1) || code=$?
+  if [ $code -ne 4 ] || ! grep -q "^error: $2" <<<"$text" || ! grep -q "^  where: $3" <<<"$text"; then
+    echo "FAILED: MPI's $1 in one rank: exit $code, $text" >&2
+    result=1
+  fi
+}
+expect_alone init "MPI does not start" MPI_Init_thread
+expect_alone threads "MPI has no support for threads" MPI_Init_thread
+expect_alone host "" MPI_Comm_split_type
+expect_alone dup "" MPI_Comm_dup
+wait_all() {
+  for job in $jobs; do wait "$job" || result=1; done
+  jobs=""
+}
+wait_all  # not all jobs at once: each has a time limit
+# MPI's first calls: what all ranks see is told once, what one sees ends the others.
+expect_all "$broken_mpi" <<'CASES'
+threads 4 error: MPI has no support for threads
+host 4 where: MPI_Comm_split_type
+dup 4 where: MPI_Comm_dup
+CASES
+wait_all
 exit $result

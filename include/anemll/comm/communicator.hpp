@@ -85,23 +85,23 @@ class MpiRuntime {
   MpiRuntime& operator=(const MpiRuntime&) = delete;
   /// A communicator of our own (a duplicate of the world's). Must be gone before the runtime is.
   std::unique_ptr<Communicator> world();
-  /// The body of main(): runs `body` on every rank and returns the process exit code. Errors are logged and
-  /// become their exit code. When all ranks fail, the message is printed once and MPI ends in order;
-  /// when only some do, the others are aborted with that code after a second.
-  int run(const std::function<int()>& body);
-  /// Rank among the processes of this host, found by MPI_Comm_split_type.
-  int local_rank() const { return local_rank_; }
-  int local_size() const { return local_size_; }
+  /// The processes of this host.
+  struct Host {
+    int rank = 0;  ///< of this process among them
+    int size = 1;
+  };
+  /// Collective. Communication errors.
+  Host host() const;
 
  private:
   bool owns_mpi_ = false;
   int uncaught_ = 0;  ///< exceptions in flight when the object was made
-  int local_rank_ = 0;
-  int local_size_ = 1;
 };
 
-/// The main() of a program on several ranks: signals first (of a maker), then MPI, then `body` on every rank
-/// by MpiRuntime::run. An error while MPI starts is reported like any other, with its exit code.
+/// The main() of a program on several ranks: signals (of a maker), MPI, then `body` on every rank. Returns
+/// the process exit code. run_tool is the frame of all of it, the start of MPI included: an error is reported
+/// and becomes its exit code. When all ranks fail, the message is printed once and MPI ends in order; when
+/// only some do, the others are aborted with that code after a second.
 int run_ranks(int argc, char** argv, const std::function<int(MpiRuntime&)>& body);
 
 /// NCCL over the ranks of `bootstrap` (ids travel by its broadcast); host-memory calls are passed to it.
