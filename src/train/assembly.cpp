@@ -34,18 +34,21 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
   return output;
 }
 
-/// The state to go on from, the same choice on every rank.
-std::optional<StateStore::Loaded> find_state(const TrainOptions& options, const OutputFolder* output,
+/// The state to go on from, opened and checked. Rank 0 chooses; the others open what it chose, so that each
+/// rank reads one state once.
+std::optional<StateStore::Loaded> open_state(const TrainOptions& options, const OutputFolder* output,
                                              Communicator& comm) {
   if (options.resume == "none") return std::nullopt;
+  std::optional<StateStore::Loaded> state;
   std::string folder;
   on_root(comm, [&] {
-    if (options.resume != "auto") {
-      folder = StateStore::load(options.resume).folder.string();
-      return;
+    if (options.resume == "auto") {
+      state = StateStore(options.output_dir).load_latest();
+    } else {
+      state = StateStore::load(options.resume);
     }
-    if (const auto latest = StateStore(options.output_dir).load_latest()) {
-      folder = latest->folder.string();
+    if (state) {
+      folder = state->folder.string();
       return;
     }
     const bool results = !output->entries(EntryRole::result).empty();
@@ -53,8 +56,8 @@ std::optional<StateStore::Loaded> find_state(const TrainOptions& options, const 
              (results ? "; what an earlier one left there moves to earlier-<n>" : ""));
   });
   broadcast_string(comm, folder, 0);
-  if (folder.empty()) return std::nullopt;
-  return StateStore::load(folder);
+  if (!comm.is_root() && !folder.empty()) state = StateStore::load(folder);
+  return state;
 }
 
 std::string open_cache(const TrainOptions& options, Communicator& comm) {
@@ -165,7 +168,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   Assembly run{options, resolved_json, {}, place, {}, {}, {}, {}, {}, {}};
   Communicator& comm = place.comm;
   run.output = take_output(options, comm);
-  run.state = find_state(options, run.output.get(), comm);
+  run.state = open_state(options, run.output.get(), comm);
   check_source(run);
 
   const std::string model_path = find_model(options.model_id, options.model_revision,
