@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,9 +50,7 @@ class LazyLog {
 
 class CsvSink final : public MetricsSink {
  public:
-  CsvSink(const fs::path& folder, const std::optional<LogMark>& mark) : log_(folder / kCsvFile) {
-    if (mark) cut_file(log_.path(), *mark, cut_csv);
-  }
+  explicit CsvSink(const fs::path& folder) : log_(folder / kCsvFile) {}
   std::string name() const override { return "csv"; }
   void train(const TrainRecord& t) override {
     log_.open().write({t.step, t.loss, std::nullopt, t.next_lr, t.elapsed_s});
@@ -60,6 +59,7 @@ class CsvSink final : public MetricsSink {
     log_.open().write({e.step, std::nullopt, e.result.loss, e.lr, e.elapsed_s});
   }
   void sync() override { log_.open().sync(); }
+  void go_on(const LogMark& mark, const std::string&) override { cut_file(log_.path(), mark, cut_csv); }
 
  private:
   LazyLog<CsvLog> log_;
@@ -77,9 +77,7 @@ void add_divergence(JsonLine& line, const std::string& name, const std::optional
 
 class JsonlSink final : public MetricsSink {
  public:
-  JsonlSink(const fs::path& folder, const std::optional<LogMark>& mark) : log_(folder / kMetricsFile) {
-    if (mark) cut_file(log_.path(), *mark, cut_metrics);
-  }
+  explicit JsonlSink(const fs::path& folder) : log_(folder / kMetricsFile) {}
   std::string name() const override { return "jsonl"; }
 
   void train(const TrainRecord& t) override {
@@ -122,6 +120,7 @@ class JsonlSink final : public MetricsSink {
     log_.open().write(line);
   }
   void sync() override { log_.open().sync(); }
+  void go_on(const LogMark& mark, const std::string&) override { cut_file(log_.path(), mark, cut_metrics); }
 
  private:
   LazyLog<JsonlLog> log_;
@@ -161,12 +160,12 @@ class TerminalSink final : public MetricsSink {
 
 }  // namespace
 
-std::unique_ptr<MetricsSink> make_csv_sink(const fs::path& folder, const std::optional<LogMark>& mark) {
-  return std::make_unique<CsvSink>(folder, mark);
+std::unique_ptr<MetricsSink> make_csv_sink(const fs::path& folder) {
+  return std::make_unique<CsvSink>(folder);
 }
 
-std::unique_ptr<MetricsSink> make_jsonl_sink(const fs::path& folder, const std::optional<LogMark>& mark) {
-  return std::make_unique<JsonlSink>(folder, mark);
+std::unique_ptr<MetricsSink> make_jsonl_sink(const fs::path& folder) {
+  return std::make_unique<JsonlSink>(folder);
 }
 
 std::unique_ptr<MetricsSink> make_terminal_sink(std::int64_t max_steps) {

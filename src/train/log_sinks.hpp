@@ -7,19 +7,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 
 namespace anemll {
 
 inline constexpr const char* kCsvFile = "training_log.csv";
 inline constexpr const char* kMetricsFile = "metrics.jsonl";
 
-/// With `mark` they go on with the files of `folder`, cut behind it; without they start anew. A log that
-/// cannot be cut is a warning.
-std::unique_ptr<MetricsSink> make_csv_sink(const std::filesystem::path& folder,
-                                           const std::optional<LogMark>& mark);
-std::unique_ptr<MetricsSink> make_jsonl_sink(const std::filesystem::path& folder,
-                                             const std::optional<LogMark>& mark);
+/// They write behind what is in the files of `folder`. When a run goes on, they cut the files behind the
+/// mark; a log that cannot be cut is a warning.
+std::unique_ptr<MetricsSink> make_csv_sink(const std::filesystem::path& folder);
+std::unique_ptr<MetricsSink> make_jsonl_sink(const std::filesystem::path& folder);
 /// One line for each record, on stderr.
 std::unique_ptr<MetricsSink> make_terminal_sink(std::int64_t max_steps);
 

@@ -39,7 +39,7 @@ struct EvaluationRecord {
 class MetricsSink {
  public:
   virtual ~MetricsSink() = default;
-  /// For messages and for what a state keeps of it: "csv".
+  /// For messages and for what a state keeps of it: "csv". No two sinks of a run have the same.
   virtual std::string name() const = 0;
   virtual void train(const TrainRecord& record) = 0;
   virtual void eval(const EvaluationRecord& record) = 0;
@@ -47,9 +47,13 @@ class MetricsSink {
   virtual void summary(const std::string& /*json*/) {}
   /// Makes durable what it has, before a state that counts on it.
   virtual void sync() {}
-  /// What it needs to be given when a run goes on: kept in states, opaque to them. Empty: nothing beyond the
-  /// steps of the records, which every state has.
+  /// What it needs to be given when a run goes on: kept in states under its name, opaque to them. Empty:
+  /// nothing beyond the steps of the records, which every state has.
   virtual std::string position() const { return {}; }
+  /// Once, before anything else, when a run goes on from a state: what the sink told behind the state is to
+  /// go. `mark`: how far the records had come. `position`: what `position` said when the state was saved;
+  /// empty when it said nothing then, or when there was no such sink.
+  virtual void go_on(const LogMark& /*mark*/, const std::string& /*position*/) {}
 };
 
 }  // namespace anemll

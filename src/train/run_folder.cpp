@@ -119,7 +119,8 @@ void RunFolder::set_up_going_on(RunState& state, const StateStore::Loaded& saved
   store_.adopt(saved);
   if (!own) RunLog::copy(logs_of(saved), folder);
   mend_best(state, saved);
-  log_ = std::make_unique<RunLog>(folder, mark_of(state), state.step, o.max_steps);
+  log_ = std::make_unique<RunLog>(folder, SavedLog{mark_of(state), state.sink_positions}, state.step,
+                                  o.max_steps);
 }
 
 void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {

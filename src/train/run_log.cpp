@@ -3,33 +3,48 @@
 #include "anemll/core/file.hpp"
 #include "src/train/log_sinks.hpp"
 
+#include <algorithm>
+#include <cassert>
 #include <exception>
 #include <utility>
 
 namespace anemll {
 
-RunLog::RunLog(const std::filesystem::path& folder, const std::optional<LogMark>& mark, std::int64_t step,
+RunLog::RunLog(const std::filesystem::path& folder, const std::optional<SavedLog>& saved, std::int64_t step,
                std::int64_t max_steps)
     : progress_("training", max_steps, "steps", step) {
-  add(make_csv_sink(folder, mark));
-  add(make_jsonl_sink(folder, mark));
+  if (saved) {
+    mark_ = saved->mark;
+    positions_ = saved->positions;
+  }
+  add(make_csv_sink(folder));
+  add(make_jsonl_sink(folder));
   add(make_terminal_sink(max_steps));
   sync();  // the files are there from the start
 }
 
 void RunLog::add(std::unique_ptr<MetricsSink> sink) {
-  sinks_.push_back({std::move(sink), false});
+  std::string name = sink->name();
+  assert(std::ranges::find(sinks_, name, &Entry::name) == sinks_.end());
+  sinks_.push_back({std::move(sink), std::move(name), false});
+  if (!mark_) return;
+  Entry& entry = sinks_.back();
+  const auto saved = positions_.find(entry.name);
+  const std::string position = saved == positions_.end() ? std::string() : saved->second;
+  guard(entry, [&](MetricsSink& added) { added.go_on(*mark_, position); });
+}
+
+void RunLog::guard(Entry& entry, const std::function<void(MetricsSink&)>& action) {
+  try {
+    action(*entry.sink);
+  } catch (const std::exception& e) {
+    if (!std::exchange(entry.told, true))
+      log_warning(std::string("a log is not written, the run goes on: ") + e.what());
+  }
 }
 
 void RunLog::each(const std::function<void(MetricsSink&)>& action) {
-  for (Entry& entry : sinks_) {
-    try {
-      action(*entry.sink);
-    } catch (const std::exception& e) {
-      if (!std::exchange(entry.told, true))
-        log_warning(std::string("a log is not written, the run goes on: ") + e.what());
-    }
-  }
+  for (Entry& entry : sinks_) guard(entry, action);
 }
 
 void RunLog::copy(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -60,13 +75,24 @@ void RunLog::sync() {
   each([](MetricsSink& sink) { sink.sync(); });
 }
 
-std::map<std::string, std::string> RunLog::positions() const {
-  std::map<std::string, std::string> all;
-  for (const Entry& entry : sinks_) {
-    if (std::string position = entry.sink->position(); !position.empty())
-      all[entry.sink->name()] = std::move(position);
+std::map<std::string, std::string> RunLog::positions() {
+  if (!std::exchange(told_absent_, true)) {
+    for (const auto& [name, position] : positions_) {
+      if (std::ranges::find(sinks_, name, &Entry::name) == sinks_.end())
+        log_info("the state has a position of the log '" + name + "', which this run does not write: kept");
+    }
   }
-  return all;
+  for (Entry& entry : sinks_) {
+    guard(entry, [&](const MetricsSink& sink) {  // one that fails keeps the last that it said
+      std::string position = sink.position();
+      if (position.empty()) {
+        positions_.erase(entry.name);
+      } else {
+        positions_[entry.name] = std::move(position);
+      }
+    });
+  }
+  return positions_;
 }
 
 void RunLog::tick(std::int64_t step) {

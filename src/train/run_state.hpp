@@ -25,7 +25,7 @@ struct RunState {
   std::int64_t evaluations = 0;                       ///< rows of that step
   std::int64_t best_step = 0;                         ///< whose weights best_state_dict.pt holds
   bool finished = false;                              ///< the final files are written
-  std::map<std::string, std::string> sink_positions;  ///< by sink: what it gets back (MetricsSink::position)
+  std::map<std::string, std::string> sink_positions;  ///< by name of the sink: what RunLog hands back to it
   bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
 
   void count_evaluation() {

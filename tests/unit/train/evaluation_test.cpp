@@ -17,6 +17,7 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -153,6 +154,29 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_forward_before_its_next_layer) {
   BOOST_TEST(stopped == 2);
   BOOST_TEST(first_layers >= 1);
   BOOST_TEST(last_layers == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_that_throws_puts_the_compute_type_back) {
+  const test::TempDir work;
+  test::write_payload_cache(work / "cache", {.rows = 2, .holdout = 0});
+  KdBatch samples;
+  KdCache::open(work / "cache").read(std::vector<std::int64_t>{0, 1}, {}, samples);
+  Student student = test::open_student(test::nano_files(), test::golden("nano/v2_q2a4_init.pt"));
+  Decoder& decoder = student.decoder();
+  decoder.set_compute(at::kBFloat16);
+  at::ScalarType inside = at::kBFloat16;
+  notice(decoder.slots().front(), [&] {
+    inside = decoder.compute();
+    throw std::runtime_error("a layer");
+  });
+  const auto comm = make_single_communicator();
+  BOOST_CHECK_THROW(evaluate_kd(decoder, samples, 1.0, *comm), std::runtime_error);
+  BOOST_TEST((inside == at::kFloat));
+  BOOST_TEST((decoder.compute() == at::kBFloat16));
+  inside = at::kBFloat16;
+  BOOST_CHECK_THROW(teacher_states(decoder, samples, *comm), std::runtime_error);
+  BOOST_TEST((inside == at::kFloat));
+  BOOST_TEST((decoder.compute() == at::kBFloat16));
 }
 
 BOOST_AUTO_TEST_CASE(train_rows_agree_with_a_direct_computation) {
