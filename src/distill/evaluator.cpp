@@ -4,6 +4,7 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "src/distill/batch_tensors.hpp"
+#include "src/distill/sample_scores.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -100,7 +101,7 @@ EvaluationResult Evaluator::run(bool with_text) {
       const bool from_cache = !rows.batch[kd::hidden].empty();
       teacher = {rows.teacher_hidden, from_cache ? decoder.head_weight(at::kFloat) : teacher_head()};
     }
-    return evaluate_samples(decoder, rows.batch, teacher, protocol_.temperature, comm_);
+    return score_samples(decoder, rows.batch, teacher, protocol_.temperature, comm_);
   };
   EvaluationResult result;
   const SampleScores train = score(train_);

@@ -6,7 +6,8 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/model/model_files.hpp"
-#include "src/distill/evaluate.hpp"
+#include "src/distill/evaluation_result.hpp"
+#include "src/model/decoder.hpp"
 #include "src/score/text_score.hpp"
 
 #include <cstdint>

@@ -4,7 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/distill/evaluate.hpp"
+#include "src/distill/sample_scores.hpp"
 
 #include <algorithm>
 #include <array>
@@ -42,7 +42,7 @@ double score(const ModelFiles& files, const TensorMap& written, Consumer consume
   for (Decoder::Slot& slot : decoder.slots()) {
     slot.linear = std::make_unique<ConsumerLinear>(written, slot.spec.name, consumer, device);
   }
-  return evaluate_kd(decoder, samples, kTemperature, comm);
+  return sample_kd_loss(decoder, samples, kTemperature, comm);
 }
 
 /// Squared norms of what a layer differs by, per consumer, and of the trained weight.
@@ -155,7 +155,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
     Progress bar("Scoring", static_cast<std::int64_t>(kConsumers.size()) + 1, "readings");
     student.set_evaluation();
     report.samples = samples.rows;
-    report.trained_kd_loss = evaluate_kd(student.decoder(), samples, kTemperature, *comm);
+    report.trained_kd_loss = sample_kd_loss(student.decoder(), samples, kTemperature, *comm);
     std::int64_t done = 1;
     bar.update(done);
     for (ConsumerScore& mine : report.scores) {

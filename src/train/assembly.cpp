@@ -6,14 +6,17 @@
 #include "anemll/core/signals.hpp"
 #include "src/data/origin.hpp"
 #include "src/distill/objective.hpp"
-#include "src/train/evaluation_sources.hpp"
+#include "src/train/find_model.hpp"
 #include "src/train/input_agreement.hpp"
+#include "src/train/machine_choices.hpp"
 #include "src/train/memory_plan.hpp"
 #include "src/train/resume_differences.hpp"
-#include "src/train/run_setup.hpp"
+#include "src/train/run_identity.hpp"
+#include "src/train/run_numbers.hpp"
 #include "src/train/source_plan.hpp"
-#include "src/train/state_io.hpp"
+#include "src/train/state_store.hpp"
 #include "src/train/suspicions.hpp"
+#include "src/train/teacher_and_text.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -36,10 +39,10 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
 
 /// The state to go on from, opened and checked. Rank 0 chooses; the others open what it chose, so that each
 /// rank reads one state once.
-std::optional<StateStore::Loaded> open_state(const TrainOptions& options, const OutputFolder* output,
-                                             Communicator& comm) {
+std::optional<SavedState> open_state(const TrainOptions& options, const OutputFolder* output,
+                                     Communicator& comm) {
   if (options.resume == "none") return std::nullopt;
-  std::optional<StateStore::Loaded> state;
+  std::optional<SavedState> state;
   std::string folder;
   on_root(comm, [&] {
     if (options.resume == "auto") {
@@ -108,7 +111,7 @@ std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& ca
   reading.world = run.place.comm.size();
   reading.vocab_size = model.vocab_size;
   reading.payloads = o.kd_objective->payloads;
-  reading.first_step = run.state ? run_state_of(*run.state).step * o.accumulation_steps : 0;
+  reading.first_step = run.state ? run_numbers_of(*run.state).step * o.accumulation_steps : 0;
   return std::make_unique<Prefetcher>(cache, o.order, o.batch_size, static_cast<std::uint64_t>(o.seed),
                                       reading);
 }
@@ -198,7 +201,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   check_objective(options.kd_objective, use);  // before minutes of scale init
   Evaluator::Sources sources;
   if (options.eval_samples > 0)
-    sources = evaluation_sources(options, base, cache, shares_head(cache, head), comm);
+    sources = open_teacher_and_text(options, base, cache, shares_head(cache, head), comm);
 
   Evaluator::Subject subject;
   // The model's own weights were checked when they were opened; minutes of scale init would find no mistake.

@@ -5,10 +5,10 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/output_folder.hpp"
 #include "anemll/data/prefetcher.hpp"
-#include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/distill/evaluator.hpp"
 #include "src/student/student.hpp"
+#include "src/train/saved_state.hpp"
 #include "src/train/selection.hpp"
 
 #include <memory>
@@ -34,8 +34,8 @@ struct Assembly {
   std::string resolved_json;  ///< the options as text, kept with states
   std::string identity;       ///< what a resumed run must share with this one (JSON)
   RankPlace place;
-  std::unique_ptr<OutputFolder> output;     ///< rank 0; its lock lives as long as the run
-  std::optional<StateStore::Loaded> state;  ///< that the run goes on from
+  std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
+  std::optional<SavedState> state;       ///< that the run goes on from
   std::unique_ptr<Prefetcher> data;
   std::unique_ptr<Student> student;  ///< none in a dry run from scratch
   Selection selection;

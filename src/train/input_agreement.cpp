@@ -50,8 +50,7 @@ void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm
 }
 
 void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
-                    const fs::path& cache_path, const std::optional<StateStore::Loaded>& state,
-                    Communicator& comm) {
+                    const fs::path& cache_path, const std::optional<SavedState>& state, Communicator& comm) {
   if (comm.size() == 1) return;
   Agreement inputs(ExitCode::data, kSameFiles);
   add_model("model", model, inputs);

@@ -4,8 +4,8 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
-#include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/train/saved_state.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -26,7 +26,7 @@ void compare_model(const std::string& what, const ModelFiles& model, Communicato
 /// hashes only, a digest of the content. A data error on all ranks that names what differs. Collective; a
 /// rank whose files cannot be read throws alone.
 void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
-                    const std::filesystem::path& cache_path, const std::optional<StateStore::Loaded>& state,
+                    const std::filesystem::path& cache_path, const std::optional<SavedState>& state,
                     Communicator& comm);
 
 }  // namespace anemll

@@ -4,7 +4,6 @@
 #include "anemll/core/log.hpp"
 #include "src/distill/objective.hpp"
 #include "src/quant/layer_type.hpp"
-#include "src/train/run_setup.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 // a new one touches neither the loop nor the format of states.
 #pragma once
 
-#include "src/distill/evaluate.hpp"
+#include "src/distill/evaluation_result.hpp"
 #include "src/train/log_cut.hpp"
 
 #include <cstdint>

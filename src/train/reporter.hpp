@@ -1,9 +1,10 @@
 // What a run tells of its training steps: figures over the window since the last line.
 #pragma once
 
+#include "anemll/data/kd_cache.hpp"
 #include "src/train/assembly.hpp"
 #include "src/train/metrics_sink.hpp"
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
 #include "src/train/stepper.hpp"
 
 #include <cstdint>
@@ -11,14 +12,17 @@
 
 namespace anemll {
 
+/// Supervised positions per input token of a row without masked tokens.
+double positions_per_token(const KdCacheInfo& cache);
+
 class Reporter {
  public:
   /// `run` must outlive it; `step`: of the last line that was written.
   Reporter(const Assembly& run, std::int64_t step) : run_(run), step_(step) {}
 
   void observe(const StepReport& report);
-  /// Closes the window; in `state` too. Nothing to tell when none of its steps counted.
-  std::optional<TrainRecord> close(RunState& state);
+  /// Closes the window; in `numbers` too. Nothing to tell when none of its steps counted.
+  std::optional<TrainRecord> close(RunNumbers& numbers);
 
  private:
   const Assembly& run_;

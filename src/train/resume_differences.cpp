@@ -217,7 +217,7 @@ std::vector<OptionChange> option_changes(const std::string& saved_json, const st
   return changes;
 }
 
-std::string carried_options(const StateStore::Loaded& state, const std::string& resolved_json) {
+std::string carried_options(const SavedState& state, const std::string& resolved_json) {
   const json saved = object_of(state.trainer_json).value("options", json::object());
   json now = object_of(resolved_json);
   for (const ResumeRule& rule : kRules) {
@@ -228,7 +228,7 @@ std::string carried_options(const StateStore::Loaded& state, const std::string& 
   return now.dump();
 }
 
-void check_resumed_options(const StateStore::Loaded& state, const TrainOptions& options,
+void check_resumed_options(const SavedState& state, const TrainOptions& options,
                            const std::string& resolved_json, const SourcePlan& source,
                            const std::string& identity) {
   const json trainer = object_of(state.trainer_json);

@@ -2,8 +2,8 @@
 // would make it another run. The table of options here is complete; a test holds it against the program's.
 #pragma once
 
-#include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/train/saved_state.hpp"
 #include "src/train/source_plan.hpp"
 
 #include <span>
@@ -36,11 +36,11 @@ std::vector<OptionChange> option_changes(const std::string& saved_json, const st
 /// Holds the options of a run that goes on against the saved one's: refuses what was given without effect
 /// (usage error with both values), logs everything else that differs, and refuses another identity (usage
 /// error with a table). `source`: of the state; `identity`: run_identity of the run that goes on.
-void check_resumed_options(const StateStore::Loaded& state, const TrainOptions& options,
+void check_resumed_options(const SavedState& state, const TrainOptions& options,
                            const std::string& resolved_json, const SourcePlan& source,
                            const std::string& identity);
 
 /// The options to save with later states: what only the start reads stays as it was then.
-std::string carried_options(const StateStore::Loaded& state, const std::string& resolved_json);
+std::string carried_options(const SavedState& state, const std::string& resolved_json);
 
 }  // namespace anemll

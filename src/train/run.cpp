@@ -5,9 +5,9 @@
 #include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
 #include "src/train/input_agreement.hpp"
-#include "src/train/run_setup.hpp"
+#include "src/train/machine_choices.hpp"
 #include "src/train/schedule.hpp"
-#include "src/train/state_io.hpp"
+#include "src/train/state_tensors.hpp"
 
 #include <cmath>
 #include <limits>
@@ -24,32 +24,32 @@ bool is_due(std::int64_t step, std::int64_t every) {
 
 Run::Run(Assembly assembly) : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer()) {
   if (run_.state) restore(*run_.state);
-  reporter_.emplace(run_, state_.step);
+  reporter_.emplace(run_, numbers_.step);
 }
 
-void Run::restore(const StateStore::Loaded& saved) {
-  state_ = run_state_of(saved);
+void Run::restore(const SavedState& saved) {
+  numbers_ = run_numbers_of(saved);
   restore_tensors(saved, run_.selection, stepper_.optimizer());
-  stepper_.optimizer().step = state_.optimizer_step;
-  elapsed_before_s_ = state_.elapsed_s;
-  log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(), static_cast<long long>(state_.step),
-                static_cast<long long>(run_.options.max_steps)));
+  stepper_.optimizer().step = numbers_.optimizer_step;
+  elapsed_before_s_ = numbers_.elapsed_s;
+  log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(),
+                static_cast<long long>(numbers_.step), static_cast<long long>(run_.options.max_steps)));
   if (run_.evaluator && !run_.evaluator->text_digest().empty() &&
-      run_.evaluator->text_digest() != state_.text_digest) {
-    state_.text_digest = run_.evaluator->text_digest();  // another text than at the start, or none then
-    state_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+      run_.evaluator->text_digest() != numbers_.text_digest) {
+    numbers_.text_digest = run_.evaluator->text_digest();  // another text than at the start, or none then
+    numbers_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
   }
 }
 
 ExitCode Run::live() {
   const bool resumed = run_.state.has_value();
-  if (resumed) folder_.go_on(state_, *run_.state);
+  if (resumed) folder_.go_on(numbers_, *run_.state);
   run_.state.reset();  // its files are open no longer than they are needed
-  if (state_.finished && state_.step >= run_.options.max_steps) {
-    log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(state_.step)));
+  if (numbers_.finished && numbers_.step >= run_.options.max_steps) {
+    log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(numbers_.step)));
     return ExitCode::done;
   }
-  state_.finished = false;  // a complete run that goes on is not complete
+  numbers_.finished = false;  // a complete run that goes on is not complete
   const StopPlan plan("saving after this micro-step or evaluation batch, then exit code 75");
   if (!resumed) begin();
   int signal = 0;
@@ -68,55 +68,55 @@ void Run::begin() {
   if (evaluates()) {
     const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
     first = evaluate(true);
-    state_.initial_loss = state_.last_eval = state_.best_loss = first->loss;
-    if (first->text) state_.initial_text_kl = first->text->mean;
-    state_.text_digest = run_.evaluator->text_digest();
-    if (!std::isfinite(state_.initial_loss)) {
+    numbers_.initial_loss = numbers_.last_eval = numbers_.best_loss = first->loss;
+    if (first->text) numbers_.initial_text_kl = first->text->mean;
+    numbers_.text_digest = run_.evaluator->text_digest();
+    if (!std::isfinite(numbers_.initial_loss)) {
       throw_numerics("the model's first loss is not a number", run_.options.output_dir,
                      "the source checkpoint or the model folder holds NaN; nothing was written");
     }
-    state_.count_evaluation();
+    numbers_.count_evaluation();
   }
-  folder_.start(state_, first);
+  folder_.start(numbers_, first);
 }
 
 void Run::train() {
-  if (state_.tail_due) tail();  // a signal kept the run from it
-  while (state_.step < run_.options.max_steps) {
-    const StepReport step = stepper_.step(state_);
+  if (numbers_.tail_due) tail();  // a signal kept the run from it
+  while (numbers_.step < run_.options.max_steps) {
+    const StepReport step = stepper_.step(numbers_);
     const auto passed = std::chrono::steady_clock::now() - began_;
-    state_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
+    numbers_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
     reporter_->observe(step);
-    if (is_due(state_.step, run_.options.logging_steps)) report();
-    state_.tail_due = tail_is_due();
+    if (is_due(numbers_.step, run_.options.logging_steps)) report();
+    numbers_.tail_due = tail_is_due();
     if (step.signal != 0) throw StopError(step.signal, "training", "");
     tail();
-    if (RunLog* log = folder_.log()) log->tick(state_.step);
+    if (RunLog* log = folder_.log()) log->tick(numbers_.step);
   }
 }
 
 void Run::report() {
-  const std::optional<TrainRecord> record = reporter_->close(state_);
+  const std::optional<TrainRecord> record = reporter_->close(numbers_);
   if (RunLog* log = folder_.log(); log != nullptr && record) log->train(*record);
 }
 
 bool Run::evaluation_is_due() const {
-  return evaluates() && is_due(state_.step, run_.options.eval_steps);
+  return evaluates() && is_due(numbers_.step, run_.options.eval_steps);
 }
 
 bool Run::tail_is_due() const {
-  return evaluation_is_due() || is_due(state_.step, run_.options.save_steps) ||
-         is_due(state_.step, run_.options.state_steps);
+  return evaluation_is_due() || is_due(numbers_.step, run_.options.save_steps) ||
+         is_due(numbers_.step, run_.options.state_steps);
 }
 
 void Run::tail() {
-  if (evaluation_is_due() && state_.evaluated_step != state_.step)  // a run killed behind its evaluation
+  if (evaluation_is_due() && numbers_.evaluated_step != numbers_.step)  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
   // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
-  const bool copies = is_due(state_.step, run_.options.save_steps);
-  if (copies) folder_.save_periodic(state_);
-  state_.tail_due = false;
-  if (!copies && is_due(state_.step, run_.options.state_steps)) folder_.save(state_);
+  const bool copies = is_due(numbers_.step, run_.options.save_steps);
+  if (copies) folder_.save_periodic(numbers_);
+  numbers_.tail_due = false;
+  if (!copies && is_due(numbers_.step, run_.options.state_steps)) folder_.save(numbers_);
 }
 
 EvaluationResult Run::evaluate(bool with_text) {
@@ -134,39 +134,40 @@ EvaluationResult Run::evaluate(bool with_text) {
 void Run::evaluate_and_keep_best(bool final_evaluation) {
   const TrainOptions& o = run_.options;
   const EvaluationResult result = evaluate(final_evaluation || o.eval_text_always);
-  state_.last_eval = result.loss;
+  numbers_.last_eval = result.loss;
   if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
-  const double next_lr = o.lr * lr_multiplier(schedule_of(o), state_.step);
+  const double next_lr = o.lr * lr_multiplier(schedule_of(o), numbers_.step);
   if (RunLog* log = folder_.log())
-    log->eval({state_.step, result, state_.best_loss, next_lr, state_.elapsed_s, final_evaluation});
+    log->eval({numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation});
   // A run killed before its end makes the final evaluation again: till then its row does not count.
-  if (!final_evaluation) state_.count_evaluation();
-  if (result.loss < state_.best_loss) {  // NaN never wins
-    state_.best_loss = result.loss;
-    state_.best_step = state_.step;
-    folder_.save_best(state_);
+  if (!final_evaluation) numbers_.count_evaluation();
+  if (result.loss < numbers_.best_loss) {  // NaN never wins
+    numbers_.best_loss = result.loss;
+    numbers_.best_step = numbers_.step;
+    folder_.save_best(numbers_);
   }
-  if (final_evaluation) state_.count_evaluation();
+  if (final_evaluation) numbers_.count_evaluation();
 }
 
 void Run::finish() {
-  if (state_.window_steps > 0) report();  // the last window counts, however short
-  if (!evaluates()) state_.best_step = state_.step;
-  folder_.save(state_);
+  if (numbers_.window_steps > 0) report();  // the last window counts, however short
+  if (!evaluates()) numbers_.best_step = numbers_.step;
+  folder_.save(numbers_);
   if (evaluates()) evaluate_and_keep_best(true);
   const StopPlan plan("the run is complete and writes its last files");
-  folder_.finish(state_, {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_});
-  state_.finished = true;  // last, so that a run killed above finishes again
-  folder_.save(state_);
+  folder_.finish(numbers_,
+                 {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_});
+  numbers_.finished = true;  // last, so that a run killed above finishes again
+  folder_.save(numbers_);
 }
 
 ExitCode Run::leave(int signal) {
-  folder_.save(state_);
+  folder_.save(numbers_);
   log_info(strf("%s: state saved at step %lld, exit code 75 (run again with --resume auto)",
-                signal_text(signal).c_str(), static_cast<long long>(state_.step)));
-  if (!evaluates() && state_.best_step != state_.step) {
+                signal_text(signal).c_str(), static_cast<long long>(numbers_.step)));
+  if (!evaluates() && numbers_.best_step != numbers_.step) {
     log_info(strf("best_state_dict.pt holds the weights of step %lld till then",
-                  static_cast<long long>(state_.best_step)));
+                  static_cast<long long>(numbers_.best_step)));
   }
   return ExitCode::save_and_requeue;
 }

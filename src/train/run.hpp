@@ -5,7 +5,7 @@
 #include "src/train/assembly.hpp"
 #include "src/train/reporter.hpp"
 #include "src/train/run_folder.hpp"
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
 #include "src/train/stepper.hpp"
 
 #include <chrono>
@@ -26,7 +26,7 @@ class Run {
 
  private:
   /// Takes over what a state holds.
-  void restore(const StateStore::Loaded& saved);
+  void restore(const SavedState& saved);
   /// The evaluation before the first step, and the folder.
   void begin();
   /// Steps, with all that hangs on them, to the end.
@@ -46,7 +46,7 @@ class Run {
 
   Assembly run_;
   Stepper stepper_;
-  RunState state_;
+  RunNumbers numbers_;
   RunFolder folder_;
   std::optional<Reporter> reporter_;
   std::optional<double> final_text_kl_;

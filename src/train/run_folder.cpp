@@ -2,8 +2,9 @@
 
 #include "anemll/core/log.hpp"
 #include "src/train/log_sinks.hpp"
-#include "src/train/run_setup.hpp"
-#include "src/train/state_io.hpp"
+#include "src/train/replicas.hpp"
+#include "src/train/reporter.hpp"
+#include "src/train/state_tensors.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -37,8 +38,8 @@ std::string source_of(const TrainOptions& options, const std::optional<fs::path>
   return *options.v2_checkpoint;
 }
 
-LogMark mark_of(const RunState& state) {
-  return {state.step, state.logged_step, state.evaluated_step, state.evaluations, state.finished};
+LogMark mark_of(const RunNumbers& numbers) {
+  return {numbers.step, numbers.logged_step, numbers.evaluated_step, numbers.evaluations, numbers.finished};
 }
 
 bool same_folder(const fs::path& a, const fs::path& b) {
@@ -47,8 +48,8 @@ bool same_folder(const fs::path& a, const fs::path& b) {
 }
 
 /// The folder with the logs of the run that saved the state: state/abandoned-1, or above state.
-fs::path logs_of(const StateStore::Loaded& state) {
-  const fs::path beside = state.folder.parent_path();
+fs::path logs_of(const SavedState& saved) {
+  const fs::path beside = saved.folder.parent_path();
   return fs::exists(beside / kCsvFile) ? beside : beside.parent_path();
 }
 
@@ -57,16 +58,16 @@ fs::path logs_of(const StateStore::Loaded& state) {
 RunFolder::RunFolder(Assembly& run, AdamW& optimizer)
     : run_(run), optimizer_(optimizer), store_(run.options.output_dir) {}
 
-void RunFolder::start(RunState& state, const std::optional<EvaluationResult>& first) {
-  on_root(run_.place.comm, [&] { set_up_start(state, first); });
-  save(state);
+void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
+  on_root(run_.place.comm, [&] { set_up_start(numbers, first); });
+  save(numbers);
   on_root(run_.place.comm, [&] {
     files_->write_start(*run_.student);
     store_.record_best_file(files_->best());
   });
 }
 
-void RunFolder::set_up_start(const RunState& state, const std::optional<EvaluationResult>& first) {
+void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
   const TrainOptions& o = run_.options;
   std::vector<fs::path> stays;
   if (o.v2_checkpoint) stays.emplace_back(*o.v2_checkpoint);
@@ -74,23 +75,23 @@ void RunFolder::set_up_start(const RunState& state, const std::optional<Evaluati
   files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
   log_ = std::make_unique<RunLog>(o.output_dir, std::nullopt, 0, o.max_steps);
-  if (first) log_->eval({0, *first, state.best_loss, o.lr, 0, false});
+  if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false});
   files_->write_config(*run_.student, std::nullopt);
 }
 
-void RunFolder::go_on(RunState& state, const StateStore::Loaded& saved) {
+void RunFolder::go_on(RunNumbers& numbers, const SavedState& saved) {
   Communicator& comm = run_.place.comm;
-  const std::string before = state.to_json();
-  on_root(comm, [&] { set_up_going_on(state, saved); });
-  std::string found = state.to_json();  // rank 0 has compared the best with the files
+  const std::string before = numbers.to_json();
+  on_root(comm, [&] { set_up_going_on(numbers, saved); });
+  std::string found = numbers.to_json();  // rank 0 has compared the best with the files
   broadcast_string(comm, found, 0);
   if (found == before) return;
-  state = RunState::from_json(found);
-  save(state);
+  numbers = RunNumbers::from_json(found);
+  save(numbers);
   on_root(comm, [&] { store_.record_best_file(files_->best()); });
 }
 
-void RunFolder::set_up_going_on(RunState& state, const StateStore::Loaded& saved) {
+void RunFolder::set_up_going_on(RunNumbers& numbers, const SavedState& saved) {
   const TrainOptions& o = run_.options;
   OutputFolder& output = *run_.output;
   files_ = std::make_unique<OutputFiles>(o, source_of(o, std::nullopt));
@@ -118,18 +119,18 @@ void RunFolder::set_up_going_on(RunState& state, const StateStore::Loaded& saved
   }
   store_.adopt(saved);
   if (!own) RunLog::copy(logs_of(saved), folder);
-  mend_best(state, saved);
-  log_ = std::make_unique<RunLog>(folder, SavedLog{mark_of(state), state.sink_positions}, state.step,
+  mend_best(numbers, saved);
+  log_ = std::make_unique<RunLog>(folder, SavedLog{mark_of(numbers), numbers.sink_positions}, numbers.step,
                                   o.max_steps);
 }
 
-void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {
+void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {
   const fs::path file = files_->best();
   std::optional<TensorMap> weights;
   const bool there = fs::exists(file);
   std::string why = file.filename().string() + " is not there";
   if (saved.best) {
-    state.best_step = saved.best->step;
+    numbers.best_step = saved.best->step;
     weights = saved.best->step == saved.step ? saved.parameters : store_.best_parameters(*saved.best);
     const auto difference = store_.compare_best_file(*saved.best, file);
     if (!difference) return;
@@ -141,12 +142,12 @@ void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {
   }
   if (!weights) {  // the best is lost: from here on the resumed weights are
     weights = saved.parameters;
-    state.best_step = saved.step;
-    state.best_loss = std::numeric_limits<double>::infinity();
+    numbers.best_step = saved.step;
+    numbers.best_loss = std::numeric_limits<double>::infinity();
   }
-  anemll::log(
-      there ? LogLevel::warning : LogLevel::info,
-      strf("%s: written from the state of step %lld", why.c_str(), static_cast<long long>(state.best_step)));
+  anemll::log(there ? LogLevel::warning : LogLevel::info,
+              strf("%s: written from the state of step %lld", why.c_str(),
+                   static_cast<long long>(numbers.best_step)));
   const at::NoGradGuard no_grad;
   const std::vector<at::Tensor> present = run_.selection.copy();
   restore_parameters(*weights, run_.selection, saved.folder.string());
@@ -154,15 +155,15 @@ void RunFolder::mend_best(RunState& state, const StateStore::Loaded& saved) {
   run_.selection.put_back(present);
 }
 
-void RunFolder::save(RunState& state) {
+void RunFolder::save(RunNumbers& numbers) {
   check_replicas(run_.place.comm, run_.selection);
   on_root(run_.place.comm, [&] {
     log_->sync();
-    state.sink_positions = log_->positions();
+    numbers.sink_positions = log_->positions();
     const std::vector<LazyTensor> parameters = parameter_tensors(run_.selection);
     const std::vector<LazyTensor> moments = moment_tensors(*run_.selection.parameters, optimizer_);
-    store_.save(state.step, {parameters, moments, trainer_json(state, run_.identity, run_.resolved_json),
-                             state.best_step, state.best_loss});
+    store_.save(numbers.step, {parameters, moments, trainer_json(numbers, run_.identity, run_.resolved_json),
+                               numbers.best_step, numbers.best_loss});
   });
 }
 
@@ -176,22 +177,22 @@ void RunFolder::share_best(const std::string& name) {
   store_.record_best_file(files_->best());
 }
 
-void RunFolder::save_best(RunState& state) {
-  save(state);
+void RunFolder::save_best(RunNumbers& numbers) {
+  save(numbers);
   on_root(run_.place.comm, [&] { write_best(); });
 }
 
-void RunFolder::save_periodic(RunState& state) {
+void RunFolder::save_periodic(RunNumbers& numbers) {
   const bool is_best = run_.options.eval_samples == 0;  // nothing says otherwise: the last weights are
-  if (is_best) state.best_step = state.step;
-  save(state);
+  if (is_best) numbers.best_step = numbers.step;
+  save(numbers);
   on_root(run_.place.comm, [&] {
-    const std::string name = files_->write_periodic(*run_.student, state.step);
+    const std::string name = files_->write_periodic(*run_.student, numbers.step);
     if (is_best) share_best(name);
   });
 }
 
-void RunFolder::finish(RunState& state, const RunEnd& end) {
+void RunFolder::finish(RunNumbers& numbers, const RunEnd& end) {
   on_root(run_.place.comm, [&] {
     const auto [full, half] = files_->write_final(*run_.student);
     if (!end.evaluated) {
@@ -202,9 +203,9 @@ void RunFolder::finish(RunState& state, const RunEnd& end) {
       }
       log_info("nothing was evaluated (--eval-samples 0): best_state_dict.pt holds the last weights");
     }
-    files_->write_config(*run_.student, end.evaluated ? std::optional(state.last_eval) : std::nullopt);
-    log_->summary(summary(state, end, full, half));
-    if (end.evaluated && state.step > 0 && state.best_loss == state.initial_loss) {
+    files_->write_config(*run_.student, end.evaluated ? std::optional(numbers.last_eval) : std::nullopt);
+    log_->summary(summary(numbers, end, full, half));
+    if (end.evaluated && numbers.step > 0 && numbers.best_loss == numbers.initial_loss) {
       log_warning(
           "no evaluation beat the start: best_state_dict.pt holds the weights before training "
           "(a smaller --lr, other loss weights, or more steps)");
@@ -212,23 +213,24 @@ void RunFolder::finish(RunState& state, const RunEnd& end) {
   });
 }
 
-std::string RunFolder::summary(const RunState& state, const RunEnd& end, const std::string& full,
+std::string RunFolder::summary(const RunNumbers& numbers, const RunEnd& end, const std::string& full,
                                const std::string& half) const {
-  nlohmann::json summary = {{"step", state.step},
-                            {"elapsed_s", state.elapsed_s},
+  nlohmann::json summary = {{"step", numbers.step},
+                            {"elapsed_s", numbers.elapsed_s},
                             {"peak_resident_bytes", end.peak_resident_bytes},
                             {"body_weights", run_.student->body_weights()},
                             {"positions_per_token", positions_per_token(run_.data->info())},
-                            {"best_step", state.best_step},
+                            {"best_step", numbers.best_step},
                             {"files", {full, half, "best_state_dict.pt"}}};
-  if (end.evaluated) summary.update({{"initial_loss", state.initial_loss}, {"final_loss", state.last_eval}});
-  if (std::isfinite(state.best_loss)) summary["best_loss"] = state.best_loss;
+  if (end.evaluated)
+    summary.update({{"initial_loss", numbers.initial_loss}, {"final_loss", numbers.last_eval}});
+  if (std::isfinite(numbers.best_loss)) summary["best_loss"] = numbers.best_loss;
   if (end.text_kl) {
     summary["final_text_kl_mean"] = *end.text_kl;
-    if (std::isfinite(state.initial_text_kl)) {
-      summary["initial_text_kl_mean"] = state.initial_text_kl;
+    if (std::isfinite(numbers.initial_text_kl)) {
+      summary["initial_text_kl_mean"] = numbers.initial_text_kl;
       log_info(strf("KL from the teacher on %s: %.4f at the start, %.4f at the end",
-                    run_.options.eval_text->c_str(), state.initial_text_kl, *end.text_kl));
+                    run_.options.eval_text->c_str(), numbers.initial_text_kl, *end.text_kl));
     }
   }
   if (end.unsupervised_steps > 0) summary["steps_without_supervision"] = end.unsupervised_steps;

@@ -7,7 +7,8 @@
 #include "src/train/optimizer.hpp"
 #include "src/train/output_files.hpp"
 #include "src/train/run_log.hpp"
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
+#include "src/train/state_store.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -30,30 +31,30 @@ class RunFolder {
 
   /// A run that starts: what an earlier one left steps aside. `first`: its evaluation, absent where none is
   /// made.
-  void start(RunState& state, const std::optional<EvaluationResult>& first);
+  void start(RunNumbers& numbers, const std::optional<EvaluationResult>& first);
   /// A run that goes on from `saved`: later states and logs step aside, the best is compared with its file
   /// and mended.
-  void go_on(RunState& state, const StateStore::Loaded& saved);
+  void go_on(RunNumbers& numbers, const SavedState& saved);
 
-  void save(RunState& state);
+  void save(RunNumbers& numbers);
   /// The same, and best_state_dict.pt of the present weights.
-  void save_best(RunState& state);
+  void save_best(RunNumbers& numbers);
   /// The same, and checkpoint_step{n}.pt. It is the best where nothing else says so.
-  void save_periodic(RunState& state);
+  void save_periodic(RunNumbers& numbers);
   /// The last files and the closing figures.
-  void finish(RunState& state, const RunEnd& end);
+  void finish(RunNumbers& numbers, const RunEnd& end);
 
   /// Rank 0's; null elsewhere.
   RunLog* log() { return log_.get(); }
 
  private:
-  void set_up_start(const RunState& state, const std::optional<EvaluationResult>& first);
-  void set_up_going_on(RunState& state, const StateStore::Loaded& saved);
-  void mend_best(RunState& state, const StateStore::Loaded& saved);
+  void set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first);
+  void set_up_going_on(RunNumbers& numbers, const SavedState& saved);
+  void mend_best(RunNumbers& numbers, const SavedState& saved);
   /// best_state_dict.pt of the present weights, or of the file that holds them, and the record of it.
   void write_best();
   void share_best(const std::string& name);
-  std::string summary(const RunState& state, const RunEnd& end, const std::string& full,
+  std::string summary(const RunNumbers& numbers, const RunEnd& end, const std::string& full,
                       const std::string& half) const;
 
   Assembly& run_;

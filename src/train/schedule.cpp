@@ -29,4 +29,8 @@ double annealed_weight(double start, std::optional<double> end, std::int64_t com
   return start + (*end - start) * std::min(1.0, progress);
 }
 
+ScheduleOptions schedule_of(const TrainOptions& o) {
+  return {o.warmup_steps, o.max_steps, !o.constant_lr, o.min_lr_ratio};
+}
+
 }  // namespace anemll

@@ -1,6 +1,8 @@
 // Learning-rate schedule and hard-label annealing: pure functions of the number of completed updates.
 #pragma once
 
+#include "anemll/train/train_options.hpp"
+
 #include <cstdint>
 #include <optional>
 
@@ -12,6 +14,7 @@ struct ScheduleOptions {
   bool cosine = true;         ///< false: constant after the warm-up
   double min_lr_ratio = 0.1;  ///< where the cosine would arrive at max_steps
 };
+ScheduleOptions schedule_of(const TrainOptions& options);
 
 /// Multiplier of the learning rate for the update that follows `completed` ones: the first update of a
 /// warm-up has 0, update warmup_steps + 1 the peak, and the last update (completed = max_steps - 1) stays

@@ -26,7 +26,7 @@ QuantWishes wishes_of(const TrainOptions& options) {
 
 /// The group size that the saved run's scales were made with; 32, the default, where an old state does not
 /// say.
-std::int64_t state_group_size(const StateStore::Loaded& state) {
+std::int64_t state_group_size(const SavedState& state) {
   const json trainer = json::parse(state.trainer_json, nullptr, false);
   for (const auto& [part, key] : {std::pair{"identity", "group_size"}, std::pair{"options", "group-size"}}) {
     if (!trainer.is_object() || !trainer.contains(part) || !trainer[part].is_object()) continue;
@@ -38,7 +38,7 @@ std::int64_t state_group_size(const StateStore::Loaded& state) {
 }
 
 /// Types, tables and ranks of a saved state, by its shapes.
-QuantSpec state_spec(const StateStore::Loaded& state, const Architecture& architecture) {
+QuantSpec state_spec(const SavedState& state, const Architecture& architecture) {
   const std::string folder = state.folder.string();
   const auto find = [&](const std::string& name) {
     const HostTensor* tensor = state.frozen.find(name);
@@ -58,7 +58,7 @@ QuantSpec state_spec(const StateStore::Loaded& state, const Architecture& archit
 }  // namespace
 
 SourcePlan plan_source(const TrainOptions& options, const Architecture& architecture,
-                       const std::optional<StateStore::Loaded>& state) {
+                       const std::optional<SavedState>& state) {
   SourcePlan plan;
   if (state) {
     plan.quant.spec = state_spec(*state, architecture);
@@ -78,7 +78,7 @@ std::string describe(const SourcePlan& plan) {
               plan.quant.source.c_str(), static_cast<long long>(plan.quant.spec.group_size()));
 }
 
-TensorMap tensors_of(const StateStore::Loaded& state) {
+TensorMap tensors_of(const SavedState& state) {
   TensorMap all = state.frozen;
   for (const auto& [name, tensor] : state.parameters) all.set(name, tensor);
   return all;

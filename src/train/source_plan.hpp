@@ -3,9 +3,9 @@
 #pragma once
 
 #include "anemll/model/architecture.hpp"
-#include "anemll/train/state_store.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/student/v2_checkpoint.hpp"
+#include "src/train/saved_state.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,12 +20,12 @@ struct SourcePlan {
 };
 /// Usage errors where a flag contradicts the source.
 SourcePlan plan_source(const TrainOptions& options, const Architecture& architecture,
-                       const std::optional<StateStore::Loaded>& state);
+                       const std::optional<SavedState>& state);
 
 /// "quantisation: MLP 4 entries rank 32, ... (preset q2a4), group 32"
 std::string describe(const SourcePlan& plan);
 
 /// Every tensor that a saved state holds of the model.
-TensorMap tensors_of(const StateStore::Loaded& state);
+TensorMap tensors_of(const SavedState& state);
 
 }  // namespace anemll

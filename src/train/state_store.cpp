@@ -1,4 +1,4 @@
-#include "anemll/train/state_store.hpp"
+#include "src/train/state_store.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
@@ -6,7 +6,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/train/state_folders.hpp"
+#include "src/train/saved_state.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -47,7 +47,7 @@ void write_latest(const fs::path& root, std::int64_t step) {
   write_file(root / "latest", state_folder_name(step) + "\n");
 }
 
-std::optional<StateStore::Loaded> newest_in(const fs::path& root) {
+std::optional<SavedState> newest_in(const fs::path& root) {
   const std::optional<std::int64_t> latest = latest_step(root);
   const std::vector<fs::path> candidates = step_folders(root);
   if (candidates.empty()) {
@@ -56,7 +56,7 @@ std::optional<StateStore::Loaded> newest_in(const fs::path& root) {
                "put the folder back; or start without --resume, then what is there moves to earlier-1");
   }
   for (const fs::path& folder : candidates) {
-    std::optional<StateStore::Loaded> loaded;
+    std::optional<SavedState> loaded;
     try {
       loaded = read_state_folder(folder);
     } catch (const Error& e) {
@@ -143,11 +143,11 @@ void StateStore::save_frozen(std::span<const LazyTensor> tensors) {
   frozen_entry_ = entry.dump();
 }
 
-bool StateStore::owns(const Loaded& loaded) const {
+bool StateStore::owns(const SavedState& loaded) const {
   return same_folder(loaded.folder.parent_path(), root_);
 }
 
-void StateStore::adopt(const Loaded& loaded) {
+void StateStore::adopt(const SavedState& loaded) {
   frozen_entry_ = loaded.frozen_entry;
   saved_step_ = loaded.step;
   if (owns(loaded)) return;
@@ -173,7 +173,7 @@ void StateStore::save(std::int64_t step, const Content& content) {
   if (!same_tensors) require_space(root_, total_bytes(content.parameters) + total_bytes(content.optimizer));
   fs::path draft = place;
   draft += ".tmp";
-  std::optional<Best> best;
+  std::optional<BestState> best;
   try {
     json files = json::object();
     if (same_tensors) {
@@ -194,8 +194,8 @@ void StateStore::save(std::int64_t step, const Content& content) {
             ? files
             : manifest_of(root_ / state_folder_name(content.best_step)).value("files", json::object());
     if (best_files.contains(kStateParts[0])) {
-      best = Best{content.best_step, content.best_loss,
-                  best_files[kStateParts[0]].at("sha256").get<std::string>()};
+      best = BestState{content.best_step, content.best_loss,
+                       best_files[kStateParts[0]].at("sha256").get<std::string>()};
       manifest["best"] = best_json(*best);
     }
     manifest["frozen"] = json::parse(frozen_entry_);
@@ -235,7 +235,7 @@ void StateStore::prune(std::int64_t step) const {
   }
 }
 
-void StateStore::write_best(const std::optional<Best>& best) const {
+void StateStore::write_best(const std::optional<BestState>& best) const {
   if (!best) {
     fs::remove(root_ / "best");
     return;
@@ -258,7 +258,7 @@ std::optional<std::int64_t> StateStore::named_best() const {
 }
 
 void StateStore::record_best_file(const fs::path& file) {
-  const std::optional<Best> best = best_of(manifest_of(root_ / state_folder_name(saved_step_)));
+  const std::optional<BestState> best = best_of(manifest_of(root_ / state_folder_name(saved_step_)));
   write_best(best);
   if (!best) return;
   json words = words_of_best(root_);
@@ -267,7 +267,7 @@ void StateStore::record_best_file(const fs::path& file) {
   write_file(root_ / "best", words.dump(2) + "\n");
 }
 
-std::optional<StateStore::Difference> StateStore::compare_best_file(const Best& best,
+std::optional<StateStore::Difference> StateStore::compare_best_file(const BestState& best,
                                                                     const fs::path& file) const {
   const std::string name = file.filename().string();
   const bool there = fs::exists(file);
@@ -289,10 +289,10 @@ std::optional<StateStore::Difference> StateStore::compare_best_file(const Best& 
   return std::nullopt;
 }
 
-std::optional<TensorMap> StateStore::best_parameters(const Best& best) const {
+std::optional<TensorMap> StateStore::best_parameters(const BestState& best) const {
   const fs::path folder = root_ / state_folder_name(best.step);
   try {
-    Loaded loaded = load_state_folder(folder);
+    SavedState loaded = load_state_folder(folder);
     if (manifest_of(folder).at("files").at(kStateParts[0]).at("sha256") == best.sha256)
       return std::move(loaded.parameters);
     log_warning(folder.string() + " is not the best state: its SHA-256 is another");
@@ -332,11 +332,11 @@ std::optional<fs::path> StateStore::go_back(std::int64_t step,
   return place;
 }
 
-std::optional<StateStore::Loaded> StateStore::load_latest() const {
+std::optional<SavedState> StateStore::load_latest() const {
   return newest_in(root_);
 }
 
-StateStore::Loaded StateStore::load(const fs::path& folder) {
+SavedState StateStore::load(const fs::path& folder) {
   if (fs::exists(folder / "manifest.json")) return load_state_folder(folder);
   auto loaded = newest_in(fs::is_directory(folder / "state") ? folder / "state" : folder);
   if (!loaded) {

@@ -5,7 +5,6 @@
 #include "anemll/core/signals.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/objective.hpp"
-#include "src/train/run_setup.hpp"
 #include "src/train/schedule.hpp"
 #include "src/train/torch_backward.hpp"
 
@@ -71,7 +70,7 @@ Stepper::Stepper(Assembly& run) : run_(run) {
   }
 }
 
-StepReport Stepper::step(RunState& state) {
+StepReport Stepper::step(RunNumbers& numbers) {
   const auto started = Clock::now();
   const std::int64_t micro_steps = run_.options.accumulation_steps;
   StepReport report;
@@ -81,7 +80,7 @@ StepReport Stepper::step(RunState& state) {
     // Before the last micro-step starts the reduction, so that a stop leaves none half done.
     if (i > 0 && i % check_every_ == 0) leave_together(run_.place.comm, "training", "");
     KdBatch batch = run_.data->next();
-    add(report.loss, micro_step(batch, state.step, state.step * micro_steps + i, i + 1 == micro_steps));
+    add(report.loss, micro_step(batch, numbers.step, numbers.step * micro_steps + i, i + 1 == micro_steps));
   }
   reducer_->finish();
 
@@ -97,11 +96,11 @@ StepReport Stepper::step(RunState& state) {
   report.signal = static_cast<int>(signal[0]);
   pace_checks(sums[5] / run_.place.comm.size());
 
-  update(state, report);
-  ++state.step;
+  update(numbers, report);
+  ++numbers.step;
   if (!report.skipped) {
-    state.window_loss += report.loss.total / report.loss.tokens;
-    ++state.window_steps;
+    numbers.window_loss += report.loss.total / report.loss.tokens;
+    ++numbers.window_steps;
   }
   report.seconds = seconds_since(started);
   return report;
@@ -139,9 +138,9 @@ KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int6
   return sums;
 }
 
-void Stepper::update(RunState& state, StepReport& report) {
-  report.lr = run_.options.lr * lr_multiplier(schedule_of(run_.options), state.step);
-  if (report.loss.tokens == 0) return skip_unsupervised(state, report);
+void Stepper::update(RunNumbers& numbers, StepReport& report) {
+  report.lr = run_.options.lr * lr_multiplier(schedule_of(run_.options), numbers.step);
+  if (report.loss.tokens == 0) return skip_unsupervised(numbers, report);
   unsupervised_in_row_ = 0;
   FlatParameters& trainable = *run_.selection.parameters;
   const at::NoGradGuard no_grad;
@@ -151,33 +150,34 @@ void Stepper::update(RunState& state, StepReport& report) {
   // Loss and reduced gradient are the same on all ranks, so all of them take the same branch.
   report.skipped = !std::isfinite(report.loss.total) || !std::isfinite(report.grad_norm);
   if (report.skipped) {
-    ++state.skipped_in_row;
+    ++numbers.skipped_in_row;
     if (run_.place.comm.is_root()) {
-      log_warning(strf("step %lld skipped: loss %g, gradient norm %g", static_cast<long long>(state.step + 1),
-                       report.loss.total / report.loss.tokens, report.grad_norm));
+      log_warning(strf("step %lld skipped: loss %g, gradient norm %g",
+                       static_cast<long long>(numbers.step + 1), report.loss.total / report.loss.tokens,
+                       report.grad_norm));
     }
-    if (state.skipped_in_row >= kMaxSkippedInRow) {
+    if (numbers.skipped_in_row >= kMaxSkippedInRow) {
       throw_numerics(strf("%lld steps in a row had no finite loss or gradient",
                           static_cast<long long>(kMaxSkippedInRow)),
-                     "step " + std::to_string(state.step + 1),
+                     "step " + std::to_string(numbers.step + 1),
                      "lower --lr, check the cache (anemll_cache verify), or try --precision fp32; saved "
                      "files are untouched");
     }
     return;
   }
-  state.skipped_in_row = 0;
+  numbers.skipped_in_row = 0;
   const double clip = clip_factor(report.grad_norm, run_.options.clip_grad_norm);
   optimizer_.update(trainable.values(), trainable.gradients(), report.lr, per_token * clip);
-  state.optimizer_step = optimizer_.step;
+  numbers.optimizer_step = optimizer_.step;
 }
 
-void Stepper::skip_unsupervised(const RunState& state, StepReport& report) {
+void Stepper::skip_unsupervised(const RunNumbers& numbers, StepReport& report) {
   report.skipped = true;
   ++unsupervised_steps_;
   ++unsupervised_in_row_;
   if (run_.place.comm.is_root() && unsupervised_steps_ <= kToldUnsupervised) {
     log_warning(strf("step %lld: none of its sequences has a supervised token, so there is no update%s",
-                     static_cast<long long>(state.step + 1),
+                     static_cast<long long>(numbers.step + 1),
                      unsupervised_steps_ == kToldUnsupervised ? " (later ones are counted, not told)" : ""));
   }
   // A whole pass over the data: nothing will ever be learned.

@@ -7,7 +7,7 @@
 #include "src/distill/kd_loss.hpp"
 #include "src/train/assembly.hpp"
 #include "src/train/optimizer.hpp"
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -33,10 +33,10 @@ class Stepper {
   Stepper(const Stepper&) = delete;  // the layers hold its address
   Stepper& operator=(const Stepper&) = delete;
 
-  /// One step; counts it in `state`. Throws StopError, on all ranks, when a signal comes while gradients
-  /// accumulate: `state` is then still that of the step before. Throws a numerics error when three steps in a
-  /// row had no finite loss, and a data error when a whole pass had nothing to learn from.
-  StepReport step(RunState& state);
+  /// One step; counts it in `numbers`. Throws StopError, on all ranks, when a signal comes while gradients
+  /// accumulate: `numbers` are then still those of the step before. Throws a numerics error when three steps
+  /// in a row had no finite loss, and a data error when a whole pass had nothing to learn from.
+  StepReport step(RunNumbers& numbers);
 
   AdamW& optimizer() { return optimizer_; }
   /// Steps of this process that had nothing to learn from.
@@ -44,8 +44,8 @@ class Stepper {
 
  private:
   KdLossSums micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last);
-  void update(RunState& state, StepReport& report);
-  void skip_unsupervised(const RunState& state, StepReport& report);
+  void update(RunNumbers& numbers, StepReport& report);
+  void skip_unsupervised(const RunNumbers& numbers, StepReport& report);
   void pace_checks(double seconds);
 
   Assembly& run_;

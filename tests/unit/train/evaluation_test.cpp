@@ -5,9 +5,10 @@
 #include "anemll/core/signals.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/distill/evaluator.hpp"
+#include "src/distill/sample_scores.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/train/run_setup.hpp"
 #include "src/train/selection.hpp"
+#include "src/train/teacher_and_text.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/open_student.hpp"
 #include "tests/unit/train/payload_cache.hpp"
@@ -145,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_forward_before_its_next_layer) {
     });
     notice(slots.back(), [&] { ++last_layers; });
     try {
-      evaluate_kd(student.decoder(), samples, 1.0, comm);
+      sample_kd_loss(student.decoder(), samples, 1.0, comm);
     } catch (const StopError&) {
       ++stopped;
     }
@@ -170,7 +171,7 @@ BOOST_AUTO_TEST_CASE(an_evaluation_that_throws_puts_the_compute_type_back) {
     throw std::runtime_error("a layer");
   });
   const auto comm = make_single_communicator();
-  BOOST_CHECK_THROW(evaluate_kd(decoder, samples, 1.0, *comm), std::runtime_error);
+  BOOST_CHECK_THROW(sample_kd_loss(decoder, samples, 1.0, *comm), std::runtime_error);
   BOOST_TEST((inside == at::kFloat));
   BOOST_TEST((decoder.compute() == at::kBFloat16));
   inside = at::kBFloat16;

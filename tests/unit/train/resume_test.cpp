@@ -4,11 +4,10 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
-#include "anemll/train/state_store.hpp"
 #include "anemll/train/train.hpp"
 #include "src/train/run_log.hpp"
-#include "src/train/run_state.hpp"
-#include "src/train/state_io.hpp"
+#include "src/train/run_numbers.hpp"
+#include "src/train/state_store.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/train/payload_cache.hpp"
@@ -136,14 +135,14 @@ BOOST_AUTO_TEST_CASE(a_third_sink_gets_its_position_back) {
     log.add(std::make_unique<ByteLog>(file, given));
     train_to(log, 1, 3);
     log.sync();
-    RunState state;
+    RunNumbers state;
     state.step = state.logged_step = 3;
     state.sink_positions = log.positions();
     store.save(3, {tensors, tensors, trainer_json(state, "{}", "{}"), 3, 1.0});
     train_to(log, 4, 5);  // told, and lost with the process
   }
   BOOST_TEST(given.empty());
-  const RunState state = run_state_of(StateStore::load(dir.path()));
+  const RunNumbers state = run_numbers_of(StateStore::load(dir.path()));
   const SavedLog saved{{state.step, state.logged_step, -1, 0, false}, state.sink_positions};
   {
     RunLog log(dir.path(), saved, state.step, 10);
@@ -179,9 +178,9 @@ BOOST_AUTO_TEST_CASE(a_position_of_a_sink_that_is_away_is_kept) {
 
   test::Capture errors(2);
   test::train(options);
-  const StateStore::Loaded last = StateStore::load(work / "out");
+  const SavedState last = StateStore::load(work / "out");
   BOOST_TEST(last.step == 2);
-  BOOST_TEST(run_state_of(last).sink_positions.at("elsewhere") == "page 7");
+  BOOST_TEST(run_numbers_of(last).sink_positions.at("elsewhere") == "page 7");
   const std::string told = errors.text();
   const std::size_t at = told.find("'elsewhere'");
   BOOST_REQUIRE(at != std::string::npos);

@@ -4,7 +4,7 @@
 #include "src/distill/batch_tensors.hpp"
 #include "src/train/log_cut.hpp"
 #include "src/train/run_log.hpp"
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -45,25 +45,25 @@ KdBatch batch_of(std::int64_t rows, std::int64_t length, std::int64_t topk) {
 BOOST_AUTO_TEST_SUITE(run_files)
 
 BOOST_AUTO_TEST_CASE(state_reads_back_bit_for_bit) {
-  RunState s;
+  RunNumbers s;
   s.step = 12;
   s.best_loss = 0.1 + 0.2;
   s.window_loss = 1.0 / 3.0;
   s.last_eval = std::numeric_limits<double>::quiet_NaN();
-  const RunState t = RunState::from_json(s.to_json());
+  const RunNumbers t = RunNumbers::from_json(s.to_json());
   BOOST_TEST(t.step == 12);
   BOOST_TEST((t.best_loss == s.best_loss && t.window_loss == s.window_loss));
   BOOST_TEST(std::isnan(t.last_eval));
-  BOOST_TEST(std::isinf(RunState::from_json(RunState().to_json()).best_loss));
+  BOOST_TEST(std::isinf(RunNumbers::from_json(RunNumbers().to_json()).best_loss));
 }
 
 BOOST_AUTO_TEST_CASE(a_state_of_an_earlier_version_counts_every_row_up_to_its_step) {
-  auto old = nlohmann::json::parse(RunState().to_json());
+  auto old = nlohmann::json::parse(RunNumbers().to_json());
   for (const char* key : {"logged_step", "evaluated_step", "evaluations", "best_step"}) old.erase(key);
   old["step"] = 12;
   old["csv_lines"] = 5;
   old["metric_lines"] = 4;
-  const RunState state = RunState::from_json(old.dump());
+  const RunNumbers state = RunNumbers::from_json(old.dump());
   BOOST_TEST(state.logged_step == 12);
   BOOST_TEST(state.evaluated_step == 12);
   BOOST_TEST(state.best_step == -1);  // not known
@@ -168,10 +168,10 @@ BOOST_AUTO_TEST_CASE(one_sink_more_needs_nothing_else) {
   BOOST_TEST(told.find("no room") != std::string::npos);
   BOOST_TEST(told.find("no room") == told.rfind("no room"));  // once
 
-  RunState state;
+  RunNumbers state;
   BOOST_TEST(state.to_json().find("sinks") == std::string::npos);
   state.sink_positions = log.positions();
-  const RunState again = RunState::from_json(state.to_json());
+  const RunNumbers again = RunNumbers::from_json(state.to_json());
   BOOST_TEST(again.sink_positions.at("counting") == "3");
   BOOST_TEST(again.sink_positions.size() == 1U);
 }

@@ -1,5 +1,5 @@
 // Native checkpoints: what survives damage, a full disk and a killed writer.
-#include "anemll/train/state_store.hpp"
+#include "src/train/state_store.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 namespace fs = std::filesystem;
+using anemll::BestState;
 using anemll::DType;
 using anemll::HostTensor;
 using anemll::LazyTensor;
+using anemll::SavedState;
 using anemll::StateStore;
 using anemll::test::TempDir;
 
@@ -37,7 +39,7 @@ std::vector<LazyTensor> tensors(float value) {
   return {anemll::lazy("w", t)};
 }
 
-float first_value(const StateStore::Loaded& state) {
+float first_value(const SavedState& state) {
   return *reinterpret_cast<const float*>(state.parameters.find("w")->data);
 }
 
@@ -240,7 +242,7 @@ BOOST_AUTO_TEST_CASE(the_best_is_kept_recorded_and_compared) {
   for (std::int64_t step = 3; step <= 9; ++step) save(store, step, 2);
   BOOST_TEST((steps(dir / "state") == Steps{2, 8, 9}));
   BOOST_TEST(store.named_best().value() == 2);
-  const StateStore::Best best = *store.load_latest()->best;
+  const BestState best = *store.load_latest()->best;
   BOOST_TEST(best.step == 2);
   BOOST_TEST(best.loss == 1.0 / 3.0);
   BOOST_TEST(*reinterpret_cast<const float*>(store.best_parameters(best)->find("w")->data) == 2.0F);

@@ -1,5 +1,8 @@
-// The few numbers besides tensors that a run must keep to go on exactly where it stopped.
+// The few numbers besides tensors that a run must keep to go on exactly where it stopped, and trainer.json,
+// the file of a state that holds them.
 #pragma once
+
+#include "src/train/saved_state.hpp"
 
 #include <cstdint>
 #include <limits>
@@ -8,7 +11,7 @@
 
 namespace anemll {
 
-struct RunState {
+struct RunNumbers {
   std::int64_t step = 0;            ///< optimiser steps done; the sampler's position is step * accumulation
   std::int64_t optimizer_step = 0;  ///< updates applied (a skipped step applies none)
   std::int64_t skipped_in_row = 0;
@@ -35,7 +38,12 @@ struct RunState {
 
   /// JSON that reads back bit for bit; non-finite numbers become null.
   std::string to_json() const;
-  static RunState from_json(const std::string& text);
+  static RunNumbers from_json(const std::string& text);
 };
+
+/// trainer.json: {"state": the numbers, "identity": ..., "options": ...}, the latter two JSON objects.
+std::string trainer_json(const RunNumbers& numbers, const std::string& identity, const std::string& options);
+/// Out of trainer.json of a state. Data errors.
+RunNumbers run_numbers_of(const SavedState& state);
 
 }  // namespace anemll

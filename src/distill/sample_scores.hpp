@@ -19,7 +19,7 @@ namespace anemll {
 /// computes in fp32 meanwhile (its compute dtype is restored). No gradients. Returns NaN when the model
 /// produces NaN. A signal is StopError on all ranks before the next layer or row, here and below: nothing of
 /// the evaluation is kept.
-double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm);
+double sample_kd_loss(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm);
 
 /// What the teacher says about the samples.
 struct TeacherRows {
@@ -28,19 +28,12 @@ struct TeacherRows {
 };
 
 struct SampleScores {
-  double loss = 0;  ///< evaluate_kd; NaN when no row has a supervised position
+  double loss = 0;  ///< sample_kd_loss; NaN when no row has a supervised position
   std::optional<DivergenceSummary> divergence;
 };
 /// Both figures from one forward; the divergence when `teacher` has hidden states.
-SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
-                              double temperature, Communicator& comm);
-
-/// All figures of one evaluation; what nobody knows is absent.
-struct EvaluationResult {
-  double loss = 0;                     ///< the reference's metric on the first training rows
-  std::optional<double> holdout_loss;  ///< the same on the hold-out part
-  std::optional<DivergenceSummary> train, holdout, text;
-};
+SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
+                           double temperature, Communicator& comm);
 
 /// The hidden states [rows, positions, H] of a teacher for this rank's share of the samples; zeros elsewhere.
 at::Tensor teacher_states(Decoder& teacher, const KdBatch& samples, Communicator& comm);

@@ -1,4 +1,6 @@
-#include "src/train/run_state.hpp"
+#include "src/train/run_numbers.hpp"
+
+#include "anemll/core/error.hpp"
 
 #include <cmath>
 
@@ -20,7 +22,7 @@ double number_or(const json& object, const char* key, double otherwise) {
 
 }  // namespace
 
-std::string RunState::to_json() const {
+std::string RunNumbers::to_json() const {
   json object = {{"step", step},
                  {"optimizer_step", optimizer_step},
                  {"skipped_in_row", skipped_in_row},
@@ -42,10 +44,10 @@ std::string RunState::to_json() const {
   return object.dump();
 }
 
-RunState RunState::from_json(const std::string& text) {
+RunNumbers RunNumbers::from_json(const std::string& text) {
   const json object = json::parse(text);
-  const RunState fresh;
-  RunState state;
+  const RunNumbers fresh;
+  RunNumbers state;
   state.step = object.at("step").get<std::int64_t>();
   state.optimizer_step = object.at("optimizer_step").get<std::int64_t>();
   state.skipped_in_row = object.at("skipped_in_row").get<std::int64_t>();
@@ -68,6 +70,22 @@ RunState RunState::from_json(const std::string& text) {
   state.tail_due = object.value("tail_due", false);
   state.sink_positions = object.value("sinks", state.sink_positions);
   return state;
+}
+
+std::string trainer_json(const RunNumbers& state, const std::string& identity, const std::string& options) {
+  const json object = {{"state", json::parse(state.to_json())},
+                       {"identity", json::parse(identity)},
+                       {"options", json::parse(options)}};
+  return object.dump(2) + "\n";
+}
+
+RunNumbers run_numbers_of(const SavedState& state) {
+  try {
+    return RunNumbers::from_json(json::parse(state.trainer_json).at("state").dump());
+  } catch (const json::exception& e) {
+    throw_data(std::string("trainer.json is not readable: ") + e.what(), state.folder.string(),
+               "start without --resume");
+  }
 }
 
 }  // namespace anemll

@@ -1,12 +1,12 @@
-#include "src/train/evaluation_sources.hpp"
+#include "src/train/teacher_and_text.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/data/origin.hpp"
+#include "src/train/find_model.hpp"
 #include "src/train/input_agreement.hpp"
-#include "src/train/run_setup.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -150,8 +150,13 @@ std::string tokenizer_sha256(const ModelFiles& model) {
   return text ? text->sha256 : std::string();
 }
 
-Evaluator::Sources evaluation_sources(const TrainOptions& options, const ModelFiles& base,
-                                      const KdCacheInfo& cache, bool cache_shares_head, Communicator& comm) {
+Evaluator::Protocol evaluation_protocol(const TrainOptions& options) {
+  return {options.eval_samples, options.temperature, options.cache_dir};
+}
+
+Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const ModelFiles& base,
+                                         const KdCacheInfo& cache, bool cache_shares_head,
+                                         Communicator& comm) {
   Evaluator::Sources sources;
   sources.base_fingerprint = base.fingerprint;
   sources.cache_hidden = cache_shares_head && !options.teacher_model;

@@ -1,4 +1,4 @@
-#include "src/distill/evaluate.hpp"
+#include "src/distill/sample_scores.hpp"
 
 #include "src/distill/batch_tensors.hpp"
 #include "src/model/wide_compute.hpp"
@@ -63,8 +63,8 @@ void for_share(Decoder& decoder, const KdBatch& samples, Communicator& comm, con
 
 }  // namespace
 
-SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
-                              double temperature, Communicator& comm) {
+SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,
+                           double temperature, Communicator& comm) {
   const at::Tensor head = decoder.head_weight(at::kFloat);
   KdLossOptions options;
   options.temperature = temperature;
@@ -105,8 +105,8 @@ SampleScores evaluate_samples(Decoder& decoder, const KdBatch& samples, const Te
   return out;
 }
 
-double evaluate_kd(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm) {
-  return evaluate_samples(decoder, samples, {}, temperature, comm).loss;
+double sample_kd_loss(Decoder& decoder, const KdBatch& samples, double temperature, Communicator& comm) {
+  return score_samples(decoder, samples, {}, temperature, comm).loss;
 }
 
 at::Tensor teacher_states(Decoder& teacher, const KdBatch& samples, Communicator& comm) {

@@ -1,4 +1,4 @@
-#include "src/train/state_folders.hpp"
+#include "src/train/saved_state.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
@@ -16,6 +16,8 @@
 #include <tuple>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 namespace anemll {
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -29,7 +31,7 @@ struct NotFinite {
 };
 
 /// The first tensor with a value that is not finite.
-std::optional<NotFinite> find_not_finite(const StateStore::Loaded& state) {
+std::optional<NotFinite> find_not_finite(const SavedState& state) {
   for (const auto& [tensors, file] : {std::pair{&state.parameters, state.folder / kStateParts[0]},
                                       std::pair{&state.optimizer, state.folder / kStateParts[1]},
                                       std::pair{&state.frozen, state.frozen_file}}) {
@@ -41,7 +43,7 @@ std::optional<NotFinite> find_not_finite(const StateStore::Loaded& state) {
 }
 
 /// The newest whole state beside this one whose step is lower and whose values are finite.
-std::optional<fs::path> good_state_before(const StateStore::Loaded& state) {
+std::optional<fs::path> good_state_before(const SavedState& state) {
   for (const fs::path& folder : step_folders(state.folder.parent_path())) {
     if (*step_of(folder) >= state.step) continue;
     try {
@@ -121,11 +123,11 @@ json manifest_of(const fs::path& folder) {
   return json::object();
 }
 
-std::optional<StateStore::Best> best_of(const json& manifest) {
+std::optional<BestState> best_of(const json& manifest) {
   try {
     if (!manifest.contains("best")) return std::nullopt;
     const json& words = manifest["best"];
-    StateStore::Best best;
+    BestState best;
     best.step = words.at("step").get<std::int64_t>();
     if (!words.at("loss").is_null()) best.loss = words.at("loss").get<double>();
     best.sha256 = words.at("sha256").get<std::string>();
@@ -135,14 +137,14 @@ std::optional<StateStore::Best> best_of(const json& manifest) {
   }
 }
 
-json best_json(const StateStore::Best& best) {
+json best_json(const BestState& best) {
   return {{"step", best.step},
           {"loss", std::isfinite(best.loss) ? json(best.loss) : json(nullptr)},
           {"sha256", best.sha256}};
 }
 
-StateStore::Loaded read_state_folder(const fs::path& given) {
-  StateStore::Loaded out;
+SavedState read_state_folder(const fs::path& given) {
+  SavedState out;
   const fs::path folder = fs::canonical(given);  // no trailing slash: the store is its parent
   const std::string manifest_file = (folder / "manifest.json").string();
   out.folder = folder;
@@ -173,7 +175,7 @@ StateStore::Loaded read_state_folder(const fs::path& given) {
   return out;
 }
 
-void require_finite_state(const StateStore::Loaded& state) {
+void require_finite_state(const SavedState& state) {
   const std::optional<NotFinite> bad = find_not_finite(state);
   if (!bad) return;
   const std::optional<fs::path> good = good_state_before(state);
@@ -185,8 +187,8 @@ void require_finite_state(const StateStore::Loaded& state) {
                          "without --resume and with a smaller --lr"));
 }
 
-StateStore::Loaded load_state_folder(const fs::path& folder) {
-  StateStore::Loaded state = read_state_folder(folder);
+SavedState load_state_folder(const fs::path& folder) {
+  SavedState state = read_state_folder(folder);
   require_finite_state(state);
   return state;
 }

@@ -1,6 +1,7 @@
-// Native full-state checkpoints: what a run needs to go on as if it had never stopped. One folder per step,
-// written beside its place and renamed, with a manifest of sizes and SHA-256 sums. The folders that are whole
-// decide; `latest` and `best` are written for people and compared.
+// All states of a run (native full-state checkpoints): which there are, which is the newest and the best,
+// which go. One state is one folder per step, see saved_state.hpp. It is written beside its place and
+// renamed, with a manifest of sizes and SHA-256 sums. The folders that are whole decide; `latest` and `best`
+// are written for people and compared.
 //
 //   OUTPUT/state/step_00000100/               parameters.safetensors, optimizer.safetensors, trainer.json,
 //                                             manifest.json
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "anemll/core/tensor.hpp"
+#include "src/train/saved_state.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -24,21 +26,6 @@ namespace anemll {
 
 class StateStore {
  public:
-  /// The best evaluation: the state of that step, which is kept as long as a state refers to it.
-  struct Best {
-    std::int64_t step = 0;
-    double loss = std::numeric_limits<double>::infinity();  ///< not finite where nothing was evaluated
-    std::string sha256;                                     ///< of its parameters.safetensors
-  };
-  struct Loaded {
-    std::int64_t step = 0;
-    std::filesystem::path folder;
-    TensorMap parameters, optimizer, frozen;
-    std::string trainer_json;
-    std::string frozen_entry;  ///< the manifest's words about the frozen file
-    std::filesystem::path frozen_file;
-    std::optional<Best> best;  ///< absent in states of earlier versions
-  };
   /// What a step's checkpoint holds.
   struct Content {
     std::span<const LazyTensor> parameters, optimizer;
@@ -58,9 +45,9 @@ class StateStore {
   void save_frozen(std::span<const LazyTensor> tensors);
   /// Instead of save_frozen after a resume: what `loaded` refers to is kept, or copied here when the state
   /// lies elsewhere (with its best state, as far as that is there).
-  void adopt(const Loaded& loaded);
+  void adopt(const SavedState& loaded);
   /// Whether the state is one of this store's own.
-  bool owns(const Loaded& loaded) const;
+  bool owns(const SavedState& loaded) const;
 
   /// Makes step `step` durable, then `best` and `latest`, then removes all states but the two newest up to it
   /// and those that are somebody's best. The previous checkpoint stays valid until the new one is. A best
@@ -70,7 +57,7 @@ class StateStore {
   void save(std::int64_t step, const Content& content);
 
   /// The parameters of the best state, checked; nothing (and why, as a warning) when it is gone or damaged.
-  std::optional<TensorMap> best_parameters(const Best& best) const;
+  std::optional<TensorMap> best_parameters(const BestState& best) const;
   /// Records that `file` (best_state_dict.pt) was written from the best of the state last saved or adopted.
   void record_best_file(const std::filesystem::path& file);
   /// The step that `best` names.
@@ -80,7 +67,7 @@ class StateStore {
     bool someone_elses = false;  ///< the file is there and is not this run's last one
   };
   /// How `file` differs from what record_best_file saw of this best; nothing when it does not.
-  std::optional<Difference> compare_best_file(const Best& best, const std::filesystem::path& file) const;
+  std::optional<Difference> compare_best_file(const BestState& best, const std::filesystem::path& file) const;
 
   /// Moves states of later steps than `step` (-1: all) into state/abandoned-<n>, where they can be resumed by
   /// name: a run that goes back must not be resumed from another future. `also` may put more into the folder
@@ -91,13 +78,13 @@ class StateStore {
   /// The newest checkpoint whose manifest holds; warnings for each one passed over and for a `latest` that
   /// says otherwise. Nothing when there is no checkpoint; a data error when there are some and none is valid,
   /// or when `latest` names one and there is none.
-  std::optional<Loaded> load_latest() const;
+  std::optional<SavedState> load_latest() const;
   /// One checkpoint folder, or the newest of an output, state/ or abandoned-<n> folder. Throws a data error
   /// when it is damaged.
-  static Loaded load(const std::filesystem::path& folder);
+  static SavedState load(const std::filesystem::path& folder);
 
  private:
-  void write_best(const std::optional<Best>& best) const;
+  void write_best(const std::optional<BestState>& best) const;
   void prune(std::int64_t step) const;
   std::filesystem::path root_;  // OUTPUT/state
   std::string frozen_entry_;    // manifest entry (JSON): name, bytes, sha256
