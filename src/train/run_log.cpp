@@ -79,7 +79,8 @@ std::map<std::string, std::string> RunLog::positions() {
   if (!std::exchange(told_absent_, true)) {
     for (const auto& [name, position] : positions_) {
       if (std::ranges::find(sinks_, name, &Entry::name) == sinks_.end())
-        log_info("the state has a position of the log '" + name + "', which this run does not write: kept");
+        log_info(strf("the state has a position of the log '%s', which this run does not write: kept",
+                      name.c_str()));
     }
   }
   for (Entry& entry : sinks_) {
