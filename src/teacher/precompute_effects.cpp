@@ -1,6 +1,6 @@
-// Options of anemll_precompute that only some runs read.
+#include "src/teacher/precompute_effects.hpp"
+
 #include "anemll/hub/hub.hpp"
-#include "anemll/teacher/precompute.hpp"
 
 namespace anemll {
 namespace {

@@ -2,7 +2,9 @@
 #include "anemll/comm/agreement.hpp"
 #include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/option_effects.hpp"
 #include "anemll/teacher/precompute.hpp"
+#include "src/teacher/precompute_effects.hpp"
 
 namespace {
 

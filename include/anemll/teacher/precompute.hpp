@@ -5,7 +5,6 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
-#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/data/kd_columns.hpp"
 #include "anemll/datasets/dataset.hpp"
@@ -15,7 +14,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace anemll {
 
@@ -76,17 +74,6 @@ OptionTable make_precompute_table(PrecomputeOptions& options);
 /// Checks combinations that no single option can, and lets --compat reference and --format pt choose what was
 /// not `given`; usage errors.
 void settle_precompute_options(PrecomputeOptions& options, const OptionTable& given);
-
-/// What decides whether an option of this program is read.
-struct PrecomputeFacts {
-  const PrecomputeOptions& options;
-  bool local_teacher = false;  ///< not by its name on the hub
-  bool local_dataset = false;
-};
-std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects();
-/// What was `given` and this run does not read. Looks whether teacher and data set are files.
-std::vector<UnreadOption> unread_precompute_options(const PrecomputeOptions& options,
-                                                    const OptionTable& given);
 
 /// The whole run; every rank calls it. Returns save_and_requeue when a signal ended it early with its work
 /// kept.

@@ -10,10 +10,10 @@ while read -r name; do unset "$name"; done < <(compgen -e | grep '^CCACHE_')
 export CCACHE_DIR=$work/cache
 
 for clone in one two/deeper; do
-  mkdir -p "$work/$clone/src/core" "$work/$clone/include/anemll"
+  mkdir -p "$work/$clone/src" "$work/$clone/include/anemll"
   cp "$root/CMakePresets.json" "$work/$clone"
   cp -R "$root/include/anemll/core" "$work/$clone/include/anemll"
-  cp "$root/src/core/error.cpp" "$root/src/core/half.cpp" "$work/$clone/src/core"
+  cp -R "$root/src/core" "$work/$clone/src"
   cat >"$work/$clone/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(clone LANGUAGES CXX)

@@ -1,5 +1,5 @@
 // Options of anemll_precompute that a run does not read are told, and no others.
-#include "anemll/teacher/precompute.hpp"
+#include "src/teacher/precompute_effects.hpp"
 #include "tests/support/choice_checks.hpp"
 #include "tests/support/temp_dir.hpp"
 
