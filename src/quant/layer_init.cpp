@@ -4,6 +4,7 @@
 #include "src/quant/freeze.hpp"
 #include "src/quant/lut.hpp"
 #include "src/quant/scale_factors.hpp"
+#include "src/quant/scales.hpp"
 
 #include <utility>
 

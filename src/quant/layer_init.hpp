@@ -2,17 +2,11 @@
 #pragma once
 
 #include "src/quant/layer_state.hpp"
-#include "src/quant/scales.hpp"
+#include "src/quant/layer_type.hpp"
 
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
-
-struct InitOptions {
-  SvdFloor floor = SvdFloor::reference;
-  bool fast = false;  ///< rank-one start without a decomposition
-  bool ste = false;   ///< freeze against g rounded to half
-};
 
 /// `weight` [out, in], any float dtype, on the CPU; `bias` may be undefined. Uses config's lut_size, rank,
 /// group_size and the default table. Its warnings do not name the layer.

@@ -6,6 +6,7 @@
 #include "anemll/core/log.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/freeze.hpp"
+#include "src/quant/layer_type.hpp"
 #include "src/quant/lut_weight.hpp"
 #include "src/quant/scale_factors.hpp"
 

@@ -11,11 +11,6 @@
 
 namespace anemll {
 
-/// The hint for a checkpoint whose tensors hold NaN or infinities.
-inline constexpr const char* kDiverged =
-    "the run that wrote the file diverged, or the file is damaged: take an earlier one, for example "
-    "best_state_dict.pt";
-
 /// What a V2 layer is made of, from a checkpoint or from a float weight, and what was noticed on the way.
 struct V2Draft {
   V2Config config;  ///< the given one with lut_size and rank of the tensors

@@ -4,9 +4,9 @@
 
 #include "anemll/core/tensor.hpp"
 #include "anemll/model/architecture.hpp"
+#include "anemll/quant/layer_modes.hpp"
 #include "anemll/quant/quant_spec.hpp"
 #include "src/quant/layer.hpp"
-#include "src/quant/layer_init.hpp"
 
 #include <functional>
 #include <memory>
@@ -16,6 +16,18 @@
 #include <vector>
 
 namespace anemll {
+
+/// How a layer starts from a float weight.
+struct InitOptions {
+  SvdFloor floor = SvdFloor::reference;
+  bool fast = false;  ///< rank-one start without a decomposition
+  bool ste = false;   ///< freeze against g rounded to half
+};
+
+/// The hint for a checkpoint whose tensors hold NaN or infinities.
+inline constexpr const char* kDiverged =
+    "the run that wrote the file diverged, or the file is damaged: take an earlier one, for example "
+    "best_state_dict.pt";
 
 /// What a layer is made of, and what was noticed on the way.
 struct LayerDraft {

@@ -5,8 +5,6 @@
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/layer_state.hpp"
-#include "src/quant/layer_type.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -8,7 +8,7 @@
 #include "src/model/decoder.hpp"
 #include "src/quant/half_cast.hpp"
 #include "src/quant/layer.hpp"
-#include "src/quant/layer_init.hpp"
+#include "src/quant/layer_type.hpp"
 #include "src/student/v2_checkpoint.hpp"
 
 #include <cstdint>

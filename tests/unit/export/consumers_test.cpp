@@ -99,21 +99,19 @@ BOOST_AUTO_TEST_CASE(only_the_universal_layout_is_the_same_raw_and_normalised) {
   CastCounts counts;
   const TensorMap universal = nano.snap({AneLayout::universal, true}, counts, temp / "u.pt");
   const TensorMap reference = nano.snap({AneLayout::reference, true}, counts, temp / "r.pt");
-  for (const V2Linear& layer : nano.linears) {
-    const auto u = read_snapped_layer(universal, layer.name());
-    BOOST_TEST(effective_weight(u, Consumer::raw).equal(effective_weight(u, Consumer::reference)),
-               layer.name());
-    BOOST_TEST(effective_weight(u, Consumer::clamp).equal(effective_weight(u, Consumer::weight)),
-               layer.name());
+  for (const auto& linear : nano.linears) {
+    const std::string& name = linear->name();
+    const auto u = read_snapped_layer(universal, name);
+    BOOST_TEST(effective_weight(u, Consumer::raw).equal(effective_weight(u, Consumer::reference)), name);
+    BOOST_TEST(effective_weight(u, Consumer::clamp).equal(effective_weight(u, Consumer::weight)), name);
     // What the shortcut of the verification rests on.
     BOOST_CHECK(same_reading(Consumer::weight, scale_facts(u)) == Consumer::clamp);
     BOOST_CHECK(same_reading(Consumer::reference, scale_facts(u)) == Consumer::raw);
     BOOST_CHECK(same_reading(Consumer::abs, scale_facts(u)) == Consumer::abs);
     // Training grew the factors, so the reference's raw product is another model.
-    const auto r = read_snapped_layer(reference, layer.name());
+    const auto r = read_snapped_layer(reference, name);
     for (const Consumer c : kConsumers) BOOST_CHECK(same_reading(c, scale_facts(r)) == c);
-    BOOST_TEST(!effective_weight(r, Consumer::raw).equal(effective_weight(r, Consumer::reference)),
-               layer.name());
+    BOOST_TEST(!effective_weight(r, Consumer::raw).equal(effective_weight(r, Consumer::reference)), name);
   }
 }
 

@@ -6,11 +6,13 @@
 #include "anemll/model/architecture.hpp"
 #include "src/export/ane_layout.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/layer_state.hpp"
-#include "src/quant/v2_layer.hpp"
+#include "src/quant/layer_type.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,9 +24,19 @@ inline at::Tensor float_of(const TensorMap& map, const std::string& name) {
   return as_torch(*map.find(name)).to(at::kFloat).contiguous();
 }
 
-inline V2Linear linear_of(const TensorMap& checkpoint, const LinearSpec& spec) {
-  V2Draft loaded = load_layer(checkpoint, spec.name, {}, true, "golden");
-  return {spec.name, loaded.config, loaded.tensors};
+inline std::unique_ptr<QuantLayer> linear_of(const TensorMap& checkpoint, const LinearSpec& spec) {
+  const auto find = [&](const std::string& name) { return checkpoint.find(name); };
+  const LinearQuant quant = recognise_layer(find, spec.name, "golden").value();
+  const LayerType& type = layer_type(quant.type);
+  return type.make(spec, quant, type.read(checkpoint, spec, quant, true, "golden").tensors);
+}
+
+/// The layer's own tensor of this suffix, which it must have.
+inline at::Tensor& slot_of(QuantLayer& layer, std::string_view suffix) {
+  for (const LayerTensor& tensor : layer.tensor_table()) {
+    if (tensor.row.suffix == suffix) return *tensor.slot;
+  }
+  throw std::logic_error("no such row");
 }
 
 /// The golden leaves embedding and head out; they are the model's.
@@ -32,7 +44,7 @@ struct Nano {
   Architecture architecture = read_architecture(golden("nano"));
   TensorMap checkpoint;
   TensorMap others;
-  std::vector<V2Linear> linears;
+  std::vector<std::unique_ptr<QuantLayer>> linears;
 
   explicit Nano(TensorMap state = read_state_dict(golden("nano/v2_q2a4_trained.pt")))
       : checkpoint(std::move(state)), others(checkpoint) {
@@ -45,8 +57,8 @@ struct Nano {
 
   std::vector<SnapLayer> layers() const {
     std::vector<SnapLayer> result;
-    for (const V2Linear& linear : linears) {
-      result.push_back({&linear, *checkpoint.find(linear.name() + ".weight")});
+    for (const auto& linear : linears) {
+      result.push_back({linear.get(), *checkpoint.find(linear->name() + ".weight")});
     }
     return result;
   }
