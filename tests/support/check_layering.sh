@@ -65,17 +65,27 @@ report "file of no room" < <(select_files '^(src|include)/' | while IFS= read -r
   [ -n "${line_of[$room]+known}" ] || echo "$file: src/rooms.txt has no line $room"
 done)
 
-# Every #include of a header of a room, also those of tests.
-declare -A used_arrows=()
-declare -a wrong_way=() not_theirs=()
+# Every #include of a header of a room, also those of tests. A header that lies directly in src/<room> is there for
+# others: it is in `reached` when one of them includes it, or another such header of the room. `parts` are the latter.
+readonly direct='^src/([^/]+)/[^/]+\.(hpp|h|cuh)$'
+looks_inside() { [[ $1 =~ ^(src|tests/unit)/"$2"/ || $1 =~ ^tests/(mpi|fuzz|bench)/ ]]; }
+declare -A used_arrows=() reached=() parts=()
+declare -a wrong_way=() not_theirs=() not_public=() leaks=() rest=()
 while IFS=: read -r file line text; do
   header=${text#*\"}
   header=${header%%\"*}
   room_of "$header"
   target=$room
+  [[ $file == include/* && $header == src/* ]] && not_public+=("$file:$line: $header is not public")
   if [[ $header =~ ^src/([^/]+)/internal/ ]]; then
-    [[ $file =~ ^(src|tests/unit)/"${BASH_REMATCH[1]}"/ || $file =~ ^tests/(mpi|fuzz)/ ]] ||
-      not_theirs+=("$file:$line: $header is internal to $target")
+    looks_inside "$file" "${BASH_REMATCH[1]}" || not_theirs+=("$file:$line: $header is internal to $target")
+    [[ $file =~ $direct ]] && leaks+=("$file:$line: $header")
+  elif [[ $header =~ $direct ]]; then
+    if ! looks_inside "$file" "${BASH_REMATCH[1]}"; then
+      reached[$header]=1
+    elif [[ $file =~ $direct ]]; then
+      parts[$file]+=" $header"
+    fi
   fi
   [[ $file == tests/* ]] && continue
   room_of "$file"
@@ -85,6 +95,21 @@ while IFS=: read -r file line text; do
 done < <(grep_in "$code" '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(anemll|src)/')
 report_all "wrong way between rooms" "${wrong_way[@]}"
 report_all "internal header of another room" "${not_theirs[@]}"
+report_all "header that is not public in a public one" "${not_public[@]}"
+report_all "internal header in one for other rooms" "${leaks[@]}"
+rest=("${!reached[@]}")
+while [ ${#rest[@]} -gt 0 ]; do
+  header=${rest[-1]}
+  unset 'rest[-1]'
+  for part in ${parts[$header]-}; do
+    [ -n "${reached[$part]+known}" ] || rest+=("$part")
+    reached[$part]=1
+  done
+done
+report "header that no other room includes" < <(select_files "$direct" | grep -v '^src/tools/' |
+  while IFS= read -r header; do
+    [ -n "${reached[$header]+known}" ] || echo "$header: belongs in ${header%/*}/internal"
+  done)
 report "arrow without an include" < <(for name in "${rooms[@]}"; do
   for used in ${uses[$name]}; do
     [ -n "${used_arrows[$name $used]+used}" ] ||

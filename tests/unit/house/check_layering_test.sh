@@ -35,14 +35,17 @@ write src/README.md '<!-- from rooms.txt: begin -->\n<!-- from rooms.txt: end --
 for room in core data comm train; do write src/$room/CMakeLists.txt "anemll_add_library($room)"; done
 for room in core data comm train tools; do write src/$room/README.md '# A room'; done
 write src/tools/CMakeLists.txt '# Programs.'
-for file in data/cache comm/ranks tools/snap_report; do write src/$file.cpp '// Uses core.\n#include "anemll/core/error.hpp"'; done
+for file in comm/ranks tools/snap_report; do write src/$file.cpp '// Uses core.\n#include "anemll/core/error.hpp"'; done
+write src/data/cache.cpp '// Uses core.\n#include "src/core/good.hpp"'
 write src/tools/anemll_snap.cpp '// A program.\n#include "src/tools/snap_report.hpp"'
 write src/core/internal/hidden.hpp '// Ours.\n#pragma once'
 write src/core/hidden.cpp '#include "src/core/internal/hidden.hpp"'
-write tests/unit/core/hidden_test.cpp '// Looks inside.\n#include "src/core/internal/hidden.hpp"'
+for test in unit/core mpi fuzz bench; do
+  write tests/$test/hidden_test.cpp '// Looks inside.\n#include "src/core/internal/hidden.hpp"'
+done
 bash "$support/rooms_table.sh" --write "$tree" || failures=$((failures + 1))
-write src/core/good.hpp '// Owns nothing.\n#pragma once\n#include "anemll/core/error.hpp"'
-write src/core/good.cpp '#include "src/core/good.hpp"'
+write src/core/good.hpp '// Owns nothing.\n#pragma once\n#include "anemll/core/error.hpp"\n#include "src/core/part.hpp"'
+write src/core/part.hpp '// A part of the other.\n#pragma once'
 write src/train/uses.cpp '// Reads caches.\n#include "src/data/cache.hpp"\n#if NCCL_VERSION_CODE > 22800\n#endif'
 write include/anemll/core/error.hpp '// Errors.\n#pragma once\n#include <string>'
 write src/core/words.md 'See [the errors](../../include/anemll/core/error.hpp) and `Good::run` in\n`src/core/good.cpp`.'
@@ -71,6 +74,10 @@ expect "file of no room" src/tools/anemll_prune.cpp '// A program without a line
 expect "internal header of another room" src/data/peeks.cpp '// Peeks.\n#include "src/core/internal/hidden.hpp"'
 expect "internal header of another room" include/anemll/core/peeks.hpp '// P.\n#pragma once\n#include "src/core/internal/hidden.hpp"'
 expect "internal header of another room" tests/unit/data/peeks_test.cpp '// Peeks.\n#include "src/core/internal/hidden.hpp"'
+expect "header that is not public in a public one" include/anemll/core/reads.hpp '// R.\n#pragma once\n#include "src/core/good.hpp"'
+expect "internal header in one for other rooms" src/core/leak.hpp '// L.\n#pragma once\n#include "src/core/internal/hidden.hpp"'
+expect "header that no other room includes" src/core/lonely.hpp '// Lonely.\n#pragma once\n#include "src/core/pair.hpp"'
+expect "header that no other room includes" src/core/pair.hpp '// With it.\n#pragma once\n#include "src/core/lonely.hpp"'
 expect "room named outside rooms.txt" src/comm/CMakeLists.txt 'target_link_libraries(c PRIVATE anemll::core anemll::warnings)'
 expect "backend #if in shared code" src/comm/c.cpp '// C.\n#ifdef ANEMLL_HAVE_NCCL\n#endif'
 expect "platform #if outside the platform file" src/core/p.cpp '// P.\n#if defined(__APPLE__)\n#endif'
