@@ -1,6 +1,7 @@
 #include "src/export/ane_layout.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
 
 #include <iterator>
@@ -52,7 +53,7 @@ std::vector<LazyTensor> ane_state_dict(const std::vector<TensorSpec>& expected,
   std::map<std::string, const SnapLayer*> by_weight;
   for (const SnapLayer& layer : layers) by_weight[layer.linear->name() + ".weight"] = &layer;
 
-  const HostTensor* embedding = others.find("model.embed_tokens.weight");
+  const HostTensor* embedding = others.find(kEmbeddingName);
   std::vector<LazyTensor> result;
   for (const TensorSpec& spec : expected) {
     if (const auto found = by_weight.find(spec.name); found != by_weight.end()) {
@@ -71,9 +72,8 @@ std::vector<LazyTensor> ane_state_dict(const std::vector<TensorSpec>& expected,
     result.push_back(options.half && is_floating(other.dtype) && other.dtype != DType::f16
                          ? noted_entry(std::move(other), counts)
                          : std::move(other));
-    if (spec.name == "lm_head.weight" && embedding != nullptr && tensor->data == embedding->data) {
-      result.back().alias_of = "model.embed_tokens.weight";
-    }
+    if (spec.role == TensorRole::head && embedding != nullptr && tensor->data == embedding->data)
+      result.back().alias_of = kEmbeddingName;
   }
   return result;
 }

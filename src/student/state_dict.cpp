@@ -1,4 +1,5 @@
 // What a student writes: its frozen tensors for native states, and the reference's state dict.
+#include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/student/student.hpp"
 
@@ -37,7 +38,7 @@ std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* cou
   for (const auto& norm : decoder_->norms()) norms[norm.name] = norm.tensor;
 
   std::vector<LazyTensor> out;
-  const HostTensor* embedding = files_.tensors.find("model.embed_tokens.weight");
+  const HostTensor* embedding = files_.tensors.find(kEmbeddingName);
   for (const TensorSpec& spec : expected_tensors(files_.architecture)) {
     const HostTensor* source = files_.tensors.find(spec.name);
     if (const auto layer = layers.find(spec.name); layer != layers.end()) {
@@ -51,14 +52,14 @@ std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* cou
       entry.make = [tensor = norm->second] { return as_host(tensor.detach().to(at::kCPU, at::kFloat)); };
     } else {
       entry.make = [tensor = *source] { return as_host(as_torch(tensor).to(at::kFloat)); };
-      if (spec.name == "lm_head.weight" && embedding != nullptr && source->data == embedding->data)
-        entry.alias_of = "model.embed_tokens.weight";
+      if (spec.role == TensorRole::head && embedding != nullptr && source->data == embedding->data)
+        entry.alias_of = kEmbeddingName;
     }
     out.push_back(std::move(entry));
   }
   if (!half) return out;
   for (LazyTensor& entry : out) {
-    const bool kept = entry.name == "lm_head.weight" || entry.name == "model.embed_tokens.weight";
+    const bool kept = entry.name == kHeadName || entry.name == kEmbeddingName;
     if (entry.dtype == DType::f32 && !kept) entry = half_entry(std::move(entry), *counts);
   }
   return out;

@@ -4,6 +4,7 @@
 #include "anemll/core/finite.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/signals.hpp"
+#include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
 
 #include <algorithm>
@@ -153,7 +154,7 @@ std::int64_t Student::body_weights() const {
 }
 
 bool Student::has_own_head() const {
-  const char* head = files_.architecture.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+  const char* head = files_.architecture.tied_embeddings ? kEmbeddingName : kHeadName;
   return std::find(replaced_.begin(), replaced_.end(), head) != replaced_.end();
 }
 

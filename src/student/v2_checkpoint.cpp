@@ -9,15 +9,6 @@ namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
-/// v2_config.json is the name that some tools give it.
-fs::path config_beside(const fs::path& checkpoint) {
-  for (const char* name : {"config.json", "v2_config.json"}) {
-    const fs::path path = checkpoint.parent_path() / name;
-    if (fs::exists(path)) return path;
-  }
-  return {};
-}
-
 QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishes& wishes) {
   QuantRequest request;
   request.linears = linears;
@@ -28,6 +19,15 @@ QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishe
 }
 
 }  // namespace
+
+// v2_config.json is the name that some tools give it.
+fs::path config_beside(const fs::path& checkpoint) {
+  for (const char* name : {"config.json", "v2_config.json"}) {
+    const fs::path path = checkpoint.parent_path() / name;
+    if (fs::exists(path)) return path;
+  }
+  return {};
+}
 
 V2Checkpoint open_v2_checkpoint(const fs::path& file) {
   V2Checkpoint checkpoint;

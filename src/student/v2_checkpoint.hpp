@@ -19,6 +19,9 @@ struct V2Checkpoint {
   QuantConfigKeys keys;          ///< what that says
 };
 V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
+/// The file whose quantisation keys count for a checkpoint: config.json beside it, else v2_config.json, else
+/// an empty path.
+std::filesystem::path config_beside(const std::filesystem::path& checkpoint);
 
 /// What a user asks of the quantisation.
 struct QuantWishes {

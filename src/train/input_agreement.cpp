@@ -4,6 +4,7 @@
 #include "anemll/core/content_digest.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/hash.hpp"
+#include "src/student/v2_checkpoint.hpp"
 
 #include <string>
 #include <vector>
@@ -63,8 +64,8 @@ void compare_inputs(const TrainOptions& options, const ModelFiles& model, const 
     inputs.add("state content", sha256_hex(state->trainer_json + state->frozen_entry).substr(0, kShown));
   } else if (options.v2_checkpoint) {
     inputs.add("checkpoint content", digest({*options.v2_checkpoint}));
-    const fs::path config = fs::path(*options.v2_checkpoint).parent_path() / "config.json";
-    inputs.add("checkpoint config", fs::exists(config) ? digest({config}) : "none");
+    const fs::path config = config_beside(*options.v2_checkpoint);
+    inputs.add("checkpoint config", config.empty() ? "none" : digest({config}));
   }
   inputs.check(comm);
 }
