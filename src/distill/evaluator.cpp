@@ -35,8 +35,10 @@ Evaluator::Evaluator(Protocol protocol, Prefetcher& data, Subject student, Sourc
       sources_(std::move(sources)),
       comm_(comm),
       device_(device) {
-  if (sources_.text && sources_.teacher)
+  if (sources_.text && sources_.teacher) {
     text_digest_ = sha256_hex(sources_.text->digest() + sources_.teacher->fingerprint);
+    first_text_digest_ = sha256_hex(sources_.text->digest() + sources_.teacher->first_fingerprint);
+  }
   PayloadSet payloads;
   if (sources_.cache_hidden) payloads.add(Payload::hidden);
   train_.batch = data.read_rows(0, std::min(protocol_.samples, data.info().sequences), payloads);

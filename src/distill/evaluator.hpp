@@ -45,6 +45,10 @@ class Evaluator {
   EvaluationResult run(bool with_text);
   /// Identifies what the text scores are about; empty without a text.
   const std::string& text_digest() const { return text_digest_; }
+  /// Whether a digest that a state recorded is about the same text and teacher.
+  bool is_text(const std::string& recorded) const {
+    return recorded == text_digest_ || recorded == first_text_digest_;
+  }
 
  private:
   struct Rows {
@@ -63,7 +67,8 @@ class Evaluator {
   at::Device device_;
   Rows train_, holdout_;
   std::string text_digest_;
-  at::Tensor own_head_;  // of a teacher that is not the student's base model
+  std::string first_text_digest_;  // with the teacher's fingerprint by the rule of earlier versions
+  at::Tensor own_head_;            // of a teacher that is not the student's base model
 };
 
 }  // namespace anemll

@@ -3,6 +3,7 @@
 #include "anemll/model/architecture.hpp"
 
 #include "anemll/core/file.hpp"
+#include "anemll/model/model_files.hpp"
 #include "src/model/config_keys.hpp"
 #include "src/model/families.hpp"
 #include "src/model/gguf_config.hpp"
@@ -10,6 +11,7 @@
 #include "src/model/limits.hpp"
 
 #include <array>
+#include <memory>
 #include <string_view>
 
 namespace anemll {
@@ -140,29 +142,7 @@ void check_consistency(const JsonReader& config, const Architecture& a) {
   }
 }
 
-}  // namespace
-
-std::string model_config_json(const std::filesystem::path& model, std::span<const Family> families) {
-  return is_gguf(model) ? gguf_config_json(read_gguf(model), families) : read_text(model / "config.json");
-}
-
-Architecture read_architecture(const std::filesystem::path& model, std::span<const Family> families) {
-  Inventory for_nobody;
-  return read_architecture(model, for_nobody, families);
-}
-
-Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory,
-                               std::span<const Family> families) {
-  const bool gguf = is_gguf(model);
-  const std::filesystem::path file = gguf ? model : model / "config.json";
-  const std::optional<GgufFile> metadata = gguf ? std::optional(read_gguf(file)) : std::nullopt;
-  const nlohmann::json json =
-      metadata ? nlohmann::json::parse(gguf_config_json(*metadata, families)) : read_json_object(file);
-  const JsonReader config(json, file);
-  const Family& family = family_of(config, families);
-  check_config_keys(json, config, family, families, inventory);
-  if (metadata) check_gguf_keys(*metadata, family, families, inventory);
-
+Architecture architecture_of(const JsonReader& config, const Family& family) {
   Architecture out;
   out.family = family.name;
   out.vocab_size = config.required_integer("vocab_size", 1, kMaxVocab);
@@ -187,6 +167,29 @@ Architecture read_architecture(const std::filesystem::path& model, Inventory& in
   for (std::size_t i = 0; i < windows.size(); ++i) out.layers[i].window = windows[i];
   check_consistency(config, out);
   return out;
+}
+
+}  // namespace
+
+OpenModel open_model(const std::filesystem::path& model, std::span<const Family> families) {
+  OpenModel out;
+  out.path = model;
+  out.families = families;
+  const bool gguf = is_gguf(model);
+  const std::filesystem::path file = gguf ? model : model / "config.json";
+  if (gguf) out.gguf = std::make_shared<const GgufFile>(read_gguf(file));
+  out.config = gguf ? gguf_config_json(*out.gguf, families) : read_text(file);
+  const nlohmann::json json = parse_json_object(out.config, file);
+  const JsonReader config(json, file);
+  const Family& family = family_of(config, families);
+  check_config_keys(json, config, family, families, out.inventory);
+  if (gguf) check_gguf_keys(*out.gguf, family, families, out.inventory);
+  out.architecture = architecture_of(config, family);
+  return out;
+}
+
+Architecture read_architecture(const std::filesystem::path& model, std::span<const Family> families) {
+  return open_model(model, families).architecture;
 }
 
 }  // namespace anemll

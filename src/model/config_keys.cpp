@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr const char* kKind = "config key";
 
-/// Read by read_architecture for every family.
+/// Read by architecture_of for every family.
 constexpr std::array<std::string_view, 16> kUsed{"model_type",
                                                  "vocab_size",
                                                  "hidden_size",
@@ -35,7 +35,7 @@ constexpr std::array<std::string_view, 16> kUsed{"model_type",
 constexpr std::string_view kSlides = "use_sliding_window";
 constexpr std::array<std::string_view, 3> kWindowKeys{kSlides, "sliding_window", "max_window_layers"};
 
-/// Whether read_architecture reads it for this family.
+/// Whether architecture_of reads it for this family.
 bool is_used(std::string_view key, const Family& family) {
   return is_one_of(key, kUsed) || (family.windows && is_one_of(key, kWindowKeys)) ||
          (key == "attention_bias" && uses(family, BiasRule::attention_key)) ||

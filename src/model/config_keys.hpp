@@ -2,10 +2,9 @@
 #pragma once
 
 #include "anemll/core/inventory.hpp"
-#include "anemll/model/architecture.hpp"
+#include "anemll/model/family.hpp"
 #include "src/model/json_reader.hpp"
 
-#include <filesystem>
 #include <span>
 
 namespace anemll {
@@ -15,9 +14,5 @@ namespace anemll {
 /// `inventory`: used, compared (without effect on the numbers, or as the decoder does it), or left out.
 void check_config_keys(const nlohmann::json& json, const JsonReader& config, const Family& family,
                        std::span<const Family> families, Inventory& inventory);
-
-/// As read_architecture of the public header, with the fate of each key.
-Architecture read_architecture(const std::filesystem::path& model, Inventory& inventory,
-                               std::span<const Family> families = known_families());
 
 }  // namespace anemll

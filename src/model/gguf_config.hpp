@@ -10,7 +10,7 @@
 
 namespace anemll {
 
-/// JSON text with the keys that read_architecture knows. What would change the computation and has no key is
+/// JSON text with the keys that open_model knows. What would change the computation and has no key is
 /// refused; data errors name the file, the GGUF key or tensor, and a remedy. The family is a row of
 /// `families`.
 std::string gguf_config_json(const GgufFile& file, std::span<const Family> families);

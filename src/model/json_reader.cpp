@@ -10,8 +10,12 @@
 namespace anemll {
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
+  return parse_json_object(read_text(path), path);
+}
+
+nlohmann::json parse_json_object(const std::string& text, const std::filesystem::path& path) {
   try {
-    nlohmann::json value = nlohmann::json::parse(read_text(path));
+    nlohmann::json value = nlohmann::json::parse(text);
     if (value.is_object()) return value;
   } catch (const nlohmann::json::exception& error) {
     throw_data(std::string("not valid JSON: ") + error.what(), path.string(), "download the file again");

@@ -13,6 +13,8 @@ namespace anemll {
 
 /// Parses a whole file into an object; a data error names file and position.
 nlohmann::json read_json_object(const std::filesystem::path& path);
+/// The same of a text that `path` holds.
+nlohmann::json parse_json_object(const std::string& text, const std::filesystem::path& path);
 
 class JsonReader {
  public:

@@ -5,13 +5,13 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/finite.hpp"
 #include "anemll/core/hash.hpp"
-#include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/model/config_keys.hpp"
 #include "src/model/families.hpp"
+#include "src/model/fingerprint.hpp"
 #include "src/model/gguf_weights.hpp"
 #include "src/model/json_reader.hpp"
 #include "src/model/tensor_registry.hpp"
+#include "src/model/value_digest.hpp"
 
 #include <algorithm>
 #include <array>
@@ -21,8 +21,6 @@
 #include <set>
 #include <string_view>
 #include <utility>
-
-#include <openssl/evp.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -89,14 +87,12 @@ FoundMap read_sharded(const fs::path& folder, Maps& maps, Inventory& inventory) 
   return found;
 }
 
-FoundMap read_gguf_tensors(const fs::path& path, const Architecture& architecture,
-                           std::span<const Family> families, Maps& maps) {
-  const GgufFile file = read_gguf(path);
-  maps.push_back(file.map);
+FoundMap read_gguf_tensors(const OpenModel& model, Maps& maps) {
+  maps.push_back(model.gguf->map);
   FoundMap found;
   for (const auto& [name, tensor] :
-       gguf_weights(file, architecture, *find_family(families, architecture.family)))
-    found[name] = {tensor, path};
+       gguf_weights(*model.gguf, model.architecture, *find_family(model.families, model.architecture.family)))
+    found[name] = {tensor, model.path};
   return found;
 }
 
@@ -196,37 +192,15 @@ void check(const TensorSpec& spec, const Found& found) {
   }
 }
 
-/// SHA-256 over the configuration and, per tensor, name, type, shape and the bytes at both ends: cheap on any
-/// size of model, and different for different fine-tunes of one architecture.
-class Fingerprint {
- public:
-  Fingerprint() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+/// One look at all values: whether they are numbers, and their digest.
+ValueDigest look_at(const TensorSpec& spec, const Found& found) {
+  const ValueDigest values = digest_values(found.tensor);
+  if (!values.finite) {
+    require_finite(found.tensor, "tensor " + spec.name, found.file.string(),
+                   "the file is damaged or its training diverged: take another copy");
   }
-  void add(std::string_view text) {
-    EVP_DigestUpdate(context_.get(), text.data(), text.size());
-    EVP_DigestUpdate(context_.get(), "\n", 1);
-  }
-  void add(const HostTensor& tensor) {
-    constexpr std::size_t kEnd = 64;
-    const std::size_t size = tensor.bytes();
-    const std::size_t end = std::min(size, kEnd);
-    add(tensor.describe());
-    EVP_DigestUpdate(context_.get(), tensor.data, end);
-    EVP_DigestUpdate(context_.get(), tensor.data + (size - end), end);
-  }
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) text += strf("%02x", digest[i]);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
-};
+  return values;
+}
 
 }  // namespace
 
@@ -242,37 +216,46 @@ std::string head_sha256(const ModelFiles& files) {
   return hash.finish_hex();
 }
 
+bool ModelFiles::is(std::string_view recorded) const {
+  return !recorded.empty() && (recorded == fingerprint || recorded == first_fingerprint);
+}
+
 ModelFiles load_model_files(const fs::path& model, std::span<const Family> families) {
+  return load_model_files(open_model(model, families));
+}
+
+ModelFiles load_model_files(const OpenModel& model) {
   ModelFiles out;
-  out.folder = model;
-  out.architecture = read_architecture(model, out.inventory, families);
-  FoundMap found = is_gguf(model) ? read_gguf_tensors(model, out.architecture, families, out.maps)
-                                  : read_tensors(model, out.maps, out.inventory);
+  out.folder = model.path;
+  out.architecture = model.architecture;
+  out.inventory = model.inventory;
+  FoundMap found =
+      model.gguf ? read_gguf_tensors(model, out.maps) : read_tensors(model.path, out.maps, out.inventory);
   settle_head(out, found);
 
-  Fingerprint fingerprint;
-  fingerprint.add(model_config_json(model, families));
+  Fingerprint fingerprint(out.architecture);
+  FirstFingerprint first(model.config);
+  ValueDigest embedding;
   for (const TensorSpec& spec : expected_tensors(out.architecture)) {
     const auto entry = found.find(spec.name);
     if (entry == found.end()) {
-      throw_data("tensor " + spec.name + " is missing", model.string(),
+      throw_data("tensor " + spec.name + " is missing", model.path.string(),
                  spec.role == TensorRole::head
                      ? "the model is not tied (tie_word_embeddings), so the file must hold a head"
                      : "config.json and the weights belong to different models; download both again");
     }
     check(spec, entry->second);
-    const bool seen =
-        spec.role == TensorRole::head && out.architecture.tied_embeddings;  // the embedding's bytes
-    if (!seen) {
-      require_finite(entry->second.tensor, "tensor " + spec.name, entry->second.file.string(),
-                     "the file is damaged or its training diverged: take another copy");
-    }
-    fingerprint.add(spec.name);
-    fingerprint.add(entry->second.tensor);
+    // A tied head is the embedding, which comes first.
+    const bool seen = spec.role == TensorRole::head && out.architecture.tied_embeddings;
+    const ValueDigest values = seen ? embedding : look_at(spec, entry->second);
+    if (spec.role == TensorRole::embedding) embedding = values;
+    fingerprint.add(spec, values);
+    first.add(spec.name, entry->second.tensor);
     out.tensors.set(spec.name, std::move(entry->second.tensor));
     found.erase(entry);
   }
-  out.fingerprint = fingerprint.hex();
+  out.fingerprint = fingerprint.text();
+  out.first_fingerprint = first.text();
   for (const auto& [name, extra] : found) {
     out.inventory.add(Fate::left_out, "tensor", name, why_unused(name, out.architecture));
   }

@@ -35,8 +35,12 @@ std::vector<ShardPlan> Plan::shards() const {
   return list;
 }
 
-std::string Plan::id() const {
+std::string plan_id(const std::string& identity_json) {
   return sha256_hex(Json::parse(identity_json).dump());
+}
+
+std::string Plan::id() const {
+  return plan_id(identity_json);
 }
 
 std::string write_plan(const Plan& plan) {

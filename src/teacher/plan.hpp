@@ -43,6 +43,9 @@ struct Plan {
   std::string id() const;
 };
 
+/// The id of a plan with this identity.
+std::string plan_id(const std::string& identity_json);
+
 std::string write_plan(const Plan& plan);
 /// Data errors name `where`.
 Plan parse_plan(std::string_view text, const std::filesystem::path& where);

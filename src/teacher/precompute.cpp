@@ -21,6 +21,7 @@
 #include <chrono>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
@@ -266,7 +267,8 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   int signal = 0;
   const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept, then exit code 75");
   {
-    const ModelFiles files = load_model_files(teacher_path);
+    // Rank 0 has it from preparing.
+    const ModelFiles files = comm.is_root() ? std::move(prepared.teacher) : load_model_files(teacher_path);
     compare_inputs(files, Workspace::tokens_file(folder), comm);
     TeacherPass teacher(files, device, dtype == Precision::bf16 ? at::kBFloat16 : at::kFloat, plan.shape,
                         payload_options(o, plan));

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <ctime>
 #include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -77,10 +78,10 @@ void tell_roles(const Inventory& inventory, const std::string& where) {
 }
 
 /// What must be equal for a run to go on with the work of another.
-Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const ModelFiles& teacher,
+Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std::string& teacher_fingerprint,
                  const TextModel& text, const std::optional<ChatTemplate>& chat) {
   return {{"teacher_model", o.teacher},
-          {"teacher_fingerprint", teacher.fingerprint},
+          {"teacher_fingerprint", teacher_fingerprint},
           {"tokenizer_sha256", text.sha256},
           {"chat_template", chat ? Json(chat->name()) : Json()},
           {"dataset_name", o.dataset},
@@ -234,12 +235,11 @@ CacheShape shape_of(const PrecomputeOptions& o, const ModelFiles& teacher) {
 
 TeacherInputs open_teacher(const PrecomputeOptions& o) {
   const HubSnapshot at = fetch_model(o.teacher, hub_options(o, o.teacher_revision), ModelUse::all);
-  TeacherInputs inputs{at,
-                       load_model_files(at.path),
-                       load_text_model(at.path, o.compat == Compat::reference ? TokenizerRules::transformers
-                                                                              : TokenizerRules::as_written),
-                       {},
-                       {}};
+  const OpenModel opened = open_model(at.path);
+  const TokenizerRules rules =
+      o.compat == Compat::reference ? TokenizerRules::transformers : TokenizerRules::as_written;
+  TeacherInputs inputs{
+      at, load_model_files(opened), load_text_model(at.path, rules, opened.gguf.get()), {}, {}};
   inputs.parts = inputs.model.inventory;
   inputs.parts.add(inputs.text.inventory);
   inputs.parts.tell(o.teacher, o.strict && !o.inspect);
@@ -294,14 +294,18 @@ std::int64_t rows_of(const PrecomputeOptions& o, std::int64_t blocks) {
 }
 
 Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {
-  const TeacherInputs inputs = open_teacher(o);
+  TeacherInputs inputs = open_teacher(o);
   const ModelFiles& teacher = inputs.model;
-  const Json identity = identity_of(o, dtype, teacher, inputs.text, inputs.chat);
+  const Json identity = identity_of(o, dtype, teacher.fingerprint, inputs.text, inputs.chat);
+  const Json earlier = identity_of(o, dtype, teacher.first_fingerprint, inputs.text, inputs.chat);
 
-  Prepared prepared{std::make_unique<Workspace>(o.output_dir, identity.dump(), o.resume, o.overwrite),
-                    inputs.at.path.string()};
-  Workspace& workspace = *prepared.workspace;
-  if (workspace.state() != Workspace::State::fresh) return prepared;
+  auto owned =
+      std::make_unique<Workspace>(o.output_dir, identity.dump(), o.resume, o.overwrite, earlier.dump());
+  Workspace& workspace = *owned;
+  const auto hand_over = [&] {
+    return Prepared{std::move(owned), inputs.at.path.string(), std::move(inputs.model)};
+  };
+  if (workspace.state() != Workspace::State::fresh) return hand_over();
 
   const PackedDataset read = pack_dataset(o, inputs, Workspace::tokens_file(workspace.folder()));
   const PackedText& packed = read.packed;
@@ -338,7 +342,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
                 static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),
                 static_cast<long long>(plan.holdout_rows)));
   workspace.start(plan);
-  return prepared;
+  return hand_over();
 }
 
 }  // namespace anemll

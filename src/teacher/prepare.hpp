@@ -51,6 +51,7 @@ std::int64_t rows_of(const PrecomputeOptions& options, std::int64_t blocks);
 struct Prepared {
   std::unique_ptr<Workspace> workspace;
   std::string teacher_path;  ///< folder or .gguf file
+  ModelFiles teacher;        ///< opened from there, for the pass
 };
 
 /// `dtype`: the resolved one. What is left out of the inputs is told, or an error with --strict. Packs the

@@ -83,8 +83,10 @@ fs::path Workspace::cache_folder(const fs::path& folder) {
   return folder / "cache";
 }
 
-Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite)
+Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite,
+                     const std::string& earlier_identity_json)
     : output_(without_link(output)), work_(output_, kSuffix, kd_cache_work(), "--output_dir") {
+  if (!earlier_identity_json.empty()) earlier_plan_ = plan_id(earlier_identity_json);
   const bool there = work_.is_there();
   if (there) {
     look_at_folder(identity_json, resume, overwrite);
@@ -114,7 +116,7 @@ void Workspace::look_at_folder(const std::string& identity_json, bool resume, bo
   }
   if (!resume) throw_usage("an unfinished run is there", folder().string(), kChoices);
   plan_ = parse_plan(read_text(plan_file(folder())), plan_file(folder()));
-  require_same_identity(plan_.identity_json, identity_json, folder());
+  if (plan_.id() != earlier_plan_) require_same_identity(plan_.identity_json, identity_json, folder());
   const std::optional<CacheOrigin> there = origin_of(output_);
   if (there && there == cache_origin(plan_.meta_json)) {
     discard();  // killed between the rename and the clearing up
@@ -150,9 +152,7 @@ void Workspace::look_at_output(const std::string& identity_json, bool resume, bo
                 "choose another --output_dir, or add --overwrite to replace it (--resume leaves a finished "
                 "cache as it is)");
   }
-  Plan wanted;
-  wanted.identity_json = identity_json;
-  if (made->plan != wanted.id()) {
+  if (made->plan != plan_id(identity_json) && (made->plan.empty() || made->plan != earlier_plan_)) {
     throw_usage("there is nothing to resume: this is not a cache of these options", output_.string(),
                 "choose another --output_dir, or add --overwrite to replace it");
   }

@@ -19,11 +19,13 @@ class Workspace {
     complete,  ///< the output is the finished cache of this very plan
   };
 
-  /// Decides what there is to do for `output`. `identity_json` is what this run would make. Usage errors: the
-  /// output or an unfinished run is there and neither `resume` nor `overwrite` says what to do (both are
-  /// named), another process is at work, the run to resume was started otherwise.
+  /// Decides what there is to do for `output`. `identity_json` is what this run would make;
+  /// `earlier_identity_json`, if not empty, how earlier versions of the program would have named the same,
+  /// which is as good. Usage errors: the output or an unfinished run is there and neither `resume` nor
+  /// `overwrite` says what to do (both are named), another process is at work, the run to resume was started
+  /// otherwise.
   Workspace(const std::filesystem::path& output, const std::string& identity_json, bool resume,
-            bool overwrite);
+            bool overwrite, const std::string& earlier_identity_json = {});
 
   State state() const { return state_; }
   const Plan& plan() const { return plan_; }
@@ -50,6 +52,7 @@ class Workspace {
   WorkFolder work_;
   State state_ = State::fresh;
   bool replace_ = false;
+  std::string earlier_plan_;  // id of a plan with the earlier identity
   Plan plan_;
 };
 

@@ -4,7 +4,6 @@
 #include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/one_of.hpp"
-#include "anemll/formats/gguf.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>
@@ -215,10 +214,9 @@ class Reader {
 
 }  // namespace
 
-TextModel text_model_from_gguf(const std::filesystem::path& path) {
-  const GgufFile file = read_gguf(path);
+TextModel text_model_from_gguf(const GgufFile& file) {
   const Reader reader(file);
-  TextModel model{Tokenizer(reader.spec(), path.string()), reader.chat_template(), {}, reader.sha256()};
+  TextModel model{Tokenizer(reader.spec(), file.path.string()), reader.chat_template(), {}, reader.sha256()};
   model.eos_id = reader.eos_id(model.tokenizer.size());
   model.inventory = reader.inventory();
   return model;

@@ -56,12 +56,13 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
 
 }  // namespace
 
-TextModel load_text_model(const fs::path& model, TokenizerRules rules) {
+TextModel load_text_model(const fs::path& model, TokenizerRules rules, const GgufFile* opened) {
+  if (opened != nullptr) return text_model_from_gguf(*opened);
   std::error_code ignored;
   if (fs::is_directory(model, ignored)) return load_folder(model, rules);
   if (!fs::exists(model, ignored))
     throw_data("no such model", model.string(), "give a folder with tokenizer.json, or a .gguf file");
-  if (model.extension() == ".gguf" || is_gguf(model)) return text_model_from_gguf(model);
+  if (is_gguf(model)) return text_model_from_gguf(read_gguf(model));
   throw_data("neither a model folder nor a GGUF file", model.string(),
              "give a folder with tokenizer.json, or a .gguf file");
 }

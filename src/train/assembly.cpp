@@ -87,7 +87,7 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
 
 /// Files pad vocabularies differently, which is no fault: ids that the model lacks show as they are read. A
 /// number alone does not tell padding from another family, so that is said unless the tokenizer is the same.
-void tell_vocabulary(const KdCacheInfo& cache, const ModelFiles& model, const TrainOptions& options,
+void tell_vocabulary(const KdCacheInfo& cache, const OpenModel& model, const TrainOptions& options,
                      Communicator& comm) {
   const std::int64_t own = model.architecture.vocab_size;
   if (cache.vocab_size == 0 || cache.vocab_size == own || !comm.is_root()) return;
@@ -176,21 +176,22 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
 
   const std::string model_path = find_model(options.model_id, options.model_revision,
                                             options.eval_text ? ModelUse::all : ModelUse::weights, comm);
-  const Architecture model = read_architecture(model_path);
+  OpenModel opened = open_model(model_path);
+  const Architecture& model = opened.architecture;
   const std::string cache_path = open_cache(options, comm);
   run.data = open_data(run, cache_path, model);
   const KdCacheInfo& cache = run.data->info();
   leave_together(comm, "opening model and cache", "nothing was made yet: run the same command again");
-  const ModelFiles base = load_model_files(model_path);
+  const ModelFiles base = load_model_files(opened);
   on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
   compare_inputs(options, base, cache, cache_path, run.state, comm);
   check_positions(cache, model, options);
-  tell_vocabulary(cache, base, options, comm);
+  tell_vocabulary(cache, opened, options, comm);
 
   SourcePlan source = plan_source(options, model, run.state);
   run.identity = run_identity(options, base, cache, source);
   if (run.state) {
-    check_resumed_options(*run.state, options, run.resolved_json, source, run.identity);
+    check_resumed_options(*run.state, options, run.resolved_json, source, run.identity, base);
     run.resolved_json = carried_options(*run.state, run.resolved_json);
   }
   tell_plan(run, model, source);
@@ -201,7 +202,8 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   check_objective(options.kd_objective, use);  // before minutes of scale init
   Evaluator::Sources sources;
   if (options.eval_samples > 0)
-    sources = open_teacher_and_text(options, base, cache, shares_head(cache, head), comm);
+    sources = open_teacher_and_text(options, opened, base, cache, shares_head(cache, head), comm);
+  opened.gguf.reset();  // a vocabulary, of which the run needs no more
 
   Evaluator::Subject subject;
   // The model's own weights were checked when they were opened; minutes of scale init would find no mistake.

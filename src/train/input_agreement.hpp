@@ -22,9 +22,9 @@ void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm
 /// A model that the ranks load beside the student's; `what` names it in the data error. Collective.
 void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm);
 
-/// Model, cache, source and state: fingerprints and, because these look at the ends of tensors or at stated
-/// hashes only, a digest of the content. A data error on all ranks that names what differs. Collective; a
-/// rank whose files cannot be read throws alone.
+/// Model, cache, source and state: fingerprints and, because that of a cache looks at stated hashes only and
+/// that of a model not at its files, a digest of the content. A data error on all ranks that names what
+/// differs. Collective; a rank whose files cannot be read throws alone.
 void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
                     const std::filesystem::path& cache_path, const std::optional<SavedState>& state,
                     Communicator& comm);

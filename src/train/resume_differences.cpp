@@ -230,7 +230,7 @@ std::string carried_options(const SavedState& state, const std::string& resolved
 
 void check_resumed_options(const SavedState& state, const TrainOptions& options,
                            const std::string& resolved_json, const SourcePlan& source,
-                           const std::string& identity) {
+                           const std::string& identity, const ModelFiles& model) {
   const json trainer = object_of(state.trainer_json);
   const std::string folder = state.folder.string();
   if (!trainer.contains("identity"))
@@ -238,8 +238,12 @@ void check_resumed_options(const SavedState& state, const TrainOptions& options,
   const json saved_options = trainer.value("options", json::object());
   const std::vector<OptionChange> changes = option_changes(saved_options.dump(), resolved_json);
 
+  json saved_identity = trainer["identity"];
+  if (const auto named = saved_identity.find("model");
+      named != saved_identity.end() && named->is_string() && model.is(named->get<std::string>()))
+    *named = model.fingerprint;
   const std::string other_run =
-      identity_lines(trainer["identity"], object_of(identity), changes, saved_options, options);
+      identity_lines(saved_identity, object_of(identity), changes, saved_options, options);
   if (!other_run.empty()) {
     throw_usage("cannot go on with other settings than the run's own (saved -> now):" + other_run, folder,
                 "give the same flags, or start anew in another --output-dir");

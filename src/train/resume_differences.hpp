@@ -2,6 +2,7 @@
 // would make it another run. The table of options here is complete; a test holds it against the program's.
 #pragma once
 
+#include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/train/saved_state.hpp"
 #include "src/train/source_plan.hpp"
@@ -35,10 +36,11 @@ std::vector<OptionChange> option_changes(const std::string& saved_json, const st
 
 /// Holds the options of a run that goes on against the saved one's: refuses what was given without effect
 /// (usage error with both values), logs everything else that differs, and refuses another identity (usage
-/// error with a table). `source`: of the state; `identity`: run_identity of the run that goes on.
+/// error with a table). `source`: of the state; `identity`: run_identity of the run that goes on; `model`:
+/// its model, which a state of earlier versions names by their rule.
 void check_resumed_options(const SavedState& state, const TrainOptions& options,
                            const std::string& resolved_json, const SourcePlan& source,
-                           const std::string& identity);
+                           const std::string& identity, const ModelFiles& model);
 
 /// The options to save with later states: what only the start reads stays as it was then.
 std::string carried_options(const SavedState& state, const std::string& resolved_json);

@@ -34,10 +34,10 @@ void Run::restore(const SavedState& saved) {
   elapsed_before_s_ = numbers_.elapsed_s;
   log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(),
                 static_cast<long long>(numbers_.step), static_cast<long long>(run_.options.max_steps)));
-  if (run_.evaluator && !run_.evaluator->text_digest().empty() &&
-      run_.evaluator->text_digest() != numbers_.text_digest) {
-    numbers_.text_digest = run_.evaluator->text_digest();  // another text than at the start, or none then
-    numbers_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+  if (run_.evaluator && !run_.evaluator->text_digest().empty()) {
+    if (!run_.evaluator->is_text(numbers_.text_digest))  // another text than at the start, or none then
+      numbers_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+    numbers_.text_digest = run_.evaluator->text_digest();
   }
 }
 

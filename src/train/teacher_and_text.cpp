@@ -19,12 +19,12 @@ namespace anemll {
 namespace {
 
 /// Token ids of --eval-text by the model's tokenizer; rank 0 reads and all get them.
-std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const ModelFiles& base,
+std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const OpenModel& base,
                                         Communicator& comm) {
   const std::string& file = *options.eval_text;
   std::string bytes;
   on_root(comm, [&] {
-    const TextModel text = load_text_model(base.folder);
+    const TextModel text = load_text_model(base.path, TokenizerRules::as_written, base.gguf.get());
     text.inventory.tell(options.model_id, options.strict);
     std::vector<std::int32_t> ids;
     try {
@@ -42,11 +42,10 @@ std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const Model
 }
 
 /// Nothing where the model has no tokenizer that can be read. GGUF files have theirs within.
-std::optional<TextModel> find_text_model(const ModelFiles& model) {
-  const bool folder = std::filesystem::is_directory(model.folder);
-  if (folder && !std::filesystem::exists(model.folder / "tokenizer.json")) return std::nullopt;
+std::optional<TextModel> find_text_model(const OpenModel& model) {
+  if (!model.gguf && !std::filesystem::exists(model.path / "tokenizer.json")) return std::nullopt;
   try {
-    return load_text_model(model.folder);
+    return load_text_model(model.path, TokenizerRules::as_written, model.gguf.get());
   } catch (const Error& e) {
     log_warning(std::string("tokenizers are not compared: ") + e.what());
     return std::nullopt;
@@ -73,15 +72,15 @@ void check_ids(const std::vector<std::int32_t>& ids, const ModelFiles& model, co
   }
 }
 
-std::string positions_of(const ModelFiles& model) {
-  return "the " + std::to_string(model.architecture.max_positions) + " positions of " + model.folder.string();
+std::string positions_of(const OpenModel& model) {
+  return "the " + std::to_string(model.architecture.max_positions) + " positions of " + model.path.string();
 }
 
-bool too_long(std::int64_t tokens, const ModelFiles& model) {
+bool too_long(std::int64_t tokens, const OpenModel& model) {
   return model.architecture.max_positions > 0 && tokens > model.architecture.max_positions;
 }
 
-void check_text(const TrainOptions& options, const ModelFiles& model) {
+void check_text(const TrainOptions& options, const OpenModel& model) {
   if (!too_long(options.eval_ctx, model)) return;
   throw_usage("chunks of " + std::to_string(options.eval_ctx) + " tokens exceed " + positions_of(model),
               "--eval-ctx", "choose fewer");
@@ -89,11 +88,11 @@ void check_text(const TrainOptions& options, const ModelFiles& model) {
 
 /// Vocabularies are padded differently: of models with another number of ids, each id that both have must be
 /// the same token, as far as both have a tokenizer.
-void check_vocabulary(const ModelFiles& teacher, const ModelFiles& base, Communicator& comm) {
+void check_vocabulary(const OpenModel& teacher, const OpenModel& base, Communicator& comm) {
   const std::int64_t theirs = teacher.architecture.vocab_size, own = base.architecture.vocab_size;
   if (theirs == own) return;
   on_root(comm, [&] {
-    log_warning(teacher.folder.string() + " has " + std::to_string(theirs) + " ids, the student " +
+    log_warning(teacher.path.string() + " has " + std::to_string(theirs) + " ids, the student " +
                 std::to_string(own) + ": evaluations compare them over those that both have");
     const std::optional<TextModel> of_teacher = find_text_model(teacher), of_base = find_text_model(base);
     if (!of_teacher || !of_base || of_teacher->sha256 == of_base->sha256) return;
@@ -105,13 +104,13 @@ void check_vocabulary(const ModelFiles& teacher, const ModelFiles& base, Communi
       if (in_a.empty() || in_b.empty() || in_a == in_b) continue;
       throw_data("the id " + std::to_string(id) + " is '" + in_a + "' for the teacher and '" + in_b +
                      "' for the student",
-                 teacher.folder.string(),
+                 teacher.path.string(),
                  "they belong to different models; give a teacher of the same family as --teacher-model");
     }
   });
 }
 
-void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCacheInfo& cache,
+void check_teacher(const OpenModel& teacher, const OpenModel& base, const KdCacheInfo& cache,
                    Communicator& comm) {
   check_vocabulary(teacher, base, comm);
   if (too_long(cache.length, teacher)) {
@@ -126,7 +125,7 @@ void check_teacher(const ModelFiles& teacher, const ModelFiles& base, const KdCa
 bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const KdCacheInfo& cache,
                  Communicator& comm) {
   const CacheOrigin made_by = cache_origin(cache.meta_json).value_or(CacheOrigin{});
-  if (made_by.teacher_fingerprint.empty() || made_by.teacher_fingerprint == teacher.fingerprint) return true;
+  if (made_by.teacher_fingerprint.empty() || teacher.is(made_by.teacher_fingerprint)) return true;
   if (comm.is_root()) {
     const std::string other = options.cache_dir + " was made by another teacher (" + made_by.teacher_model +
                               ", or it has changed) than ";
@@ -145,7 +144,7 @@ bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const K
 
 }  // namespace
 
-std::string tokenizer_sha256(const ModelFiles& model) {
+std::string tokenizer_sha256(const OpenModel& model) {
   const std::optional<TextModel> text = find_text_model(model);
   return text ? text->sha256 : std::string();
 }
@@ -154,29 +153,32 @@ Evaluator::Protocol evaluation_protocol(const TrainOptions& options) {
   return {options.eval_samples, options.temperature, options.cache_dir};
 }
 
-Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const ModelFiles& base,
-                                         const KdCacheInfo& cache, bool cache_shares_head,
-                                         Communicator& comm) {
+Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const OpenModel& opened,
+                                         const ModelFiles& base, const KdCacheInfo& cache,
+                                         bool cache_shares_head, Communicator& comm) {
   Evaluator::Sources sources;
   sources.base_fingerprint = base.fingerprint;
   sources.cache_hidden = cache_shares_head && !options.teacher_model;
   if (!options.teacher_model && !options.eval_text) return sources;
 
-  if (options.eval_text) check_text(options, base);
+  if (options.eval_text) check_text(options, opened);
   if (options.teacher_model) {
-    sources.teacher = load_model_files(
-        find_model(*options.teacher_model, options.teacher_revision, ModelUse::weights, comm));
+    const std::string path =
+        find_model(*options.teacher_model, options.teacher_revision, ModelUse::weights, comm);
+    const bool same = path == opened.path;  // is open and in memory
+    const OpenModel teacher = same ? opened : open_model(path);
+    sources.teacher = same ? base : load_model_files(teacher);
     compare_model("teacher", *sources.teacher, comm);
     on_root(comm, [&] { sources.teacher->inventory.tell(*options.teacher_model, options.strict); });
-    check_teacher(*sources.teacher, base, cache, comm);
-    if (options.eval_text) check_text(options, *sources.teacher);
+    check_teacher(teacher, opened, cache, comm);
+    if (options.eval_text) check_text(options, teacher);
   } else {
     sources.teacher = base;
   }
   sources.teacher_rows = scores_rows(options, *sources.teacher, cache, comm);
   if (options.eval_text) {
     const TextProtocol protocol{options.eval_ctx, options.eval_chunks};
-    const std::vector<std::int32_t> ids = read_text_ids(options, base, comm);
+    const std::vector<std::int32_t> ids = read_text_ids(options, opened, comm);
     check_ids(ids, base, *options.eval_text);
     check_ids(ids, *sources.teacher, *options.eval_text);
     sources.text.emplace(ids, protocol, *options.eval_text);

@@ -13,15 +13,15 @@
 namespace anemll {
 
 /// Of the model's tokenizer; empty where it has none that can be read.
-std::string tokenizer_sha256(const ModelFiles& model);
+std::string tokenizer_sha256(const OpenModel& model);
 
 /// Which rows an evaluation scores, and how.
 Evaluator::Protocol evaluation_protocol(const TrainOptions& options);
 
-/// `base`: the student's model. `cache_shares_head`: the cache has hidden states of its head. Collective;
-/// rank 0 downloads and warns. Data and usage errors name what does not fit.
-Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const ModelFiles& base,
-                                         const KdCacheInfo& cache, bool cache_shares_head,
-                                         Communicator& comm);
+/// `opened`, `base`: the student's model. `cache_shares_head`: the cache has hidden states of its head.
+/// Collective; rank 0 downloads and warns. Data and usage errors name what does not fit.
+Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const OpenModel& opened,
+                                         const ModelFiles& base, const KdCacheInfo& cache,
+                                         bool cache_shares_head, Communicator& comm);
 
 }  // namespace anemll

@@ -55,14 +55,9 @@ struct Architecture {
 };
 
 /// `model`: a model folder, whose config.json is read in the old key names (rope_theta, torch_dtype) and the
-/// new (rope_parameters, dtype), or a .gguf file. Data errors name file, key and remedy; unknown families are
-/// refused by name with the list of known ones.
+/// new (rope_parameters, dtype), or a .gguf file, opened for this alone (open_model). Data errors as there.
 Architecture read_architecture(const std::filesystem::path& model,
                                std::span<const Family> families = known_families());
-
-/// The text of a model folder's config.json; for a .gguf file the one that its metadata amounts to.
-std::string model_config_json(const std::filesystem::path& model,
-                              std::span<const Family> families = known_families());
 
 /// One linear of the body, in module-definition order (per layer q, k, v, o, gate, up, down).
 struct LinearSpec {

@@ -17,6 +17,8 @@
 
 namespace anemll {
 
+struct GgufFile;
+
 /// How text is cut into pieces before merging.
 enum class SplitPattern {
   qwen2,        ///< the Qwen2 and Qwen3 pattern
@@ -95,8 +97,10 @@ enum class TokenizerRules {
 
 /// `model`: a model folder (tokenizer.json, and what tokenizer_config.json, added_tokens.json,
 /// special_tokens_map.json and the template files say) or a .gguf file. Data errors name the file and the
-/// remedy; so do files that contradict each other over a token.
+/// remedy; so do files that contradict each other over a token. `opened`: the .gguf file where somebody has
+/// parsed it already; it is not opened again then.
 TextModel load_text_model(const std::filesystem::path& model,
-                          TokenizerRules rules = TokenizerRules::as_written);
+                          TokenizerRules rules = TokenizerRules::as_written,
+                          const GgufFile* opened = nullptr);
 
 }  // namespace anemll

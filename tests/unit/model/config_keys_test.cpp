@@ -14,8 +14,7 @@ namespace {
 std::string told(const Keys& changes, const Keys& base = llama_keys()) {
   const TempDir folder;
   write_config(folder.path(), base, changes);
-  Inventory inventory;
-  read_architecture(folder.path(), inventory);
+  const Inventory inventory = open_model(folder.path()).inventory;
   std::string all;
   for (const std::string& line : inventory.left_out_lines()) all += line + '\n';
   return all;

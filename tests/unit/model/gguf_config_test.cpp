@@ -96,8 +96,7 @@ BOOST_AUTO_TEST_CASE(every_gguf_key_has_a_fate) {
     writer.plain("token_embd.weight", HostTensor::zeros(DType::f32, {50, 64}));
     change(writer);
     writer.write(folder / "m.gguf");
-    Inventory inventory;
-    read_architecture(folder / "m.gguf", inventory);
+    const Inventory inventory = open_model(folder / "m.gguf").inventory;
     std::string all;
     for (const std::string& line : inventory.left_out_lines()) all += line + '\n';
     return all;

@@ -85,6 +85,7 @@ void check_same_model(const ModelFiles& folder, const ModelFiles& gguf) {
     BOOST_CHECK_MESSAGE(std::memcmp(other->data, tensor.data, tensor.bytes()) == 0, name);
   }
   BOOST_CHECK_EQUAL(head_sha256(folder), head_sha256(gguf));
+  BOOST_CHECK_EQUAL(folder.fingerprint, gguf.fingerprint);
   BOOST_CHECK(at::equal(logits(folder), logits(gguf)));
 }
 
@@ -283,11 +284,11 @@ BOOST_AUTO_TEST_CASE(the_rendered_config_reads_as_a_folder) {
   put_architecture(writer, llama.architecture).u32("tokenizer.ggml.eos_token_id", 2);
   put_tensors(writer, llama.architecture, llama.tensors).write(folder / "m.gguf");
   const TempDir copy;
-  const std::string text = model_config_json(folder / "m.gguf");
+  const std::string text = open_model(folder / "m.gguf").config;
   BOOST_CHECK(text.find("\"eos_token_id\": 2") != std::string::npos);
   write_file(copy / "config.json", text);
   check_same_architecture(read_architecture(copy.path()), llama.architecture);
-  BOOST_CHECK_EQUAL(model_config_json(copy.path()), text);
+  BOOST_CHECK_EQUAL(open_model(copy.path()).config, text);
 }
 
 BOOST_AUTO_TEST_CASE(gguf_models_that_compute_something_else_are_refused) {

@@ -48,7 +48,6 @@ BOOST_AUTO_TEST_CASE(a_single_file_with_a_tied_head) {
   const HostTensor* embedding = files.tensors.find("model.embed_tokens.weight");
   BOOST_REQUIRE(head != nullptr && embedding != nullptr);
   BOOST_CHECK_EQUAL(head->data, embedding->data);
-  BOOST_CHECK_EQUAL(files.fingerprint.size(), 64U);
   BOOST_CHECK_EQUAL(files.fingerprint, load_model_files(golden("nano")).fingerprint);
 }
 

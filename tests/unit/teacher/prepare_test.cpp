@@ -4,6 +4,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/signals.hpp"
+#include "tests/support/gguf_model.hpp"
+#include "tests/support/gguf_tokenizer.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <csignal>
@@ -94,6 +96,61 @@ BOOST_AUTO_TEST_CASE(the_order_of_payloads_makes_no_other_cache) {
   options.payloads = {Payload::topk, Payload::hidden, Payload::lse};
   options.resume = true;
   BOOST_TEST((prepare_precompute(options, "fp32", 1).workspace->state() == Workspace::State::resumed));
+}
+
+// What the pass over the text needs of a teacher is there when the preparations end.
+BOOST_AUTO_TEST_CASE(a_gguf_teacher_is_handed_on) {
+  const test::TempDir temp;
+  const ModelFiles nano = load_model_files(test::golden("nano"));
+  test::GgufWriter writer;
+  test::put_architecture(writer, nano.architecture);
+  test::put_tokenizer(writer, test::golden("nano"), "<|im_end|>");
+  test::put_tensors(writer, nano.architecture, nano.tensors).write(temp / "nano.gguf");
+  PrecomputeOptions options = nano_options(temp / "gguf");
+  options.teacher = (temp / "nano.gguf").string();
+  const Prepared prepared = prepare_precompute(options, "fp32", 1);
+  BOOST_TEST(prepared.teacher_path == options.teacher);
+  BOOST_TEST(prepared.teacher.fingerprint == nano.fingerprint);
+  BOOST_TEST(prepared.teacher.tensors.size() == nano.tensors.size());
+
+  // The folder's tokenizer packs the same text into the same rows, and the folder is the same teacher.
+  const Prepared of_folder = prepare_precompute(nano_options(temp / "folder"), "fp32", 1);
+  const Plan &a = prepared.workspace->plan(), &b = of_folder.workspace->plan();
+  BOOST_TEST(a.tokens_sha256 == b.tokens_sha256);
+  const auto teacher_of = [](const Plan& plan) {
+    return nlohmann::json::parse(plan.identity_json)["teacher_fingerprint"].get<std::string>();
+  };
+  BOOST_TEST(teacher_of(a) == teacher_of(b));
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_of_an_earlier_version_goes_on) {
+  const test::TempDir temp;
+  PrecomputeOptions options = nano_options(temp / "c");
+  const ModelFiles nano = load_model_files(test::golden("nano"));
+  (void)prepare_precompute(options, "fp32", 1);
+  options.resume = true;
+  const std::filesystem::path file = Workspace::plan_file(Workspace::folder_of(options.output_dir));
+  const std::string plan = read_text(file);
+  const auto with_fingerprint = [&](const std::string& text) {
+    std::string changed = plan;
+    for (std::size_t at = 0; (at = changed.find(nano.fingerprint, at)) != std::string::npos;
+         at += text.size())
+      changed.replace(at, nano.fingerprint.size(), text);
+    BOOST_REQUIRE(changed != plan);
+    write_file(file, changed);
+  };
+  with_fingerprint(nano.first_fingerprint);
+  {
+    const Prepared resumed = prepare_precompute(options, "fp32", 1);
+    BOOST_TEST((resumed.workspace->state() == Workspace::State::resumed));
+    // Its micro-batches and its cache carry the id that they began with.
+    BOOST_TEST(resumed.workspace->plan().identity_json.find(nano.first_fingerprint) != std::string::npos);
+  }
+  with_fingerprint(std::string(64, 'a'));
+  BOOST_CHECK_EXCEPTION(prepare_precompute(options, "fp32", 1), Error, [](const Error& e) {
+    return e.code() == ExitCode::usage &&
+           std::string(e.what()).find("teacher_fingerprint was \"aaaa") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -86,6 +86,22 @@ BOOST_AUTO_TEST_CASE(from_nothing_to_complete) {
   BOOST_TEST(other.find("nothing to resume") != std::string::npos, other);
 }
 
+// The same run, as an earlier version of the program named it.
+BOOST_AUTO_TEST_CASE(an_earlier_name_of_the_run_is_as_good) {
+  const test::TempDir temp;
+  const fs::path out = temp / "cache";
+  const std::string now = R"({"seed":"2:1"})";
+  plan_work(out);
+  const std::string refused = error_of([&] { Workspace(out, now, true, false); });
+  BOOST_TEST(refused.find("seed was 1, is \"2:1\"") != std::string::npos, refused);
+  BOOST_TEST((Workspace(out, now, true, false, kIdentity).state() == State::resumed));
+  BOOST_TEST(names_both(error_of([&] { Workspace(out, now, false, false, kIdentity); })));
+  finish_work(out, true);
+  BOOST_TEST((Workspace(out, now, true, false, kIdentity).state() == State::complete));
+  const std::string other = error_of([&] { Workspace(out, now, true, false, R"({"seed":3})"); });
+  BOOST_TEST(other.find("nothing to resume") != std::string::npos, other);
+}
+
 BOOST_AUTO_TEST_CASE(foreign_folders_are_left_alone) {
   const test::TempDir temp;
   write_file(temp / "notes.txt", "mine");

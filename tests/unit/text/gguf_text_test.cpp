@@ -161,6 +161,15 @@ BOOST_AUTO_TEST_CASE(gguf_tokenizers_with_faults_are_refused) {
   refused(Parts().writer().text("tokenizer.chat_template", "\xff"), "chat_template", "not UTF-8");
 }
 
+BOOST_AUTO_TEST_CASE(a_gguf_that_is_open_is_not_opened_again) {
+  const TempDir folder;
+  Parts().writer().write(folder / "m.gguf");
+  const GgufFile opened = read_gguf(folder / "m.gguf");
+  std::filesystem::remove(folder / "m.gguf");
+  const TextModel model = load_text_model(folder / "m.gguf", TokenizerRules::as_written, &opened);
+  BOOST_TEST(model.sha256 == load(Parts().writer()).sha256);
+}
+
 BOOST_AUTO_TEST_CASE(smollm2_gguf_text_equals_its_folder, *needs_models({"smollm2.gguf", "smollm2"})) {
   const std::filesystem::path models = test_models();
   const TextModel gguf = load_text_model(models / "smollm2.gguf");

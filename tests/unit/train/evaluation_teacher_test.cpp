@@ -158,6 +158,12 @@ BOOST_AUTO_TEST_CASE(the_base_model_speaks_for_rows_only_where_it_made_them) {
   BOOST_TEST(own.warnings == 0u);
   BOOST_TEST((own.kl("train") > 0 && own.kl("holdout") > 0 && own.kl("text") > 0));
 
+  // As earlier versions name the teacher.
+  const Evaluated earlier = with_text(
+      s.options("earlier", {.rows = 8, .hidden = false, .teacher = test::nano_files().first_fingerprint}));
+  BOOST_TEST(earlier.warnings == 0u);
+  BOOST_TEST(near(earlier.kl("train"), own.kl("train"), kSame));
+
   const Evaluated unsaid = with_text(s.options("unsaid", {.rows = 8, .hidden = false}));
   BOOST_TEST(unsaid.warnings == 0u);
   BOOST_TEST(near(unsaid.kl("train"), own.kl("train"), kSame));

@@ -236,6 +236,28 @@ BOOST_AUTO_TEST_CASE(what_is_trained_is_known_beforehand) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_state_of_an_earlier_version_goes_on_with_its_model) {
+  const ModelFiles model = load_model_files(test::golden("nano"));
+  const auto check = [&](const std::string& saved) {
+    StateStore::Loaded state;
+    state.folder = "out/state/step_00000004";
+    state.trainer_json = nlohmann::json{{"identity", {{"model", saved}, {"seed", 1}}},
+                                        {"options", {{"model-id", "the/model"}}}}
+                             .dump();
+    const std::string identity = nlohmann::json{{"model", model.fingerprint}, {"seed", 1}}.dump();
+    check_resumed_options(state, quiet(), "{}", {}, identity, model);
+  };
+  BOOST_CHECK_NO_THROW(check(model.fingerprint));
+  BOOST_CHECK_NO_THROW(check(model.first_fingerprint));
+  for (const std::string& other : {std::string(64, 'a'), "2:" + std::string(64, 'a')}) {
+    BOOST_CHECK_EXCEPTION(check(other), Error, [&](const Error& e) {
+      const std::string text = e.what();
+      return e.code() == ExitCode::usage && text.find("the/model") != std::string::npos &&
+             text.find("content " + other.substr(0, 12)) != std::string::npos;
+    });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(rows_that_teach_nothing_leave_the_batch) {
   KdBatch b;
   b.rows = 4;
