@@ -220,6 +220,28 @@ BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
     expect_refused(jinja);
 }
 
+// Qwen2.5 has the turns of ChatML and the tools of Qwen3, but a default system line of its own: no known
+// format renders it, so the user chooses.
+BOOST_AUTO_TEST_CASE(qwen2_5_is_taken_for_no_other_format) {
+  const std::string line = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+  const std::string system =
+      "{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + "
+      "'<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\n" +
+      line + "<|im_end|>\\n' }}{%- endif %}";
+  const std::string turns =
+      "{%- for message in messages %}{%- if (message.role == 'user') or (message.role == 'system' and not "
+      "loop.first) or (message.role == 'assistant' and not message.tool_calls) %}{{- '<|im_start|>' + "
+      "message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}{%- endif %}{%- endfor %}"
+      "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
+  const std::string tools = "{%- if tools %}{{- '<|im_start|>system\\n" + line + "' }}{%- else %}" + system +
+                            "{%- endif %}" + turns;
+  expect_refused(system + turns);
+  expect_refused(tools);
+  expect_refused(replaced(tools, line, "You are a helpful assistant."));  // Qwen2's
+  expect_refused(
+      replaced(kSmol, "You are a helpful AI assistant named SmolLM, trained by Hugging Face", line));
+}
+
 BOOST_AUTO_TEST_CASE(both_published_versions_of_qwen3) {
   // Of the files in the models' repositories.
   BOOST_TEST(sha256_hex(published_qwen3()) ==
