@@ -1,10 +1,10 @@
 // See agreement.hpp. What travels is text: JSON made here and read here.
-#include "anemll/comm/agreement.hpp"
+#include "src/comm/agreement.hpp"
 
-#include "anemll/core/build_info.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/tool.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/tool.hpp"
 
 #include <algorithm>
 #include <map>

@@ -1,6 +1,6 @@
 // Cuts the gradient buffer into buckets from its end and starts their sums in that order. Owns the
 // bookkeeping only: memory is the caller's, the sums are the communicator's.
-#include "anemll/comm/bucket_reducer.hpp"
+#include "src/comm/bucket_reducer.hpp"
 
 #include <stdexcept>
 #include <string>

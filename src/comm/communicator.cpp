@@ -3,8 +3,8 @@
 #include "anemll/comm/communicator.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/signals.hpp"
-#include "anemll/core/tool.hpp"
+#include "src/core/signals.hpp"
+#include "src/core/tool.hpp"
 
 #include <algorithm>
 #include <array>

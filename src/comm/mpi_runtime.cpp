@@ -3,10 +3,10 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
-#include "anemll/core/tool.hpp"
 #include "src/comm/internal/mpi_check.hpp"
 #include "src/comm/internal/mpi_communicator.hpp"
+#include "src/core/signals.hpp"
+#include "src/core/tool.hpp"
 
 #include <cstdio>
 #include <cstdlib>

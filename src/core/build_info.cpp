@@ -1,5 +1,5 @@
 // Text and JSON of the build facts; the facts come from cmake/build_info.cpp.in.
-#include "anemll/core/build_info.hpp"
+#include "src/core/build_info.hpp"
 
 #include <nlohmann/json.hpp>
 

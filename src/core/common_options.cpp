@@ -1,4 +1,4 @@
-#include "anemll/core/common_options.hpp"
+#include "src/core/common_options.hpp"
 
 namespace anemll {
 

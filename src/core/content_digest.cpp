@@ -1,9 +1,9 @@
 // See content_digest.hpp. Reads by plain pread, so that pages of files that others map are not touched.
-#include "anemll/core/content_digest.hpp"
+#include "src/core/content_digest.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -2,7 +2,7 @@
 #include "anemll/core/file.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cerrno>

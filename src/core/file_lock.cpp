@@ -1,7 +1,7 @@
 // flock, which belongs to the open file: it also keeps two objects of one process apart.
-#include "anemll/core/file_lock.hpp"
+#include "src/core/file_lock.hpp"
 
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <cerrno>
 #include <utility>

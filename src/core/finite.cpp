@@ -1,4 +1,4 @@
-#include "anemll/core/finite.hpp"
+#include "src/core/finite.hpp"
 
 #include "anemll/core/error.hpp"
 

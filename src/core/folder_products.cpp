@@ -2,7 +2,7 @@
 // program adds a table here and a name in the others where its files would mix with theirs.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/output_folder.hpp"
+#include "src/core/output_folder.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,8 +1,8 @@
 // SHA-256 by OpenSSL's EVP interface.
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <cerrno>
 #include <cstring>

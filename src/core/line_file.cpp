@@ -1,8 +1,8 @@
 // The file under both metric logs: appended line by line, cut only as a whole.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/metrics_log.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/metrics_log.hpp"
+#include "src/core/system_error.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -1,7 +1,7 @@
 // Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
 #include "src/core/internal/logger.hpp"
 
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,5 +1,5 @@
 // Rows of training_log.csv and lines of metrics.jsonl: their text.
-#include "anemll/core/metrics_log.hpp"
+#include "src/core/metrics_log.hpp"
 
 #include "anemll/core/error.hpp"
 

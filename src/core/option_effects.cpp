@@ -1,5 +1,5 @@
 // The words about options without effect.
-#include "anemll/core/option_effects.hpp"
+#include "src/core/option_effects.hpp"
 
 #include "anemll/core/log.hpp"
 

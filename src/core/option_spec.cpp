@@ -2,8 +2,8 @@
 #include "src/core/internal/option_spec.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/printable.hpp"
 #include "src/core/internal/value_text.hpp"
+#include "src/core/printable.hpp"
 
 #include <algorithm>
 #include <charconv>

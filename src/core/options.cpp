@@ -2,8 +2,8 @@
 // in option_sources.cpp, the meaning of values in option_spec.cpp, the printed texts in option_text.cpp.
 #include "anemll/core/options.hpp"
 
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/build_info.hpp"
 #include "src/core/internal/environment.hpp"
 #include "src/core/internal/option_sources.hpp"
 #include "src/core/internal/option_spec.hpp"

@@ -1,11 +1,11 @@
 // See output_folder.hpp. A move is made in a folder earlier-<n>.moving, which gets its name when all is in
 // it: the new run writes nothing before, so whatever results lie beside such a folder belong into it.
-#include "anemll/core/output_folder.hpp"
+#include "src/core/output_folder.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The only file with operating-system and processor conditionals.
-#include "anemll/core/platform.hpp"
+#include "src/core/platform.hpp"
 
 #include "src/core/internal/cgroup.hpp"
 

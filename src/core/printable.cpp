@@ -1,4 +1,4 @@
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 
 #include <cstdio>
 

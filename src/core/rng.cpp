@@ -1,5 +1,5 @@
 // The numbers that need more than one word or a branch.
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // The process-wide flag that a signal handler needs (the one mutable global of the library), and the thread
 // that says that a signal was heard.
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 
 #include "src/core/internal/logger.hpp"
 

@@ -1,5 +1,5 @@
 // The table behind system_error.hpp.
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include "anemll/core/error.hpp"
 

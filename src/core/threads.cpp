@@ -1,5 +1,5 @@
 // See threads.hpp.
-#include "anemll/core/threads.hpp"
+#include "src/core/threads.hpp"
 
 #include "anemll/core/log.hpp"
 

@@ -1,10 +1,10 @@
 // Exceptions to text and exit codes.
-#include "anemll/core/tool.hpp"
+#include "src/core/tool.hpp"
 
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/build_info.hpp"
 #include "src/core/internal/logger.hpp"
+#include "src/core/system_error.hpp"
 
 #include <cstdio>
 #include <cstring>

@@ -2,7 +2,7 @@
 #include "src/core/internal/value_text.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,11 +1,11 @@
 // See work_folder.hpp. The lock ends with its process, however that ends: a marked folder without a living
 // owner is a killed one's. Removal takes the mark last, so that a folder half removed is still known as ours.
-#include "anemll/core/work_folder.hpp"
+#include "src/core/work_folder.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <array>
 #include <fstream>

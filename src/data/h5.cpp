@@ -2,8 +2,8 @@
 #include "src/data/h5.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/system_error.hpp"
-#include "src/data/h5_calls.hpp"
+#include "src/core/system_error.hpp"
+#include "src/data/internal/h5_calls.hpp"
 
 #include <algorithm>
 #include <limits>

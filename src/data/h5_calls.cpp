@@ -1,7 +1,7 @@
-#include "src/data/h5_calls.hpp"
+#include "src/data/internal/h5_calls.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include <string_view>
 

@@ -1,6 +1,6 @@
 // Element types of the schema as HDF5 sees them.
 #include "anemll/core/error.hpp"
-#include "src/data/h5_calls.hpp"
+#include "src/data/internal/h5_calls.hpp"
 
 namespace anemll::h5 {
 namespace {

@@ -1,8 +1,8 @@
 // What a path given as a cache is. Looks at names and first bytes only.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/system_error.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/core/system_error.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/torch_shards.hpp"
 

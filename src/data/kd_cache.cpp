@@ -5,7 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 #include "src/data/row_checks.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/shard_file.hpp"

@@ -9,7 +9,7 @@
 #include "anemll/data/order.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 
 #include <algorithm>
 #include <bit>

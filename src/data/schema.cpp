@@ -2,8 +2,8 @@
 #include "src/data/schema.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/tensor.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <cmath>

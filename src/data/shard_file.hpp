@@ -2,7 +2,7 @@
 // and attributes that describe them. Writing hashes what passes; reading validates everything but content.
 #pragma once
 
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "src/data/h5.hpp"
 #include "src/data/schema.hpp"
 

@@ -3,8 +3,8 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/output_folder.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/core/system_error.hpp"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 // beside it, and takes its name in one rename. Owns what may be overwritten.
 #pragma once
 
-#include "anemll/core/work_folder.hpp"
+#include "src/core/work_folder.hpp"
 
 #include <filesystem>
 

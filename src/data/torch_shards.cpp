@@ -3,10 +3,10 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <utility>

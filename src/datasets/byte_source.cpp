@@ -2,7 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 #include "src/datasets/internal/data_files.hpp"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 #include "src/datasets/internal/card.hpp"
 #include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/glob.hpp"

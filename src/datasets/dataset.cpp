@@ -3,8 +3,8 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/rng.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/rng.hpp"
+#include "src/core/signals.hpp"
 #include "src/datasets/internal/data_files.hpp"
 #include "src/datasets/internal/dataset_files.hpp"
 #include "src/datasets/internal/dataset_format.hpp"

@@ -1,7 +1,7 @@
 #include "src/distill/batch_tensors.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 #include "src/data/row_checks.hpp"
 
 #include <algorithm>

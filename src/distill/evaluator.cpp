@@ -1,8 +1,8 @@
 #include "src/distill/evaluator.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/hash.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/sample_scores.hpp"
 

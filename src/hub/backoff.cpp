@@ -1,7 +1,7 @@
 #include "src/hub/internal/backoff.hpp"
 
 #include "anemll/core/log.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include "src/hub/internal/blob_hash.hpp"
 
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/download.hpp"
 #include "src/hub/internal/hub_client.hpp"

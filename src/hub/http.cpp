@@ -1,10 +1,10 @@
 // The file that knows libcurl.
 #include "src/hub/internal/http.hpp"
 
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/signals.hpp"
 
 #include <algorithm>
 #include <array>

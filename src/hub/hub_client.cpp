@@ -2,7 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 #include "src/hub/internal/backoff.hpp"
 #include "src/hub/internal/names.hpp"
 

@@ -1,4 +1,4 @@
-#include "anemll/hub/hub_options.hpp"
+#include "src/hub/hub_options.hpp"
 
 namespace anemll {
 namespace {

@@ -1,6 +1,6 @@
 #include "src/hub/internal/names.hpp"
 
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,6 @@
 // See recorded_id.hpp. Files of older versions and of other tools hold paths relative to where they were
 // started, which mostly is a folder around the run's.
-#include "anemll/hub/recorded_id.hpp"
+#include "src/hub/recorded_id.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/hub/hub.hpp"

@@ -3,8 +3,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/rng.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/rng.hpp"
+#include "src/core/system_error.hpp"
 #include "src/hub/internal/names.hpp"
 
 #include <algorithm>

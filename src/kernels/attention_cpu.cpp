@@ -3,7 +3,7 @@
 // log-sums. Matrix products run through one register-tiled kernel that skips what lies above the diagonal.
 // For the short sequences of distillation this beats the general operator by far: its products are too small
 // for a library.
-#include "src/kernels/attention_cpu.hpp"
+#include "src/kernels/internal/attention_cpu.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -2,11 +2,11 @@
 // the CPU's kernels: what each operation keeps for backward, and how its rows are split over threads.
 #include "src/kernels/functions.hpp"
 
-#include "src/kernels/attention_cpu.hpp"
 #include "src/kernels/dispatch.hpp"
-#include "src/kernels/generic.hpp"
+#include "src/kernels/internal/attention_cpu.hpp"
+#include "src/kernels/internal/generic.hpp"
+#include "src/kernels/internal/rows_cpu.hpp"
 #include "src/kernels/parallel.hpp"
-#include "src/kernels/rows_cpu.hpp"
 
 #include <algorithm>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "src/kernels/generic.hpp"
+#include "src/kernels/internal/generic.hpp"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>

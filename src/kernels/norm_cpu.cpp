@@ -1,6 +1,6 @@
 // RMSNorm rows on the CPU, forward and backward, with the residual add fused in. One pass to add and to sum
 // squares, one to scale; backward one pass for the row's dot product, one for the gradient.
-#include "src/kernels/rows_cpu.hpp"
+#include "src/kernels/internal/rows_cpu.hpp"
 
 #include <cmath>
 

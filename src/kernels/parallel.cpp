@@ -2,7 +2,7 @@
 // OpenMP; see parallel.hpp.
 #include "src/kernels/parallel.hpp"
 
-#include "src/kernels/piece_pool.hpp"
+#include "src/kernels/internal/piece_pool.hpp"
 
 #include <algorithm>
 #include <atomic>

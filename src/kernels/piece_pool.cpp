@@ -1,5 +1,5 @@
 // How the pool's threads start, take pieces and wait; see piece_pool.hpp.
-#include "src/kernels/piece_pool.hpp"
+#include "src/kernels/internal/piece_pool.hpp"
 
 #include <algorithm>
 #include <atomic>

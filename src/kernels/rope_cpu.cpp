@@ -1,6 +1,6 @@
 // Per-head RMSNorm and rotary embedding in one pass over q or k. The norm's statistics are cheap (one head
 // is a cache line or two), so backward recomputes them and only x is kept.
-#include "src/kernels/rows_cpu.hpp"
+#include "src/kernels/internal/rows_cpu.hpp"
 
 #include <cmath>
 

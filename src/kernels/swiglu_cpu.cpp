@@ -1,5 +1,5 @@
 // silu(gate) * up and its two gradients, element by element, in fp32 whatever the storage type.
-#include "src/kernels/rows_cpu.hpp"
+#include "src/kernels/internal/rows_cpu.hpp"
 
 namespace anemll::kernels {
 

@@ -4,11 +4,11 @@
 
 #include "anemll/core/file.hpp"
 #include "anemll/model/model_files.hpp"
-#include "src/model/config_keys.hpp"
-#include "src/model/families.hpp"
-#include "src/model/gguf_config.hpp"
-#include "src/model/json_reader.hpp"
-#include "src/model/limits.hpp"
+#include "src/model/internal/config_keys.hpp"
+#include "src/model/internal/families.hpp"
+#include "src/model/internal/gguf_config.hpp"
+#include "src/model/internal/json_reader.hpp"
+#include "src/model/internal/limits.hpp"
 
 #include <array>
 #include <memory>

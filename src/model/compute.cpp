@@ -2,7 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
+#include "src/core/platform.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <cstdlib>

@@ -11,7 +11,7 @@ namespace anemll {
 /// could work together on GPUs. A usage error when cuda is wanted and absent.
 at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable);
 
-/// Sets the intra-op threads of this process by choose_threads (anemll/core/threads.hpp), logs what decided
+/// Sets the intra-op threads of this process by choose_threads (src/core/threads.hpp), logs what decided
 /// and returns the number.
 int set_compute_threads(int wanted, int local_ranks);
 

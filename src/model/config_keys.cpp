@@ -1,7 +1,7 @@
-#include "src/model/config_keys.hpp"
+#include "src/model/internal/config_keys.hpp"
 
-#include "anemll/core/one_of.hpp"
-#include "src/model/families.hpp"
+#include "src/core/one_of.hpp"
+#include "src/model/internal/families.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,8 +4,8 @@
 #include "src/kernels/functions.hpp"
 #include "src/kernels/product.hpp"
 #include "src/model/checkpoint.hpp"
-#include "src/model/dense_linear.hpp"
-#include "src/model/rope.hpp"
+#include "src/model/internal/dense_linear.hpp"
+#include "src/model/internal/rope.hpp"
 #include "src/model/torch_bridge.hpp"
 
 #include <algorithm>

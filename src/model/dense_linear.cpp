@@ -1,4 +1,4 @@
-#include "src/model/dense_linear.hpp"
+#include "src/model/internal/dense_linear.hpp"
 
 #include "src/kernels/product.hpp"
 

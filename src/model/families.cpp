@@ -1,5 +1,5 @@
 // The table of families.
-#include "src/model/families.hpp"
+#include "src/model/internal/families.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "src/model/fingerprint.hpp"
+#include "src/model/internal/fingerprint.hpp"
 
 #include "anemll/core/log.hpp"
 

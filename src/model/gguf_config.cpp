@@ -1,11 +1,11 @@
-#include "src/model/gguf_config.hpp"
+#include "src/model/internal/gguf_config.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
-#include "src/model/families.hpp"
-#include "src/model/limits.hpp"
-#include "src/model/rope.hpp"
+#include "src/model/internal/families.hpp"
+#include "src/model/internal/limits.hpp"
+#include "src/model/internal/rope.hpp"
 #include "src/model/tensor_registry.hpp"
 
 #include <algorithm>

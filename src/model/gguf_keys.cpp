@@ -1,8 +1,8 @@
 // The table of metadata keys of a GGUF file, but for the tokenizer's, which the room text reads.
 #include "anemll/core/error.hpp"
-#include "anemll/core/one_of.hpp"
-#include "src/model/families.hpp"
-#include "src/model/gguf_config.hpp"
+#include "src/core/one_of.hpp"
+#include "src/model/internal/families.hpp"
+#include "src/model/internal/gguf_config.hpp"
 
 #include <algorithm>
 #include <array>

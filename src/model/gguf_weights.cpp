@@ -1,4 +1,4 @@
-#include "src/model/gguf_weights.hpp"
+#include "src/model/internal/gguf_weights.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"

@@ -1,4 +1,4 @@
-#include "src/model/json_reader.hpp"
+#include "src/model/internal/json_reader.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

@@ -3,15 +3,15 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/finite.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/model/families.hpp"
-#include "src/model/fingerprint.hpp"
-#include "src/model/gguf_weights.hpp"
-#include "src/model/json_reader.hpp"
+#include "src/core/finite.hpp"
+#include "src/core/hash.hpp"
+#include "src/model/internal/families.hpp"
+#include "src/model/internal/fingerprint.hpp"
+#include "src/model/internal/gguf_weights.hpp"
+#include "src/model/internal/json_reader.hpp"
+#include "src/model/internal/value_digest.hpp"
 #include "src/model/tensor_registry.hpp"
-#include "src/model/value_digest.hpp"
 
 #include <algorithm>
 #include <array>

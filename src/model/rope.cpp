@@ -1,4 +1,4 @@
-#include "src/model/rope.hpp"
+#include "src/model/internal/rope.hpp"
 
 #include <algorithm>
 #include <cmath>

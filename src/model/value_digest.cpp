@@ -2,7 +2,7 @@
 // lower ones where any of them is not zero. So a BF16 tensor is taken as it lies there, and an F32 one with
 // the same values gives the same. The streams are mixed into lanes of 64 bits, because SHA-256 over all bytes
 // would take longer than reading the model. It takes the lanes of each chunk.
-#include "src/model/value_digest.hpp"
+#include "src/model/internal/value_digest.hpp"
 
 #include "anemll/core/half.hpp"
 #include "src/kernels/parallel.hpp"

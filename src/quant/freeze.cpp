@@ -1,10 +1,10 @@
 // Thread split of the nearest-entry kernel, and its use to read indices back out of stored values.
-#include "src/quant/freeze.hpp"
+#include "src/quant/internal/freeze.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/lut_weight_cpu.hpp"
 #include "src/kernels/parallel.hpp"
-#include "src/quant/lut_weight.hpp"
+#include "src/quant/internal/lut_weight.hpp"
 
 #include <atomic>
 #include <limits>

@@ -1,10 +1,10 @@
 // Initialisation from scratch of one layer.
-#include "src/quant/layer_init.hpp"
+#include "src/quant/internal/layer_init.hpp"
 
-#include "src/quant/freeze.hpp"
-#include "src/quant/lut.hpp"
-#include "src/quant/scale_factors.hpp"
-#include "src/quant/scales.hpp"
+#include "src/quant/internal/freeze.hpp"
+#include "src/quant/internal/lut.hpp"
+#include "src/quant/internal/scale_factors.hpp"
+#include "src/quant/internal/scales.hpp"
 
 #include <utility>
 

@@ -1,14 +1,14 @@
 // The checkpoint keys of a V2 layer.
-#include "src/quant/layer_state.hpp"
+#include "src/quant/internal/layer_state.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/finite.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/finite.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/freeze.hpp"
+#include "src/quant/internal/freeze.hpp"
+#include "src/quant/internal/lut_weight.hpp"
+#include "src/quant/internal/scale_factors.hpp"
 #include "src/quant/layer_type.hpp"
-#include "src/quant/lut_weight.hpp"
-#include "src/quant/scale_factors.hpp"
 
 #include <string_view>
 #include <utility>

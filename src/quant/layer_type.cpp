@@ -2,7 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/v2_type.hpp"
+#include "src/quant/internal/v2_type.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 // Builds look-up tables. The reference lets a half-precision linspace make them: it steps up from the lower
 // end in the first half and down from the upper end in the second, so rounding errors mirror.
-#include "src/quant/lut.hpp"
+#include "src/quant/internal/lut.hpp"
 
 #include "anemll/core/error.hpp"
 

@@ -1,6 +1,6 @@
 // The look-ups by tensor operations and by the CPU's kernels, whose thread split is here, and the rows of
 // both.
-#include "src/quant/lut_weight.hpp"
+#include "src/quant/internal/lut_weight.hpp"
 
 #include "src/kernels/dispatch.hpp"
 #include "src/kernels/lut_weight_cpu.hpp"

@@ -1,6 +1,6 @@
 // Normalisation of the scale factors and its gradient, written out: for a column a of norm n above epsilon,
 // d/da (a/n) maps u to (u - a_dir <a_dir, u>) / n; below epsilon the divisor is the constant epsilon.
-#include "src/quant/scale_factors.hpp"
+#include "src/quant/internal/scale_factors.hpp"
 
 #include "src/quant/ste.hpp"
 

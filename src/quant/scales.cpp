@@ -2,7 +2,7 @@
 // M diag(sqrt(n_g)) = U diag(s) V_small^T with V^T = V_small^T diag(1 / sqrt(n_g)), repeated. The small
 // decomposition comes from the eigenvectors of the smaller Gram matrix in double: singular values then carry
 // an error of 1e-16 s0^2 / s, far below float for every component that is kept.
-#include "src/quant/scales.hpp"
+#include "src/quant/internal/scales.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/quant/ste.hpp"

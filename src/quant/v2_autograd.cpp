@@ -2,9 +2,9 @@
 // graph: nodes hang on the state's anchor and add straight to the parameters' .grad, so that a recomputed
 // forward (gradient checkpointing) is one more node whose backward runs once.
 #include "src/kernels/product.hpp"
-#include "src/quant/lut_weight.hpp"
+#include "src/quant/internal/lut_weight.hpp"
+#include "src/quant/internal/v2_state.hpp"
 #include "src/quant/ste.hpp"
-#include "src/quant/v2_state.hpp"
 
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>

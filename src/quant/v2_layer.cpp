@@ -1,10 +1,10 @@
 // V2Linear: switches and the choice of a forward.
-#include "src/quant/v2_layer.hpp"
+#include "src/quant/internal/v2_layer.hpp"
 
-#include "src/quant/layer_state.hpp"
-#include "src/quant/scale_factors.hpp"
-#include "src/quant/v2_state.hpp"
-#include "src/quant/v2_type.hpp"
+#include "src/quant/internal/layer_state.hpp"
+#include "src/quant/internal/scale_factors.hpp"
+#include "src/quant/internal/v2_state.hpp"
+#include "src/quant/internal/v2_type.hpp"
 
 #include <cassert>
 #include <iterator>

@@ -1,10 +1,10 @@
 // Weight of a step and gradients of a step. With S = A B (A = A_dir g) and W = Q o S:
 // dS = dW o Q, dA = dS B^T, dB = A^T dS; then back through the normalisation.
-#include "src/quant/v2_state.hpp"
+#include "src/quant/internal/v2_state.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/product.hpp"
-#include "src/quant/lut_weight.hpp"
+#include "src/quant/internal/lut_weight.hpp"
 #include "src/quant/ste.hpp"
 
 #include <utility>

@@ -1,8 +1,8 @@
-#include "src/quant/v2_type.hpp"
+#include "src/quant/internal/v2_type.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/quant/layer_init.hpp"
-#include "src/quant/layer_state.hpp"
+#include "src/quant/internal/layer_init.hpp"
+#include "src/quant/internal/layer_state.hpp"
 
 #include <optional>
 #include <string>

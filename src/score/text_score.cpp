@@ -1,7 +1,7 @@
 #include "src/score/text_score.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "src/model/wide_compute.hpp"
 
 #include <algorithm>

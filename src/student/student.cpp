@@ -1,9 +1,9 @@
 #include "src/student/student.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/finite.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/finite.hpp"
+#include "src/core/signals.hpp"
 #include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
 

@@ -1,4 +1,4 @@
-#include "src/teacher/assemble.hpp"
+#include "src/teacher/internal/assemble.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

@@ -1,8 +1,8 @@
-#include "src/teacher/head_scores.hpp"
+#include "src/teacher/internal/head_scores.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 #include "src/kernels/dispatch.hpp"
 #include "src/kernels/head_loss_cpu.hpp"
 #include "src/kernels/parallel.hpp"

@@ -1,5 +1,5 @@
 // The plain form of head_scores.cpp.
-#include "src/teacher/head_scores.hpp"
+#include "src/teacher/internal/head_scores.hpp"
 
 #include <algorithm>
 #include <span>

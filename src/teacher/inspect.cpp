@@ -1,7 +1,7 @@
-#include "src/teacher/inspect.hpp"
+#include "src/teacher/internal/inspect.hpp"
 
 #include "anemll/core/log.hpp"
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 #include "src/data/schema.hpp"
 
 #include <algorithm>

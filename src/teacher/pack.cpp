@@ -1,8 +1,8 @@
-#include "src/teacher/pack.hpp"
+#include "src/teacher/internal/pack.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,7 +1,7 @@
-#include "src/teacher/plan.hpp"
+#include "src/teacher/internal/plan.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 

@@ -3,19 +3,19 @@
 // micro-batch.
 #include "anemll/teacher/precompute.hpp"
 
-#include "anemll/comm/agreement.hpp"
-#include "anemll/core/content_digest.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/content_digest.hpp"
+#include "src/core/platform.hpp"
+#include "src/core/signals.hpp"
 #include "src/model/compute.hpp"
 #include "src/model/decoder.hpp"
-#include "src/teacher/assemble.hpp"
-#include "src/teacher/head_scores.hpp"
-#include "src/teacher/inspect.hpp"
-#include "src/teacher/prepare.hpp"
-#include "src/teacher/unit_store.hpp"
+#include "src/teacher/internal/assemble.hpp"
+#include "src/teacher/internal/head_scores.hpp"
+#include "src/teacher/internal/inspect.hpp"
+#include "src/teacher/internal/prepare.hpp"
+#include "src/teacher/internal/unit_store.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,9 +1,9 @@
 // Options of anemll_precompute that only some runs read.
 #pragma once
 
-#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/teacher/precompute.hpp"
+#include "src/core/option_effects.hpp"
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 // The table of anemll_precompute: the only place that spells its options.
-#include "anemll/core/common_options.hpp"
-#include "anemll/hub/hub_options.hpp"
 #include "anemll/teacher/precompute.hpp"
+#include "src/core/common_options.hpp"
+#include "src/hub/hub_options.hpp"
 
 #include <algorithm>
 #include <string>

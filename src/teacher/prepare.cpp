@@ -1,16 +1,16 @@
-#include "src/teacher/prepare.hpp"
+#include "src/teacher/internal/prepare.hpp"
 
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/datasets/data_files.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/teacher/pack.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/signals.hpp"
+#include "src/teacher/internal/pack.hpp"
 
 #include <algorithm>
 #include <ctime>

@@ -1,12 +1,12 @@
 // A unit file: a header line, the arrays in a fixed order as they lie in memory, 64 hexadecimal digits.
 // Written without fsync on purpose: what a power cut damages fails its hash and is computed again.
-#include "src/teacher/unit_store.hpp"
+#include "src/teacher/internal/unit_store.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/system_error.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cerrno>

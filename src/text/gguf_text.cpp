@@ -1,9 +1,9 @@
 #include "src/text/internal/gguf_text.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/one_of.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/one_of.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "src/text/internal/qwen3_template.hpp"
 
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <array>

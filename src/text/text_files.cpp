@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/one_of.hpp"
+#include "src/core/one_of.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>

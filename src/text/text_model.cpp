@@ -1,9 +1,9 @@
 // Finds and reads what a model says about text: the files of its folder, or the metadata of its GGUF file.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/hash.hpp"
 #include "src/text/internal/gguf_text.hpp"
 #include "src/text/internal/text_files.hpp"
 #include "src/text/internal/token_sources.hpp"

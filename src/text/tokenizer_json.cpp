@@ -2,8 +2,8 @@
 // refused by name. Nothing is skipped silently.
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/one_of.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/one_of.hpp"
 
 #include <algorithm>
 #include <array>

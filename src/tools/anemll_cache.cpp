@@ -1,11 +1,11 @@
 // anemll_cache: KD caches in and out of HDF5, their facts, their health. One sub-command per job; each
 // parses its own options and calls src/data.
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/options.hpp"
-#include "anemll/core/tool.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/tool.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -1,9 +1,9 @@
 // anemll_precompute: parse, start the ranks, run the teacher.
-#include "anemll/comm/agreement.hpp"
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/option_effects.hpp"
 #include "anemll/teacher/precompute.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/option_effects.hpp"
 #include "src/teacher/precompute_effects.hpp"
 
 namespace {

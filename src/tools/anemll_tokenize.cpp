@@ -1,14 +1,14 @@
 // anemll_tokenize: text to token ids and back, with the tokenizer of a model.
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
-#include "anemll/core/tool.hpp"
 #include "anemll/hub/hub.hpp"
-#include "anemll/hub/hub_options.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/build_info.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/core/tool.hpp"
+#include "src/hub/hub_options.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // anemll_train: parse, start the ranks, train.
-#include "anemll/comm/agreement.hpp"
 #include "anemll/comm/communicator.hpp"
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/train/train.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/build_info.hpp"
 
 namespace {
 

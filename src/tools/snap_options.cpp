@@ -1,9 +1,9 @@
 #include "src/tools/snap_options.hpp"
 
-#include "anemll/core/common_options.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/hub/hub.hpp"
-#include "anemll/hub/hub_options.hpp"
+#include "src/core/common_options.hpp"
+#include "src/hub/hub_options.hpp"
 
 #include <system_error>
 #include <vector>

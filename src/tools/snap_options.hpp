@@ -1,10 +1,10 @@
 // Everything that anemll_snap can be told, and the folder that it writes into.
 #pragma once
 
-#include "anemll/core/option_effects.hpp"
 #include "anemll/core/options.hpp"
-#include "anemll/core/output_folder.hpp"
 #include "anemll/model/compute_options.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/core/output_folder.hpp"
 #include "src/export/ane_layout.hpp"
 
 #include <cstdint>

@@ -2,8 +2,8 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Rank 0 alone asks the hub; the others are told the path.
-#include "src/train/find_model.hpp"
+#include "src/train/internal/find_model.hpp"
 
 namespace anemll {
 

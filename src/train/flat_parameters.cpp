@@ -1,4 +1,4 @@
-#include "src/train/flat_parameters.hpp"
+#include "src/train/internal/flat_parameters.hpp"
 
 #include <utility>
 

@@ -1,9 +1,9 @@
-#include "src/train/input_agreement.hpp"
+#include "src/train/internal/input_agreement.hpp"
 
-#include "anemll/comm/agreement.hpp"
-#include "anemll/core/content_digest.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/content_digest.hpp"
+#include "src/core/hash.hpp"
 #include "src/student/v2_checkpoint.hpp"
 
 #include <string>

@@ -1,6 +1,6 @@
-#include "src/train/log_cut.hpp"
+#include "src/train/internal/log_cut.hpp"
 
-#include "anemll/core/metrics_log.hpp"
+#include "src/core/metrics_log.hpp"
 
 #include <algorithm>
 #include <cmath>

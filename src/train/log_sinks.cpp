@@ -1,8 +1,8 @@
-#include "src/train/log_sinks.hpp"
+#include "src/train/internal/log_sinks.hpp"
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/metrics_log.hpp"
+#include "src/core/metrics_log.hpp"
 
 #include <cmath>
 #include <exception>

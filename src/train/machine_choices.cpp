@@ -1,8 +1,8 @@
 // `auto` values are decided here, by the options first and the machine second.
-#include "src/train/machine_choices.hpp"
+#include "src/train/internal/machine_choices.hpp"
 
 #include "anemll/comm/communicator.hpp"
-#include "anemll/core/platform.hpp"
+#include "src/core/platform.hpp"
 #include "src/model/compute.hpp"
 
 namespace anemll {

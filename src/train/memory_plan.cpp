@@ -1,5 +1,5 @@
 // See memory_plan.hpp. Each item names one allocation that grows with the model, the batch or the cache.
-#include "src/train/memory_plan.hpp"
+#include "src/train/internal/memory_plan.hpp"
 
 #include "anemll/core/log.hpp"
 #include "src/distill/objective.hpp"

@@ -1,6 +1,6 @@
 // Each operation twice: by the fused loops of kernels/adamw_cpu, and by the same sequence of tensor
 // operations.
-#include "src/train/optimizer.hpp"
+#include "src/train/internal/optimizer.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/adamw_cpu.hpp"

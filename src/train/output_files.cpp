@@ -1,10 +1,10 @@
-#include "src/train/output_files.hpp"
+#include "src/train/internal/output_files.hpp"
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "anemll/hub/recorded_id.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/hub/recorded_id.hpp"
 #include "src/quant/layer_overrides.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // One hash of all trained values per rank, compared by its lowest and highest.
-#include "src/train/replicas.hpp"
+#include "src/train/internal/replicas.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 
 #include <algorithm>
 #include <cstddef>

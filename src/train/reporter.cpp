@@ -1,6 +1,6 @@
-#include "src/train/reporter.hpp"
+#include "src/train/internal/reporter.hpp"
 
-#include "src/train/schedule.hpp"
+#include "src/train/internal/schedule.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // See resume_differences.hpp.
-#include "src/train/resume_differences.hpp"
+#include "src/train/internal/resume_differences.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"

@@ -1,13 +1,13 @@
-#include "src/train/run.hpp"
+#include "src/train/internal/run.hpp"
 
 #include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
-#include "anemll/core/signals.hpp"
 #include "anemll/train/train.hpp"
-#include "src/train/input_agreement.hpp"
-#include "src/train/machine_choices.hpp"
-#include "src/train/schedule.hpp"
-#include "src/train/state_tensors.hpp"
+#include "src/core/platform.hpp"
+#include "src/core/signals.hpp"
+#include "src/train/internal/input_agreement.hpp"
+#include "src/train/internal/machine_choices.hpp"
+#include "src/train/internal/schedule.hpp"
+#include "src/train/internal/state_tensors.hpp"
 
 #include <cmath>
 #include <limits>

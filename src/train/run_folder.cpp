@@ -1,10 +1,10 @@
-#include "src/train/run_folder.hpp"
+#include "src/train/internal/run_folder.hpp"
 
 #include "anemll/core/log.hpp"
-#include "src/train/log_sinks.hpp"
-#include "src/train/replicas.hpp"
-#include "src/train/reporter.hpp"
-#include "src/train/state_tensors.hpp"
+#include "src/train/internal/log_sinks.hpp"
+#include "src/train/internal/replicas.hpp"
+#include "src/train/internal/reporter.hpp"
+#include "src/train/internal/state_tensors.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "src/train/run_identity.hpp"
+#include "src/train/internal/run_identity.hpp"
 
 #include <nlohmann/json.hpp>
 

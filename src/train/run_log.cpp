@@ -1,7 +1,7 @@
-#include "src/train/run_log.hpp"
+#include "src/train/internal/run_log.hpp"
 
 #include "anemll/core/file.hpp"
-#include "src/train/log_sinks.hpp"
+#include "src/train/internal/log_sinks.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "src/train/run_numbers.hpp"
+#include "src/train/internal/run_numbers.hpp"
 
 #include "anemll/core/error.hpp"
 

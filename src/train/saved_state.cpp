@@ -1,13 +1,13 @@
-#include "src/train/saved_state.hpp"
+#include "src/train/internal/saved_state.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/finite.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/output_folder.hpp"
-#include "anemll/core/system_error.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/core/finite.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Both are evaluated in double; see schedule.hpp for the off-by-one that is kept on purpose.
-#include "src/train/schedule.hpp"
+#include "src/train/internal/schedule.hpp"
 
 #include <algorithm>
 #include <cmath>

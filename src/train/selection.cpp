@@ -1,4 +1,4 @@
-#include "src/train/selection.hpp"
+#include "src/train/internal/selection.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/quant/layer_type.hpp"

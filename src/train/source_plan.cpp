@@ -1,9 +1,9 @@
-#include "src/train/source_plan.hpp"
+#include "src/train/internal/source_plan.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/quant/layer_type.hpp"
-#include "src/train/selection.hpp"
+#include "src/train/internal/selection.hpp"
 
 #include <string>
 #include <utility>

@@ -1,12 +1,12 @@
-#include "src/train/state_store.hpp"
+#include "src/train/internal/state_store.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/output_folder.hpp"
 #include "anemll/formats/safetensors.hpp"
-#include "src/train/saved_state.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/train/internal/saved_state.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "src/train/state_tensors.hpp"
+#include "src/train/internal/state_tensors.hpp"
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"

@@ -1,12 +1,12 @@
-#include "src/train/stepper.hpp"
+#include "src/train/internal/stepper.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/objective.hpp"
-#include "src/train/schedule.hpp"
-#include "src/train/torch_backward.hpp"
+#include "src/train/internal/schedule.hpp"
+#include "src/train/internal/torch_backward.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,5 @@
 // See suspicions.hpp. A row of a table below is one mistake: when it is one, what is said, and the remedy.
-#include "src/train/suspicions.hpp"
+#include "src/train/internal/suspicions.hpp"
 
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"

@@ -1,12 +1,12 @@
-#include "src/train/teacher_and_text.hpp"
+#include "src/train/internal/teacher_and_text.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/data/origin.hpp"
-#include "src/train/find_model.hpp"
-#include "src/train/input_agreement.hpp"
+#include "src/train/internal/find_model.hpp"
+#include "src/train/internal/input_agreement.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,10 +1,10 @@
 // The options table of anemll_train.
 #include "anemll/train/train_options.hpp"
 
-#include "anemll/core/common_options.hpp"
 #include "anemll/core/error.hpp"
-#include "anemll/hub/hub_options.hpp"
+#include "src/core/common_options.hpp"
 #include "src/distill/objective.hpp"
+#include "src/hub/hub_options.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -4,7 +4,7 @@
 // Columns: step_ms whole pass; gemm_ms time inside the linears' matrix products; other_ms the rest;
 // (processor time with one thread, wall time otherwise); gemm_gflops rate of those products; peak_mib highest
 // resident set.
-#include "anemll/core/platform.hpp"
+#include "src/core/platform.hpp"
 #include "src/model/decoder.hpp"
 #include "src/model/torch_bridge.hpp"
 

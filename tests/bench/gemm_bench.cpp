@@ -2,7 +2,7 @@
 // multiplies it; elsewhere one takes minutes, and the figure is null.
 //   gemm_bench [THREADS]   (default: LibTorch's own count)
 #include "anemll/core/log.hpp"
-#include "anemll/core/platform.hpp"
+#include "src/core/platform.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // One V2 layer, forward and backward, in the three forwards, and the same three GEMMs without quantisation
 // beside them; ratios come from one run. Prints one JSON object. Options: out in rank tokens lut repeats.
-#include "src/quant/lut.hpp"
-#include "src/quant/v2_layer.hpp"
+#include "src/quant/internal/lut.hpp"
+#include "src/quant/internal/v2_layer.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -4,9 +4,9 @@
 // it.
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
-#include "anemll/core/tool.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/tool.hpp"
 
 #include <algorithm>
 #include <chrono>

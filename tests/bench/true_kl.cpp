@@ -4,8 +4,8 @@
 //   true_kl MODEL_DIR CHECKPOINT.pt IDS.txt [CHUNKS [CHUNK_TOKENS]]     (student = V2 checkpoint of that
 //   model)
 #include "anemll/core/error.hpp"
-#include "anemll/core/tool.hpp"
 #include "anemll/model/model_files.hpp"
+#include "src/core/tool.hpp"
 #include "src/score/text_score.hpp"
 #include "src/student/student.hpp"
 #include "tests/support/open_student.hpp"

@@ -1,7 +1,7 @@
 // A run's folder from the outside: no result of an earlier run is lost, whatever is typed; the best weights
 // are one truth; a run ends with trained weights and rows in its log.
-#include "anemll/core/hash.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"

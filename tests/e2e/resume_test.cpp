@@ -1,5 +1,5 @@
 // A run that is killed and resumed ends with the same bytes as one that never stopped.
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"

@@ -3,7 +3,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 
 #include <chrono>
 #include <cstdlib>

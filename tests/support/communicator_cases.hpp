@@ -2,9 +2,9 @@
 // which are not safe on the threads of the local backend.
 #pragma once
 
-#include "anemll/comm/bucket_reducer.hpp"
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "src/comm/bucket_reducer.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "tests/support/fake_hub.hpp"
 
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,7 +1,7 @@
 // fake_hub [models|datasets] ORG/NAME FOLDER: serves a folder as a repository of a hub until it is killed.
 // Its first line of output is the address for HF_ENDPOINT.
 #include "anemll/core/file.hpp"
-#include "anemll/core/tool.hpp"
+#include "src/core/tool.hpp"
 #include "tests/support/fake_hub.hpp"
 
 #include <cstdio>

@@ -35,7 +35,7 @@ struct QuantConfigKeys {
   std::optional<bool> force_positive_scales;
   std::string magnitude_activation;  ///< empty when absent
   std::string config_preset;         ///< empty when absent or null
-  std::string model_id;              ///< as recorded: see anemll/hub/recorded_id.hpp; empty when absent
+  std::string model_id;              ///< as recorded: see src/hub/recorded_id.hpp; empty when absent
   std::string model_revision;        ///< of model_id on the hub; empty when absent, for the default branch
 };
 /// Data error when the file is not a JSON object or a key has the wrong type.

@@ -1,5 +1,5 @@
 // Options and facts that ranks share, on ranks that are threads of this process.
-#include "anemll/comm/agreement.hpp"
+#include "src/comm/agreement.hpp"
 
 #include "anemll/core/error.hpp"
 

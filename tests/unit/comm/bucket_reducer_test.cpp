@@ -1,6 +1,6 @@
 // How the buffer is cut, when buckets start, and that misuse is refused. What comes out is checked with every
 // backend by communicator_cases.hpp.
-#include "anemll/comm/bucket_reducer.hpp"
+#include "src/comm/bucket_reducer.hpp"
 
 #include <numeric>
 #include <stdexcept>

@@ -1,5 +1,5 @@
 // The signal flag: which signals set it, how often, what a second Ctrl-C does, and how ranks share it.
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 
 #include "anemll/comm/communicator.hpp"
 

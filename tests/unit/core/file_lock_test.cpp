@@ -1,5 +1,5 @@
 // One holder at a time, in this process and in others; death releases.
-#include "anemll/core/file_lock.hpp"
+#include "src/core/file_lock.hpp"
 
 #include "anemll/core/error.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,5 +1,5 @@
 // Which bit patterns count as numbers, in every type and at every place of a block.
-#include "anemll/core/finite.hpp"
+#include "src/core/finite.hpp"
 
 #include "anemll/core/error.hpp"
 

@@ -1,7 +1,7 @@
 // Every half and every bfloat16, all midpoints between neighbouring halves, and the values that saturate.
 #include "anemll/core/half.hpp"
 
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 
 #include <bit>
 #include <cmath>

@@ -1,9 +1,9 @@
 // SHA-256 against the examples of FIPS 180-2, and the statistics of the counter-based numbers.
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/rng.hpp"
+#include "src/core/rng.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cmath>

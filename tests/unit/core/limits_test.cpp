@@ -1,10 +1,10 @@
 // What the system allows a process: control groups of both versions, and the number of threads that follows.
-#include "anemll/core/content_digest.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/platform.hpp"
-#include "anemll/core/threads.hpp"
+#include "src/core/content_digest.hpp"
 #include "src/core/internal/cgroup.hpp"
+#include "src/core/platform.hpp"
+#include "src/core/threads.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <filesystem>

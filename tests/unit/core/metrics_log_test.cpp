@@ -1,5 +1,5 @@
 // training_log.csv and metrics.jsonl: bytes of the rows, appending, half-written lines, full disks.
-#include "anemll/core/metrics_log.hpp"
+#include "src/core/metrics_log.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

@@ -1,5 +1,5 @@
 // Options without effect: which rows of a table are told, and how.
-#include "anemll/core/option_effects.hpp"
+#include "src/core/option_effects.hpp"
 
 #include "tests/support/capture.hpp"
 

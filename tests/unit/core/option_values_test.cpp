@@ -3,9 +3,9 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/options.hpp"
-#include "anemll/core/printable.hpp"
 #include "src/core/internal/environment.hpp"
 #include "src/core/internal/value_text.hpp"
+#include "src/core/printable.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,5 +1,5 @@
 // Who owns a folder: what is refused, what steps aside and how it looks after a kill, what stays.
-#include "anemll/core/output_folder.hpp"
+#include "src/core/output_folder.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

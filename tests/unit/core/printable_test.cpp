@@ -1,5 +1,5 @@
 // What a terminal gets to see of names and words that others wrote.
-#include "anemll/core/printable.hpp"
+#include "src/core/printable.hpp"
 
 #include <string>
 #include <utility>

@@ -1,10 +1,10 @@
 // Hints of failed system calls: the cause decides, wherever it is met.
-#include "anemll/core/system_error.hpp"
+#include "src/core/system_error.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
-#include "anemll/core/output_folder.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/output_folder.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cerrno>

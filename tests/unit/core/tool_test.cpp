@@ -1,9 +1,9 @@
 // The outermost frame of programs: text and exit code of every kind of exception. Errors and build facts.
-#include "anemll/core/tool.hpp"
+#include "src/core/tool.hpp"
 
-#include "anemll/core/build_info.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/build_info.hpp"
 #include "tests/support/capture.hpp"
 
 #include <filesystem>

@@ -1,5 +1,5 @@
 // Work folders: whose they are, what a kill leaves, and that nothing of anybody else is ever removed.
-#include "anemll/core/work_folder.hpp"
+#include "src/core/work_folder.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"

@@ -1,6 +1,6 @@
 // Without network: local paths, caches of the Python library under each variable, what is said when nothing
 // is found.
-#include "anemll/hub/recorded_id.hpp"
+#include "src/hub/recorded_id.hpp"
 #include "tests/unit/hub/hub_fixture.hpp"
 
 using namespace anemll;

@@ -1,7 +1,7 @@
 // hub_fetch NAME: fetches a model as the programs do, in a process that a test may kill; prints folder and
 // commit.
-#include "anemll/core/tool.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/core/tool.hpp"
 
 #include <cstdio>
 

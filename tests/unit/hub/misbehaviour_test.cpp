@@ -1,6 +1,6 @@
 // A hub, a network, a disk or a person that misbehaves: nothing that looks whole is left behind, what can be
 // saved is, and the error says what to do.
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 #include "tests/support/file_limit.hpp"
 #include "tests/unit/hub/hub_fixture.hpp"
 

@@ -1,8 +1,8 @@
 // What shared cores change: who does the work, never the bits. Loops and products in pieces against equal
 // shares, errors out of a piece, nesting, and that another program's work is noticed.
 #include "src/kernels/functions.hpp"
+#include "src/kernels/internal/piece_pool.hpp"
 #include "src/kernels/parallel.hpp"
-#include "src/kernels/piece_pool.hpp"
 #include "src/kernels/product.hpp"
 
 #include <array>

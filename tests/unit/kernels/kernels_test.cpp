@@ -1,7 +1,7 @@
 // The fused operations against plain formulas in fp64, forward and backward, in both GEMM types, at sizes
 // with vector tails; and the generic form against the same.
 #include "src/kernels/functions.hpp"
-#include "src/kernels/generic.hpp"
+#include "src/kernels/internal/generic.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <algorithm>

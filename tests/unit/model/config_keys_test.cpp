@@ -1,5 +1,5 @@
 // Every key of config.json has a fate: used, without effect, refused, or told.
-#include "src/model/config_keys.hpp"
+#include "src/model/internal/config_keys.hpp"
 
 #include "tests/unit/model/model_folder.hpp"
 

@@ -1,5 +1,5 @@
 // Who a model is: the same in every container, another with any other value; and models that are opened once.
-#include "src/model/value_digest.hpp"
+#include "src/model/internal/value_digest.hpp"
 #include "tests/support/gguf_model.hpp"
 #include "tests/unit/model/model_folder.hpp"
 

@@ -1,6 +1,6 @@
 // What GGUF metadata says of a model: missing keys, wrong types and numbers out of range, each by its own
 // key.
-#include "src/model/config_keys.hpp"
+#include "src/model/internal/config_keys.hpp"
 #include "tests/support/gguf_model.hpp"
 #include "tests/unit/model/model_folder.hpp"
 

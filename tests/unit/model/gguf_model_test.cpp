@@ -4,7 +4,7 @@
 
 #include "anemll/core/half.hpp"
 #include "src/model/decoder.hpp"
-#include "src/model/rope.hpp"
+#include "src/model/internal/rope.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "tests/support/memory_file.hpp"
 #include "tests/support/real_models.hpp"

@@ -1,13 +1,13 @@
 // Layers out of the reference's checkpoints and back: which of _indices, _Q and weight counts, what is
 // refused, and the frozen indices of a whole model reproduced from its weights and scales.
-#include "src/quant/layer_state.hpp"
+#include "src/quant/internal/layer_state.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/quant/presets.hpp"
 #include "src/model/torch_bridge.hpp"
-#include "src/quant/layer_init.hpp"
-#include "src/quant/scale_factors.hpp"
+#include "src/quant/internal/layer_init.hpp"
+#include "src/quant/internal/scale_factors.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/quant/support.hpp"
 

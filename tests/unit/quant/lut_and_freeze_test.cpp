@@ -1,6 +1,6 @@
 // Tables bit for bit, the nearest-entry rule with its corner cases, and rounding to half.
 #include "anemll/core/error.hpp"
-#include "src/quant/freeze.hpp"
+#include "src/quant/internal/freeze.hpp"
 #include "src/quant/ste.hpp"
 #include "tests/unit/quant/support.hpp"
 

@@ -1,9 +1,9 @@
 // Scale initialisation against a plain decomposition of the expanded scale matrix in double precision.
-#include "src/quant/scales.hpp"
+#include "src/quant/internal/scales.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/quant/layer_init.hpp"
-#include "src/quant/scale_factors.hpp"
+#include "src/quant/internal/layer_init.hpp"
+#include "src/quant/internal/scale_factors.hpp"
 #include "tests/unit/quant/support.hpp"
 
 #include <algorithm>

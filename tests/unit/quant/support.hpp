@@ -1,8 +1,8 @@
 // Small layers with known content, and comparisons, for the tests of this room.
 #pragma once
 
-#include "src/quant/lut.hpp"
-#include "src/quant/v2_layer.hpp"
+#include "src/quant/internal/lut.hpp"
+#include "src/quant/internal/v2_layer.hpp"
 
 #include <vector>
 

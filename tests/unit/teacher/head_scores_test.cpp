@@ -1,5 +1,5 @@
 // The fused head against the plain one and against the definition.
-#include "src/teacher/head_scores.hpp"
+#include "src/teacher/internal/head_scores.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"

@@ -1,9 +1,9 @@
 // Documents to blocks: variants, end-of-text, the cut, the hold-out choice.
-#include "src/teacher/pack.hpp"
+#include "src/teacher/internal/pack.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cmath>

@@ -1,9 +1,9 @@
 // The cut of rows into shards and micro-batches, the plan's file, and the files of finished micro-batches.
-#include "src/teacher/plan.hpp"
+#include "src/teacher/internal/plan.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/teacher/assemble.hpp"
-#include "src/teacher/unit_store.hpp"
+#include "src/teacher/internal/assemble.hpp"
+#include "src/teacher/internal/unit_store.hpp"
 #include "tests/support/file_limit.hpp"
 #include "tests/support/made_up_column.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,9 +1,9 @@
 // Signals and limits before the teacher runs.
-#include "src/teacher/prepare.hpp"
+#include "src/teacher/internal/prepare.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/signals.hpp"
+#include "src/core/signals.hpp"
 #include "tests/support/gguf_model.hpp"
 #include "tests/support/gguf_tokenizer.hpp"
 #include "tests/support/temp_dir.hpp"

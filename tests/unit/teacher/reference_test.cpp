@@ -4,7 +4,7 @@
 #include "anemll/formats/torch_file.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/model/decoder.hpp"
-#include "src/teacher/head_scores.hpp"
+#include "src/teacher/internal/head_scores.hpp"
 #include "tests/support/real_models.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,9 +1,9 @@
 // What there is to do for an output folder, in every state that earlier runs can leave.
-#include "src/teacher/workspace.hpp"
+#include "src/teacher/internal/workspace.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"
 

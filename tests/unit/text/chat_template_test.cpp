@@ -1,7 +1,7 @@
 // Rendering against the published templates under the Python library, and which templates are recognised.
 #include "anemll/text/chat_template.hpp"
 
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
 #include <regex>

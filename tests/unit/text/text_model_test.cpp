@@ -1,5 +1,5 @@
 // Model folders: which files are read, and what each lack or fault gives.
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
 namespace anemll::test {

@@ -1,5 +1,5 @@
 // All text files of a model folder: what agrees is used, what contradicts is refused or told.
-#include "anemll/core/hash.hpp"
+#include "src/core/hash.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
 namespace anemll::test {

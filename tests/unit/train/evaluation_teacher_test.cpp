@@ -1,8 +1,8 @@
 // Whose divergence an evaluation reports: the cache's teacher, one that the user names, or nobody's; and what
 // is wrong with a teacher or a text is said before the student is made.
 #include "anemll/core/error.hpp"
-#include "anemll/core/file_lock.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/core/file_lock.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 

@@ -4,7 +4,7 @@
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/layer_type.hpp"
 #include "src/student/student.hpp"
-#include "src/train/selection.hpp"
+#include "src/train/internal/selection.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 #include "src/distill/kd_token.hpp"
 #include "src/distill/objective.hpp"
 #include "src/kernels/dispatch.hpp"
-#include "src/train/memory_plan.hpp"
-#include "src/train/source_plan.hpp"
+#include "src/train/internal/memory_plan.hpp"
+#include "src/train/internal/source_plan.hpp"
 #include "tests/unit/distill/kd_checks.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 

@@ -1,5 +1,5 @@
 // AdamW against the reference's numbers and against torch.optim.AdamW; norm and clipping.
-#include "src/train/optimizer.hpp"
+#include "src/train/internal/optimizer.hpp"
 
 #include "anemll/core/error.hpp"
 

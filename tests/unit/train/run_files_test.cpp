@@ -2,9 +2,9 @@
 // negatives.
 #include "anemll/core/error.hpp"
 #include "src/distill/batch_tensors.hpp"
-#include "src/train/log_cut.hpp"
-#include "src/train/run_log.hpp"
-#include "src/train/run_numbers.hpp"
+#include "src/train/internal/log_cut.hpp"
+#include "src/train/internal/run_log.hpp"
+#include "src/train/internal/run_numbers.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 

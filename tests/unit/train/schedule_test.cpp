@@ -1,5 +1,5 @@
 // Golden values of the reference's schedule (warm-up 100, 1000 steps, ratio 0.1) and its off-by-one.
-#include "src/train/schedule.hpp"
+#include "src/train/internal/schedule.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -2,11 +2,11 @@
 // that teach nothing.
 #include "anemll/core/error.hpp"
 #include "src/distill/batch_tensors.hpp"
-#include "src/train/memory_plan.hpp"
-#include "src/train/resume_differences.hpp"
-#include "src/train/selection.hpp"
-#include "src/train/source_plan.hpp"
-#include "src/train/suspicions.hpp"
+#include "src/train/internal/memory_plan.hpp"
+#include "src/train/internal/resume_differences.hpp"
+#include "src/train/internal/selection.hpp"
+#include "src/train/internal/source_plan.hpp"
+#include "src/train/internal/suspicions.hpp"
 #include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,10 +1,10 @@
 // Native checkpoints: what survives damage, a full disk and a killed writer.
-#include "src/train/state_store.hpp"
+#include "src/train/internal/state_store.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/hash.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/file_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,0 +1,48 @@
+// All that a run is made of, opened and checked in the order that finds mistakes first. Nothing is trained
+// yet.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/data/prefetcher.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/distill/evaluator.hpp"
+#include "src/student/student.hpp"
+#include "src/train/internal/saved_state.hpp"
+#include "src/train/internal/selection.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace anemll {
+
+/// Where a rank computes.
+struct RankPlace {
+  Communicator& comm;         ///< host collectives: decisions, losses, broadcasts
+  Communicator& device_comm;  ///< gradient reduction; the same object on CPUs
+  at::Device device;
+  at::ScalarType compute;  ///< of the GEMMs
+  int local_ranks = 1;     ///< ranks of this host
+};
+
+struct Assembly {
+  TrainOptions options;
+  std::string resolved_json;  ///< the options as text, kept with states
+  std::string identity;       ///< what a resumed run must share with this one (JSON)
+  RankPlace place;
+  std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
+  std::optional<SavedState> state;       ///< that the run goes on from
+  std::unique_ptr<Prefetcher> data;
+  std::unique_ptr<Student> student;  ///< none in a dry run from scratch
+  Selection selection;
+  std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0
+};
+
+/// Memory plan and suspicious settings are told. Collective. Every kind of Error.
+Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place);
+
+}  // namespace anemll

@@ -1,0 +1,32 @@
+// The files of a run as every rank sees them, held against each other before the ranks compute together.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/train/internal/saved_state.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace anemll {
+
+/// What options mean on this rank's host. A usage error on all ranks when the hosts differ. Collective.
+void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm);
+
+/// A model that the ranks load beside the student's; `what` names it in the data error. Collective.
+void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm);
+
+/// Model, cache, source and state: fingerprints and, because that of a cache looks at stated hashes only and
+/// that of a model not at its files, a digest of the content. A data error on all ranks that names what
+/// differs. Collective; a rank whose files cannot be read throws alone.
+void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
+                    const std::filesystem::path& cache_path, const std::optional<SavedState>& state,
+                    Communicator& comm);
+
+}  // namespace anemll

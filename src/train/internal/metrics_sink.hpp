@@ -1,0 +1,59 @@
+// Where the figures of a run go. A sink is one record or display of them; all sinks get the same events, and
+// a new one touches neither the loop nor the format of states.
+#pragma once
+
+#include "src/distill/evaluation_result.hpp"
+#include "src/train/internal/log_cut.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace anemll {
+
+/// A window of training steps.
+struct TrainRecord {
+  std::int64_t step = 0;
+  double loss = 0;        ///< mean over the window
+  double kl = 0, ce = 0;  ///< of the last step
+  double lr = 0;          ///< of the update just done
+  double next_lr = 0;     ///< of the next one: what the CSV column holds
+  double grad_norm = 0;
+  double hard_top1 = 0;
+  double tokens_per_s = 0;
+  double data_wait_s = 0;  ///< since the last line
+  double eta_s = 0;
+  double elapsed_s = 0;
+  bool skipped = false;
+};
+
+struct EvaluationRecord {
+  std::int64_t step = 0;
+  EvaluationResult result;
+  double best = 0;  ///< loss before this one
+  double lr = 0;    ///< what the CSV column holds at this point
+  double elapsed_s = 0;
+  bool final_evaluation = false;
+};
+
+/// Rank 0 only, one thread. What a sink throws is a warning, once for each sink: see RunLog.
+class MetricsSink {
+ public:
+  virtual ~MetricsSink() = default;
+  /// For messages and for what a state keeps of it: "csv". No two sinks of a run have the same.
+  virtual std::string name() const = 0;
+  virtual void train(const TrainRecord& record) = 0;
+  virtual void eval(const EvaluationRecord& record) = 0;
+  /// The closing figures, a JSON object.
+  virtual void summary(const std::string& /*json*/) {}
+  /// Makes durable what it has, before a state that counts on it.
+  virtual void sync() {}
+  /// What it needs to be given when a run goes on: kept in states under its name, opaque to them. Empty:
+  /// nothing beyond the steps of the records, which every state has.
+  virtual std::string position() const { return {}; }
+  /// Once, before anything else, when a run goes on from a state: what the sink told behind the state is to
+  /// go. `mark`: how far the records had come. `position`: what `position` said when the state was saved;
+  /// empty when it said nothing then, or when there was no such sink.
+  virtual void go_on(const LogMark& /*mark*/, const std::string& /*position*/) {}
+};
+
+}  // namespace anemll

@@ -1,0 +1,57 @@
+// The life of a run: it starts or goes on, trains, evaluates, keeps what is best, ends or leaves on a signal.
+#pragma once
+
+#include "anemll/core/error.hpp"
+#include "src/train/internal/assembly.hpp"
+#include "src/train/internal/reporter.hpp"
+#include "src/train/internal/run_folder.hpp"
+#include "src/train/internal/run_numbers.hpp"
+#include "src/train/internal/stepper.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace anemll {
+
+class Run {
+ public:
+  /// Takes the weights and numbers of the assembly's state where there is one; writes nothing. The assembly
+  /// has a student.
+  explicit Run(Assembly assembly);
+
+  /// From start, or from the state, to the end. Once. Collective. `done`, or `save_and_requeue` when a signal
+  /// came and the state is saved.
+  ExitCode live();
+
+ private:
+  /// Takes over what a state holds.
+  void restore(const SavedState& saved);
+  /// The evaluation before the first step, and the folder.
+  void begin();
+  /// Steps, with all that hangs on them, to the end.
+  void train();
+  /// The evaluation and the periodic files that are due at this step.
+  void tail();
+  /// The last evaluation and files.
+  void finish();
+  ExitCode leave(int signal);
+
+  bool evaluates() const { return run_.options.eval_samples > 0; }
+  bool evaluation_is_due() const;
+  bool tail_is_due() const;
+  EvaluationResult evaluate(bool with_text);
+  void evaluate_and_keep_best(bool final_evaluation);
+  void report();
+
+  Assembly run_;
+  Stepper stepper_;
+  RunNumbers numbers_;
+  RunFolder folder_;
+  std::optional<Reporter> reporter_;
+  std::optional<double> final_text_kl_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
+};
+
+}  // namespace anemll

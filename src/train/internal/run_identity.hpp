@@ -1,0 +1,18 @@
+// What makes a run the run it is: what a state says of it, so that no other run goes on from there.
+#pragma once
+
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/train/internal/source_plan.hpp"
+
+#include <string>
+
+namespace anemll {
+
+/// What a resumed run must share with the one that saved: model, data, batch, order, scheme, what is trained
+/// (JSON object).
+std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
+                         const SourcePlan& source);
+
+}  // namespace anemll

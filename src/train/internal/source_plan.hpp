@@ -1,0 +1,31 @@
+// What a run will train, known before the model is built: the quantisation of every linear out of the source
+// (a checkpoint, a saved state, or the flags), and the number of trained values.
+#pragma once
+
+#include "anemll/model/architecture.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/student/v2_checkpoint.hpp"
+#include "src/train/internal/saved_state.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+struct SourcePlan {
+  ResolvedQuant quant;
+  std::optional<V2Checkpoint> checkpoint;  ///< what the student is made of; none from scratch or a state
+  std::int64_t trained_values = 0;
+};
+/// Usage errors where a flag contradicts the source.
+SourcePlan plan_source(const TrainOptions& options, const Architecture& architecture,
+                       const std::optional<SavedState>& state);
+
+/// "quantisation: MLP 4 entries rank 32, ... (preset q2a4), group 32"
+std::string describe(const SourcePlan& plan);
+
+/// Every tensor that a saved state holds of the model.
+TensorMap tensors_of(const SavedState& state);
+
+}  // namespace anemll

@@ -1,0 +1,59 @@
+// One optimiser step: micro-steps, the reduction that runs beneath the last of them, clipping, the update.
+// Decisions hang on sums that all ranks share. One thread per rank.
+#pragma once
+
+#include "anemll/data/kd_cache.hpp"
+#include "src/comm/bucket_reducer.hpp"
+#include "src/distill/kd_loss.hpp"
+#include "src/train/internal/assembly.hpp"
+#include "src/train/internal/optimizer.hpp"
+#include "src/train/internal/run_numbers.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace anemll {
+
+struct StepReport {
+  KdLossSums loss;  ///< over all ranks and micro-steps
+  double grad_norm = 0;
+  double lr = 0;  ///< that this update used
+  double seconds = 0;
+  bool skipped = false;
+  int signal = 0;  ///< that came to any rank by the step's end
+};
+
+/// The loss that the step behind `completed` ones trains with.
+KdLossOptions loss_options(const TrainOptions& options, std::int64_t completed);
+
+class Stepper {
+ public:
+  /// `run` must outlive it. Layers tell the reducer when their gradients are final.
+  explicit Stepper(Assembly& run);
+  Stepper(const Stepper&) = delete;  // the layers hold its address
+  Stepper& operator=(const Stepper&) = delete;
+
+  /// One step; counts it in `numbers`. Throws StopError, on all ranks, when a signal comes while gradients
+  /// accumulate: `numbers` are then still those of the step before. Throws a numerics error when three steps
+  /// in a row had no finite loss, and a data error when a whole pass had nothing to learn from.
+  StepReport step(RunNumbers& numbers);
+
+  AdamW& optimizer() { return optimizer_; }
+  /// Steps of this process that had nothing to learn from.
+  std::int64_t unsupervised_steps() const { return unsupervised_steps_; }
+
+ private:
+  KdLossSums micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last);
+  void update(RunNumbers& numbers, StepReport& report);
+  void skip_unsupervised(const RunNumbers& numbers, StepReport& report);
+  void pace_checks(double seconds);
+
+  Assembly& run_;
+  AdamW optimizer_;
+  std::unique_ptr<BucketReducer> reducer_;
+  std::int64_t check_every_ = 1;  ///< micro-steps between two looks for a signal, the same on all ranks
+  std::int64_t unsupervised_steps_ = 0;
+  std::int64_t unsupervised_in_row_ = 0;
+};
+
+}  // namespace anemll
