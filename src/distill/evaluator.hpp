@@ -47,7 +47,7 @@ class Evaluator {
   const std::string& text_digest() const { return text_digest_; }
   /// Whether a digest that a state recorded is about the same text and teacher.
   bool is_text(const std::string& recorded) const {
-    return recorded == text_digest_ || recorded == first_text_digest_;
+    return !recorded.empty() && (recorded == text_digest_ || recorded == first_text_digest_);
   }
 
  private:

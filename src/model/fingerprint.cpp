@@ -50,7 +50,9 @@ void FirstFingerprint::add(std::string_view name, const HostTensor& tensor) {
   const std::size_t size = tensor.bytes();
   const std::size_t end = std::min(size, kEnd);
   sha_.update(name);
-  sha_.update("\n" + tensor.describe() + "\n");
+  sha_.update("\n");
+  sha_.update(tensor.describe());
+  sha_.update("\n");
   sha_.update(std::span(tensor.data, end));
   sha_.update(std::span(tensor.data + (size - end), end));
 }

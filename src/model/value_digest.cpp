@@ -73,10 +73,8 @@ bool take_halves(DType dtype, const std::byte* data, std::size_t count, Halves& 
   if (dtype == DType::f32) {
     std::memcpy(bits.data(), data, count * sizeof(std::uint32_t));
   } else {
-    std::array<float, kBlock> values;
     std::memcpy(lower.data(), data, count * sizeof(std::uint16_t));
-    half_to_float(std::span(lower).first(count), std::span(values).first(count));
-    std::memcpy(bits.data(), values.data(), count * sizeof(float));
+    for (std::size_t i = 0; i < count; ++i) bits[i] = std::bit_cast<std::uint32_t>(half_to_float(lower[i]));
   }
   std::uint32_t any = 0;
   for (std::size_t i = 0; i < count; ++i) {

@@ -398,6 +398,7 @@ BOOST_AUTO_TEST_CASE(smollm2_gguf_equals_its_folder, *needs_models({"smollm2.ggu
   const ModelFiles gguf = load_model_files(models / "smollm2.gguf");
   const ModelFiles folder = load_model_files(models / "smollm2");
   check_same_architecture(gguf.architecture, folder.architecture);
+  BOOST_CHECK_EQUAL(gguf.fingerprint, folder.fingerprint);
   for (const auto& [name, tensor] : folder.tensors) {
     const HostTensor* other = gguf.tensors.find(name);
     BOOST_REQUIRE_MESSAGE(other != nullptr && other->shape == tensor.shape, name);

@@ -127,9 +127,9 @@ BOOST_AUTO_TEST_CASE(a_plan_of_an_earlier_version_goes_on) {
   const test::TempDir temp;
   PrecomputeOptions options = nano_options(temp / "c");
   const ModelFiles nano = load_model_files(test::golden("nano"));
-  (void)prepare_precompute(options, "fp32", 1);
+  const std::filesystem::path file =
+      Workspace::plan_file(prepare_precompute(options, "fp32", 1).workspace->folder());
   options.resume = true;
-  const std::filesystem::path file = Workspace::plan_file(Workspace::folder_of(options.output_dir));
   const std::string plan = read_text(file);
   const auto with_fingerprint = [&](const std::string& text) {
     std::string changed = plan;

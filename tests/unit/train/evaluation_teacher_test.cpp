@@ -3,6 +3,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "src/core/file_lock.hpp"
+#include "src/core/hash.hpp"
+#include "src/distill/evaluator.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/unit/train/payload_cache.hpp"
 
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -236,6 +239,26 @@ BOOST_AUTO_TEST_CASE(what_the_teacher_folder_leaves_out_is_an_error_where_the_us
   options.teacher_model = other_teacher(s.work / "teacher").string();
   write_file(s.work / "teacher/adapter_config.json", "{}");
   Setup::refused(options, ExitCode::data, {"adapter_config.json", *options.teacher_model});
+}
+
+// What a state recorded of text and teacher, by today's rule and by that of earlier versions.
+BOOST_AUTO_TEST_CASE(a_text_that_an_earlier_version_recorded_is_the_same) {
+  const Setup s;
+  const TrainOptions options = s.options("cache", {.rows = 8, .holdout = 0, .hidden = false});
+  const auto comm = make_single_communicator();
+  Prefetcher data(options.cache_dir, OrderKind::sequential, 4, 0, {});
+  const ModelFiles& nano = test::nano_files();
+  Evaluator::Sources sources;
+  sources.teacher = nano;
+  sources.base_fingerprint = nano.fingerprint;
+  sources.text.emplace(std::vector<std::int32_t>(100, 5), TextProtocol{32, 2}, "text");
+  const std::string text = sources.text->digest();
+  const Evaluator evaluator({5, 2, "cache"}, data, {}, std::move(sources), *comm, at::kCPU);
+  BOOST_TEST(evaluator.text_digest() == sha256_hex(text + nano.fingerprint));
+  BOOST_TEST(evaluator.is_text(evaluator.text_digest()));
+  BOOST_TEST(evaluator.is_text(sha256_hex(text + nano.first_fingerprint)));
+  BOOST_TEST(!evaluator.is_text(""));
+  BOOST_TEST(!evaluator.is_text(sha256_hex(text + std::string(64, 'a'))));
 }
 
 BOOST_AUTO_TEST_CASE(a_text_that_is_not_utf8_is_named) {
