@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(what_is_trained_is_known_beforehand) {
 BOOST_AUTO_TEST_CASE(a_state_of_an_earlier_version_goes_on_with_its_model) {
   const ModelFiles model = load_model_files(test::golden("nano"));
   const auto check = [&](const std::string& saved) {
-    StateStore::Loaded state;
+    SavedState state;
     state.folder = "out/state/step_00000004";
     state.trainer_json = nlohmann::json{{"identity", {{"model", saved}, {"seed", 1}}},
                                         {"options", {{"model-id", "the/model"}}}}
