@@ -29,8 +29,8 @@ V2Draft initial_layer(const at::Tensor& weight, const at::Tensor& bias, const V2
   if (bias.defined()) t.bias = bias.detach().to(at::kFloat, false, true);
   const ScaleFactors factors =
       normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, false, config, options.ste);
-  FrozenIndices frozen = freeze_indices(w, factors.matrix(), t.lut);
-  t.indices = std::move(frozen.indices);
+  const FrozenIndices frozen = freeze_indices(w, factors.matrix(), t.lut);
+  t.indices = frozen.indices;
   layer.warnings = freeze_warnings(frozen);
   return layer;
 }

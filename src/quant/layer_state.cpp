@@ -183,8 +183,8 @@ V2Draft load_layer(const TensorMap& state, const std::string& name, const V2Conf
   const at::Tensor weight = reader.floats(".weight", shape);
   const ScaleFactors factors =
       normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, t.baked, layer.config, ste);
-  FrozenIndices frozen = freeze_indices(weight, factors.matrix(), t.lut);
-  t.indices = std::move(frozen.indices);
+  const FrozenIndices frozen = freeze_indices(weight, factors.matrix(), t.lut);
+  t.indices = frozen.indices;
   for (const std::string& warning : freeze_warnings(frozen))
     layer.warnings.push_back(name + ": " + warning + " (" + file + ")");
   return layer;
