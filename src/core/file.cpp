@@ -126,8 +126,10 @@ std::string read_text(const fs::path& path) {
 }
 
 bool has_name(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
+  std::error_code cause;
+  const fs::file_status status = fs::symlink_status(path, cause);
+  if (!fs::status_known(status)) throw_system("cannot look at", path, cause);
+  return fs::exists(status);
 }
 
 void sync_directory(const fs::path& directory) {

@@ -3,7 +3,9 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 
+#include <cstddef>
 #include <deque>
+#include <stdexcept>
 #include <vector>
 
 namespace anemll {
@@ -15,9 +17,12 @@ struct Table {
   std::vector<Choice<KdObjective>> choices;
 
   void add(const Objective& objective) {
-    for (Objective& known : rows) {
-      if (known.name != objective.name) continue;
-      known = objective;
+    if (objective.name.empty() || objective.on_chunk == nullptr)
+      throw std::logic_error("an objective needs a name and its form by tensor operations");
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].name != objective.name) continue;
+      rows[i] = objective;
+      choices[i].name = objective.name;
       return;
     }
     const Objective& row = rows.emplace_back(objective);
@@ -123,7 +128,8 @@ void require_shared_head(const Objective& objective, const ObjectiveUse& use) {
           (head.sha256.empty() ? "one of its own, out of its checkpoint"
                                : head.sha256 + " of width " + std::to_string(head.hidden_size)),
       use.where,
-      "give the model that made the cache as --model-id, or make a cache with this model as the teacher");
+      "give the model that made the cache as --model-id, or make a cache with this model as the teacher; "
+      "the type of the weights counts: a copy in fp32 has another head than its original in bf16");
 }
 
 void take_hidden(BatchTensors& batch, double /*temperature*/, const KdCacheInfo& /*cache*/) {

@@ -212,6 +212,7 @@ void compare_inputs(const ModelFiles& teacher, const fs::path& tokens, Communica
       ExitCode::data,
       "give every rank the same files: a folder that all hosts share, or copy them again to each host");
   inputs.add("teacher fingerprint", teacher.fingerprint.substr(0, kShown));
+  inputs.add("teacher configuration", teacher.first_fingerprint.substr(0, kShown));
   inputs.add("teacher content", content_digest(files).substr(0, kShown));
   inputs.add("tokens", content_digest({&tokens, 1}).substr(0, kShown));
   inputs.check(comm);

@@ -85,8 +85,10 @@ fs::path Workspace::cache_folder(const fs::path& folder) {
 
 Workspace::Workspace(const fs::path& output, const std::string& identity_json, bool resume, bool overwrite,
                      const std::string& earlier_identity_json)
-    : output_(without_link(output)), work_(output_, kSuffix, kd_cache_work(), "--output_dir") {
-  if (!earlier_identity_json.empty()) earlier_plan_ = plan_id(earlier_identity_json);
+    : output_(without_link(output)),
+      work_(output_, kSuffix, kd_cache_work(), "--output_dir"),
+      earlier_identity_(earlier_identity_json) {
+  if (!earlier_identity_.empty()) earlier_plan_ = plan_id(earlier_identity_);
   const bool there = work_.is_there();
   if (there) {
     look_at_folder(identity_json, resume, overwrite);
@@ -116,7 +118,7 @@ void Workspace::look_at_folder(const std::string& identity_json, bool resume, bo
   }
   if (!resume) throw_usage("an unfinished run is there", folder().string(), kChoices);
   plan_ = parse_plan(read_text(plan_file(folder())), plan_file(folder()));
-  if (plan_.id() != earlier_plan_) require_same_identity(plan_.identity_json, identity_json, folder());
+  require_same_identity(plan_.identity_json, identity_json, earlier_identity_, folder());
   const std::optional<CacheOrigin> there = origin_of(output_);
   if (there && there == cache_origin(plan_.meta_json)) {
     discard();  // killed between the rename and the clearing up

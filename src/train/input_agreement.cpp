@@ -31,6 +31,9 @@ std::vector<fs::path> files_of(const ModelFiles& model) {
 
 void add_model(const std::string& what, const ModelFiles& model, Agreement& inputs) {
   inputs.add(what + " fingerprint", model.fingerprint.substr(0, kShown));
+  // The first rule takes the text of the configuration, of which the other one leaves out what does not
+  // change the numbers: limits that ranks check, and names that earlier states have of their model.
+  inputs.add(what + " configuration", model.first_fingerprint.substr(0, kShown));
   inputs.add(what + " content", digest(files_of(model)));
 }
 

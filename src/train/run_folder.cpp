@@ -131,9 +131,9 @@ void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {
   std::string why = file.filename().string() + " is not there";
   if (saved.best) {
     numbers.best_step = saved.best->step;
-    weights = saved.best->step == saved.step ? saved.parameters : store_.best_parameters(*saved.best);
     const auto difference = store_.compare_best_file(*saved.best, file);
     if (!difference) return;
+    weights = saved.best->step == saved.step ? saved.parameters : store_.best_parameters(*saved.best);
     if (there) why = difference->why;
     if (difference->someone_elses)
       why += "; the old file is " + run_.output->set_aside_one(file.filename().string()).string();

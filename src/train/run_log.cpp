@@ -4,9 +4,11 @@
 #include "src/train/internal/log_sinks.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <exception>
+#include <stdexcept>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 namespace anemll {
 
@@ -25,17 +27,22 @@ RunLog::RunLog(const std::filesystem::path& folder, const std::optional<SavedLog
 
 void RunLog::add(std::unique_ptr<MetricsSink> sink) {
   std::string name = sink->name();
-  assert(std::ranges::find(sinks_, name, &Entry::name) == sinks_.end());
-  sinks_.push_back({std::move(sink), std::move(name), false});
+  if (std::ranges::find(sinks_, name, &Entry::name) != sinks_.end())
+    throw std::logic_error("two sinks have one name: " + name);
+  sinks_.push_back({std::move(sink), std::move(name)});
   if (!mark_) return;
   Entry& entry = sinks_.back();
   const auto saved = positions_.find(entry.name);
-  const std::string position = saved == positions_.end() ? std::string() : saved->second;
-  guard(entry, [&](MetricsSink& added) { added.go_on(*mark_, position); });
+  entry.behind = saved == positions_.end() ? std::string() : saved->second;
+  guard(entry, [](MetricsSink&) {});
 }
 
 void RunLog::guard(Entry& entry, const std::function<void(MetricsSink&)>& action) {
   try {
+    if (entry.behind) {
+      entry.sink->go_on(*mark_, *entry.behind);
+      entry.behind.reset();
+    }
     action(*entry.sink);
   } catch (const std::exception& e) {
     if (!std::exchange(entry.told, true))
@@ -86,6 +93,7 @@ std::map<std::string, std::string> RunLog::positions() {
   for (Entry& entry : sinks_) {
     guard(entry, [&](const MetricsSink& sink) {  // one that fails keeps the last that it said
       std::string position = sink.position();
+      (void)nlohmann::json(position).dump();  // throws where it is no text that a state can hold
       if (position.empty()) {
         positions_.erase(entry.name);
       } else {

@@ -158,6 +158,15 @@ BOOST_AUTO_TEST_CASE(another_model_is_refused) {
   hosts.refused("model content");
 }
 
+BOOST_AUTO_TEST_CASE(another_configuration_of_the_model_is_refused) {
+  const Hosts hosts;
+  const auto config = hosts.two / "nano/config.json";
+  std::string text = test::read_all(config);
+  text.insert(text.find('{') + 1, "\"transformers_version\": \"0\", ");  // changes no number
+  std::ofstream(config) << text;
+  hosts.refused("model configuration");
+}
+
 BOOST_AUTO_TEST_CASE(another_source_is_refused) {
   const Hosts hosts;
   fs::copy_file(test::golden("nano/v2_q2a4_trained.pt"), hosts.two / "source.pt",

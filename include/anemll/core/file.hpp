@@ -58,7 +58,8 @@ class AtomicFile {
   std::size_t used_ = 0;
 };
 
-/// Whether the name is taken, be it by a link that leads nowhere. False where the system does not tell.
+/// Whether the name is taken, be it by a link that leads nowhere. A data error where the system does not
+/// tell.
 bool has_name(const std::filesystem::path& path);
 
 /// Whole-file convenience over AtomicFile.

@@ -50,8 +50,9 @@ std::string write_plan(const Plan& plan);
 /// Data errors name `where`.
 Plan parse_plan(std::string_view text, const std::filesystem::path& where);
 
-/// A usage error that lists the keys in which the two differ; returns when they do not.
-void require_same_identity(const std::string& made, const std::string& wanted,
+/// A usage error that lists the keys in which the two differ; returns when they do not. `earlier`, if not
+/// empty, stands for `wanted` where `made` names the teacher by the same rule.
+void require_same_identity(const std::string& made, const std::string& wanted, const std::string& earlier,
                            const std::filesystem::path& where);
 
 }  // namespace anemll

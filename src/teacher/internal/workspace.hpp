@@ -52,7 +52,8 @@ class Workspace {
   WorkFolder work_;
   State state_ = State::fresh;
   bool replace_ = false;
-  std::string earlier_plan_;  // id of a plan with the earlier identity
+  std::string earlier_identity_;
+  std::string earlier_plan_;  // id of a plan with it
   Plan plan_;
 };
 

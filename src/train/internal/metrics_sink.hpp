@@ -50,9 +50,11 @@ class MetricsSink {
   /// What it needs to be given when a run goes on: kept in states under its name, opaque to them. Empty:
   /// nothing beyond the steps of the records, which every state has.
   virtual std::string position() const { return {}; }
-  /// Once, before anything else, when a run goes on from a state: what the sink told behind the state is to
-  /// go. `mark`: how far the records had come. `position`: what `position` said when the state was saved;
-  /// empty when it said nothing then, or when there was no such sink.
+  /// Before anything else when a run goes on from a state: what the sink told behind the state is to go.
+  /// `mark`: how far the records had come. `position`: what `position` said when the state was saved; empty
+  /// when it said nothing then, or when there was no such sink. What it speaks of may be gone: the state may
+  /// be that of another folder. After a throw it is asked again before the next event, which it does not get
+  /// until then; states keep the old position.
   virtual void go_on(const LogMark& /*mark*/, const std::string& /*position*/) {}
 };
 

@@ -46,9 +46,10 @@ class RunLog {
   struct Entry {
     std::unique_ptr<MetricsSink> sink;
     std::string name;
+    std::optional<std::string> behind{};  // the position to go on from, until that succeeded
     bool told = false;
   };
-  static void guard(Entry& entry, const std::function<void(MetricsSink&)>& action);
+  void guard(Entry& entry, const std::function<void(MetricsSink&)>& action);
   void each(const std::function<void(MetricsSink&)>& action);
 
   std::vector<Entry> sinks_;

@@ -96,9 +96,9 @@ BOOST_AUTO_TEST_CASE(a_plan_survives_its_file) {
 }
 
 BOOST_AUTO_TEST_CASE(another_identity_names_the_difference) {
-  require_same_identity(R"({"seed":1})", R"({"seed":1})", "x");
+  require_same_identity(R"({"seed":1})", R"({"seed":1})", "", "x");
   const std::string error =
-      error_of([] { require_same_identity(R"({"seed":1,"topk":2})", R"({"seed":3,"topk":2})", "out"); });
+      error_of([] { require_same_identity(R"({"seed":1,"topk":2})", R"({"seed":3,"topk":2})", "", "out"); });
   BOOST_TEST(error.find("seed was 1, is 3") != std::string::npos, error);
   BOOST_TEST(error.find("topk") == std::string::npos, error);
 }

@@ -146,6 +146,12 @@ BOOST_AUTO_TEST_CASE(a_plan_of_an_earlier_version_goes_on) {
     // Its micro-batches and its cache carry the id that they began with.
     BOOST_TEST(resumed.workspace->plan().identity_json.find(nano.first_fingerprint) != std::string::npos);
   }
+  PrecomputeOptions changed = options;
+  changed.topk = options.topk / 2;
+  BOOST_CHECK_EXCEPTION(prepare_precompute(changed, "fp32", 1), Error, [](const Error& e) {
+    const std::string text = e.what();  // the option, and not the teacher by another rule
+    return text.find("topk was ") != std::string::npos && text.find("fingerprint") == std::string::npos;
+  });
   with_fingerprint(std::string(64, 'a'));
   BOOST_CHECK_EXCEPTION(prepare_precompute(options, "fp32", 1), Error, [](const Error& e) {
     return e.code() == ExitCode::usage &&

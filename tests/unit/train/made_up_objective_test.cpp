@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -255,6 +256,9 @@ BOOST_AUTO_TEST_CASE(an_objective_may_be_replaced) {
   register_objective(reverse_objective());
   BOOST_TEST((objective_named("reverse") == before));
   BOOST_TEST(choices_of(KdObjective()).size() == words);
+  Objective without = reverse_objective();
+  without.on_chunk = nullptr;
+  BOOST_CHECK_THROW(register_objective(without), std::logic_error);
 }
 
 BOOST_AUTO_TEST_CASE(values_and_gradients_are_those_of_autograd) {

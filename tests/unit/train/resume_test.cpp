@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,7 +75,10 @@ class ByteLog final : public MetricsSink {
   std::string position() const override { return std::to_string(fs::file_size(file_)); }
   void go_on(const LogMark& mark, const std::string& position) override {
     given_.push_back(std::to_string(mark.step) + " at " + position);
-    if (!position.empty()) fs::resize_file(file_, std::stoull(position));
+    if (fs::is_directory(file_)) throw_data("in the way", file_.string(), "");
+    if (position.empty()) return;
+    const std::uintmax_t end = std::stoull(position);
+    if (fs::exists(file_) && fs::file_size(file_) > end) fs::resize_file(file_, end);
   }
 
  private:
@@ -158,9 +162,41 @@ BOOST_AUTO_TEST_CASE(a_third_sink_gets_its_position_back) {
   RunLog fresh(dir.path(), SavedLog{saved.mark, {}}, state.step, 10);
   fresh.add(std::make_unique<ByteLog>(file, given));
   BOOST_TEST(given.back() == "3 at ");
-  RunLog broken(dir.path(), SavedLog{saved.mark, {{"bytes", "no number"}}}, state.step, 10);
-  broken.add(std::make_unique<ByteLog>(file, given));
-  BOOST_TEST(errors.text().find("a log is not written, the run goes on") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_that_cannot_go_on_keeps_its_position_and_is_asked_again) {
+  const test::TempDir dir;
+  const fs::path file = dir / "third.log";
+  std::vector<std::string> given;
+  test::Capture errors(2);
+  fs::create_directory(file);
+  RunLog log(dir.path(), SavedLog{{3, 3, -1, 0, false}, {{"bytes", "7"}}}, 3, 10);
+  log.add(std::make_unique<ByteLog>(file, given));
+  BOOST_TEST(errors.text().find("a log is not written, the run goes on: in the way") != std::string::npos);
+  train_to(log, 4, 4);
+  BOOST_TEST(log.positions().at("bytes") == "7");
+  BOOST_TEST(given.size() == 3U);
+  fs::remove(file);
+  write_file(file, "step 3\nstep 4\n");
+  train_to(log, 5, 5);
+  BOOST_TEST(read_text(file) == "step 3\nstep 5\n");
+  BOOST_TEST(log.positions().at("bytes") == "14");
+  BOOST_CHECK_THROW(log.add(std::make_unique<ByteLog>(file, given)), std::logic_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_position_that_no_state_can_hold_is_a_warning) {
+  struct Bytes final : MetricsSink {
+    std::string name() const override { return "raw"; }
+    void train(const TrainRecord&) override {}
+    void eval(const EvaluationRecord&) override {}
+    std::string position() const override { return "\xff"; }
+  };
+  const test::TempDir dir;
+  test::Capture errors(2);
+  RunLog log(dir.path(), std::nullopt, 0, 10);
+  log.add(std::make_unique<Bytes>());
+  BOOST_TEST(log.positions().empty());
+  BOOST_TEST(errors.text().find("a log is not written") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_position_of_a_sink_that_is_away_is_kept) {
