@@ -11,6 +11,7 @@
 #include "src/core/signals.hpp"
 #include "src/model/compute.hpp"
 #include "src/model/decoder.hpp"
+#include "src/model/model_digests.hpp"
 #include "src/teacher/internal/assemble.hpp"
 #include "src/teacher/internal/head_scores.hpp"
 #include "src/teacher/internal/inspect.hpp"
@@ -205,15 +206,10 @@ void compare_hosts(at::Device device, Precision dtype, Communicator& comm) {
 void compare_inputs(const ModelFiles& teacher, const fs::path& tokens, Communicator& comm) {
   if (comm.size() == 1) return;
   constexpr std::size_t kShown = 12;
-  std::vector<fs::path> files;
-  if (!fs::is_directory(teacher.folder)) files = {teacher.folder};
-  for (const auto& map : teacher.maps) files.push_back(map->path());
   Agreement inputs(
       ExitCode::data,
       "give every rank the same files: a folder that all hosts share, or copy them again to each host");
-  inputs.add("teacher fingerprint", teacher.fingerprint.substr(0, kShown));
-  inputs.add("teacher configuration", teacher.first_fingerprint.substr(0, kShown));
-  inputs.add("teacher content", content_digest(files).substr(0, kShown));
+  for (const ModelDigest& part : model_digests(teacher)) inputs.add("teacher " + part.what, part.digest);
   inputs.add("tokens", content_digest({&tokens, 1}).substr(0, kShown));
   inputs.check(comm);
 }

@@ -4,6 +4,7 @@
 #include "src/comm/agreement.hpp"
 #include "src/core/content_digest.hpp"
 #include "src/core/hash.hpp"
+#include "src/model/model_digests.hpp"
 #include "src/student/v2_checkpoint.hpp"
 
 #include <string>
@@ -22,19 +23,8 @@ std::string digest(const std::vector<fs::path>& files) {
 constexpr const char* kSameFiles =
     "give every rank the same files: a folder that all hosts share, or copy them again to each host";
 
-std::vector<fs::path> files_of(const ModelFiles& model) {
-  if (!fs::is_directory(model.folder)) return {model.folder};
-  std::vector<fs::path> files;
-  for (const auto& map : model.maps) files.push_back(map->path());
-  return files;
-}
-
 void add_model(const std::string& what, const ModelFiles& model, Agreement& inputs) {
-  inputs.add(what + " fingerprint", model.fingerprint.substr(0, kShown));
-  // The first rule takes the text of the configuration, of which the other one leaves out what does not
-  // change the numbers: limits that ranks check, and names that earlier states have of their model.
-  inputs.add(what + " configuration", model.first_fingerprint.substr(0, kShown));
-  inputs.add(what + " content", digest(files_of(model)));
+  for (const ModelDigest& part : model_digests(model)) inputs.add(what + " " + part.what, part.digest);
 }
 
 }  // namespace
