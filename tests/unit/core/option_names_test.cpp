@@ -5,6 +5,7 @@
 #include "src/core/internal/environment.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/core/option_checks.hpp"
 
 #include <cstdlib>
 #include <optional>
@@ -17,16 +18,10 @@
 #include <unistd.h>
 
 using namespace anemll;
+using test::Environment;
+using test::usage_error;
 
 namespace {
-
-struct Environment {
-  Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  const char* name_;
-};
 
 /// Names with both, and one with other names.
 struct Sample {
@@ -60,17 +55,6 @@ struct Sample {
   }
 };
 
-template <class Body>
-std::string usage_error(const Body& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    BOOST_TEST((e.code() == ExitCode::usage));
-    return e.what();
-  }
-  BOOST_ERROR("no error was thrown");
-  return {};
-}
 std::string refused(std::vector<const char*> args) {
   return usage_error([&] { Sample().parse(std::move(args)); });
 }

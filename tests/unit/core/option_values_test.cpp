@@ -8,6 +8,7 @@
 #include "src/core/printable.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/core/option_checks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 using namespace anemll;
+using test::usage_error;
 
 namespace {
 
@@ -64,17 +66,6 @@ struct Sample {
   }
 };
 
-template <class Body>
-std::string usage_error(const Body& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    BOOST_TEST((e.code() == ExitCode::usage));
-    return e.what();
-  }
-  BOOST_ERROR("no error was thrown");
-  return {};
-}
 std::string refused_file(const std::string& content) {
   return usage_error([&] { Sample().file(content); });
 }

@@ -6,6 +6,7 @@
 #include "src/core/internal/option_spec.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/core/option_checks.hpp"
 
 #include <array>
 #include <cstdlib>
@@ -20,17 +21,11 @@
 namespace {
 
 using anemll::OptionTable;
+using anemll::test::Environment;
+using anemll::test::usage_error;
 using Outcome = OptionTable::Outcome;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-struct Environment {
-  Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  const char* name_;
-};
 
 enum class Order { shuffle, sequential };
 constexpr auto kOrders =
@@ -76,18 +71,6 @@ struct Sample {
   }
 };
 
-/// Runs `body`, which must end in a usage error, and returns its text.
-template <class F>
-std::string usage_error(F&& body) {
-  try {
-    body();
-  } catch (const anemll::Error& e) {
-    BOOST_TEST((e.code() == anemll::ExitCode::usage));
-    return e.what();
-  }
-  BOOST_ERROR("no error was thrown");
-  return {};
-}
 std::string refusal(std::vector<const char*> args, bool with_arguments = false) {
   return usage_error([&] { Sample(with_arguments).parse(args); });
 }
