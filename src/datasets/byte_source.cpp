@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/system_error.hpp"
-#include "src/datasets/internal/data_files.hpp"
+#include "src/datasets/internal/file_kinds.hpp"
 
 #include <algorithm>
 #include <cerrno>

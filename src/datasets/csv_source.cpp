@@ -1,7 +1,7 @@
 // Records out of .csv and .tsv files, by RFC 4180: the first row names the columns, a cell in quotes may hold
 // separators, line ends and doubled quotes. Every value is text; nothing is guessed from it.
 #include "anemll/core/error.hpp"
-#include "src/datasets/internal/data_files.hpp"
+#include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/text_window.hpp"
 #include "src/formats/utf8.hpp"

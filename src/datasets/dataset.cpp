@@ -5,9 +5,9 @@
 #include "anemll/core/log.hpp"
 #include "src/core/rng.hpp"
 #include "src/core/signals.hpp"
-#include "src/datasets/internal/data_files.hpp"
 #include "src/datasets/internal/dataset_files.hpp"
 #include "src/datasets/internal/dataset_format.hpp"
+#include "src/datasets/internal/file_kinds.hpp"
 
 #include <deque>
 #include <string>

@@ -3,9 +3,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/datasets/data_files.hpp"
 #include "src/core/system_error.hpp"
 #include "src/datasets/internal/card.hpp"
-#include "src/datasets/internal/data_files.hpp"
+#include "src/datasets/internal/file_kinds.hpp"
+#include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>

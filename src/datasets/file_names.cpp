@@ -1,5 +1,6 @@
 #include "src/datasets/internal/file_names.hpp"
 
+#include "anemll/core/error.hpp"
 #include "src/datasets/internal/glob.hpp"
 
 #include <algorithm>
@@ -256,6 +257,12 @@ std::optional<std::string> place_of_config(const std::string& path, const std::s
 
 bool matches_path(std::string_view pattern, std::string_view path) {
   return matches_parts(parts_of(pattern), parts_of(path));
+}
+
+void require_split_name(const std::string& split) {
+  if (split.find_first_of("[+%") == std::string::npos) return;
+  throw_usage("'" + split + "' is more than the name of a split", "--dataset_split",
+              "slices and sums of splits are not read: cut the files, or name them with a pattern");
 }
 
 }  // namespace anemll::datasets

@@ -16,7 +16,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +28,8 @@ struct Choice {
   std::string_view name;
 };
 
+[[noreturn]] void throw_no_choice();
+
 /// The row of `value` in its table; a value without a row is our own mistake.
 template <class E>
 std::size_t choice_row(E value) {
@@ -36,7 +37,7 @@ std::size_t choice_row(E value) {
   for (std::size_t row = 0; row < table.size(); ++row) {
     if (table[row].value == value) return row;
   }
-  throw std::logic_error("a value of an enum has no row in its table of choices");
+  throw_no_choice();
 }
 
 template <class E>
@@ -59,7 +60,7 @@ struct BoundChoice {
   std::function<std::size_t()> row;
   std::function<void(std::size_t)> set_row;
 
-  std::string name() const { return names.at(row()); }
+  std::string name() const;
 };
 
 template <class E>

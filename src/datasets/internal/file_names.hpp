@@ -41,4 +41,7 @@ std::optional<std::string> place_of_config(const std::string& path, const std::s
 /// A path against a pattern of the card: * and ? within a name, ** for any folders.
 bool matches_path(std::string_view pattern, std::string_view path);
 
+/// A usage error for slices and sums of splits.
+void require_split_name(const std::string& split);
+
 }  // namespace anemll::datasets

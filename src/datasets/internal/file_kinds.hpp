@@ -1,7 +1,6 @@
-// The parts of choose_data_files that reading shares: types by name, and lists of names for messages.
+// Types of data files by their names, and lists of names for messages.
 #pragma once
 
-#include "anemll/datasets/data_files.hpp"
 #include "src/datasets/internal/record.hpp"
 
 #include <cstddef>
@@ -12,6 +11,8 @@
 
 namespace anemll::datasets {
 
+/// For messages: ".json, .jsonl, ...".
+std::string known_extensions();
 /// By extension, in any case; nothing for other files.
 std::optional<FileKind> known_kind(const std::filesystem::path& file);
 /// The same; a data error lists the extensions that are known.
@@ -27,9 +28,6 @@ std::string extension_of(const std::filesystem::path& file);
 
 /// Whether the last extension is a compression's.
 bool is_packed(const std::filesystem::path& file);
-
-/// A usage error for slices and sums of splits.
-void require_split_name(const std::string& split);
 
 std::string count_of(std::size_t files);
 /// The first `shown`, and how many there are.

@@ -1,0 +1,37 @@
+#include "anemll/train/train.hpp"
+
+#include "anemll/core/log.hpp"
+#include "src/core/signals.hpp"
+#include "src/train/internal/assembly.hpp"
+#include "src/train/internal/input_agreement.hpp"
+#include "src/train/internal/machine_choices.hpp"
+#include "src/train/internal/run.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace anemll {
+
+ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                      int local_rank, int local_ranks) {
+  check_train_options(options);
+  const at::Device device = choose_device(options, local_rank, comm.size());
+  const at::ScalarType compute = choose_compute(options, device);
+  compare_hosts(device, compute, comm);
+  const int threads = set_threads(options, local_ranks);
+  std::unique_ptr<Communicator> gpu;
+  if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
+  Communicator& device_comm = gpu ? *gpu : comm;
+
+  const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
+  log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
+                std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
+                device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));
+  Assembly assembly = assemble(options, resolved_json, {comm, device_comm, device, compute, local_ranks});
+  if (!assembly.student) return ExitCode::done;  // a dry run from scratch makes none
+  Run run(std::move(assembly));
+  return options.dry_run ? ExitCode::done : run.live();
+}
+
+}  // namespace anemll
