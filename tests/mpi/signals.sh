@@ -97,12 +97,17 @@ timed_out() { # SIGNAL
   ends_with 75
   both_saved
 }
-early() { # before mpirun listens and the ranks do
+hears_term() { # PID: it has a handler
+  local caught
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+  [ -n "$caught" ] && (((16#$caught >> 14) & 1))
+}
+early() { # as soon as the script listens, before mpirun and the ranks do and the ranks do
   name=early folder=$work/early
   mkdir "$folder"
   "$script" -np 2 "$program" "$folder" 0 >"$folder/output" 2>&1 &
   job=$!
-  until pgrep -P $job >/dev/null; do sleep 0.01; done
+  until hears_term $job; do sleep 0.01; done
   kill -TERM $job
   ends_with 75
 }
