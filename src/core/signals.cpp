@@ -180,7 +180,7 @@ int pending_signal() {
 }
 
 std::string signal_text(int number) {
-  const std::string text = "signal " + std::to_string(number);
+  std::string text = "signal " + std::to_string(number);
   for (const Known& known : kKnown) {
     if (known.number == number) return text + " (" + known.name + ")";
   }

@@ -32,7 +32,7 @@ std::string plain(const std::string& cause) {
 }
 
 std::string hint_for(const std::string& cause) {
-  if (const std::string hint = hint_in(cause); !hint.empty()) return hint;
+  if (std::string hint = hint_in(cause); !hint.empty()) return hint;
   if (cause.find("bad version number") != std::string::npos) {
     return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
            "to v110";

@@ -134,7 +134,7 @@ class Chooser {
   Names of_config(const Names& files) {
     const std::string& config = *options_.config;
     if (is_glob(config)) {
-      const Names found = kept(files, [&](const std::string& name) {
+      Names found = kept(files, [&](const std::string& name) {
         return matches_path(config, group_name(label_of(name, lower_case(options_.split), false).group));
       });
       if (found.empty()) fail_config(files);

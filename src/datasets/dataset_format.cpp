@@ -58,8 +58,8 @@ class Conversation : public DatasetFormat {
   Names more(Names names) const { return reference_ ? Names{} : std::move(names); }
 
   /// The text of a column goes before all turns as the system's, unless they begin with one.
-  static void add_system(std::string system, const std::string& column, std::vector<ChatMessage>& messages,
-                         Inventory& inventory) {
+  static void add_system(const std::string& system, const std::string& column,
+                         std::vector<ChatMessage>& messages, Inventory& inventory) {
     if (is_blank(system)) return;
     const bool free = messages.empty() || messages.front().role != "system";
     if (free || python_strip(messages.front().content) == python_strip(system))

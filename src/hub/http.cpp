@@ -275,7 +275,7 @@ HttpReply HttpClient::Impl::perform(const std::string& url, const Request& wante
   const auto add = [&headers](const std::string& line) {
     curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    headers.release();
+    static_cast<void>(headers.release());  // it became a part of longer
     headers.reset(longer);
   };
   // Otherwise lengths and ranges would be those of a compressed answer.

@@ -149,7 +149,7 @@ struct HeadNormRope : torch::autograd::Function<HeadNormRope> {
                             const at::Tensor& cosine, const at::Tensor& sine) {
     const at::Tensor weight = optional_weight.value_or(at::Tensor());
     const at::Tensor in = x.contiguous();
-    const at::Tensor out = at::empty_like(in);
+    at::Tensor out = at::empty_like(in);
     const RopeShape shape = rope_shape(in, eps, weight, cosine, sine);
     dispatch(in.scalar_type(), [&]<class T>() {
       for_rows(in.size(0) * shape.length, shape.heads * shape.dim,
@@ -191,7 +191,7 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate, const at::Tensor& up) {
     const at::Tensor g = gate.contiguous();
     const at::Tensor u = up.contiguous();
-    const at::Tensor out = at::empty_like(g);
+    at::Tensor out = at::empty_like(g);
     dispatch(g.scalar_type(), [&]<class T>() {
       parallel_for(g.numel(), kGrainElements, [&](Index begin, Index end) {
         swiglu_range<T>(data<T>(g), data<T>(u), data<T>(out), begin, end);
@@ -246,7 +246,7 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor allowed =
         optional_allowed ? optional_allowed->expand({shape.batch, 1, shape.queries, shape.keys}).contiguous()
                          : at::Tensor();
-    const at::Tensor out = at::empty_like(q);
+    at::Tensor out = at::empty_like(q);
     const at::Tensor log_sums =
         at::empty({shape.batch, shape.heads, shape.queries}, q.options().dtype(at::kFloat));
     dispatch(q.scalar_type(), [&]<class T>() {

@@ -38,7 +38,7 @@ QuantSpec mixed_spec(const Architecture& architecture) {
 /// The mixed nano as a checkpoint; returns its specification.
 QuantSpec write_mixed(const fs::path& file) {
   const ModelFiles files = load_model_files(test::golden("nano"));
-  const QuantSpec spec = mixed_spec(files.architecture);
+  QuantSpec spec = mixed_spec(files.architecture);
   InitOptions init;
   init.ste = true;
   const Student student = Student::from_scratch(files, spec, init, at::kCPU, *make_single_communicator());

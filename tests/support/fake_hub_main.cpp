@@ -13,7 +13,7 @@
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::uintmax_t kLargeBytes = 64 * 1024;  // larger files lie in the store
+constexpr std::uintmax_t kLargeBytes = std::uintmax_t{64} * 1024;  // larger files lie in the store
 
 int serve(int argc, char** argv) {
   if (argc != 4) {

@@ -17,7 +17,7 @@ struct Tree {
       write(folder / name, name.find(".json") != std::string::npos ? "{\"text\": \"x\"}" : "x");
   }
   /// What a path in it leads to, relative to it and joined with spaces.
-  std::string files(const std::string& path = "", DatasetOptions options = in_order()) const {
+  std::string files(const std::string& path = "", const DatasetOptions& options = in_order()) const {
     std::string out;
     const auto found = datasets::dataset_files(path.empty() ? folder.path() : folder / path, options);
     for (const auto& file : found.files) {
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(splits) {
 }
 
 BOOST_AUTO_TEST_CASE(words_of_splits) {
-  const auto chosen = [](std::vector<std::string> names, const std::string& split = "train") {
+  const auto chosen = [](const std::vector<std::string>& names, const std::string& split = "train") {
     std::string out;
     for (const std::string& name : choose_data_files(names, with(split), "here").files)
       out += (out.empty() ? "" : " ") + name;
