@@ -214,7 +214,7 @@ std::vector<LazyTensor> layer_entries(const V2Linear& layer, const HostTensor& w
     entries.push_back(entry(name + "._indices", DType::i64, shape,
                             [indices = t.indices] { return indices.to(at::kLong); }));
   entries.push_back(entry(name + "._scales_baked_flag", DType::i8, {}, [baked = t.baked] {
-    const at::Tensor flag = at::empty({}, at::kChar);
+    at::Tensor flag = at::empty({}, at::kChar);
     flag.fill_(baked ? 1 : 0);
     return flag;
   }));

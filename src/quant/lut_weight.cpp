@@ -132,7 +132,7 @@ void gather(const at::Tensor& indices, const at::Tensor& lut, Out* out) {
 }
 
 at::Tensor values_on_cpu(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
-  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
   kernels::dispatch(dtype, [&]<class T>() { gather(indices, lut, kernels::data<T>(out)); });
   return out;
 }
@@ -143,7 +143,7 @@ at::Tensor values_by_operators(const at::Tensor& indices, const at::Tensor& lut,
 
 at::Tensor scaled_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                          const at::Tensor& b, at::ScalarType dtype) {
-  const at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
   kernels::dispatch(dtype, [&]<class T>() { scaled_rows(indices, lut, a, b, kernels::data<T>(out)); });
   return out;
 }

@@ -38,7 +38,7 @@ constexpr double kIndependent = 0.3;     // part of a unit vector that must be l
 
 at::Tensor group_counts(std::int64_t in, std::int64_t group_size) {
   const std::int64_t groups = (in + group_size - 1) / group_size;
-  const at::Tensor counts = at::full({groups}, group_size, at::kLong);
+  at::Tensor counts = at::full({groups}, group_size, at::kLong);
   counts[groups - 1] = in - (groups - 1) * group_size;
   return counts;
 }

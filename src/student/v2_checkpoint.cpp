@@ -23,7 +23,7 @@ QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishe
 // v2_config.json is the name that some tools give it.
 fs::path config_beside(const fs::path& checkpoint) {
   for (const char* name : {"config.json", "v2_config.json"}) {
-    const fs::path path = checkpoint.parent_path() / name;
+    fs::path path = checkpoint.parent_path() / name;
     if (fs::exists(path)) return path;
   }
   return {};

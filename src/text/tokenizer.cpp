@@ -44,7 +44,7 @@ std::string in_quotes(std::string_view token) {
 }  // namespace
 
 struct Tokenizer::Impl {
-  Impl(TokenizerSpec spec, std::string where_name);
+  Impl(const TokenizerSpec& spec, std::string where_name);
 
   /// What one call of encode works with.
   struct Work {
@@ -83,7 +83,7 @@ struct Tokenizer::Impl {
   std::unique_ptr<std::atomic<Whole>[]> whole;
 };
 
-Tokenizer::Impl::Impl(TokenizerSpec spec, std::string where_name)
+Tokenizer::Impl::Impl(const TokenizerSpec& spec, std::string where_name)
     : where(std::move(where_name)),
       nfc(spec.nfc),
       ignore_merges(spec.ignore_merges),
@@ -296,7 +296,7 @@ void Tokenizer::Impl::merge(std::string_view piece, Work& work) const {
 }
 
 Tokenizer::Tokenizer(TokenizerSpec spec, const std::string& where)
-    : impl_(std::make_unique<const Impl>(std::move(spec), where)) {}
+    : impl_(std::make_unique<const Impl>(spec, where)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;

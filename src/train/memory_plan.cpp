@@ -73,7 +73,7 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
       {objective.teacher_logits ? "logits chunks of teacher and student" : "logits chunk and its gradient",
        KdLossOptions().chunk_tokens * a.vocab_size * compute_bytes * (objective.teacher_logits ? 2 : 1)},
       {"batches read ahead", 5 * rows * sequence},
-      {"divergences of an evaluation: two logits chunks", divergences ? 2 * 128 * a.vocab_size * 4 : 0},
+      {"divergences of an evaluation: two logits chunks", divergences ? a.vocab_size * 2 * 128 * 4 : 0},
       {"teacher of the first evaluation (fp32)", teacher_body},
       {"libraries", std::int64_t{300} << 20},
   };

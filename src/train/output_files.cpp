@@ -96,7 +96,7 @@ void OutputFiles::share_best(const std::string& name, const Student& student) {
 }
 
 std::string OutputFiles::write_periodic(const Student& student, std::int64_t step) {
-  const std::string name = periodic_name(step);
+  std::string name = periodic_name(step);
   write_state_dict(folder_ / name, student);
   if (options_.keep_checkpoints == 0) return name;
   // By the steps in their names: times change when a folder is copied. Files of later steps are not this

@@ -103,7 +103,7 @@ void move_behind(const fs::path& root, const fs::path& staging, std::int64_t ste
 
 }  // namespace
 
-StateStore::StateStore(fs::path output_dir) : root_(std::move(output_dir) / "state") {}
+StateStore::StateStore(const fs::path& output_dir) : root_(output_dir / "state") {}
 
 bool StateStore::has_states() const {
   return !step_folders(root_).empty();

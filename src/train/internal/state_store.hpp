@@ -34,7 +34,7 @@ class StateStore {
     double best_loss = std::numeric_limits<double>::infinity();
   };
 
-  explicit StateStore(std::filesystem::path output_dir);
+  explicit StateStore(const std::filesystem::path& output_dir);
 
   /// Whether there is a folder of a state, valid or not.
   bool has_states() const;
