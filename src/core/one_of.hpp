@@ -2,12 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
 
 namespace anemll {
 
-/// Whether `text` is among the texts of `list`.
-template <class List>
+/// Whether `text` is among the texts of `list`, which may stand in braces.
+template <class List = std::initializer_list<std::string_view>>
 bool is_one_of(std::string_view text, const List& list) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }

@@ -1,5 +1,6 @@
 #include "src/datasets/internal/conversation.hpp"
 
+#include "src/core/one_of.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/white_space.hpp"
 
@@ -51,10 +52,6 @@ std::string lower_ascii(std::string text) {
 std::string in_quotes(std::string_view name) {
   std::string out = "'";
   return out.append(name).append("'");
-}
-
-bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// Members of an object that hold something and are none of `known`.

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/one_of.hpp"
 #include "src/datasets/internal/card.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/file_names.hpp"
@@ -24,11 +25,6 @@ using Names = std::vector<std::string>;
 
 constexpr std::size_t kShownChoices = 60;  // a data set of many languages has as many configurations
 constexpr const char* kReadAll = "or read all of them with a pattern: --dataset_name 'FOLDER/**'";
-
-template <typename Range, typename Value>
-bool has(const Range& range, const Value& value) {
-  return std::find(range.begin(), range.end(), value) != range.end();
-}
 
 template <typename Keep>
 Names kept(const Names& names, Keep&& keep) {
@@ -78,7 +74,7 @@ class Chooser {
   void why(const std::string& what) { out_.why += (out_.why.empty() ? "" : ", ") + what; }
   void leave_out(const Names& all, const Names& taken, const char* reason) {
     for (const std::string& name : all)
-      if (!has(taken, name)) out_.inventory.add(Fate::left_out, "data file", name, reason);
+      if (!is_one_of(name, taken)) out_.inventory.add(Fate::left_out, "data file", name, reason);
   }
 
   const CardConfiguration& of_card(const std::vector<CardConfiguration>& all) const {

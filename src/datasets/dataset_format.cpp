@@ -1,6 +1,7 @@
 #include "src/datasets/internal/dataset_format.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/one_of.hpp"
 #include "src/datasets/internal/conversation.hpp"
 #include "src/datasets/internal/white_space.hpp"
 
@@ -12,10 +13,6 @@
 namespace anemll {
 namespace datasets {
 namespace {
-
-bool has(const Names& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 std::string join(const Names& names) {
   constexpr std::size_t kShown = 20;
@@ -104,7 +101,7 @@ class Plain final : public DatasetFormat {
   explicit Plain(std::string field) : field_(std::move(field)) {}
   FieldList fields() const override { return {{field_}}; }
   bool plain() const override { return true; }
-  bool fits(const Names& names) const override { return has(names, field_); }
+  bool fits(const Names& names) const override { return is_one_of(field_, names); }
   std::optional<Document> document(Record& record, const std::string&, Inventory& inventory) const override {
     const Value& field = record.fields.front();
     const std::string_view text = python_strip(field.text);
@@ -132,7 +129,9 @@ class Alpaca final : public Conversation {
   FieldList fields() const override {
     return {{"instruction", "input", "output"}, more({"system", "system_prompt", "history"})};
   }
-  bool fits(const Names& names) const override { return has(names, "instruction") && has(names, "output"); }
+  bool fits(const Names& names) const override {
+    return is_one_of("instruction", names) && is_one_of("output", names);
+  }
   std::optional<Document> document(Record& record, const std::string& where,
                                    Inventory& inventory) const override {
     const std::string instruction = text(record, 0, "instruction", where, &inventory);
@@ -183,7 +182,9 @@ class Dolly final : public Conversation {
  public:
   using Conversation::Conversation;
   FieldList fields() const override { return {{"instruction", "context", "response"}}; }
-  bool fits(const Names& names) const override { return has(names, "instruction") && has(names, "response"); }
+  bool fits(const Names& names) const override {
+    return is_one_of("instruction", names) && is_one_of("response", names);
+  }
   std::optional<Document> document(Record& record, const std::string& where,
                                    Inventory& inventory) const override {
     std::string user = text(record, 0, "instruction", where, &inventory);
@@ -209,7 +210,7 @@ class Turns final : public Conversation {
   FieldList fields() const override { return {columns_, more({"system", "system_prompt", "tools"})}; }
   bool fits(const Names& names) const override {
     return std::any_of(columns_.begin(), columns_.end(),
-                       [&](const std::string& name) { return has(names, name); });
+                       [&](const std::string& name) { return is_one_of(name, names); });
   }
   std::optional<Document> document(Record& record, const std::string& where,
                                    Inventory& inventory) const override {

@@ -2,12 +2,13 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/one_of.hpp"
 #include "src/core/printable.hpp"
 #include "src/datasets/internal/file_names.hpp"
 
-#include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace anemll::datasets {
 namespace {
@@ -26,6 +27,7 @@ struct Extension {
   FileKind kind;
   bool packed;  ///< may be compressed
 };
+constexpr std::array<std::string_view, 4> kCompressions = {"gz", "zst", "bz2", "xz"};
 constexpr std::array<Extension, 9> kExtensions = {Extension{"parquet", FileKind::parquet, false},
                                                   {"arrow", FileKind::arrow, false},
                                                   {"json", FileKind::json, true},
@@ -36,17 +38,24 @@ constexpr std::array<Extension, 9> kExtensions = {Extension{"parquet", FileKind:
                                                   {"txt", FileKind::text, true},
                                                   {"md", FileKind::text, true}};
 
-template <typename Range>
-bool has(const Range& range, std::string_view value) {
-  return std::find(range.begin(), range.end(), value) != range.end();
+/// ".a, .b or .c", with `last` between the last two.
+std::string listed(const std::vector<std::string_view>& names, std::string_view last) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out += i + 1 == names.size() ? last : ", ";
+    (out += '.') += names[i];
+  }
+  return out;
 }
 
 }  // namespace
 
 std::string known_extensions() {
-  return ".json, .jsonl, .ndjson, .csv, .tsv, .txt, .md (each also with .gz, .zst, .bz2 or .xz), .parquet "
-         "and "
-         ".arrow";
+  std::vector<std::string_view> packed;
+  std::vector<std::string_view> plain;
+  for (const Extension& known : kExtensions) (known.packed ? packed : plain).push_back(known.name);
+  return listed(packed, ", ") + " (each also with " +
+         listed({kCompressions.begin(), kCompressions.end()}, " or ") + "), " + listed(plain, " and ");
 }
 
 std::string extension_of(const fs::path& file) {
@@ -55,8 +64,7 @@ std::string extension_of(const fs::path& file) {
 }
 
 bool is_packed(const fs::path& file) {
-  const std::string extension = extension_of(file);
-  return extension == "gz" || extension == "zst" || extension == "bz2" || extension == "xz";
+  return is_one_of(extension_of(file), kCompressions);
 }
 
 std::optional<FileKind> known_kind(const fs::path& file) {
@@ -79,11 +87,12 @@ std::optional<FileKind> data_kind(const std::string& name) {
   for (const fs::path& part : path)
     if (part.string().starts_with('.') || part.string().starts_with("__")) return std::nullopt;
   const std::string file = lower_case(path.filename().string());
-  if (has(kDescriptions, file)) return std::nullopt;
+  if (is_one_of(file, kDescriptions)) return std::nullopt;
   const auto kind = known_kind(path);
   // What Python's datasets library computed once and keeps beside the data.
   if (kind == FileKind::arrow && (file.starts_with("cache-") || file.starts_with("tmp"))) return std::nullopt;
-  if (kind == FileKind::text && has(kDescribingTexts, file.substr(0, file.find('.')))) return std::nullopt;
+  if (kind == FileKind::text && is_one_of(file.substr(0, file.find('.')), kDescribingTexts))
+    return std::nullopt;
   return kind;
 }
 
