@@ -19,6 +19,7 @@ trap '' USR2
 for name in TERM HUP XCPU USR1 INT; do trap "early=$name" $name; done
 ANEMLL_TERM_BECOMES_USR1=1
 . "$here/env.sh"
+. "$here/hears.sh"
 
 # mpirun hands OMPI_* to other hosts by itself, these only when told. A token is a secret, and only rank 0 asks
 # the hub: ranks of this host have it from the environment, no other host gets it.
@@ -61,20 +62,14 @@ mpirun=$!
 set +m
 exec {out}>&- {err}>&-
 
-hears_usr1() { # PID: it has a handler
-  local caught
-  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || return 1
-  [ -n "$caught" ] && (((16#$caught >> 9) & 1))
-}
-
 ranks_here() { cat /proc/$mpirun/task/*/children 2>/dev/null || ps -o pid= --ppid $mpirun; }
 
 ranks_hear() {
   local rank ranks
-  hears_usr1 $mpirun || return 1
+  hears $mpirun USR1 || return 1
   ranks=$(ranks_here) || return 1
   [ -n "$ranks" ] || return 1
-  for rank in $ranks; do hears_usr1 "$rank" || return 1; done
+  for rank in $ranks; do hears "$rank" USR1 || return 1; done
 }
 
 # mpirun loses a signal that comes before its ranks are there, and a rank that cannot hear it yet dies of it.

@@ -6,6 +6,7 @@ set -uo pipefail
 source_dir=$1
 program=$2
 script=$source_dir/launch/mpirun.sh
+. "$source_dir/launch/hears.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -97,17 +98,12 @@ timed_out() { # SIGNAL
   ends_with 75
   both_saved
 }
-hears_term() { # PID: it has a handler
-  local caught
-  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
-  [ -n "$caught" ] && (((16#$caught >> 14) & 1))
-}
-early() { # as soon as the script listens, before mpirun and the ranks do and the ranks do
+early() { # as soon as the script listens, before mpirun and the ranks do
   name=early folder=$work/early
   mkdir "$folder"
   "$script" -np 2 "$program" "$folder" 0 >"$folder/output" 2>&1 &
   job=$!
-  until hears_term $job; do sleep 0.01; done
+  until hears $job TERM; do sleep 0.01; done
   kill -TERM $job
   ends_with 75
 }
