@@ -78,7 +78,7 @@ class PackedInput {
 
   [[noreturn]] void fail(const std::string& what) const {
     throw_data(
-        what + strf(" (byte %llu of the compressed file)", static_cast<unsigned long long>(before_ + used_)),
+        what + strf(" (byte %llu of the compressed file)", static_cast<unsigned long long>(before_) + used_),
         path_.string(), "the file is damaged or was not copied whole: fetch it again");
   }
 

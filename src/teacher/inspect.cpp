@@ -79,7 +79,7 @@ void add_size(std::string& out, const PrecomputeOptions& o, const TeacherInputs&
       "as much again while it is made\n",
       static_cast<long long>(rows), static_cast<long long>(o.max_length),
       static_cast<long long>(packed.holdout_blocks), static_cast<long long>(row),
-      static_cast<long long>(rows * row), format_bytes(static_cast<std::uint64_t>(rows * row)).c_str());
+      static_cast<long long>(rows) * row, format_bytes(static_cast<std::uint64_t>(rows * row)).c_str());
   if (packed.blocks < o.num_sequences) {
     out += "  the text gives fewer sequences than the " + number(o.num_sequences) +
            " that --num_sequences asks for\n";

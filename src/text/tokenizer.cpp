@@ -295,7 +295,7 @@ void Tokenizer::Impl::merge(std::string_view piece, Work& work) const {
   work.bpe.merge(merges, symbols, *work.ids);
 }
 
-Tokenizer::Tokenizer(TokenizerSpec spec, const std::string& where)
+Tokenizer::Tokenizer(const TokenizerSpec& spec, const std::string& where)
     : impl_(std::make_unique<const Impl>(spec, where)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;

@@ -153,7 +153,7 @@ void Stepper::update(RunNumbers& numbers, StepReport& report) {
     ++numbers.skipped_in_row;
     if (run_.place.comm.is_root()) {
       log_warning(strf("step %lld skipped: loss %g, gradient norm %g",
-                       static_cast<long long>(numbers.step + 1), report.loss.total / report.loss.tokens,
+                       static_cast<long long>(numbers.step) + 1, report.loss.total / report.loss.tokens,
                        report.grad_norm));
     }
     if (numbers.skipped_in_row >= kMaxSkippedInRow) {
@@ -177,7 +177,7 @@ void Stepper::skip_unsupervised(const RunNumbers& numbers, StepReport& report) {
   ++unsupervised_in_row_;
   if (run_.place.comm.is_root() && unsupervised_steps_ <= kToldUnsupervised) {
     log_warning(strf("step %lld: none of its sequences has a supervised token, so there is no update%s",
-                     static_cast<long long>(numbers.step + 1),
+                     static_cast<long long>(numbers.step) + 1,
                      unsupervised_steps_ == kToldUnsupervised ? " (later ones are counted, not told)" : ""));
   }
   // A whole pass over the data: nothing will ever be learned.

@@ -28,6 +28,7 @@ struct Choice {
   std::string_view name;
 };
 
+/// For choice_row.
 [[noreturn]] void throw_no_choice();
 
 /// The row of `value` in its table; a value without a row is our own mistake.

@@ -54,7 +54,7 @@ TokenizerSpec parse_tokenizer_json(std::string_view json, const std::string& whe
 class Tokenizer {
  public:
   /// Duplicate tokens, merges of unknown tokens and ids out of order are data errors that name `where`.
-  Tokenizer(TokenizerSpec spec, const std::string& where);
+  Tokenizer(const TokenizerSpec& spec, const std::string& where);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
