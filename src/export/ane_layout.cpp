@@ -25,6 +25,9 @@ std::vector<LazyTensor> universal_entries(const QuantLayer& layer, bool half) {
     entry.dtype = DType::i16;
     entry.make = [wide = std::move(entry.make)] { return as_host(as_torch(wide()).to(at::kShort)); };
   }
+  if (weight.name.empty())
+    throw_usage("the universal layout holds V2 layers alone", layer.name(),
+                "this one is of type " + layer.quant().type + ": convert the checkpoint to V2 first");
   entries.insert(entries.begin(), std::move(weight));
   return entries;
 }

@@ -36,6 +36,28 @@ void read(const Json& object, const char* key, std::string& to, const std::files
   to = value->get<std::string>();
 }
 
+void read_model(const Json& object, QuantConfigKeys& keys, const std::filesystem::path& path) {
+  if (const Json* value = find(object, "model_id"); value != nullptr && value->is_string())
+    keys.model_id = value->get<std::string>();
+  read(object, "model_revision", keys.model_revision, path);
+}
+
+bool is_true(const Json& object, const char* key) {
+  const Json* value = find(object, key);
+  return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
+/// snapped_mode; in older files two flags.
+void read_snapped(const Json& object, QuantConfigKeys& keys, const std::filesystem::path& path) {
+  if (const Json* value = find(object, "snapped_mode")) {
+    const std::string mode = value->is_string() ? value->get<std::string>() : std::string();
+    if (mode != "lut" && mode != "baked") wrong(path, "snapped_mode", "lut or baked");
+    keys.snapped = mode == "lut" ? V1Snap::lut : V1Snap::baked;
+  } else if (is_true(object, "snapped")) {
+    keys.snapped = is_true(object, "snap_bake_scales") ? V1Snap::baked : V1Snap::lut;
+  }
+}
+
 }  // namespace
 
 QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
@@ -45,6 +67,13 @@ QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
   if (!object.is_object())
     throw_data("not a JSON object", path.string(), "expected the config.json of a checkpoint");
   QuantConfigKeys keys;
+  read_snapped(object, keys, path);
+  // V1's own file: its tensors tell the numbers, which may be 0 or -1 there for "none" and "as the MLP's".
+  if (find(object, "quantize_attn") != nullptr) {
+    read(object, "group_size", keys.group_size, path);
+    read_model(object, keys, path);
+    return keys;
+  }
   read(object, "lut_bits", keys.lut_bits, path);
   read(object, "mlp_lut_bits", keys.mlp_lut_bits, path);
   read(object, "attn_lut_bits", keys.attn_lut_bits, path);
@@ -54,9 +83,7 @@ QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
   read(object, "group_size", keys.group_size, path);
   read(object, "magnitude_activation", keys.magnitude_activation, path);
   read(object, "config_preset", keys.config_preset, path);
-  if (const Json* value = find(object, "model_id"); value != nullptr && value->is_string())
-    keys.model_id = value->get<std::string>();
-  read(object, "model_revision", keys.model_revision, path);
+  read_model(object, keys, path);
   if (const Json* value = find(object, "force_positive_scales")) {
     if (!value->is_boolean()) wrong(path, "force_positive_scales", "true or false");
     keys.force_positive_scales = value->get<bool>();

@@ -29,7 +29,7 @@ enum class LayerRole {
 };
 
 /// Which selection flags speak about it.
-enum class TensorPart { scales, magnitudes, other };
+enum class TensorPart { scales, magnitudes, weights, other };
 
 /// A row of a layer type's table. Shapes follow from the linear and its quantisation, so the table is known
 /// before a layer is made.

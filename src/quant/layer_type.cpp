@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/quant/internal/v1_type.hpp"
 #include "src/quant/internal/v2_type.hpp"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace anemll {
 namespace {
 
 std::vector<LayerType>& types() {
-  static std::vector<LayerType> list{v2_layer_type()};
+  // In the order of recognition: V2 takes every layer that has a scale_A.
+  static std::vector<LayerType> list{v1_layer_type(), v2_layer_type()};
   return list;
 }
 

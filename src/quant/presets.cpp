@@ -121,7 +121,10 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
     const std::optional<LinearQuant> shapes = shapes_of(request, entry.linear);
     const Field lut = shapes ? Field(shapes->lut_size) : Field();
     const Field rank = shapes ? Field(shapes->rank) : Field();
-    if (shapes) quant.type = shapes->type;
+    if (shapes) {
+      quant = *shapes;
+      quant.group_size = request.group_size;
+    }
     if (entry.mlp) {
       quant.lut_size = choose("--mlp-lut", lut, o.mlp_lut, keys.mlp_lut, named.mlp_lut, file);
       quant.rank = choose("--mlp-rank", rank, o.mlp_rank, keys.mlp_rank, named.mlp_rank, file);
@@ -133,6 +136,7 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
     if (request.checkpoint != nullptr && request.keys != nullptr) {
       quant.group_size = request.keys->group_size.value_or(request.group_size);
       quant.force_positive_scales = request.keys->force_positive_scales.value_or(false);
+      if (quant.type == "v1") quant.snapped = request.keys->snapped;
     }
   }
   const bool by_shapes = mlp_shapes && attention_shapes;

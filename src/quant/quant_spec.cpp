@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kNamed = 3;  // exceptions that a line for people spells out
 
 std::string numbers(std::int64_t lut_size, std::int64_t rank) {
-  return std::to_string(lut_size) + " entries rank " + std::to_string(rank);
+  const std::string entries = std::to_string(lut_size) + " entries ";
+  return rank == 0 ? entries + "full scales" : entries + "rank " + std::to_string(rank);
 }
 
 /// Table size and rank of most linears of one kind; of several that are equally frequent the smallest.

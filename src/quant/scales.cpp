@@ -163,4 +163,26 @@ InitialScales fast_scales(const at::Tensor& weight, std::int64_t rank, std::int6
                 magnitude.view({1}), rank);
 }
 
+PlainFactors svd_factors(const at::Tensor& weight, std::int64_t rank, std::int64_t group_size) {
+  const at::NoGradGuard no_grad;
+  check(weight, rank, group_size);
+  const double root = std::sqrt(static_cast<double>(group_size));
+  const SmallSvd svd = small_svd(group_maxima(weight, group_size).to(at::kDouble) * root, rank);
+  const at::Tensor b = at::repeat_interleave(svd.v / root, group_size, 0);  // [padded, k]
+  fix_signs(svd.u, b);
+  const at::Tensor a = at::zeros({weight.size(0), rank}, at::kDouble);
+  a.narrow(1, 0, svd.s.size(0)).copy_(svd.u * svd.s);
+  return {a.to(at::kFloat), complete(b, rank).t().to(at::kFloat).contiguous()};
+}
+
+PlainFactors fast_factors(const at::Tensor& weight, std::int64_t rank, std::int64_t group_size) {
+  const at::NoGradGuard no_grad;
+  const InitialScales scales = fast_scales(weight, rank, group_size);
+  const std::int64_t in = weight.size(1);
+  const std::int64_t padded = (in + group_size - 1) / group_size * group_size;
+  const at::Tensor b = at::zeros({rank, padded}, at::kFloat);
+  b.narrow(1, 0, in).copy_(scales.scale_B);
+  return {scales.scale_A * scales.rank_magnitude, b};
+}
+
 }  // namespace anemll

@@ -1,8 +1,7 @@
-// The autograd nodes of the V2 layer and the three forwards built on them. Parameters are not inputs of the
-// graph: nodes hang on the state's anchor and add straight to the parameters' .grad, so that a recomputed
-// forward (gradient checkpointing) is one more node whose backward runs once.
+// The three forwards of the V2 layer, and the autograd nodes of those that go rank by rank.
 #include "src/kernels/product.hpp"
 #include "src/quant/internal/lut_weight.hpp"
+#include "src/quant/internal/materialised.hpp"
 #include "src/quant/internal/v2_state.hpp"
 #include "src/quant/ste.hpp"
 
@@ -16,51 +15,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using StatePtr = std::shared_ptr<V2State>;
 
-struct StateHolder : torch::CustomClassHolder {
-  explicit StateHolder(StatePtr s) : state(std::move(s)) {}
-  StatePtr state;
-};
-
-void keep(AutogradContext* context, const StatePtr& state) {
-  context->saved_data["state"] = c10::IValue::make_capsule(c10::make_intrusive<StateHolder>(state));
-}
-
-StatePtr kept(AutogradContext* context) {
-  const auto holder = context->saved_data["state"].toCapsule();
-  return static_cast<StateHolder*>(holder.get())->state;
-}
-
-/// [..., n] as a matrix, and back with another last size.
-at::Tensor rows(const at::Tensor& x) {
-  return x.reshape({-1, x.size(-1)});
-}
-
-at::Tensor like_rows(const at::Tensor& y, at::IntArrayRef shape) {
-  std::vector<std::int64_t> sizes(shape.begin(), shape.end());
-  sizes.back() = y.size(1);
-  return y.view(sizes);
-}
-
-struct Materialised : torch::autograd::Function<Materialised> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& /*anchor*/,
-                            const StatePtr& state) {
-    keep(context, state);
-    if (state->trains()) context->save_for_backward({x});
-    return like_rows(kernels::mm(rows(x), state->weight(x.scalar_type()).t()), x.sizes());
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const StatePtr state = kept(context);
-    const at::Tensor dy = rows(gradients[0]);
-    const variable_list saved = context->get_saved_variables();
-    at::Tensor dx;
-    if (context->needs_input_grad(0))
-      dx = like_rows(kernels::mm(dy, state->weight(dy.scalar_type())), gradients[0].sizes());
-    if (!saved.empty()) state->add_weight_gradient(dy, rows(saved[0]));
-    return {dx, {}, {}};
-  }
-};
-
 /// u Q^T with Q looked up again in backward: no float matrix is kept.
 struct LutProduct : torch::autograd::Function<LutProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& u, const StatePtr& state) {
@@ -70,7 +24,7 @@ struct LutProduct : torch::autograd::Function<LutProduct> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const StatePtr state = kept(context);
+    const StatePtr state = kept<V2State>(context);
     const at::Tensor q = lut_values(state->tensors.indices, state->table(), gradients[0].scalar_type());
     return {like_rows(kernels::mm(rows(gradients[0]), q), gradients[0].sizes()), {}};
   }
@@ -93,16 +47,11 @@ struct Factors : torch::autograd::Function<Factors> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const StatePtr state = kept(context);
+    const StatePtr state = kept<V2State>(context);
     state->deliver(state->factors(), gradients[0], gradients[1]);
     return {{}, {}};
   }
 };
-
-/// Requires a gradient exactly when a parameter does.
-at::Tensor anchor_of(const V2State& state) {
-  return state.trains() ? state.anchor : state.anchor.detach();
-}
 
 struct Operands {
   at::Tensor a, b;  ///< [out, r] and [r, in] in x's dtype, rounded with STE
@@ -125,8 +74,7 @@ at::Tensor with_bias(const at::Tensor& y, const V2State& state) {
 }  // namespace
 
 at::Tensor forward_materialised(const std::shared_ptr<V2State>& state, const at::Tensor& x) {
-  const at::Tensor y = Materialised::apply(x, anchor_of(*state), state);
-  return state->tensors.bias.defined() ? y + state->tensors.bias.to(y.scalar_type()) : y;
+  return materialised(state, x);
 }
 
 at::Tensor forward_loop(const std::shared_ptr<V2State>& state, const at::Tensor& x) {

@@ -4,6 +4,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/kernels/product.hpp"
+#include "src/quant/internal/layer_tensors.hpp"
 #include "src/quant/internal/lut_weight.hpp"
 #include "src/quant/ste.hpp"
 
@@ -17,22 +18,6 @@ namespace anemll {
 namespace {
 
 constexpr std::int64_t kBatchedFromRank = 16;  // the reference's switch between its two orderings
-
-void require_shape(const at::Tensor& tensor, at::IntArrayRef shape, const std::string& name,
-                   const char* field) {
-  if (tensor.defined() && tensor.sizes() == shape) return;
-  std::string text = tensor.defined() ? "has shape" : "is missing, expected shape";
-  for (const std::int64_t size : tensor.defined() ? tensor.sizes() : shape)
-    text.append(" ").append(std::to_string(size));
-  throw_data(std::string(field).append(" ").append(text), name, "the tensors of one layer must fit together");
-}
-
-void add_gradient(const at::Tensor& parameter, const at::Tensor& gradient) {
-  if (parameter.grad().defined())
-    parameter.mutable_grad().add_(gradient);
-  else
-    parameter.mutable_grad() = gradient.clone(at::MemoryFormat::Contiguous);
-}
 
 }  // namespace
 

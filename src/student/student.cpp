@@ -24,6 +24,16 @@ std::vector<TensorRow> table_of(const LinearSpec& linear, const LinearQuant& qua
   return layer_type(quant.type).table(linear, quant);
 }
 
+/// Names of the float weights and biases of all linears: what becomes of these is their layers' matter.
+std::set<std::string> tensors_of_linears(const QuantSpec& spec) {
+  std::set<std::string> names;
+  for (const QuantSpec::Entry& entry : spec.entries()) {
+    names.insert(entry.linear + ".weight");
+    names.insert(entry.linear + ".bias");
+  }
+  return names;
+}
+
 /// Sends the tensors of one layer that `owner` made to all ranks; those that may be absent are not made.
 void share(Communicator& comm, int owner, const std::vector<TensorRow>& table, LayerTensors& tensors) {
   if (comm.size() == 1) return;
@@ -91,6 +101,7 @@ Student Student::from_scratch(const ModelFiles& files, const QuantSpec& spec, co
 Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoint, const QuantSpec& spec,
                                  bool ste, at::Device device) {
   // Whatever else the checkpoint holds of the model replaces the folder's tensors.
+  const std::set<std::string> of_linears = tensors_of_linears(spec);
   std::vector<std::string> replaced;
   for (const TensorSpec& expected : expected_tensors(files.architecture)) {
     const HostTensor* tensor = checkpoint.tensors.find(expected.name);
@@ -100,11 +111,10 @@ Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoin
                  "give the checkpoint's own model as --model-id");
     }
     require_finite(*tensor, expected.name, checkpoint.file, kDiverged);
-    const std::string module = expected.name.substr(0, expected.name.rfind('.'));
-    const bool quantised = checkpoint.tensors.contains(module + ".scale_A");
-    if (!quantised && !as_torch(*tensor)
-                           .to(at::kFloat)
-                           .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
+    if (!of_linears.contains(expected.name) &&
+        !as_torch(*tensor)
+             .to(at::kFloat)
+             .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
       replaced.push_back(expected.name);
     }
     files.tensors.set(expected.name, *tensor);
@@ -130,11 +140,12 @@ Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoin
 Student Student::from_tensors(const ModelFiles& files, const QuantSpec& spec, const TensorMap& tensors,
                               at::Device device, const std::string& where) {
   ModelFiles changed = files;
+  const std::set<std::string> of_linears = tensors_of_linears(spec);
   std::vector<std::string> replaced;
   for (const auto& [name, tensor] : tensors) {
     if (!files.tensors.contains(name)) continue;
     changed.tensors.set(name, tensor);
-    if (name.ends_with(".weight")) replaced.push_back(name);  // biases come with their layers
+    if (!of_linears.contains(name)) replaced.push_back(name);
   }
   Student student(std::move(changed), spec, device);
   student.replaced_ = std::move(replaced);

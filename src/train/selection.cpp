@@ -26,6 +26,8 @@ bool is_selected(const TrainOptions& o, bool mlp, const TensorRow& row) {
       return !o.g_only;
     case TensorPart::magnitudes:
       return !freezes_magnitudes(o, mlp);
+    case TensorPart::weights:
+      return false;
     case TensorPart::other:
       return true;
   }

@@ -34,4 +34,20 @@ constexpr std::span<const Choice<SvdFloor>> choices_of(SvdFloor) {
   return kSvdFloors;
 }
 
+/// What the weight of a V1 layer holds. Files say it in config.json; tensors do not tell.
+enum class V1Snap {
+  none,   ///< the float weight
+  lut,    ///< table values; scales are still to be multiplied
+  baked,  ///< table values times scales
+};
+
+inline constexpr auto kV1Snaps = std::to_array<Choice<V1Snap>>({
+    {V1Snap::none, "none"},
+    {V1Snap::lut, "lut"},
+    {V1Snap::baked, "baked"},
+});
+constexpr std::span<const Choice<V1Snap>> choices_of(V1Snap) {
+  return kV1Snaps;
+}
+
 }  // namespace anemll

@@ -34,6 +34,7 @@ struct QuantConfigKeys {
   std::optional<std::int64_t> group_size;
   std::optional<bool> force_positive_scales;
   std::string magnitude_activation;  ///< empty when absent
+  V1Snap snapped = V1Snap::none;     ///< of V1 files: snapped_mode, or snapped with snap_bake_scales
   std::string config_preset;         ///< empty when absent or null
   std::string model_id;              ///< as recorded: see src/hub/recorded_id.hpp; empty when absent
   std::string model_revision;        ///< of model_id on the hub; empty when absent, for the default branch

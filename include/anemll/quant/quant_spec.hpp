@@ -3,6 +3,7 @@
 #pragma once
 
 #include "anemll/model/architecture.hpp"
+#include "anemll/quant/layer_modes.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -19,9 +20,14 @@ std::int64_t bits_of(std::int64_t lut_size);
 struct LinearQuant {
   std::string type = "v2";       ///< layer type
   std::int64_t lut_size = 16;    ///< table entries, 2 to 256
-  std::int64_t rank = 4;         ///< of its scales
+  std::int64_t rank = 4;         ///< of its scales; 0: a scale for each weight (V1 alone)
   std::int64_t group_size = 32;  ///< input columns that share a maximum where scales are made
   bool force_positive_scales = false;
+
+  // V1 alone.
+  std::int64_t padded_in = 0;     ///< columns of its scales; 0: the input's, rounded up to whole groups
+  bool lut_include_zero = false;  ///< where it starts from a weight
+  V1Snap snapped = V1Snap::none;
 
   bool operator==(const LinearQuant&) const = default;
   std::int64_t bits() const { return bits_of(lut_size); }

@@ -29,4 +29,15 @@ InitialScales svd_scales(const at::Tensor& weight, std::int64_t rank, std::int64
 /// Without a decomposition: component 0 is (row means) x (group means) of M, the others as above.
 InitialScales fast_scales(const at::Tensor& weight, std::int64_t rank, std::int64_t group_size);
 
+/// Two factors whose product is the scales of all columns, those that fill up the last group among them.
+struct PlainFactors {
+  at::Tensor a;  ///< [out, r], singular values folded in
+  at::Tensor b;  ///< [r, padded], orthonormal rows (up to r = padded)
+};
+/// The best rank-r approximation of M repeated over its groups, which are all of `group_size` columns.
+/// Components beyond the numerical rank of M have a zero column in `a`.
+PlainFactors svd_factors(const at::Tensor& weight, std::int64_t rank, std::int64_t group_size);
+/// Without a decomposition: fast_scales() with its magnitudes folded in.
+PlainFactors fast_factors(const at::Tensor& weight, std::int64_t rank, std::int64_t group_size);
+
 }  // namespace anemll
