@@ -89,6 +89,12 @@ class QuantLayer : public Linear {
   /// The same layer with its scales multiplied out. With `half`, magnitudes are rounded the way training with
   /// STE rounds them, so that such a model loses nothing when the factors are cast.
   virtual std::unique_ptr<QuantLayer> baked(bool half) const = 0;
+
+  // Of layers whose weight a snap replaces (V1).
+  /// The same layer with that weight; null for a layer that has none to replace.
+  virtual std::unique_ptr<QuantLayer> snapped(V1Snap /*mode*/) const { return nullptr; }
+  /// What the snap takes, uint8 [out, in]; undefined where snapped() is null.
+  virtual at::Tensor snap_indices() const { return {}; }
 };
 
 }  // namespace anemll

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/quant/internal/float_type.hpp"
 #include "src/quant/internal/v1_type.hpp"
 #include "src/quant/internal/v2_type.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 
 std::vector<LayerType>& types() {
   // In the order of recognition: V2 takes every layer that has a scale_A.
-  static std::vector<LayerType> list{v1_layer_type(), v2_layer_type()};
+  static std::vector<LayerType> list{v1_layer_type(), v2_layer_type(), float_layer_type()};
   return list;
 }
 

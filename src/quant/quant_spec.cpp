@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kNamed = 3;  // exceptions that a line for people spells out
 
 std::string numbers(std::int64_t lut_size, std::int64_t rank) {
+  if (lut_size == 0) return "float";
   const std::string entries = std::to_string(lut_size) + " entries ";
   return rank == 0 ? entries + "full scales" : entries + "rank " + std::to_string(rank);
 }
@@ -35,6 +36,14 @@ std::pair<std::int64_t, std::int64_t> most_frequent(const std::vector<QuantSpec:
 std::int64_t bits_of(std::int64_t lut_size) {
   return lut_size < 2 ? 0
                       : static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(lut_size - 1)));
+}
+
+LinearQuant float_linear() {
+  LinearQuant quant;
+  quant.type = "float";
+  quant.lut_size = 0;
+  quant.rank = 0;
+  return quant;
 }
 
 std::string LinearQuant::describe() const {

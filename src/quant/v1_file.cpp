@@ -53,8 +53,13 @@ LayerDraft read_v1(const TensorMap& state, const LinearSpec& linear, const Linea
   const std::int64_t padded = v1_padded_in(linear.in, quant);
   V1Linear::Tensors t;
   t.weight = reader.floats(".weight", {linear.out, linear.in});
-  t.lut = reader.table();
   const HostTensor* full = reader.find(".full_scales");
+  if (full == nullptr && reader.find(".scale_A") == nullptr && reader.find(".scale_B") == nullptr) {
+    LayerDraft started = start_v1(t.weight, quant, {});
+    if (reader.find(".bias") != nullptr) started.tensors[".bias"] = reader.floats(".bias", {linear.out});
+    return started;
+  }
+  t.lut = reader.table();
   if (full != nullptr && reader.find(".scale_A") != nullptr)
     reader.fail(".full_scales", *full, "a layer has full_scales or scale_A and scale_B, not both");
   const HostTensor& wide = full != nullptr ? *full : reader.require(".scale_B");

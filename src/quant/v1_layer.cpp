@@ -89,7 +89,7 @@ std::unique_ptr<QuantLayer> V1Linear::baked(bool /*half*/) const {
   return snap(V1Snap::baked);
 }
 
-at::Tensor V1Linear::indices() const {
+at::Tensor V1Linear::snap_indices() const {
   const at::NoGradGuard no_grad;
   const Tensors& t = state_->tensors;
   if (state_->quant.snapped != V1Snap::lut) return v1_indices(t.weight, state_->scales(), state_->table());
@@ -106,8 +106,8 @@ std::unique_ptr<V1Linear> V1Linear::snap(V1Snap mode) const {
   LinearQuant quant = state_->quant;
   quant.snapped = mode;
   Tensors t = state_->tensors;
-  t.weight =
-      mode == V1Snap::baked ? state_->build_weight(at::kFloat) : lut_values(indices(), t.lut, at::kFloat);
+  t.weight = mode == V1Snap::baked ? state_->build_weight(at::kFloat)
+                                   : lut_values(snap_indices(), t.lut, at::kFloat);
   return std::make_unique<V1Linear>(state_->name, quant, std::move(t));
 }
 

@@ -19,7 +19,7 @@ std::int64_t bits_of(std::int64_t lut_size);
 /// One linear.
 struct LinearQuant {
   std::string type = "v2";       ///< layer type
-  std::int64_t lut_size = 16;    ///< table entries, 2 to 256
+  std::int64_t lut_size = 16;    ///< table entries, 2 to 256; 0: none, the linear is not quantised
   std::int64_t rank = 4;         ///< of its scales; 0: a scale for each weight (V1 alone)
   std::int64_t group_size = 32;  ///< input columns that share a maximum where scales are made
   bool force_positive_scales = false;
@@ -31,9 +31,12 @@ struct LinearQuant {
 
   bool operator==(const LinearQuant&) const = default;
   std::int64_t bits() const { return bits_of(lut_size); }
-  /// "4 entries rank 32"
+  /// "4 entries rank 32", "float"
   std::string describe() const;
 };
+
+/// A linear that stays what it is: layer type "float", without a table.
+LinearQuant float_linear();
 
 /// The short form: two numbers for the linears of the MLP, two for those of attention.
 struct QuantScheme {

@@ -10,6 +10,7 @@
 namespace anemll {
 
 /// weight, lut, scale_A and scale_B or full_scales, [bias]. Half and bfloat16 tensors are widened.
+/// A layer without any scales in the file starts from its weight there.
 /// A stored effective weight is compared with the layer's own. Data errors name `file` and key: NaN and
 /// infinities, shapes that do not fit, adapters (lora_A), and weights that are no table values where
 /// `quant.snapped` says so are some.

@@ -49,10 +49,10 @@ class V1Linear final : public QuantLayer {
   /// snap(V1Snap::baked).
   std::unique_ptr<QuantLayer> baked(bool half) const override;
 
-  /// uint8 [out, in]: what a snap of this layer takes, or took. Data error where a snapped weight is not made
-  /// of table values.
-  at::Tensor indices() const;
-  /// The same layer with table values, or these times scales, as its weight. From `none` only.
+  /// What a snap of this layer takes, or took. Data error where a snapped weight is not made of table values.
+  at::Tensor snap_indices() const override;
+  /// Table values, or these times scales. Usage error for a layer that is snapped already.
+  std::unique_ptr<QuantLayer> snapped(V1Snap mode) const override { return snap(mode); }
   std::unique_ptr<V1Linear> snap(V1Snap mode) const;
 
   Tensors& tensors();
