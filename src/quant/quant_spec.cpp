@@ -91,7 +91,9 @@ std::vector<QuantSpec::Entry> QuantSpec::exceptions() const {
 }
 
 std::int64_t QuantSpec::group_size() const {
-  return entries_.empty() ? LinearQuant().group_size : entries_.front().quant.group_size;
+  if (entries_.empty()) return LinearQuant().group_size;
+  const auto mlp = std::find_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.mlp; });
+  return (mlp == entries_.end() ? entries_.front() : *mlp).quant.group_size;
 }
 
 bool QuantSpec::force_positive_scales() const {

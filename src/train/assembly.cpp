@@ -122,6 +122,8 @@ void tell_plan(const Assembly& run, const Architecture& model, const SourcePlan&
   const MemoryPlan memory =
       plan_memory(run.options, model, run.data->info(), source, place.comm.size(), place.compute);
   log_info(memory.text());
+  if (run.options.v1 && run.options.v1->train_weights && run.options.v1->train_scales)
+    log_info("weights and scales are both trained; the Python version drops the scales' gradients then");
   SuspicionFacts facts{run.options, run.data->info()};
   facts.ranks = place.comm.size();
   facts.local_ranks = place.local_ranks;

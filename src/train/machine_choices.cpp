@@ -14,11 +14,13 @@ at::Device choose_device(const TrainOptions& options, int local_rank, int world_
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device) {
   if (options.precision == Precision::fp32) return at::kFloat;
   if (options.precision == Precision::bf16) return at::kBFloat16;
+  if (options.v1 && options.dtype == RunDtype::fp32) return at::kFloat;
   if (!options.mixed_precision) return options.dtype == RunDtype::bf16 ? at::kBFloat16 : at::kFloat;
   return device.is_cuda() || cpu_has_bf16() ? at::kBFloat16 : at::kFloat;
 }
 
 bool choose_ste(const TrainOptions& options) {
+  if (options.v1) return false;  // V1 layers round nothing
   if (options.ste != SteChoice::automatic) return options.ste == SteChoice::on;
   return options.dtype == RunDtype::fp32;
 }

@@ -30,16 +30,19 @@ std::string MemoryPlan::text() const {
 MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCacheInfo& cache,
                        const SourcePlan& source, int world_size, at::ScalarType compute) {
   const auto compute_bytes = static_cast<std::int64_t>(c10::elementSize(compute));
-  std::int64_t body = 0;
-  std::int64_t scales = 0;
+  std::int64_t body = 0;                                 // weights of the linears
+  std::int64_t indices = 0;                              // stored ones
+  std::int64_t floats = 0;                               // of the layers' tables
   std::int64_t saved_per_token = 2 * a.hidden_size * 4;  // the two residual sums of a layer, fp32
   std::int64_t per_layer_outputs = 0;
   for (const LinearSpec& linear : body_linears(a)) {
     const LinearQuant& quant = source.quant.spec.of(linear.name);
     for (const TensorRow& row : layer_type(quant.type).table(linear, quant)) {
-      if (row.dtype == at::kByte) body += c10::multiply_integers(row.shape);
-      if (row.role == LayerRole::trained) scales += c10::multiply_integers(row.shape);
+      if (row.dtype == at::kByte) indices += c10::multiply_integers(row.shape);
+      if (row.role == LayerRole::trained || row.suffix == ".weight")
+        floats += c10::multiply_integers(row.shape);
     }
+    body += linear.out * linear.in;
     per_layer_outputs += linear.out;
   }
   per_layer_outputs /= std::max<std::int64_t>(a.layer_count(), 1);
@@ -61,12 +64,12 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
   plan.ranks = world_size;
   plan.tokens = tokens;
   plan.items = {
-      {"indices (uint8)", body},
-      {"scales (fp32)", scales * 4},
+      {"indices (uint8)", indices},
+      {o.v1 ? "weights and scales (fp32)" : "scales (fp32)", floats * 4},
       {"gradients and AdamW moments (fp32)", source.trained_values * 12},
       {materialised ? "weights of the step" : "rounded Q of a layer",
        materialised ? body * compute_bytes : a.hidden_size * a.intermediate_size * 4},
-      {"weight gradients over micro-steps", materialised && o.accumulation_steps > 1 ? body * 4 : 0},
+      {"weight gradients over micro-steps", materialised && o.accumulation_steps > 1 && !o.v1 ? body * 4 : 0},
       {"head in compute precision, fp32 for evaluation",
        head * compute_bytes + (o.eval_samples > 0 && compute_bytes < 4 ? head * 4 : 0)},
       {"activations kept for backward", tokens * kept_layers * saved_per_token},

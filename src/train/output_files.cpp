@@ -6,6 +6,7 @@
 #include "src/core/output_folder.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/quant/layer_overrides.hpp"
+#include "src/train/internal/v1_files.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -76,7 +77,7 @@ fs::path OutputFiles::best() const {
 }
 
 void OutputFiles::write_start(const Student& student) {
-  if (!options_.from_scratch) return write_best(student);
+  if (!options_.from_scratch || options_.v1) return write_best(student);
   write_state_dict(folder_ / kScratchInitial, student);
   share_best(kScratchInitial, student);
 }
@@ -123,6 +124,10 @@ void OutputFiles::move_later(std::int64_t step, const fs::path& to) const {
 }
 
 std::pair<std::string, std::string> OutputFiles::write_final(const Student& student) {
+  if (options_.v1) {
+    write_v1_tensors(options_, student);
+    return {std::string(kV1State), std::string(kV1Indices)};
+  }
   const std::string preset = preset_name(student.spec());
   const std::string stem = "v2_" + (preset.empty() ? "custom" : preset) + "_";
   const std::string time = timestamp();
@@ -140,6 +145,7 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
 }
 
 void OutputFiles::write_config(const Student& student, std::optional<double> final_loss) {
+  if (options_.v1) return write_v1_config(options_, student, {{}, {}, final_loss}, true);
   const QuantSpec& spec = student.spec();
   const std::string preset = preset_name(spec);
   const QuantScheme scheme = spec.usual();

@@ -82,6 +82,19 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"resume", OnResume::free},
     {"strict", OnResume::free},
     {"dry-run", OnResume::free},
+    // anemll_train_v1's own
+    {"init-state", OnResume::no_effect},
+    {"lut-size", OnResume::no_effect},
+    {"scale-rank", OnResume::no_effect},
+    {"quantize-attn", OnResume::no_effect},
+    {"attn-lut-size", OnResume::no_effect},
+    {"attn-group-size", OnResume::no_effect},
+    {"attn-scale-rank", OnResume::no_effect},
+    {"train-weights", OnResume::identity},
+    {"train-scales", OnResume::identity},
+    {"snap-weights", OnResume::free},
+    {"snap-bake-scales", OnResume::free},
+    {"skip-training", OnResume::free},
 });
 // They differ by nature between a run and the one that goes on with it.
 constexpr std::array<std::string_view, 2> kNotTold = {"resume", "dry-run"};
@@ -161,7 +174,9 @@ std::string refused_lines(const std::vector<OptionChange>& changes, const TrainO
     const auto found =
         std::find_if(changes.begin(), changes.end(), [&](const auto& c) { return c.option == name; });
     if (found == changes.end()) continue;
-    if (name == "v2-checkpoint" && found->saved != "not set" && same_path(found->saved, found->now)) continue;
+    if ((name == "v2-checkpoint" || name == "init-state") && found->saved != "not set" &&
+        same_path(found->saved, found->now))
+      continue;
     lines += line(name, found->saved, found->now);
   }
   return lines;
@@ -170,9 +185,9 @@ std::string refused_lines(const std::vector<OptionChange>& changes, const TrainO
 /// Keys of the identity that differ; those that options decide are told by these.
 std::string identity_lines(const json& saved, const json& now, const std::vector<OptionChange>& changes,
                            const json& saved_options, const TrainOptions& options) {
-  constexpr std::array<std::string_view, 9> kByOptions = {
+  constexpr std::array<std::string_view, 10> kByOptions = {
       "order",     "seed",     "batch_size",   "sequences_per_step", "loss",
-      "selection", "numerics", "eval_samples", "trained_values"};
+      "selection", "numerics", "eval_samples", "trained_values",     "v1"};
   std::string by_options;
   for (const OptionChange& c : changes) {
     if (c.rule == OnResume::identity) by_options += line(c.option, c.saved, c.now);

@@ -196,7 +196,7 @@ void RunFolder::finish(RunNumbers& numbers, const RunEnd& end) {
   on_root(run_.place.comm, [&] {
     const auto [full, half] = files_->write_final(*run_.student);
     if (!end.evaluated) {
-      if (full == half) {
+      if (full == half || run_.options.v1) {  // V1's last file may be snapped
         write_best();
       } else {
         share_best(full);

@@ -23,11 +23,11 @@ bool is_selected(const TrainOptions& o, bool mlp, const TensorRow& row) {
   if ((o.mlp_only && !mlp) || (o.attn_only && mlp)) return false;
   switch (row.part) {
     case TensorPart::scales:
-      return !o.g_only;
+      return o.v1 ? o.v1->train_scales : !o.g_only;
     case TensorPart::magnitudes:
       return !freezes_magnitudes(o, mlp);
     case TensorPart::weights:
-      return false;
+      return o.v1 && o.v1->train_weights;
     case TensorPart::other:
       return true;
   }

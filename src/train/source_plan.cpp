@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/quant/layer_type.hpp"
 #include "src/train/internal/selection.hpp"
+#include "src/train/internal/v1_quant.hpp"
 
 #include <string>
 #include <utility>
@@ -48,11 +49,29 @@ QuantSpec state_spec(const SavedState& state, const Architecture& architecture) 
   QuantSpec spec(body_linears(architecture), {}, group_size);
   for (QuantSpec::Entry& entry : spec.entries()) {
     const std::optional<LinearQuant> quant = recognise_layer(find, entry.linear, folder);
-    if (!quant) throw_data("has no tensors of " + entry.linear, folder, "the checkpoint is of another model");
-    entry.quant = *quant;
+    if (quant) {
+      entry.quant = *quant;
+    } else if (find(entry.linear + ".weight") != nullptr) {
+      entry.quant = float_linear();
+    } else {
+      throw_data("has no tensors of " + entry.linear, folder, "the checkpoint is of another model");
+    }
     entry.quant.group_size = group_size;
   }
   return spec;
+}
+
+/// V1 layers are trained by their own program, and it trains no others.
+void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
+  for (const QuantSpec::Entry& entry : plan.quant.spec.entries()) {
+    const bool v1 = entry.quant.type == "v1";
+    if (v1 && !options.v1)
+      throw_usage("holds V1 layers, " + entry.linear + " among them", plan.quant.source,
+                  "train them with anemll_train_v1");
+    if (!v1 && options.v1 && entry.quant.type != "float")
+      throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them",
+                  plan.quant.source, "train them with anemll_train");
+  }
 }
 
 }  // namespace
@@ -63,12 +82,16 @@ SourcePlan plan_source(const TrainOptions& options, const Architecture& architec
   if (state) {
     plan.quant.spec = state_spec(*state, architecture);
     plan.quant.source = state->folder.string();
+  } else if (options.v1) {
+    if (options.v2_checkpoint) plan.checkpoint = open_v2_checkpoint(*options.v2_checkpoint);
+    plan.quant = v1_quant(options, architecture, plan.checkpoint ? &*plan.checkpoint : nullptr);
   } else if (options.v2_checkpoint) {
     plan.checkpoint = open_v2_checkpoint(*options.v2_checkpoint);
     plan.quant = checkpoint_quant(*plan.checkpoint, architecture, wishes_of(options));
   } else {
     plan.quant = scratch_quant(architecture, wishes_of(options));
   }
+  require_own_types(options, plan);
   plan.trained_values = count_selected(options, architecture, plan.quant.spec);
   return plan;
 }

@@ -5,6 +5,7 @@
 #include "src/core/common_options.hpp"
 #include "src/distill/objective.hpp"
 #include "src/hub/hub_options.hpp"
+#include "src/train/internal/option_groups.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -22,19 +23,9 @@ void add_source(OptionTable& t, TrainOptions& o) {
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
   t.add_refused("v1-checkpoint", true, "V1 checkpoints cannot be read yet",
                 "start with --from-scratch, or convert the file to V2 with the Python reference");
+  t.add_refused("v1", false, "V1 layers have a program of their own", "run anemll_train_v1 instead");
   add_model_option(t, "model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
   add_revision_option(t, "model-revision", &o.model_revision, "the model");
-}
-
-void add_data(OptionTable& t, TrainOptions& o) {
-  t.group("Data and output");
-  t.add("cache-dir", &o.cache_dir,
-        "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
-  t.require("cache-dir");
-  t.add("output-dir", &o.output_dir,
-        "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
-  t.add_choice("order", &o.order, "sample order");
-  t.add("seed", &o.seed, "seed of sample order and sampled negatives", 0, kMany);
 }
 
 void add_quantisation(OptionTable& t, TrainOptions& o) {
@@ -48,6 +39,28 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init");
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
+}
+
+void add_trainable(OptionTable& t, TrainOptions& o) {
+  t.group("What is trained (default: scale_A, scale_B and rank_magnitude of every linear)");
+  t.add_flag("g-only", &o.g_only, "rank magnitudes only");
+  t.add_flag("mlp-only", &o.mlp_only, "MLP linears only");
+  t.add_flag("attn-only", &o.attn_only, "attention linears only");
+  t.add_flag("freeze-mags", &o.freeze_mags, "round all magnitudes to half once and freeze them");
+  t.add_flag("freeze-mags-mlp", &o.freeze_mags_mlp, "the same for the MLP's only");
+  t.add_flag("train-norms-only", &o.train_norms_only, "layer norms and the final norm only");
+}
+
+}  // namespace
+
+void add_data(OptionTable& t, TrainOptions& o) {
+  t.group("Data and output");
+  t.add("cache-dir", &o.cache_dir,
+        "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
+  t.add("output-dir", &o.output_dir,
+        "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
+  t.add_choice("order", &o.order, "sample order");
+  t.add("seed", &o.seed, "seed of sample order and sampled negatives", 0, kMany);
 }
 
 void add_optimisation(OptionTable& t, TrainOptions& o) {
@@ -76,28 +89,27 @@ void add_loss(OptionTable& t, TrainOptions& o) {
   t.add("sampled-negatives", &o.sampled_negatives, "negatives a token for --sampled-ce-weight", 1, 1 << 20);
 }
 
-void add_trainable(OptionTable& t, TrainOptions& o) {
-  t.group("What is trained (default: scale_A, scale_B and rank_magnitude of every linear)");
-  t.add_flag("g-only", &o.g_only, "rank magnitudes only");
-  t.add_flag("mlp-only", &o.mlp_only, "MLP linears only");
-  t.add_flag("attn-only", &o.attn_only, "attention linears only");
-  t.add_flag("freeze-mags", &o.freeze_mags, "round all magnitudes to half once and freeze them");
-  t.add_flag("freeze-mags-mlp", &o.freeze_mags_mlp, "the same for the MLP's only");
-  t.add_flag("train-norms-only", &o.train_norms_only, "layer norms and the final norm only");
-}
-
 void add_numerics(OptionTable& t, TrainOptions& o) {
   t.group("Numerics and speed");
-  t.add_choice("forward", &o.forward,
-               "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)");
-  t.add_choice("ste", &o.ste,
-               "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16");
+  if (!o.v1) {
+    t.add_choice("forward", &o.forward,
+                 "how V2 linears compute; auto is the reference's rule (batched from rank 16, else loop)");
+    t.add_choice(
+        "ste", &o.ste,
+        "half rounding with straight-through gradients; auto: on, but off with --dtype bf16 or fp16");
+  }
   t.add_choice("precision", &o.precision,
-               "GEMM precision; auto: bf16 where the hardware has it and --mixed-precision holds");
-  t.add_switch("mixed-precision", &o.mixed_precision,
-               "allow bf16 GEMMs (parameters and evaluation stay fp32)");
-  t.add_choice("dtype", &o.dtype,
-               "label in file names; bf16 and fp16 turn --ste auto off; compute type: --precision");
+               std::string("GEMM precision; auto: bf16 where the hardware has it and ") +=
+               o.v1 ? "--dtype is not fp32" : "--mixed-precision holds");
+  if (o.v1) {
+    t.add_choice("dtype", &o.dtype,
+                 "bf16: bf16 GEMMs where the hardware has them; weights and moments are fp32 in any case");
+  } else {
+    t.add_switch("mixed-precision", &o.mixed_precision,
+                 "allow bf16 GEMMs (parameters and evaluation stay fp32)");
+    t.add_choice("dtype", &o.dtype,
+                 "label in file names; bf16 and fp16 turn --ste auto off; compute type: --precision");
+  }
   t.add_flag("gradient-checkpointing", &o.gradient_checkpointing, "recompute each layer in backward");
   add_device_option(t, &o.device);
   add_threads_option(t, &o.threads);
@@ -140,8 +152,6 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add_refused("wandb-run", true, later, hint);
 }
 
-}  // namespace
-
 bool TrainOptions::is_given(const std::string& name) const {
   return std::find(given.begin(), given.end(), name) != given.end();
 }
@@ -151,6 +161,7 @@ OptionTable make_train_table(TrainOptions& options) {
                     "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
   add_source(table, options);
   add_data(table, options);
+  table.require("cache-dir");
   add_quantisation(table, options);
   add_optimisation(table, options);
   add_loss(table, options);
@@ -163,6 +174,7 @@ OptionTable make_train_table(TrainOptions& options) {
 }
 
 void check_train_options(const TrainOptions& o) {
+  if (o.v1) check_v1_options(o);
   if (o.v2_checkpoint && o.from_scratch) {
     throw_usage("two sources are given", "--v2-checkpoint, --from-scratch", "keep one of them");
   }

@@ -15,7 +15,7 @@ read_rooms() {
   while IFS= read -r line || [ -n "$line" ]; do
     number=$((number + 1))
     [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-    if ! [[ $line =~ ^((tools/)?[a-z_]+):([a-z_ ]*)\#\ ([^|]*[^|[:space:]])$ ]]; then
+    if ! [[ $line =~ ^((tools/)?[a-z][a-z0-9_]*):([a-z_ ]*)\#\ ([^|]*[^|[:space:]])$ ]]; then
       wrong_lines+=("$file:$number: not \"room: rooms it may use  # what it owns\": $line")
       continue
     fi
@@ -48,6 +48,7 @@ room_of() {
   if [[ $room == tools/* ]]; then
     room=${room#tools/}
     room=${room#anemll_}
+    [ -n "${line_of[tools/${room%%.*}]+known}" ] && { room=tools/${room%%.*}; return; }  # anemll_train_v1.cpp
     room=tools/${room%%[._]*}
   else
     room=${room%%/*}

@@ -73,8 +73,9 @@ class QuantSpec {
   /// Linears with other numbers than those.
   std::vector<Entry> exceptions() const;
   bool mixed() const { return !exceptions().empty(); }
-  /// Of the first linear: a source names one for all.
+  /// Of the MLP's first linear: a source names one for all, but for attention in V1.
   std::int64_t group_size() const;
+  /// Of the first linear: a source names one for all.
   bool force_positive_scales() const;
   /// The short form, and where linears differ from it how many and the first of them.
   std::string describe() const;

@@ -8,6 +8,7 @@
 #include "anemll/distill/kd_objective.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/quant/layer_modes.hpp"
+#include "anemll/train/v1_options.hpp"
 
 #include <array>
 #include <cstdint>
@@ -123,12 +124,20 @@ struct TrainOptions {
   bool dry_run = false;
   bool strict = false;  ///< what is left out of the model's files is an error
 
+  std::optional<V1Options> v1;  ///< the run trains V1 layers
+
   std::vector<std::string> given;  ///< names of the options that somebody set (OptionTable::given_names)
   bool is_given(const std::string& name) const;
 };
 
 /// Binds every option to `options`.
 OptionTable make_train_table(TrainOptions& options);
+
+/// The defaults of anemll_train_v1, and its options bound to them.
+TrainOptions v1_defaults();
+OptionTable make_train_v1_table(TrainOptions& options);
+/// After parsing: what --init-state names becomes the run's source. Data error for a folder without a state.
+void settle_v1_source(TrainOptions& options);
 
 /// Checks combinations that no single option can; usage errors.
 void check_train_options(const TrainOptions& options);

@@ -16,7 +16,8 @@ class OutputFiles {
  public:
   OutputFiles(const TrainOptions& options, std::string source_checkpoint);
 
-  /// v2_scratch_initial.pt and, sharing its bytes, best_state_dict.pt; or only the latter for other sources.
+  /// v2_scratch_initial.pt and, sharing its bytes, best_state_dict.pt; or only the latter for other sources
+  /// and V1.
   void write_start(const Student& student);
   void write_best(const Student& student);
   /// The file `name` in the folder holds the best weights too: best_state_dict.pt shares its bytes where the
@@ -28,7 +29,8 @@ class OutputFiles {
   std::string write_periodic(const Student& student, std::int64_t step);
   /// Moves checkpoint_step{n}.pt with n > `step` into the folder `to`.
   void move_later(std::int64_t step, const std::filesystem::path& to) const;
-  /// v2_{preset}_{dtype}_{time}.pt and v2_{preset}_fp16_{time}.pt: the last weights. Returns the two names.
+  /// v2_{preset}_{dtype}_{time}.pt and v2_{preset}_fp16_{time}.pt: the last weights; of V1
+  /// model_state_dict.pt and indices.pt. Returns the two names.
   std::pair<std::string, std::string> write_final(const Student& student);
   /// `final_loss` absent: null.
   void write_config(const Student& student, std::optional<double> final_loss);

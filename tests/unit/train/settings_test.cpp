@@ -51,9 +51,12 @@ BOOST_AUTO_TEST_SUITE(settings)
 
 BOOST_AUTO_TEST_CASE(every_option_has_a_rule_for_resuming) {
   TrainOptions options;
-  const auto json = nlohmann::json::parse(make_train_table(options).json());
+  TrainOptions v1 = v1_defaults();
   std::set<std::string> names, rules;
-  for (const auto& [name, value] : json.items()) names.insert(name);
+  for (const std::string& text : {make_train_table(options).json(), make_train_v1_table(v1).json()}) {
+    const auto json = nlohmann::json::parse(text);
+    for (const auto& [name, value] : json.items()) names.insert(name);
+  }
   for (const ResumeRule& rule : resume_rules()) rules.insert(std::string(rule.option));
   BOOST_TEST(names == rules, boost::test_tools::per_element());
   BOOST_TEST(rules.size() == resume_rules().size());

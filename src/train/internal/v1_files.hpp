@@ -1,0 +1,31 @@
+// The last files of a V1 run under the reference's names: model_state_dict.pt, snapped or as trained,
+// indices.pt (what the snap takes, or would take) and config.json. Rank 0 only.
+#pragma once
+
+#include "anemll/train/train_options.hpp"
+#include "src/student/student.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+namespace anemll {
+
+inline constexpr std::string_view kV1State = "model_state_dict.pt";
+inline constexpr std::string_view kV1Indices = "indices.pt";
+
+void write_v1_tensors(const TrainOptions& options, const Student& student);
+
+/// What a run's evaluations said; absent ones are null in the file.
+struct V1Losses {
+  std::optional<double> initial, best, final;
+};
+/// `snapped`: model_state_dict.pt beside it is what the options make of it; before that, and for
+/// best_state_dict.pt, nothing is snapped.
+void write_v1_config(const TrainOptions& options, const Student& student, const V1Losses& losses,
+                     bool snapped);
+
+/// --skip-training --snap-weights: the source, snapped, as the files above. Collective.
+void snap_v1_source(const TrainOptions& options, Communicator& comm);
+
+}  // namespace anemll

@@ -1,0 +1,150 @@
+#include "src/train/internal/v1_files.hpp"
+
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/torch_file.hpp"
+#include "src/core/output_folder.hpp"
+#include "src/hub/recorded_id.hpp"
+#include "src/model/torch_bridge.hpp"
+#include "src/train/internal/find_model.hpp"
+#include "src/train/internal/source_plan.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+V1Snap snap_of(const V1Options& v1) {
+  if (!v1.snap_weights) return V1Snap::none;
+  return v1.snap_bake_scales ? V1Snap::baked : V1Snap::lut;
+}
+
+bool is_v1(const QuantLayer& layer) {
+  return layer.quant().type == "v1";
+}
+
+/// The state dict with each V1 layer's weight snapped when it is written, one at a time.
+std::vector<LazyTensor> snapped_state(const Student& student, V1Snap mode) {
+  std::vector<LazyTensor> state = student.reference_state_dict(false, nullptr);
+  if (mode == V1Snap::none) return state;
+  std::map<std::string, const QuantLayer*> by_weight;
+  for (const QuantLayer* layer : student.layers()) {
+    if (is_v1(*layer)) by_weight[layer->name() + ".weight"] = layer;
+  }
+  for (LazyTensor& entry : state) {
+    const auto found = by_weight.find(entry.name);
+    if (found == by_weight.end()) continue;
+    entry.make = [layer = found->second, mode, name = entry.name] {
+      for (LazyTensor& own : layer->snapped(mode)->checkpoint_entries({}, false)) {
+        if (own.name == name) return own.make();
+      }
+      return HostTensor();
+    };
+  }
+  return state;
+}
+
+std::vector<LazyTensor> indices_of(const Student& student) {
+  std::vector<LazyTensor> entries;
+  for (const QuantLayer* layer : student.layers()) {
+    if (!is_v1(*layer)) continue;
+    entries.push_back({layer->name(),
+                       DType::u8,
+                       {layer->out(), layer->in()},
+                       [layer] { return as_host(layer->snap_indices().cpu()); },
+                       {}});
+  }
+  return entries;
+}
+
+nlohmann::ordered_json number(const std::optional<double>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+}  // namespace
+
+void write_v1_tensors(const TrainOptions& options, const Student& student) {
+  const fs::path folder = options.output_dir;
+  const V1Snap mode = snap_of(*options.v1);
+  write_torch_file(folder / kV1State, snapped_state(student, mode));
+  write_torch_file(folder / kV1Indices, indices_of(student));
+  log_info((folder / kV1State).string() + (mode == V1Snap::none ? ": weights as trained"
+                                           : mode == V1Snap::baked
+                                               ? ": weights are table values times scales"
+                                               : ": weights are table values, scales apart"));
+}
+
+void write_v1_config(const TrainOptions& options, const Student& student, const V1Losses& losses,
+                     bool snapped) {
+  const QuantSpec& spec = student.spec();
+  const QuantScheme scheme = spec.usual();
+  const V1Options& v1 = *options.v1;
+  nlohmann::ordered_json config;
+  config["model_id"] = id_to_record(options.model_id);
+  if (const auto revision = revision_to_record(options.model_id, options.model_revision))
+    config["model_revision"] = *revision;
+  std::int64_t attn_group_size = spec.group_size();
+  bool quantised = false;
+  for (const QuantSpec::Entry& entry : spec.entries()) {
+    if (entry.mlp || entry.quant.type != "v1") continue;
+    attn_group_size = entry.quant.group_size;
+    quantised = true;
+  }
+  config["lut_size"] = scheme.mlp_lut;
+  config["group_size"] = spec.group_size();
+  config["scale_rank"] = scheme.mlp_rank;
+  config["attn_lut_size"] = scheme.attn_lut;
+  config["attn_group_size"] = attn_group_size;
+  config["attn_scale_rank"] = quantised ? scheme.attn_rank : -1;
+  config["quantize_attn"] = quantised;
+  config["train_weights"] = v1.train_weights;
+  config["train_scales"] = v1.train_scales;
+  config["max_steps"] = options.max_steps;
+  config["lr"] = options.lr;
+  const V1Snap mode = snapped ? snap_of(v1) : V1Snap::none;
+  config["snapped"] = mode != V1Snap::none;
+  config["snap_bake_scales"] = mode == V1Snap::baked;
+  config["result"] = {{"initial_loss", number(losses.initial)},
+                      {"best_loss", number(losses.best)},
+                      {"final_loss", number(losses.final)}};
+  if (mode != V1Snap::none) config["snapped_mode"] = choice_name(mode);
+  write_file(fs::path(options.output_dir) / "config.json",
+             config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void snap_v1_source(const TrainOptions& options, Communicator& comm) {
+  std::unique_ptr<OutputFolder> output;
+  on_root(comm, [&] {
+    output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
+    if (options.v2_checkpoint) output->accept(*options.v2_checkpoint);
+    output->take();
+  });
+  OpenModel opened =
+      open_model(find_model(options.model_id, options.model_revision, ModelUse::weights, comm));
+  const ModelFiles base = load_model_files(opened);
+  on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
+  const SourcePlan source = plan_source(options, opened.architecture, std::nullopt);
+  for (const std::string& warning : source.quant.warnings) log_warning(warning);
+  log_info(describe(source));
+  const QuantSpec& spec = source.quant.spec;
+  const Student student = source.checkpoint
+                              ? Student::from_checkpoint(base, *source.checkpoint, spec, false, at::kCPU)
+                              : Student::from_scratch(base, spec, {}, at::kCPU, comm);
+  if (options.dry_run) return;
+  on_root(comm, [&] {
+    std::vector<fs::path> stays;
+    if (options.v2_checkpoint) stays.emplace_back(*options.v2_checkpoint);
+    output->set_aside(stays);
+    write_v1_tensors(options, student);
+    write_v1_config(options, student, {}, true);
+  });
+}
+
+}  // namespace anemll
