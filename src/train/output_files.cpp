@@ -145,7 +145,10 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
 }
 
 void OutputFiles::write_config(const Student& student, std::optional<double> final_loss) {
-  if (options_.v1) return write_v1_config(options_, student, {{}, {}, final_loss}, true);
+  if (options_.v1) {  // at the start of a run there is nothing snapped yet
+    const bool snapped = fs::exists(folder_ / kV1State);
+    return write_v1_config(options_, student, final_loss, snapped);
+  }
   const QuantSpec& spec = student.spec();
   const std::string preset = preset_name(spec);
   const QuantScheme scheme = spec.usual();

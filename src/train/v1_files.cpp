@@ -64,10 +64,6 @@ std::vector<LazyTensor> indices_of(const Student& student) {
   return entries;
 }
 
-nlohmann::ordered_json number(const std::optional<double>& value) {
-  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
-}
-
 }  // namespace
 
 void write_v1_tensors(const TrainOptions& options, const Student& student) {
@@ -81,7 +77,7 @@ void write_v1_tensors(const TrainOptions& options, const Student& student) {
                                                : ": weights are table values, scales apart"));
 }
 
-void write_v1_config(const TrainOptions& options, const Student& student, const V1Losses& losses,
+void write_v1_config(const TrainOptions& options, const Student& student, std::optional<double> final_loss,
                      bool snapped) {
   const QuantSpec& spec = student.spec();
   const QuantScheme scheme = spec.usual();
@@ -111,9 +107,8 @@ void write_v1_config(const TrainOptions& options, const Student& student, const 
   const V1Snap mode = snapped ? snap_of(v1) : V1Snap::none;
   config["snapped"] = mode != V1Snap::none;
   config["snap_bake_scales"] = mode == V1Snap::baked;
-  config["result"] = {{"initial_loss", number(losses.initial)},
-                      {"best_loss", number(losses.best)},
-                      {"final_loss", number(losses.final)}};
+  config["result"]["final_loss"] =
+      final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   if (mode != V1Snap::none) config["snapped_mode"] = choice_name(mode);
   write_file(fs::path(options.output_dir) / "config.json",
              config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
@@ -143,7 +138,7 @@ void snap_v1_source(const TrainOptions& options, Communicator& comm) {
     if (options.v2_checkpoint) stays.emplace_back(*options.v2_checkpoint);
     output->set_aside(stays);
     write_v1_tensors(options, student);
-    write_v1_config(options, student, {}, true);
+    write_v1_config(options, student, std::nullopt, true);
   });
 }
 

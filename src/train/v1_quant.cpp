@@ -2,9 +2,11 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/output_folder.hpp"
 #include "src/quant/layer_type.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -57,6 +59,13 @@ bool asked(const TrainOptions& o) {
                      [&](const char* name) { return o.is_given(name); });
 }
 
+/// config.json speaks of model_state_dict.pt. What training wrote beside it is not snapped.
+V1Snap snapped_in(const V2Checkpoint& state) {
+  const std::string name = std::filesystem::path(state.file).filename().string();
+  const bool trained = name == "best_state_dict.pt" || matches("checkpoint_step#.pt", name);
+  return trained ? V1Snap::none : state.keys.snapped;
+}
+
 }  // namespace
 
 ResolvedQuant v1_quant(const TrainOptions& o, const Architecture& architecture, const V2Checkpoint* state) {
@@ -83,9 +92,8 @@ ResolvedQuant v1_quant(const TrainOptions& o, const Architecture& architecture, 
     const std::int64_t group_size = entry.quant.group_size;
     entry.quant = *found;
     entry.quant.group_size = state->keys.group_size.value_or(group_size);
-    entry.quant.snapped = state->keys.snapped;
   }
-  if (state->keys.snapped != V1Snap::none)
+  if (snapped_in(*state) != V1Snap::none)
     throw_usage("holds snapped weights, which are not trained or snapped again", state->file,
                 "give the file that was snapped, such as best_state_dict.pt of its run");
   if (started > 0)

@@ -16,13 +16,9 @@ inline constexpr std::string_view kV1Indices = "indices.pt";
 
 void write_v1_tensors(const TrainOptions& options, const Student& student);
 
-/// What a run's evaluations said; absent ones are null in the file.
-struct V1Losses {
-  std::optional<double> initial, best, final;
-};
-/// `snapped`: model_state_dict.pt beside it is what the options make of it; before that, and for
-/// best_state_dict.pt, nothing is snapped.
-void write_v1_config(const TrainOptions& options, const Student& student, const V1Losses& losses,
+/// `final_loss` absent: null. `snapped`: model_state_dict.pt beside it is what the options make of it; before
+/// that, and for best_state_dict.pt, nothing is snapped.
+void write_v1_config(const TrainOptions& options, const Student& student, std::optional<double> final_loss,
                      bool snapped);
 
 /// --skip-training --snap-weights: the source, snapped, as the files above. Collective.

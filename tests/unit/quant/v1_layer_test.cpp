@@ -118,8 +118,8 @@ BOOST_AUTO_TEST_CASE(indices_round_half_to_even_on_every_instruction_set_and_by_
     at::Tensor weight = at::randn({out, in});
     at::Tensor scale = at::randn({out, in}) + 0.5;
     // Exact ties: quotients half-way between two positions.
-    const double steps = size - 1;
-    for (std::int64_t i = 0; i < 2 * steps; ++i) {
+    const int steps = size - 1;
+    for (int i = 0; i < 2 * steps; ++i) {
       weight[0][i] = static_cast<double>(i) / steps - 1.0;
       scale[0][i] = 1.0;
     }
