@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -223,6 +224,44 @@ BOOST_AUTO_TEST_CASE(config_json_tells_what_a_weight_holds) {
   BOOST_TEST(quant.group_size == 4);
   BOOST_TEST(quant.padded_in == 12);
   BOOST_TEST((quant.snapped == V1Snap::baked));
+}
+
+BOOST_AUTO_TEST_CASE(a_layer_without_scales_starts_from_the_file_s_weight) {
+  const V1Case& c = case_of("padded");
+  TensorMap state;
+  state.set("layer.weight", as_host(c["weight"]));
+  state.set("layer.bias", as_host(c["bias"]));
+  BOOST_TEST(!recognised(state).has_value());
+  const LayerDraft draft = read_v1(state, c.linear(), c.quant(), false, kFile);
+  const LayerDraft started = start_v1(c["weight"], c.quant(), {});
+  for (const char* suffix : {".weight", ".scale_A", ".scale_B", ".lut"})
+    BOOST_TEST(draft.tensors.at(suffix).equal(started.tensors.at(suffix)), suffix);
+  BOOST_TEST(draft.tensors.at(".bias").equal(c["bias"]));
+}
+
+BOOST_AUTO_TEST_CASE(a_linear_that_stays_float_is_a_layer_too) {
+  const V1Case& c = case_of("padded");
+  TensorMap state;
+  state.set("layer.weight", as_host(c["weight"]));
+  state.set("layer.bias", as_host(c["bias"]));
+  const LayerType& type = layer_type("float");
+  const LinearQuant quant = float_linear();
+  const auto layer = type.make(c.linear(), quant, type.read(state, c.linear(), quant, false, kFile).tensors);
+  BOOST_TEST(layer->quant().describe() == "float");
+  const at::Tensor x = c["x"].set_requires_grad(true);
+  const at::Tensor y = layer->forward(x);
+  BOOST_TEST(relative_error(y.detach(), c["x"].mm(c["weight"].t()) + c["bias"]) < 1e-6);
+  y.backward(c["dy"]);
+  BOOST_TEST(relative_error(x.grad(), c["dy"].mm(c["weight"])) < 1e-6);
+  BOOST_TEST((layer->forward(c["x"].to(at::kBFloat16)).scalar_type() == at::kBFloat16));
+  for (const LayerTensor& tensor : layer->tensor_table()) BOOST_TEST((tensor.row.role == LayerRole::frozen));
+  const std::vector<LazyTensor> entries = layer->checkpoint_entries({}, true);
+  BOOST_REQUIRE(entries.size() == 2U);
+  BOOST_TEST(entries[0].name == "layer.weight");
+  BOOST_TEST(as_torch(entries[0].make()).equal(c["weight"]));
+  BOOST_TEST((layer->snapped(V1Snap::lut) == nullptr));
+  state.erase("layer.weight");
+  BOOST_CHECK_THROW(type.read(state, c.linear(), quant, false, kFile), Error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
