@@ -86,7 +86,7 @@ ResolvedQuant v1_quant(const TrainOptions& o, const Architecture& architecture, 
   for (QuantSpec::Entry& entry : resolved.spec.entries()) {
     const std::optional<LinearQuant> found = recognise_layer(find, entry.linear, state->file);
     if (!found) {
-      started += entry.quant.type == "v1" ? 1 : 0;
+      started += entry.quant.type == "v1" ? 1U : 0U;
       continue;
     }
     const std::int64_t group_size = entry.quant.group_size;
