@@ -126,6 +126,7 @@ void OutputFiles::move_later(std::int64_t step, const fs::path& to) const {
 std::pair<std::string, std::string> OutputFiles::write_final(const Student& student) {
   if (options_.v1) {
     write_v1_tensors(options_, student);
+    wrote_final_ = true;
     return {std::string(kV1State), std::string(kV1Indices)};
   }
   const std::string preset = preset_name(student.spec());
@@ -145,10 +146,7 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
 }
 
 void OutputFiles::write_config(const Student& student, std::optional<double> final_loss) {
-  if (options_.v1) {  // at the start of a run there is nothing snapped yet
-    const bool snapped = fs::exists(folder_ / kV1State);
-    return write_v1_config(options_, student, final_loss, snapped);
-  }
+  if (options_.v1) return write_v1_config(options_, student, final_loss, wrote_final_);
   const QuantSpec& spec = student.spec();
   const std::string preset = preset_name(spec);
   const QuantScheme scheme = spec.usual();

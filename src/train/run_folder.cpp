@@ -24,7 +24,7 @@ namespace {
 
 // Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
 constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt",
-                                             "checkpoint_step#.pt"};
+                                             "checkpoint_step#.pt", "model_state_dict.pt"};
 
 std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
   if (!options.v2_checkpoint) return options.from_scratch ? "scratch" : "resumed";

@@ -39,6 +39,7 @@ class OutputFiles {
   const TrainOptions& options_;
   std::filesystem::path folder_;
   std::string source_;
+  bool wrote_final_ = false;
 };
 
 }  // namespace anemll
