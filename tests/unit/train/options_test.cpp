@@ -127,6 +127,84 @@ BOOST_AUTO_TEST_CASE(defaults_are_the_users_document) {
   BOOST_TEST(o.resume == "none");
 }
 
+BOOST_AUTO_TEST_CASE(v1_has_the_names_and_defaults_of_its_reference) {
+  TrainOptions o = v1_defaults();
+  OptionTable table = make_train_v1_table(o);
+  const std::vector<std::string> have = table.names();
+  for (const char* name : {"model-id",
+                           "init-state",
+                           "output-dir",
+                           "device",
+                           "dtype",
+                           "lut-size",
+                           "group-size",
+                           "scale-rank",
+                           "quantize-attn",
+                           "attn-lut-size",
+                           "attn-group-size",
+                           "attn-scale-rank",
+                           "train-weights",
+                           "train-scales",
+                           "max-steps",
+                           "batch-size",
+                           "lr",
+                           "temperature",
+                           "logging-steps",
+                           "eval-steps",
+                           "eval-samples",
+                           "snap-weights",
+                           "snap-bake-scales",
+                           "skip-training"})
+    BOOST_TEST((std::find(have.begin(), have.end(), name) != have.end()), name);
+  BOOST_TEST(o.output_dir == "runs/anemll_qat");
+  BOOST_TEST((o.dtype == RunDtype::bf16));
+  BOOST_TEST(o.max_steps == 1000);
+  BOOST_TEST(o.batch_size == 32);
+  BOOST_TEST(o.lr == 1e-5);
+  BOOST_TEST(o.constant_lr);
+  BOOST_TEST(o.warmup_steps == 0);
+  BOOST_TEST(o.temperature == 2.0);
+  BOOST_TEST(o.hard_top1 == 0.0);
+  BOOST_TEST(o.hard_full == 5e-4);
+  BOOST_TEST(o.logging_steps == 50);
+  BOOST_TEST(o.eval_steps == 200);
+  BOOST_TEST(o.eval_samples == 40);
+  BOOST_TEST(o.clip_grad_norm == 1.0);
+  BOOST_TEST(o.weight_decay == 0.0);
+  BOOST_TEST(o.group_size == 32);
+  BOOST_TEST(o.v1->lut_size == 16);
+  BOOST_TEST(o.v1->scale_rank == 4);
+  BOOST_TEST(!o.v1->quantize_attn);
+  const char* words[] = {"program", "--kd-cache-dir",     "x",    "--hard-top1-weight",
+                         "0.5",     "--hard-full-weight", "0.25", "--train-scales"};
+  BOOST_REQUIRE((table.parse(8, words, false) == OptionTable::Outcome::run));
+  BOOST_TEST(o.cache_dir == "x");
+  BOOST_TEST(o.hard_top1 == 0.5);
+  BOOST_TEST(o.hard_full == 0.25);
+  settle_v1_source(o);
+  BOOST_TEST(o.from_scratch);
+  BOOST_CHECK_NO_THROW(check_train_options(o));
+  o.v1->train_scales = false;
+  BOOST_CHECK_THROW(check_train_options(o), Error);
+}
+
+BOOST_AUTO_TEST_CASE(an_init_state_is_a_file_or_a_folder_that_holds_one) {
+  const test::TempDir folder;
+  TrainOptions o = v1_defaults();
+  o.v1->init_state = folder.path().string();
+  BOOST_CHECK_THROW(settle_v1_source(o), Error);
+  write_file(folder / "best_state_dict.pt", "x");
+  settle_v1_source(o);
+  BOOST_TEST(*o.v2_checkpoint == (folder / "best_state_dict.pt").string());
+  BOOST_TEST(!o.from_scratch);
+  write_file(folder / "model_state_dict.pt", "x");
+  settle_v1_source(o);
+  BOOST_TEST(*o.v2_checkpoint == (folder / "model_state_dict.pt").string());
+  o.v1->init_state = "some/file.pt";
+  settle_v1_source(o);
+  BOOST_TEST(*o.v2_checkpoint == "some/file.pt");
+}
+
 BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_THROW(parse({"--cache-dir", "x"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--v2-checkpoint", "y"}), Error);
