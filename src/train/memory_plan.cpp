@@ -66,7 +66,8 @@ MemoryPlan plan_memory(const TrainOptions& o, const Architecture& a, const KdCac
   plan.items = {
       {"indices (uint8)", indices},
       {o.v1 ? "weights and scales (fp32)" : "scales (fp32)", floats * 4},
-      {"gradients and AdamW moments (fp32)", source.trained_values * 12},
+      {"gradients and AdamW moments (fp32)",
+       source.trained_values * 4 + source.trained_values * 8 / (o.shard_optimizer ? world_size : 1)},
       {materialised ? "weights of the step" : "rounded Q of a layer",
        materialised ? body * compute_bytes : a.hidden_size * a.intermediate_size * 4},
       {"weight gradients over micro-steps", materialised && o.accumulation_steps > 1 && !o.v1 ? body * 4 : 0},

@@ -44,6 +44,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"min-lr-ratio", OnResume::free},
     {"clip-grad-norm", OnResume::free},
     {"weight-decay", OnResume::free},
+    {"shard-optimizer", OnResume::free},
     {"kd-objective", OnResume::identity},
     {"temperature", OnResume::identity},
     {"hard-top1", OnResume::identity},

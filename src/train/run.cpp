@@ -19,14 +19,15 @@ bool is_due(std::int64_t step, std::int64_t every) {
 
 }  // namespace
 
-Run::Run(Assembly assembly) : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer()) {
+Run::Run(Assembly assembly)
+    : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer(), stepper_.share()) {
   if (run_.state) restore(*run_.state);
   reporter_.emplace(run_, numbers_.step);
 }
 
 void Run::restore(const SavedState& saved) {
   numbers_ = run_numbers_of(saved);
-  restore_tensors(saved, run_.selection, stepper_.optimizer());
+  restore_tensors(saved, run_.selection, stepper_.optimizer(), stepper_.share());
   stepper_.optimizer().step = numbers_.optimizer_step;
   elapsed_before_s_ = numbers_.elapsed_s;
   log_info(strf("resumed %s at step %lld of %lld", saved.folder.c_str(),

@@ -55,8 +55,8 @@ fs::path logs_of(const SavedState& saved) {
 
 }  // namespace
 
-RunFolder::RunFolder(Assembly& run, AdamW& optimizer)
-    : run_(run), optimizer_(optimizer), store_(run.options.output_dir) {}
+RunFolder::RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& share)
+    : run_(run), optimizer_(optimizer), share_(share), store_(run.options.output_dir) {}
 
 void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
   on_root(run_.place.comm, [&] { set_up_start(numbers, first); });
@@ -157,11 +157,12 @@ void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {
 
 void RunFolder::save(RunNumbers& numbers) {
   check_replicas(run_.place.comm, run_.selection);
+  const Moments whole = {share_.whole(optimizer_.m), share_.whole(optimizer_.v)};
   on_root(run_.place.comm, [&] {
     log_->sync();
     numbers.sink_positions = log_->positions();
     const std::vector<LazyTensor> parameters = parameter_tensors(run_.selection);
-    const std::vector<LazyTensor> moments = moment_tensors(*run_.selection.parameters, optimizer_);
+    const std::vector<LazyTensor> moments = moment_tensors(*run_.selection.parameters, whole);
     store_.save(numbers.step, {parameters, moments, trainer_json(numbers, run_.identity, run_.resolved_json),
                                numbers.best_step, numbers.best_loss});
   });

@@ -3,6 +3,8 @@
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
 
+#include <algorithm>
+
 #include <ATen/core/grad_mode.h>
 
 namespace anemll {
@@ -23,14 +25,25 @@ LazyTensor range_of(const FlatParameters::Item& item, const at::Tensor& flat, co
   return out;
 }
 
-void copy_back(const TensorMap& from, const std::string& name, DType dtype, at::IntArrayRef shape,
-               const at::Tensor& to, const std::string& folder) {
+/// The saved tensor, which must have this type and shape.
+const HostTensor& saved_tensor(const TensorMap& from, const std::string& name, DType dtype,
+                               at::IntArrayRef shape, const std::string& folder) {
   const HostTensor* saved = from.find(name);
   const std::string hint = "the checkpoint belongs to a run with other settings; start without --resume";
   if (saved == nullptr) throw_data("has no tensor " + name, folder, hint);
   if (saved->dtype != dtype || !shape.equals(saved->shape))
     throw_data(name + " is " + saved->describe() + ", not of the model's shape", folder, hint);
-  to.copy_(as_torch(*saved));
+  return *saved;
+}
+
+/// Of a saved moment what lies in this rank's share; `part` is that share of the flat buffer.
+void copy_share(const HostTensor& saved, const FlatParameters::Item& item, const OptimizerShare& share,
+                const at::Tensor& part) {
+  const std::int64_t begin = std::max(item.offset, share.begin());
+  const std::int64_t end = std::min(item.offset + item.numel, share.end());
+  if (begin >= end) return;
+  part.narrow(0, begin - share.begin(), end - begin)
+      .copy_(as_torch(saved).reshape({-1}).narrow(0, begin - item.offset, end - begin));
 }
 
 }  // namespace
@@ -49,11 +62,11 @@ std::vector<LazyTensor> parameter_tensors(const Selection& selection) {
   return out;
 }
 
-std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimizer) {
+std::vector<LazyTensor> moment_tensors(const FlatParameters& parameters, const Moments& moments) {
   std::vector<LazyTensor> out;
   for (const auto& item : parameters.items()) {
-    out.push_back(range_of(item, optimizer.m, ".exp_avg"));
-    out.push_back(range_of(item, optimizer.v, ".exp_avg_sq"));
+    out.push_back(range_of(item, moments.first, ".exp_avg"));
+    out.push_back(range_of(item, moments.second, ".exp_avg_sq"));
   }
   return out;
 }
@@ -61,19 +74,23 @@ std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimi
 void restore_parameters(const TensorMap& saved, Selection& selection, const std::string& folder) {
   const at::NoGradGuard no_grad;
   for (const auto& item : selection.parameters->items())
-    copy_back(saved, item.name, DType::f32, item.shape, range(item, selection.parameters->values()), folder);
+    range(item, selection.parameters->values())
+        .copy_(as_torch(saved_tensor(saved, item.name, DType::f32, item.shape, folder)));
   for (const Selection::Codes& code : selection.codes) {
-    copy_back(saved, code.name, from_torch(code.slot->scalar_type()), code.slot->sizes(), *code.slot, folder);
+    const DType dtype = from_torch(code.slot->scalar_type());
+    code.slot->copy_(as_torch(saved_tensor(saved, code.name, dtype, code.slot->sizes(), folder)));
   }
 }
 
-void restore_tensors(const SavedState& state, Selection& selection, AdamW& optimizer) {
+void restore_tensors(const SavedState& state, Selection& selection, AdamW& optimizer,
+                     const OptimizerShare& share) {
   const at::NoGradGuard no_grad;
   const std::string folder = state.folder.string();
   restore_parameters(state.parameters, selection, folder);
   for (const auto& item : selection.parameters->items()) {
-    const auto back = [&](const char* suffix, const at::Tensor& flat) {
-      copy_back(state.optimizer, item.name + suffix, DType::f32, item.shape, range(item, flat), folder);
+    const auto back = [&](const char* suffix, const at::Tensor& part) {
+      copy_share(saved_tensor(state.optimizer, item.name + suffix, DType::f32, item.shape, folder), item,
+                 share, part);
     };
     back(".exp_avg", optimizer.m);
     back(".exp_avg_sq", optimizer.v);

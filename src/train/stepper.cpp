@@ -54,11 +54,12 @@ KdLossOptions loss_options(const TrainOptions& o, std::int64_t completed) {
   return loss;
 }
 
-Stepper::Stepper(Assembly& run) : run_(run) {
+Stepper::Stepper(Assembly& run)
+    : run_(run), share_(run.place.comm, run.selection.parameters->numel(), run.options.shard_optimizer) {
   FlatParameters& trained = *run.selection.parameters;
   AdamWOptions adamw;
   adamw.weight_decay = run.options.weight_decay;
-  optimizer_ = AdamW(trained.values(), adamw);
+  optimizer_ = AdamW(share_.mine(trained.values()), adamw);
   const std::vector<std::int64_t> sizes = trained.sizes();
   reducer_ =
       std::make_unique<BucketReducer>(run.place.device_comm, trained.gradients().data_ptr<float>(), sizes,
@@ -167,7 +168,9 @@ void Stepper::update(RunNumbers& numbers, StepReport& report) {
   }
   numbers.skipped_in_row = 0;
   const double clip = clip_factor(report.grad_norm, run_.options.clip_grad_norm);
-  optimizer_.update(trainable.values(), trainable.gradients(), report.lr, per_token * clip);
+  optimizer_.update(share_.mine(trainable.values()), share_.mine(trainable.gradients()), report.lr,
+                    per_token * clip);
+  share_.complete(trainable.values());
   numbers.optimizer_step = optimizer_.step;
 }
 

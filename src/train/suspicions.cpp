@@ -220,6 +220,7 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"eval-steps", "with --eval-samples 0", no_evaluation},
       {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},
       {"bucket-mib", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
+      {"shard-optimizer", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
       {"seed", "with --order sequential",
        [](const Facts& f) {
          return f.options.order == OrderKind::sequential && f.options.sampled_ce_weight == 0;

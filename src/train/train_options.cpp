@@ -74,6 +74,8 @@ void add_optimisation(OptionTable& t, TrainOptions& o) {
   t.add("min-lr-ratio", &o.min_lr_ratio, "end of the cosine, as a share of the peak", 0, 1);
   t.add("clip-grad-norm", &o.clip_grad_norm, "limit of the global gradient norm; 0 disables", 0, kAny);
   t.add("weight-decay", &o.weight_decay, "decoupled weight decay", 0, kAny);
+  t.add_flag("shard-optimizer", &o.shard_optimizer,
+             "each rank keeps only its share of the moments; changes no result");
 }
 
 void add_loss(OptionTable& t, TrainOptions& o) {

@@ -86,7 +86,7 @@ void check_snapped(const fs::path& folder, const std::string& layer) {
   BOOST_REQUIRE(static_cast<std::size_t>(indices->numel()) == weight.size());
   std::size_t wrong = 0;
   for (std::size_t i = 0; i < weight.size(); ++i)
-    wrong += lut.at(static_cast<std::size_t>(indices->data[i])) == weight[i] ? 0 : 1;
+    wrong += lut.at(static_cast<std::size_t>(indices->data[i])) == weight[i] ? 0U : 1U;
   BOOST_TEST(wrong == 0U, layer);
 }
 

@@ -77,6 +77,7 @@ struct TrainOptions {
   double min_lr_ratio = 0.1;
   double clip_grad_norm = 1.0;
   double weight_decay = 0.0;
+  bool shard_optimizer = false;  ///< each rank keeps its share of the moments
 
   // Loss.
   KdObjective kd_objective;

@@ -5,6 +5,7 @@
 
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/optimizer.hpp"
+#include "src/train/internal/optimizer_share.hpp"
 #include "src/train/internal/output_files.hpp"
 #include "src/train/internal/run_log.hpp"
 #include "src/train/internal/run_numbers.hpp"
@@ -26,8 +27,8 @@ struct RunEnd {
 
 class RunFolder {
  public:
-  /// `run` and `optimizer` must outlive it.
-  RunFolder(Assembly& run, AdamW& optimizer);
+  /// All of them must outlive it.
+  RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& share);
 
   /// A run that starts: what an earlier one left steps aside. `first`: its evaluation, absent where none is
   /// made.
@@ -59,6 +60,7 @@ class RunFolder {
 
   Assembly& run_;
   AdamW& optimizer_;
+  const OptimizerShare& share_;
   StateStore store_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<OutputFiles> files_;

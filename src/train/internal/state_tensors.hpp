@@ -3,6 +3,7 @@
 
 #include "anemll/core/tensor.hpp"
 #include "src/train/internal/optimizer.hpp"
+#include "src/train/internal/optimizer_share.hpp"
 #include "src/train/internal/saved_state.hpp"
 #include "src/train/internal/selection.hpp"
 
@@ -11,12 +12,19 @@
 
 namespace anemll {
 
+/// First and second moments of all parameters, flat.
+struct Moments {
+  at::Tensor first, second;
+};
+
 /// All that the run changes.
 std::vector<LazyTensor> parameter_tensors(const Selection& selection);
 /// Each parameter's first and second moment as "<name>.exp_avg" and "<name>.exp_avg_sq".
-std::vector<LazyTensor> moment_tensors(FlatParameters& parameters, AdamW& optimizer);
-/// Copies both back; data errors name a missing or differently shaped tensor.
-void restore_tensors(const SavedState& state, Selection& selection, AdamW& optimizer);
+std::vector<LazyTensor> moment_tensors(const FlatParameters& parameters, const Moments& moments);
+/// Copies both back, of the moments this rank's share; data errors name a missing or differently shaped
+/// tensor.
+void restore_tensors(const SavedState& state, Selection& selection, AdamW& optimizer,
+                     const OptimizerShare& share);
 
 /// Only the parameters, out of the state in `folder`.
 void restore_parameters(const TensorMap& saved, Selection& selection, const std::string& folder);

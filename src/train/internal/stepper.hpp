@@ -7,6 +7,7 @@
 #include "src/distill/kd_loss.hpp"
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/optimizer.hpp"
+#include "src/train/internal/optimizer_share.hpp"
 #include "src/train/internal/run_numbers.hpp"
 
 #include <cstdint>
@@ -38,7 +39,9 @@ class Stepper {
   /// in a row had no finite loss, and a data error when a whole pass had nothing to learn from.
   StepReport step(RunNumbers& numbers);
 
+  /// Of this rank's share of the parameters.
   AdamW& optimizer() { return optimizer_; }
+  const OptimizerShare& share() const { return share_; }
   /// Steps of this process that had nothing to learn from.
   std::int64_t unsupervised_steps() const { return unsupervised_steps_; }
 
@@ -49,6 +52,7 @@ class Stepper {
   void pace_checks(double seconds);
 
   Assembly& run_;
+  OptimizerShare share_;
   AdamW optimizer_;
   std::unique_ptr<BucketReducer> reducer_;
   std::int64_t check_every_ = 1;  ///< micro-steps between two looks for a signal, the same on all ranks
