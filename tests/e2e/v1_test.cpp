@@ -164,6 +164,21 @@ BOOST_AUTO_TEST_CASE(a_stopped_run_goes_on_to_the_same_end) {
   for (const auto& [name, tensor] : whole) BOOST_TEST(same(whole, halves, name), name);
 }
 
+BOOST_AUTO_TEST_CASE(shares_of_the_moments_on_two_ranks_change_no_bit) {
+  const test::TempDir work;
+  const std::string flags = kLayers + " --lr 1e-4 --train-weights --train-scales --eval-steps 0 --max-steps ";
+  const auto two_ranks = [&](const std::string& name, const std::string& more) {
+    const test::ToolResult result = test::run(test::mpirun(2, command(work / name, flags + more)));
+    BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  };
+  two_ranks("whole", "4");
+  two_ranks("shares", "2 --shard-optimizer");
+  two_ranks("shares", "4 --shard-optimizer --resume auto");
+  const auto whole = anemll::read_state_dict(work / "whole/model_state_dict.pt");
+  const auto shares = anemll::read_state_dict(work / "shares/model_state_dict.pt");
+  for (const auto& [name, tensor] : whole) BOOST_TEST(same(whole, shares, name), name);
+}
+
 BOOST_AUTO_TEST_CASE(attention_stays_float_unless_asked) {
   const test::TempDir work;
   const std::string flags = " --group-size 2 --max-steps 2 --lr 1e-4 --train-weights --eval-steps 0";
