@@ -1,0 +1,213 @@
+# Sourced by workflow_a.sh, workflow_b.sh and workflow_c.sh: their command line, and the stages that they share.
+# A workflow sets `recipe`, `needs` (programs that only it runs) and `own_steps` (lines "OPTION DEFAULT WHAT"), sources this, calls recipe_begin "$@", states
+# its trainings and ends with recipe_finish CHECKPOINT.
+#
+# What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION].
+
+launch=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$launch/stages.sh"
+. "$launch/report.sh"
+
+declare -A steps=() # OPTION to number
+declare -A choice=(
+  [--ranks]=1 [--bin]=${ANEMLL_BIN:-${launch%/*}/build/release/bin} [--config-file]='' [--v1-config-file]=''
+  [--sequences]=20000 [--length]=128 [--topk]=128 [--holdout]=0.01 [--dataset-format]=plain [--enable-thinking]=false
+)
+extra=() # words for every anemll_train
+
+recipe_usage() {
+  usage
+  echo
+  echo "Options:"
+  awk '{printf "  %-22s %s (default %s)\n", $1 " N", substr($0, length($1 $2) + 3), $2}' <<<"$own_steps"
+  cat <<'TEXT'
+  --ranks N              ranks of every program that can have several (default 1)
+  --bin FOLDER           the programs (default $ANEMLL_BIN, else build/release/bin)
+  --config-file FILE     settings of every anemll_train; what it sets, the workflow does not
+  -- WORD...             the rest goes to every anemll_train
+  --dry-run              print the plan: stages, commands, estimated time and memory. ANEMLL_GFLOPS=N tells the speed
+                         of another machine
+When TEXT_OR_CACHE is a text:
+  --sequences N          sequences to make of it (default 20000)
+  --length N             tokens of a sequence (default 128)
+  --topk N               logits kept per position (default 128)
+  --holdout X            share of the documents for evaluation only (default 0.01)
+  --dataset-format NAME, --enable-thinking NAME     as in anemll_precompute
+
+The same command goes on where it was stopped or killed, and does nothing where all is done. A stage whose inputs or
+command have changed runs anew, and its earlier result moves to OUT/earlier-N.
+Exit codes: 0 done, 2 usage, 3 data, 4 communication, 5 numbers or verification, 75 saved: run it again.
+TEXT
+}
+
+recipe_begin() {
+  local words=() option value
+  while read -r option value _; do steps[$option]=$value; done <<<"$own_steps"
+  again_command="launch/$recipe.sh $(spelled "$@")"
+  dry=
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -h | --help) recipe_usage; exit 0 ;;
+      --dry-run) dry=dry; shift; continue ;;
+      --) extra=("${@:2}"); break ;;
+      -*)
+        if [ -n "${steps[$1]+known}" ]; then
+          whole_number "$1" "${2-}"
+          steps[$1]=$2
+        elif [ -n "${choice[$1]+known}" ]; then
+          [ $# -gt 1 ] || refuse 2 "$1 needs a value" "launch/$recipe.sh --help"
+          choice[$1]=$2
+        else
+          refuse 2 "no such option: $1" "launch/$recipe.sh --help; options of anemll_train go behind --"
+        fi
+        shift 2
+        ;;
+      *) words+=("$1"); shift ;;
+    esac
+  done
+  [ ${#words[@]} -eq 3 ] || refuse 2 "MODEL, TEXT_OR_CACHE and OUT are needed" "launch/$recipe.sh --help"
+  for option in --ranks --sequences --length --topk; do whole_number $option "${choice[$option]}"; done
+  for option in --config-file --v1-config-file; do
+    [ -z "${choice[$option]}" ] || [ -f "${choice[$option]}" ] || refuse 2 "$option ${choice[$option]} does not exist" "give a file, see configs/README.md"
+  done
+  model=${words[0]%/} input=${words[1]%/} out=${words[2]%/}
+  bin=${choice[--bin]%/}
+  # What looks like a path must be there: the hub is asked for org/name only.
+  if [ ! -e "$model" ] && [[ $model == /* || $model == ./* || $model == ../* || $model == *.gguf || $model != */* ]]; then
+    refuse 3 "the model $model does not exist" "a model folder, a .gguf file, or org/name on the hub"
+  fi
+  if [ ! -e "$input" ] && [[ $input == /* || $input == ./* || $input == ../* || $input != */* ]]; then
+    refuse 3 "$input does not exist" "a text, a data set, a KD cache, an archive of one, or org/name on the hub"
+  fi
+  # Before hours of work.
+  for option in anemll_cache anemll_precompute anemll_train anemll_snap $needs; do
+    [ -n "$dry" ] || [ -x "$bin/$option" ] || refuse 2 "$bin has no $option" "bash launch/build.sh release programs, or --bin FOLDER"
+  done
+  parameters=$(count_parameters "$model")
+  [ -z "$dry" ] || say "estimates: ${parameters:-an unknown number of} parameters, at $(machine_gflops) GFLOP/s"
+  stages_begin "$recipe" "$out" $dry
+  make_cache
+}
+
+whole_number() { # OPTION VALUE
+  [[ $2 =~ ^[1-9][0-9]*$ ]] || refuse 2 "$1 ${2:-without a value}: a whole number above 0 is needed" "launch/$recipe.sh --help"
+}
+
+# setting NAME DEFAULT: of a training, as the words behind --, else the config file, else the workflow has it.
+setting() {
+  local i found
+  for i in "${!extra[@]}"; do
+    case ${extra[i]//_/-} in
+      "--$1") echo "${extra[i + 1]-}"; return ;;
+      "--$1="*) echo "${extra[i]#*=}"; return ;;
+    esac
+  done
+  found=$([ -z "${choice[--config-file]}" ] || sed -nE "s/^[[:space:]]*${1//-/[-_]}[[:space:]]*=[[:space:]]*([^#]*[^#[:space:]]).*/\1/p" "${choice[--config-file]}" | tail -n 1)
+  echo "${found:-$2}"
+}
+is_set() { [ "$(setting "$1" -)" != - ]; }
+
+# --- estimates
+
+count_parameters() { # MODEL: roughly; empty if nothing tells
+  local bytes width
+  if [ -d "$1" ]; then
+    bytes=$(find -L "$1" -maxdepth 1 -name 'model*.safetensors' -exec wc -c {} + | awk '$2 != "total" {s += $1} END {printf "%.0f", s}')
+    width=2
+    ! cat "$1"/model*.safetensors 2>/dev/null | head -c 100000 | grep -aq '"dtype": *"F32"' || width=4
+    [ "$bytes" = 0 ] || echo $((bytes / width))
+  elif [ -f "$1" ]; then
+    awk -v b="$(bytes_of "$1")" 'BEGIN {printf "%.0f\n", b * 8 / 5}' # about five bits a weight
+  else
+    sed -nE 's/.*[-_]([0-9.]+)([BMbm])([^a-zA-Z].*)?$/\1 \2/p' <<<"$1" |
+      awk '{printf "%.0f\n", $1 * (tolower($2) == "b" ? 1e9 : 1e6)}'
+  fi
+}
+machine_gflops() {
+  if [ -n "${ANEMLL_GFLOPS:-}" ]; then
+    echo "$ANEMLL_GFLOPS"
+  elif command -v nvidia-smi >/dev/null; then
+    echo 20000
+  else
+    echo $((20 * $(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)))
+  fi
+}
+# cost TOKENS PASSES BYTES: of a stage that computes for TOKENS the work of PASSES forward passes, and holds BYTES per
+# parameter on each rank. What an earlier whole run took is better known.
+cost() {
+  local took
+  took=$(field "$out/stages/$stage_name.done" seconds)
+  [ -n "$parameters" ] || { echo "time and memory are known when the model is here"; return; }
+  echo "$([ -n "$took" ] && echo "took $(spell_seconds "$took") before" ||
+    echo "about $(spell_seconds "$(awk -v t="$1" -v f="$2" -v p="$parameters" -v g="$(machine_gflops)" 'BEGIN {printf "%.0f", 5 + 2 * t * f * p / g / 1e9}')")"), about $(
+    spell_bytes "$(awk -v b="$3" -v p="$parameters" 'BEGIN {printf "%.0f", 4e8 + b * p}')") on each rank"
+}
+
+# --- stages that workflows share
+
+is_torch_cache() { compgen -G "$1/shard_*.pt" >/dev/null; }
+
+# Sets `cache`: the input itself, or what a stage makes of it. Sets `teacher`: words that make evaluations run the model,
+# where the cache has no hidden states but is of this model.
+make_cache() {
+  local stage_name=cache length=${choice[--length]}
+  teacher=()
+  cache=$out/cache
+  tokens_of_sequence=$length
+  if [ -f "$input/index.json" ] || [[ $input == *.h5 ]]; then
+    cache=$input
+    stage cache "every value of the KD cache is checked" --from "$input" -- "$bin/anemll_cache" verify "$input"
+    grep -q '"hidden"' "$input/index.json" 2>/dev/null || teacher_if_same "$input/index.json"
+  elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar\.gz|tar\.zst)$ ]]; then
+    stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
+      -- "$bin/anemll_cache" import "$input" "$cache"
+    teacher_if_same "$input/meta.json"
+  else
+    stage cache "the teacher reads the text" --from "$model" --from "$input" --makes "$cache" --part "$cache.precompute" --again --resume \
+      --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \
+      -- "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$input" --output_dir "$cache" \
+      --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload topk,lse,hidden \
+      --topk "${choice[--topk]}" --max_length "$length" --num_sequences "${choice[--sequences]}" --holdout "${choice[--holdout]}" --batch_size 16
+  fi
+  input_length=$(sed -nE 's/.*"(max_)?length": *([0-9]+).*/\2/p' "$input/index.json" "$input/meta.json" 2>/dev/null | head -n 1 || true)
+  tokens_of_sequence=${input_length:-$length}
+}
+teacher_if_same() { # FILE that names the teacher
+  local named
+  named=$(sed -nE 's/.*"teacher_model": *"([^"]*)".*/\1/p' "$1" 2>/dev/null | head -n 1 || true)
+  [ "${named##*/}" != "${model##*/}" ] || teacher=(--teacher-model "$model")
+}
+
+# train NAME SAYS STEPS LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
+train() {
+  local stage_name=$1 says=$2 own=() pair froms=()
+  local defaults=("max-steps=$3" "lr=$4" batch-size=8 state-steps=50 eval-steps=100)
+  shift 4
+  while [ "$1" != -- ]; do froms+=("$1"); shift; done
+  shift
+  for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
+  # A warm-up as long as the run would never end.
+  is_set warmup-steps || own+=(--warmup-steps $(($(setting max-steps "${defaults[0]#*=}") / 10)))
+  [ -z "${choice[--config-file]}" ] || froms+=(--from "${choice[--config-file]}") own+=(--config-file "${choice[--config-file]}")
+  stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
+    --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \
+    --again --resume --again auto --ranks "${choice[--ranks]}" \
+    --cost "$(cost $(($(setting max-steps "${defaults[0]#*=}") * $(setting batch-size 8) * tokens_of_sequence)) 3 14)" \
+    -- "$bin/anemll_train" "$@" --model-id "$model" --cache-dir "$cache" --output-dir "$out/$stage_name" "${own[@]}" "${teacher[@]}" "${extra[@]}"
+  trainings+=("$stage_name")
+}
+trainings=()
+
+# recipe_finish CHECKPOINT: snaps it, verifies the file, writes the report.
+recipe_finish() {
+  local stage_name=snap
+  stage snap "the scales are rounded to FP16, the file is read again and scored" --from "$model" --from "$cache" --from "$1" --makes "$out/snap" \
+    --result "$out/snap/model_state_dict.pt" --result "$out/snap/config.json" --cost "$(cost $((40 * tokens_of_sequence)) 7 16)" \
+    -- "$bin/anemll_snap" --checkpoint "$1" --model-id "$model" --cache-dir "$cache" --fp16 --output "$out/snap"
+  [ -z "$dry" ] || return 0
+  stages_now=report
+  write_report
+  say "report: $out/report.md"
+  say "snapped checkpoint: $out/snap/model_state_dict.pt (report: $out/snap/snap_report.json)"
+  stages_end
+}

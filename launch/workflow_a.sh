@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Workflow A, V1 first, then V2: full weights are trained, converted, their scales trained on, snapped and verified.
+#
+#   launch/workflow_a.sh MODEL TEXT_OR_CACHE OUT [options]
+#
+# MODEL is a model folder, a .gguf file or org/name on the hub. TEXT_OR_CACHE is a text or data set that MODEL reads
+# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and OUT/report.md and
+# OUT/report.json. --v1-config-file FILE has the settings of anemll_train_v1.
+set -euo pipefail
+recipe=workflow_a
+needs=anemll_train_v1
+own_steps='--v1-steps 1000 steps of the V1 training
+--steps 1000 steps of the V2 training'
+. "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
+recipe_begin "$@"
+
+# The V1 model has the shapes that the preset q2a4 has in V2: V1's rank stays on conversion.
+v1=(--quantize-attn --lut-size 4 --attn-lut-size 16 --scale-rank 32 --attn-scale-rank 8)
+v1_from=()
+if [ -n "${choice[--v1-config-file]}" ]; then
+  v1=(--config-file "${choice[--v1-config-file]}")
+  v1_from=(--from "${choice[--v1-config-file]}")
+fi
+stage_name=v1
+stage v1 "V1: full weights under quantisation" --from "$model" --from "$cache" "${v1_from[@]}" --makes "$out/v1" \
+  --result "$out/v1/model_state_dict.pt" --again --resume --again auto --ranks "${choice[--ranks]}" \
+  --cost "$(cost $((steps[--v1-steps] * 32 * tokens_of_sequence)) 3 24)" \
+  -- "$bin/anemll_train_v1" --model-id "$model" --kd-cache-dir "$cache" --output-dir "$out/v1" --train-weights \
+  --max-steps "${steps[--v1-steps]}" "${v1[@]}"
+trainings+=(v1)
+
+train v2 "V1 becomes V2, and its scales are trained" "${steps[--steps]}" 5e-5 --from "$out/v1/model_state_dict.pt" \
+  -- --v1-checkpoint "$out/v1/model_state_dict.pt"
+recipe_finish "$out/v2/best_state_dict.pt"
