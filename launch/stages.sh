@@ -144,7 +144,7 @@ set_aside() {
 
 # First difference between two plans, for people.
 difference() { # OLD NEW
-  diff "$1" "$2" | awk '
+  { diff "$1" "$2" || true; } | awk '
     /^[<>] from / && !told { $1 = $2 = $NF = ""; gsub(/^ +| +$/, ""); print $0 " is another"; told = 1 }
     /^[<>] command / && !told { print "another command"; told = 1 }
     END { if (!told) print "other inputs" }'

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# launch/workflow_*.sh and launch/run_v2_training.sh with the real programs on the nano model. ANEMLL_BIN is their folder.
+# Each stage of workflow B is killed once with all of its processes; its file is that of an uninterrupted run.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+bin=${ANEMLL_BIN:?the folder of the built programs}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+fail() { echo "$*"; failures=$((failures + 1)); }
+expect() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3': $(tail -n 20 <<<"$output")"; } # WHAT GOT WANTED
+says() { grep -qF -- "$2" <<<"$output" || fail "$1: no '$2' in: $output"; }
+
+nano=$root/tests/golden/nano
+text=$root/tests/golden/datasets/alpaca_40.json
+arguments=(--dataset-format alpaca_chat --sequences 24 --length 16 --topk 8 --holdout 0.3 --ranks 2
+  --config-file "$root/configs/smoke_cpu.ini" -- --max-steps 6 --warmup-steps 1 --state-steps 1 --eval-steps 3 --eval-samples 8)
+workflow() { # LETTER OUT [WORD...]
+  output=$(bash "$root/launch/workflow_$1.sh" "$nano" "$text" "$2" "${@:3}" 2>&1)
+  code=$?
+}
+
+# The plans, also of programs that are not there.
+for letter in a b c; do
+  ANEMLL_BIN=$work/none workflow $letter plan --dry-run "${arguments[@]}"
+  expect "the plan of $letter" "$code" 0
+  case $letter in a) stages="cache v1 v2 snap" ;; b) stages="cache v2 snap" ;; c) stages="cache q4 convert q2 snap" ;; esac
+  expect "the stages of $letter" "$(sed -n 's/^== \([a-z0-9]*\): .*/\1/p' <<<"$output" | tr '\n' ' ')" "$stages "
+  expect "an estimate each of $letter" "$(grep -c '   estimate  about .* on each rank' <<<"$output")" "$(wc -w <<<"$stages")"
+done
+[ ! -e plan ] || fail "a plan left a folder"
+mkdir some
+for program in train precompute cache snap; do ln -s "$bin/anemll_$program" some; done
+ANEMLL_BIN=$work/some workflow a lacking "${arguments[@]}"
+expect "a program that is not built" "$code" 2
+says "a program that is not built" "has no anemll_train_v1"
+workflow b bad --sequences none
+expect "a bad number" "$code" 2
+output=$(bash "$root/launch/workflow_b.sh" "$work/no_model" "$text" bad 2>&1)
+expect "no such model" $? 3
+says "no such model" "hint:"
+[ ! -e bad ] || fail "a bad command left a folder"
+
+workflow b whole "${arguments[@]}"
+expect "workflow b" "$code" 0
+for file in whole/report.md whole/report.json whole/snap/model_state_dict.pt; do [ -s $file ] || fail "no $file"; done
+grep -qE '"holdout_kl_mean":[0-9.]+' whole/report.json || fail "report.json has no KL of held-out documents"
+grep -qE '^\| v2 \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \|' whole/report.md || fail "report.md has no losses"
+grep -q '^Verified: yes' whole/report.md || fail "report.md does not say that the file was verified"
+grep -q "sha256 .$(sha256sum whole/snap/model_state_dict.pt | cut -c1-64)" whole/report.md || fail "report.md has not the hash of the file"
+workflow b whole "${arguments[@]}"
+expect "a finished one" "$code $(grep -c 'done already, unchanged' <<<"$output")" "0 3"
+
+# family PID: it and all that it started.
+family() {
+  local child
+  echo "$1"
+  for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do family "$child"; done
+}
+# killed_at FILE: the workflow is killed, whole, when the file is there.
+killed_at() {
+  bash "$root/launch/workflow_b.sh" "$nano" "$text" cut "${arguments[@]}" >>cut.log 2>&1 &
+  local script=$!
+  for _ in {1..6000}; do
+    if compgen -G "$1" >/dev/null || ! kill -0 $script 2>/dev/null; then break; fi
+    sleep 0.01
+  done
+  compgen -G "$1" >/dev/null || fail "no $1 came: $(tail -n 20 cut.log)"
+  # shellcheck disable=SC2046  # one word each
+  kill -KILL $(family $script) 2>/dev/null
+  wait $script 2>/dev/null
+}
+{
+  killed_at cut/cache.precompute
+  killed_at "cut/v2/state/step_*"
+  killed_at cut/snap
+} 2>killed.log # bash tells of what was killed
+cat killed.log | grep -v Killed
+workflow b cut "${arguments[@]}"
+expect "after three kills" "$code" 0
+cmp whole/snap/model_state_dict.pt cut/snap/model_state_dict.pt || fail "another file after three kills"
+
+# Fewer steps: only what hangs on them.
+workflow b whole --steps 3 "${arguments[@]/#6/5}"
+expect "other steps" "$code" 0
+says "other steps" "== cache: done already, unchanged"
+says "other steps" "an earlier v2 is now in whole/earlier-1"
+cmp -s whole/snap/model_state_dict.pt cut/snap/model_state_dict.pt && fail "the same file after fewer steps"
+
+# Pull, train, save.
+export ANEMLL_DRIVE=$work/drive CACHE_NAME=nano MODEL_ID=$nano OUTPUT_DIR=runs/out BATCH_SIZE=4 MAX_STEPS=3 LR=1e-3 SAVE_NAME=first
+mkdir -p drive/qwen3_caches
+tar -czf drive/qwen3_caches/nano.tgz -C "$nano/.." --transform 's|^nano/cache|nano|' nano/cache
+training() { output=$(bash "$root/launch/run_v2_training.sh" "$@" --config-file "$root/configs/smoke_cpu.ini" --warmup-steps 1 --eval-samples 8 2>&1); code=$?; }
+training --dry-run
+expect "the plan of a training" "$code $(ls runs 2>/dev/null)" "0 "
+training
+expect "a training" "$code" 0
+[ -s runs/out/best_state_dict.pt ] || fail "no checkpoint"
+expect "it is on the drive" "$(tar -xOzf drive/qwen3_runs/first.tgz first/best_state_dict.pt | sha256sum)" "$(sha256sum <runs/out/best_state_dict.pt)"
+training
+expect "again" "$code $(grep -c 'done already' <<<"$output")" "0 3"
+
+[ "$failures" -eq 0 ] && echo "workflows end in a verified file"
+exit $((failures > 0))
