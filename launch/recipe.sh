@@ -10,7 +10,7 @@ launch=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 declare -A steps=() # OPTION to number
 declare -A choice=(
-  [--ranks]=1 [--bin]=${ANEMLL_BIN:-${launch%/*}/build/release/bin} [--config-file]='' [--v1-config-file]=''
+  [--ranks]=1 [--bin]=$(programs_folder) [--config-file]='' [--v1-config-file]=''
   [--sequences]=20000 [--length]=128 [--topk]=128 [--holdout]=0.01 [--dataset-format]=plain [--enable-thinking]=false
 )
 extra=() # words for every anemll_train
@@ -22,7 +22,7 @@ recipe_usage() {
   awk '{printf "  %-22s %s (default %s)\n", $1 " N", substr($0, length($1 $2) + 3), $2}' <<<"$own_steps"
   cat <<'TEXT'
   --ranks N              ranks of every program that can have several (default 1)
-  --bin FOLDER           the programs (default $ANEMLL_BIN, else build/release/bin)
+  --bin FOLDER           the programs (default $ANEMLL_BIN, else build/release/bin, else those on the PATH)
   --config-file FILE     settings of every anemll_train; what it sets, the workflow does not
   -- WORD...             the rest goes to every anemll_train
   --dry-run              print the plan: stages, commands, estimated time and memory. ANEMLL_GFLOPS=N tells the speed

@@ -15,7 +15,7 @@
 #   SAVE_NAME      its name on the drive, as for save_to_drive.sh (default: the name of OUTPUT_DIR)
 #   RANKS          ranks (default 1)
 #   ANEMLL_DRIVE   the drive, as for pull_cache.sh
-#   ANEMLL_BIN     the programs (default build/release/bin)
+#   ANEMLL_BIN     the programs (default build/release/bin, else those on the PATH)
 #
 # The same command goes on where it was stopped or killed.
 # Exit codes: 0 done, 2 usage or no drive, 3 data, 4 communication, 5 numbers, 75 saved: run it again.
@@ -38,7 +38,7 @@ out=${out%/}
 model=${MODEL_ID:-Qwen/Qwen3-0.6B}
 save_name=${SAVE_NAME:-${out##*/}}
 ranks=${RANKS:-1}
-bin=${ANEMLL_BIN:-${launch%/*}/build/release/bin}
+bin=$(programs_folder)
 [[ $ranks =~ ^[1-9][0-9]*$ ]] || refuse 2 "RANKS=$ranks is no number of ranks" "RANKS=2"
 [ -n "$dry" ] || [ -x "$bin/anemll_train" ] || refuse 2 "$bin has no anemll_train" "bash launch/build.sh release programs, or ANEMLL_BIN=FOLDER"
 source=(--from-scratch) from=()

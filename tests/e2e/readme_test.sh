@@ -30,6 +30,8 @@ row "a KD cache" "anemll_precompute " "kd_cache/index.json"
 row "tokens" "echo " "ids.jsonl"
 row "a real model" "anemll_cache import " "kd_cache/index.json run/training_log.csv run/snap/model_state_dict.pt" \
   "--max-steps 1000" "--max-steps 4" "--save-steps 200" "--save-steps 2"
+row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
+  "--ranks 2" "--ranks 2 -- --max-steps 2"
 
 # hub_entry KIND NAME FOLDER: FOLDER as the cached repository KIND/NAME of the folder $hub.
 hub_entry() {

@@ -76,7 +76,7 @@ killed_at() {
   killed_at "cut/v2/state/step_*"
   killed_at cut/snap
 } 2>killed.log # bash tells of what was killed
-cat killed.log | grep -v Killed
+grep -v Killed killed.log
 workflow b cut "${arguments[@]}"
 expect "after three kills" "$code" 0
 cmp whole/snap/model_state_dict.pt cut/snap/model_state_dict.pt || fail "another file after three kills"
