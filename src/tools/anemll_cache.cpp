@@ -29,7 +29,8 @@ constexpr const char* kUsage =
     "usage: anemll_cache COMMAND ARGUMENTS\n"
     "\n"
     "  import SRC DST   a folder of shard_*.pt to a folder of HDF5 shards, or to one file when DST ends in "
-    ".h5\n"
+    ".h5;\n"
+    "                   SRC may be an archive of a cache (.tgz, .tar.zst)\n"
     "  export SRC DST   an HDF5 cache back to a folder that the Python reference reads\n"
     "  info PATH        what a cache holds (HDF5 folder or file)\n"
     "  verify PATH      reads everything: hashes, id ranges, finite logits in descending order\n"
@@ -72,7 +73,8 @@ int import(int argc, const char* const* argv) {
   bool no_negatives = false;
   OptionTable table("anemll_cache import",
                     "Converts a folder of shard_*.pt to HDF5, checking every value on the way.");
-  table.add_positional("SRC", &source, "folder with shard_*.pt and meta.json", true);
+  table.add_positional("SRC", &source,
+                       "folder with shard_*.pt and meta.json, or an archive of one (.tgz, .tar.zst)", true);
   table.add_positional("DST", &destination, "folder to make, or one file when it ends in .h5", true);
   table.add("compress", &options.compress, "gzip level; 0 stores plainly, which reads 20 times faster", 0, 9);
   table.add_flag("overwrite", &options.overwrite, "replace DST if it is a KD cache");
@@ -82,7 +84,11 @@ int import(int argc, const char* const* argv) {
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   options.with_negatives = !no_negatives;
   report(destination, with_progress("import", [&](const anemll::ImportProgress& progress) {
-           anemll::import_torch_cache(source, destination, options, progress);
+           if (fs::is_regular_file(source)) {
+             anemll::import_cache_archive(source, destination, options, progress);
+           } else {
+             anemll::import_torch_cache(source, destination, options, progress);
+           }
          }));
   return 0;
 }

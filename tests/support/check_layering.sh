@@ -11,7 +11,7 @@ cd "${1:-$(dirname "$0")/../..}" || exit 2
 
 readonly max_lines=450
 readonly max_fixture_bytes=12000000
-readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost|curl|utf8proc|simdjson|zstd|arrow|parquet)'
+readonly heavy='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](torch|ATen|c10|mpi|nccl|hdf5|H5|cuda|cublas|nlohmann|boost|curl|utf8proc|simdjson|zstd|archive|arrow|parquet)'
 # Library versions may be told apart inside the one file that wraps the library.
 readonly backend_if='^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\b.*(CUDA|NCCL|MPI|TORCH|HDF5|ANEMLL_(WITH|HAVE)|USE_)'
 readonly platform_if='^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\b.*(__APPLE__|__linux__|_WIN32)'

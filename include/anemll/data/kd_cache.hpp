@@ -79,6 +79,11 @@ using ImportProgress = std::function<void(std::int64_t done, std::int64_t total)
 /// Reference folder (qwen_kd_topk_cache_v1: shard_*.pt + meta.json) to HDF5 folder.
 void import_torch_cache(const std::filesystem::path& source, const std::filesystem::path& destination,
                         const ImportOptions& options, const ImportProgress& progress);
+/// The same out of an archive (.tgz, .tar, .tar.zst) that holds the files of one cache. Those of an HDF5
+/// cache are checked and taken as they are. Usage errors as above; data errors: no archive, damaged, no cache
+/// or several in it, links in it.
+void import_cache_archive(const std::filesystem::path& source, const std::filesystem::path& destination,
+                          const ImportOptions& options, const ImportProgress& progress);
 /// The way back; a folder that the reference reads.
 void export_torch_cache(const std::filesystem::path& source, const std::filesystem::path& destination,
                         bool overwrite, const ImportProgress& progress, ColumnTable columns = kd_columns());
