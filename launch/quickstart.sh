@@ -15,7 +15,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . launch/quickstart_plan.sh
-. launch/run_child.sh
 
 preset=release
 minutes=12
@@ -36,7 +35,6 @@ readonly out bin=build/$preset/bin plan=$out/plan
 
 # A reader that leaves (| head) does not end the work.
 trap '' PIPE
-say() { echo "$@" 2>/dev/null || true; }
 at_exit() {
   local code=$?
   case $code in
@@ -72,7 +70,7 @@ stamp=$({ "$bin/anemll_train" --version; sha256sum "$model"* "${guides[@]}" CONT
 
 # What lies there is gone on with when it was made from the same things and is not finished.
 going_on=false
-if [ "$(plan_value "$plan" stamp)" = "$stamp" ] && [ ! -e "$out/finished" ]; then
+if [ "$(field "$plan" stamp)" = "$stamp" ] && [ ! -e "$out/finished" ]; then
   going_on=true
   say "== going on with the quick start in $out"
 elif [ -e "$out" ]; then
@@ -105,13 +103,13 @@ else
     mv "$plan.new" "$plan"
     rm -rf "$out/probe"
   fi
-  sequences=$(plan_value "$plan" sequences)
-  steps=$(plan_value "$plan" steps)
-  announced=$(plan_value "$plan" announced_s)
+  sequences=$(field "$plan" sequences)
+  steps=$(field "$plan" steps)
+  announced=$(field "$plan" announced_s)
   planned=$SECONDS
-  say "== $(plan_value "$plan" machine)"
+  say "== $(field "$plan" machine)"
   say "== $sequences sequences, $steps steps: about $(spell_seconds "$announced") from here$($going_on && echo ' when started anew')"
-  [ "$(plan_value "$plan" over)" != yes ] || say "== that is longer than $minutes minutes: fewer steps would not give a model worth looking at"
+  [ "$(field "$plan" over)" != yes ] || say "== that is longer than $minutes minutes: fewer steps would not give a model worth looking at"
   say "== the teacher reads the documentation of this project on 2 ranks"
   precompute "$sequences" 16 0.1 "$cache" --resume
   "$bin/anemll_cache" verify "$cache"

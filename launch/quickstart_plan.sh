@@ -1,9 +1,6 @@
-# Sourced by quickstart.sh: how fast is this machine, how much fits into the time, what came out.
+# Sourced by quickstart.sh: how fast is this machine, how much fits into the time, what came out. Brings stages.sh with it.
 
-# plan_value FILE KEY: its value, empty where there is none.
-plan_value() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
-
-spell_seconds() { awk -v s="$1" 'BEGIN {if (s < 100) printf "%d s", s; else printf "%.0f minutes", s / 60}'; }
+. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
 seconds_now() { date +%s.%N; }
 minus() { awk -v a="$1" -v b="$2" 'BEGIN {print a - b}'; }

@@ -150,44 +150,48 @@ is_torch_cache() { compgen -G "$1/shard_*.pt" >/dev/null; }
 # Sets `cache`: the input itself, or what a stage makes of it. Sets `teacher`: words that make evaluations run the model,
 # where the cache has no hidden states but is of this model.
 make_cache() {
-  local stage_name=cache length=${choice[--length]}
+  local stage_name=cache length=${choice[--length]} index named
   teacher=()
   cache=$out/cache
-  tokens_of_sequence=$length
   if [ -f "$input/index.json" ] || [[ $input == *.h5 ]]; then
     cache=$input
     stage cache "every value of the KD cache is checked" --from "$input" -- "$bin/anemll_cache" verify "$input"
-    grep -q '"hidden"' "$input/index.json" 2>/dev/null || teacher_if_same "$input/index.json"
   elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar\.gz|tar\.zst)$ ]]; then
     stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
       -- "$bin/anemll_cache" import "$input" "$cache"
-    teacher_if_same "$input/meta.json"
   else
     stage cache "the teacher reads the text" --from "$model" --from "$input" --makes "$cache" --part "$cache.precompute" --again --resume \
       --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \
       -- "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$input" --output_dir "$cache" \
       --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload topk,lse,hidden \
       --topk "${choice[--topk]}" --max_length "$length" --num_sequences "${choice[--sequences]}" --holdout "${choice[--holdout]}" --batch_size 16
+    tokens_of_sequence=$length
+    return 0
   fi
-  input_length=$(sed -nE 's/.*"(max_)?length": *([0-9]+).*/\2/p' "$input/index.json" "$input/meta.json" 2>/dev/null | head -n 1 || true)
-  tokens_of_sequence=${input_length:-$length}
+  # Of a cache that others made. Before a plan's import there is only the source's meta.json.
+  index=$cache/index.json
+  [ -f "$index" ] || index=$input/meta.json
+  tokens_of_sequence=$(said_in "$index" '(max_)?length": *([0-9]+)' '\2')
+  : "${tokens_of_sequence:=$length}"
+  if [ -f "$index" ] && ! grep -q '"hidden"' "$index"; then
+    named=$(said_in "$index" '(teacher_model)": *"([^"]*)"' '\2')
+    [ "${named##*/}" != "${model##*/}" ] || teacher=(--teacher-model "$model")
+  fi
 }
-teacher_if_same() { # FILE that names the teacher
-  local named
-  named=$(sed -nE 's/.*"teacher_model": *"([^"]*)".*/\1/p' "$1" 2>/dev/null | head -n 1 || true)
-  [ "${named##*/}" != "${model##*/}" ] || teacher=(--teacher-model "$model")
-}
+# said_in FILE PATTERN WHICH: of JSON, the first place of a key and its value.
+said_in() { [ ! -f "$1" ] || sed -nE "/.*\"$2.*/{s//$3/p;q;}" "$1"; }
 
 # train NAME SAYS STEPS LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
 train() {
-  local stage_name=$1 says=$2 own=() pair froms=()
+  local stage_name=$1 says=$2 own=() froms=() pair warmup
   local defaults=("max-steps=$3" "lr=$4" batch-size=8 state-steps=50 eval-steps=100)
   shift 4
   while [ "$1" != -- ]; do froms+=("$1"); shift; done
   shift
   for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
-  # A warm-up as long as the run would never end.
-  is_set warmup-steps || own+=(--warmup-steps $(($(setting max-steps "${defaults[0]#*=}") / 10)))
+  # The reference's 100 steps, and less for a run that would end in them.
+  warmup=$(($(setting max-steps "${defaults[0]#*=}") / 10))
+  is_set warmup-steps || own+=(--warmup-steps $((warmup < 100 ? warmup : 100)))
   [ -z "${choice[--config-file]}" ] || froms+=(--from "${choice[--config-file]}") own+=(--config-file "${choice[--config-file]}")
   stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
     --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \

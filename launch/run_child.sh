@@ -1,4 +1,4 @@
-# Sourced by quickstart.sh: a command that gets the script's signals and may save before the script goes on.
+# Sourced by quickstart.sh and recipes: a command that gets the script's signals and may save before the script goes on.
 
 # run COMMAND...: waits for it, hands TERM and HUP on, and leaves a terminal's Ctrl-C to it. Returns its exit code.
 run() {

@@ -12,7 +12,7 @@ expect() { # WHAT GOT WANTED
 sizes() {
   teacher_start_s=$2 teacher_rate=$3 train_fixed_s=$4 step_s=$5 snap_s=$6
   choose_sizes "$1" >"$work/plan"
-  echo "$(plan_value "$work/plan" sequences) $(plan_value "$work/plan" steps) $(plan_value "$work/plan" over)"
+  echo "$(field "$work/plan" sequences) $(field "$work/plan" steps) $(field "$work/plan" over)"
 }
 
 expect "a fast machine does the most" "$(sizes 600 5 10 40 2 20)" "250 60 no"
@@ -21,11 +21,11 @@ expect "no time at all" "$(sizes 1 5 10 40 2 20)" "100 30 yes"
 read -r sequences steps over < <(sizes 480 6 2.5 60 8 30)
 [ "$steps" -gt 30 ] && [ "$steps" -lt 60 ] && [ "$sequences" -gt 100 ] && [ "$sequences" -lt 250 ] && [ "$over" = no ] ||
   { echo "in between: $sequences sequences, $steps steps, over $over"; failures=$((failures + 1)); }
-[ "$(plan_value "$work/plan" announced_s)" -le 480 ] || { echo "longer than asked for"; failures=$((failures + 1)); }
+[ "$(field "$work/plan" announced_s)" -le 480 ] || { echo "longer than asked for"; failures=$((failures + 1)); }
 sizes 600 10 1 90 25 60 >/dev/null
 # start, 120 sequences, all but the steps, 30 steps, the snap
-expect "the sum" "$(plan_value "$work/plan" announced_s)" $((10 + 120 + 90 + 750 + 60))
-expect "no plan, no value" "$(plan_value "$work/none" steps)" ""
+expect "the sum" "$(field "$work/plan" announced_s)" $((10 + 120 + 90 + 750 + 60))
+expect "no plan, no value" "$(field "$work/none" steps)" ""
 
 printf '%s\n' '{"kind":"eval","step":0,"loss":9,"text_kl_mean":7.5,"elapsed_s":0}' '{"kind":"train","step":1,"elapsed_s":9.5}' \
   '{"kind":"eval","step":3,"loss":1,"text_kl_mean":1.25,"elapsed_s":14.5}' >"$work/metrics"
