@@ -20,7 +20,7 @@ drive_check() {
 drive_has() { if is_remote; then [ -n "$(rclone lsf "$drive/$1" 2>/dev/null)" ]; else [ -f "$drive/$1" ]; fi; }
 drive_cat() { if is_remote; then rclone cat "$drive/$1"; else cat "$drive/$1"; fi; }
 # What changes when the file does: size and time.
-drive_stamp() { if is_remote; then rclone lsf --format st "$drive/$1"; else file_stamp "$drive/$1"; fi; }
+drive_stamp() { if is_remote; then rclone lsf --format st "$drive/$1"; else stamps_in "$drive/$1"; fi; }
 drive_list() { if is_remote; then rclone lsf "$drive/$1" 2>/dev/null; else ls "$drive/$1" 2>/dev/null; fi || true; }
 # The SHA-256 that stands beside a file; empty without one.
 drive_sum() { if drive_has "$1.sha256"; then drive_cat "$1.sha256" | cut -c1-64; fi; }

@@ -40,8 +40,6 @@ refuse() {
 usage() { sed -n '2,/^[^#]/{/^[^#]/d; s/^# \{0,1\}//; p;}' "$0"; }
 
 sha256_of() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi | cut -c1-64; }
-# Size, time and number of a file.
-file_stamp() { stat -L -c '%s %y %i' -- "$1" 2>/dev/null || stat -L -f '%z %Fm %i' -- "$1"; }
 bytes_of() { # PATH...: of all files in them
   local path sum=0 n
   for path in "$@"; do
@@ -78,24 +76,32 @@ take_lock() {
 # make_file PATH: standard input as a file that appears whole.
 make_file() { cat >"$1.part.$$" && mv -f "$1.part.$$" "$1"; }
 
-# digest_of PATH: of a file, or of all names and files of a folder; "absent".
+# "PATH<tab>STAMP" of every file in PATH, in the order of the names.
+stamps_in() {
+  { find -L "$1" -type f -exec stat -L -c $'%n\t%s %y %i' {} + 2>/dev/null ||
+    find -L "$1" -type f -exec stat -L -f $'%N\t%z %Fm %i' {} +; } | LC_ALL=C sort
+}
+
+# digest_of PATH: of a file, or of all names and files of a folder; "absent". Lines "DIGEST PATH<tab>STAMP" remember.
 digest_of() {
-  local file stamp digest
-  if [ -d "$1" ]; then
-    (cd "$1" && find -L . -type f | LC_ALL=C sort) | while IFS= read -r file; do
-      printf '%s  %s\n' "$(digest_of "$1/$file")" "$file"
-    done | sha256_of
-  elif [ -f "$1" ]; then
-    stamp="$(file_stamp "$1")  $1"
-    digest=$(want=$stamp awk 'substr($0, 66) == ENVIRON["want"] {print substr($0, 1, 64); exit}' "$stages_digests" 2>/dev/null || true)
-    if [ -z "$digest" ]; then
-      digest=$(sha256_of "$1")
-      if [ -z "$stages_dry" ]; then echo "$digest $stamp" >>"$stages_digests"; fi
-    fi
-    echo "$digest"
-  else
-    echo absent
-  fi
+  local stamps line fresh='' known='
+    function learn(line) { digest[substr(line, 66)] = substr(line, 1, 64) }
+    BEGIN {
+      while ((getline line <ENVIRON["digests"]) > 0) learn(line)
+      count = split(ENVIRON["fresh"], lines, "\n")
+      for (i = 1; i <= count; i++) learn(lines[i])
+    }'
+  [ -e "$1" ] || { echo absent; return 0; }
+  stamps=$(stamps_in "$1")
+  while IFS= read -r line; do
+    [ -z "$line" ] || fresh+="$(sha256_of "${line%$'\t'*}") $line"$'\n'
+  done < <(digests=$stages_digests fresh='' awk "$known"'!($0 in digest)' <<<"$stamps")
+  if [ -z "$stages_dry" ] && [ -n "$fresh" ]; then printf '%s' "$fresh" >>"$stages_digests"; fi
+  digests=$stages_digests fresh=$fresh place=$1 awk "$known"'{
+    path = substr($0, length(ENVIRON["place"]) + 2)
+    sub(/\t[^\t]*$/, "", path)
+    print digest[$0] (path == "" ? "" : "  " path)
+  }' <<<"$stamps" | if [ -d "$1" ]; then sha256_of; else cut -c1-64; fi
 }
 
 # A word as the plan has it: without the place of the folder.
