@@ -105,7 +105,12 @@ digest_of() {
 }
 
 # A word as the plan has it: without the place of the folder.
-placeless() { printf '%s' "${1//"$stages_folder"/FOLDER}"; }
+placeless() {
+  case $1 in
+    "$stages_folder" | "$stages_folder"/*) echo "FOLDER${1#"$stages_folder"}" ;;
+    *) echo "$1" ;;
+  esac
+}
 # field FILE NAME: of its lines NAME=VALUE; empty where there is none.
 field() { [ ! -f "$1" ] || sed -n "/^$2=/{s///p;q;}" "$1"; }
 # Words as a shell reads them.
@@ -214,7 +219,9 @@ stage() {
   # The plan as it is now. Inputs that an open stage of a dry run will make have no digest yet.
   local now
   now=$(
-    echo "command $(spelled "${1##*/}") $(placeless "$(spelled "${@:2}")")"
+    printf 'command %s' "$(spelled "${1##*/}")"
+    for word in "${@:2}"; do printf ' %s' "$(spelled "$(placeless "$word")")"; done
+    printf '\n'
     for path in "${from[@]}"; do printf 'from %s %s\n' "$(placeless "$path")" "$(digest_of "$path")"; done
   )
   state=new why=
