@@ -142,6 +142,8 @@ cost() {
     echo "about $(spell_seconds "$(awk -v t="$1" -v f="$2" -v p="$parameters" -v g="$(machine_gflops)" 'BEGIN {printf "%.0f", 5 + 2 * t * f * p / g / 1e9}')")"), about $(
     spell_bytes "$(awk -v b="$3" -v p="$parameters" 'BEGIN {printf "%.0f", 4e8 + b * p}')") on each rank"
 }
+# cost_of_reading PATH: of a cache, at 100 MB a second.
+cost_of_reading() { echo "about $(spell_seconds $((1 + $(bytes_of "$1") / 100000000))), about $(spell_bytes 100000000) on each rank"; }
 
 # --- stages that workflows share
 
@@ -155,10 +157,11 @@ make_cache() {
   cache=$out/cache
   if [ -f "$input/index.json" ] || [[ $input == *.h5 ]]; then
     cache=$input
-    stage cache "every value of the KD cache is checked" --from "$input" -- "$bin/anemll_cache" verify "$input"
+    stage cache "every value of the KD cache is checked" --from "$input" --cost "$(cost_of_reading "$input")" \
+      -- "$bin/anemll_cache" verify "$input"
   elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar\.gz|tar\.zst)$ ]]; then
     stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
-      -- "$bin/anemll_cache" import "$input" "$cache"
+      --cost "$(cost_of_reading "$input")" -- "$bin/anemll_cache" import "$input" "$cache"
   else
     stage cache "the teacher reads the text" --from "$model" --from "$input" --makes "$cache" --part "$cache.precompute" --again --resume \
       --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \

@@ -51,7 +51,7 @@ elif [ -n "${V1_CHECKPOINT:-}" ]; then
 fi
 
 stages_begin run_v2_training "$out.stages" $dry
-# Both scripts look for themselves whether there is something to do.
+# Both scripts look for themselves whether there is something to do. Not by `run`: Ctrl-C would not reach them.
 pull=(bash "$launch/pull_cache.sh" "$cache_name")
 save=(bash "$launch/save_to_drive.sh" "$out/best_state_dict.pt" "$save_name")
 if [ -n "$dry" ]; then
@@ -59,7 +59,7 @@ if [ -n "$dry" ]; then
   print_plan "runs; does nothing where the cache is there" "the KD cache from the drive" "" "${pull[@]}"
 else
   say "== pull: the KD cache from the drive"
-  stages_run "${pull[@]}" || exit
+  "${pull[@]}" || exit
 fi
 stage train "V2 scales on $cache" --from "$model" --from "$cache" "${from[@]}" --makes "$out" --result "$out/best_state_dict.pt" \
   --again --resume --again auto --ranks "$ranks" \
@@ -71,6 +71,6 @@ if [ -n "$dry" ]; then
   print_plan "runs; does nothing where the same archive is there" "the checkpoint to the drive" "" "${save[@]}"
 else
   say "== save: the checkpoint to the drive"
-  stages_run "${save[@]}" || exit
+  "${save[@]}" || exit
 fi
 stages_end

@@ -29,6 +29,9 @@ for letter in a b c; do
   expect "the stages of $letter" "$(sed -n 's/^== \([a-z0-9]*\): .*/\1/p' <<<"$output" | tr '\n' ' ')" "$stages "
   expect "an estimate each of $letter" "$(grep -c '   estimate  about .* on each rank' <<<"$output")" "$(wc -w <<<"$stages")"
 done
+output=$(bash "$root/launch/workflow_b.sh" "$nano" "$nano/cache" plan --dry-run 2>&1)
+expect "the plan of a cache" "$? $(grep -c '   estimate  about .* on each rank' <<<"$output")" "0 3"
+says "the plan of a cache" "anemll_cache import"
 [ ! -e plan ] || fail "a plan left a folder"
 mkdir some
 for program in train precompute cache snap; do ln -s "$bin/anemll_$program" some; done
