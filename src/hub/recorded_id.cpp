@@ -10,6 +10,11 @@
 
 namespace anemll {
 namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kDefaultModel = "Qwen/Qwen3-0.6B";
+
+}  // namespace
 
 std::string id_to_record(const std::string& id) {
   std::error_code ignored;
@@ -36,6 +41,20 @@ std::string recorded_id(const std::string& id, const fs::path& file) {
   if (is_repository_name(id)) return id;
   throw_data("the model_id " + id + " is a path, and nothing is there in any folder around this one",
              file.string(), "give the model with --model-id");
+}
+
+ModelChoice choose_model(const std::optional<std::string>& id, const std::optional<std::string>& revision,
+                         const RecordedModel& recorded) {
+  ModelChoice choice;
+  if (id) {
+    choice.id = *id;
+  } else {
+    const std::string name = recorded.id.empty() ? kDefaultModel : recorded.id;
+    choice.id = recorded.config.empty() ? name : recorded_id(name, recorded.config);
+    if (!recorded.revision.empty()) choice.hub.revision = recorded.revision;
+  }
+  if (revision) choice.hub.revision = *revision;
+  return choice;
 }
 
 }  // namespace anemll

@@ -6,6 +6,7 @@
 #include "anemll/hub/hub.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
+#include "src/data/first_rows.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
 #include "src/hub/recorded_id.hpp"
@@ -27,28 +28,6 @@
 namespace {
 
 using namespace anemll;
-
-constexpr const char* kDefaultModel = "Qwen/Qwen3-0.6B";
-
-/// The model to snap against, and which commit of it where it is a name on the hub.
-struct ModelChoice {
-  std::string id;
-  HubOptions hub;
-};
-
-/// What the command line says, else what config.json beside the checkpoint recorded.
-ModelChoice choose_model(const SnapToolOptions& options, const V2Checkpoint& checkpoint) {
-  ModelChoice choice;
-  if (options.model_id) {
-    choice.id = *options.model_id;
-  } else {
-    const std::string recorded = checkpoint.keys.model_id.empty() ? kDefaultModel : checkpoint.keys.model_id;
-    choice.id = checkpoint.config.empty() ? recorded : recorded_id(recorded, checkpoint.config);
-    if (!checkpoint.keys.model_revision.empty()) choice.hub.revision = checkpoint.keys.model_revision;
-  }
-  if (options.model_revision) choice.hub.revision = *options.model_revision;
-  return choice;
-}
 
 /// Numbers on the command line that are not the checkpoint's: its shapes win, and the user is told.
 void tell_differences(const OptionTable& table, const SnapToolOptions& options, const QuantScheme& usual) {
@@ -93,7 +72,9 @@ int snap(int argc, char** argv) {
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const V2Checkpoint checkpoint = open_v2_checkpoint(options.checkpoint);
   refuse_adapters(checkpoint);
-  const ModelChoice source = choose_model(options, checkpoint);
+  const ModelChoice source =
+      choose_model(options.model_id, options.model_revision,
+                   {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config});
   const std::string& model_id = source.id;
   tell_unread(unread_options(snap_option_effects(), SnapFacts{options, model_id},
                              [&](const std::string& name) { return table.given(name); }));
@@ -114,8 +95,8 @@ int snap(int argc, char** argv) {
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {
-    verify.samples = read_samples(*options.cache_dir, target.parent_path().parent_path(), options.samples,
-                                  student.files().architecture.vocab_size);
+    verify.samples = read_first_rows(*options.cache_dir, target.parent_path().parent_path(), options.samples,
+                                     student.files().architecture.vocab_size);
   }
   const std::vector<SnapLayer> layers = snap_layers(student);
   tell_differences(table, options, quant.spec.usual());

@@ -7,7 +7,6 @@
 #include "src/student/student.hpp"
 #include "src/tools/snap_report.hpp"
 
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -18,11 +17,6 @@ namespace anemll {
 
 /// The student's linears with their float weights. The student must outlive them.
 std::vector<SnapLayer> snap_layers(Student& student);
-
-/// The first `count` sequences of a cache (HDF5, or .pt shards that are imported once under `work_dir`),
-/// checked against the model's vocabulary.
-KdBatch read_samples(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
-                     std::int64_t count, std::int64_t vocab_size);
 
 struct SnapVerifyOptions {
   SnapOptions snap;

@@ -170,7 +170,7 @@ void check_source(const Assembly& run) {
 }  // namespace
 
 Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{options, resolved_json, {}, place, {}, {}, {}, {}, {}, {}};
+  Assembly run{options, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}};
   Communicator& comm = place.comm;
   run.output = take_output(options, comm);
   run.state = open_state(options, run.output.get(), comm);
@@ -186,6 +186,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   leave_together(comm, "opening model and cache", "nothing was made yet: run the same command again");
   const ModelFiles base = load_model_files(opened);
   on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
+  if (options.inspect_steps > 0) run.base = base;  // views: no second copy of the weights
   compare_inputs(options, base, cache, cache_path, run.state, comm);
   check_positions(cache, model, options);
   tell_vocabulary(cache, opened, options, comm);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kSeparators = ",;\t";  // a spreadsheet may have saved the file
 constexpr std::size_t kCells = 5;
 
-enum class Row { none, train, evaluation, summary };
+enum class Row { none, train, evaluation, layers, summary };
 
 struct Parsed {
   Row row = Row::none;  ///< none: not a row of ours
@@ -62,9 +62,10 @@ Parsed parse_metrics(std::string_view line) {
   const bool is_summary = kind != object.end() && *kind == "summary" && object.contains("summary");
   const auto& holder = is_summary ? object["summary"] : object;
   if (!holder.is_object() || !holder.contains("step") || !holder["step"].is_number_integer()) return {};
-  const Row row = is_summary                                ? Row::summary
-                  : kind != object.end() && *kind == "eval" ? Row::evaluation
-                                                            : Row::train;
+  const Row row = is_summary                                  ? Row::summary
+                  : kind != object.end() && *kind == "eval"   ? Row::evaluation
+                  : kind != object.end() && *kind == "layers" ? Row::layers
+                                                              : Row::train;
   return {row, holder["step"].get<std::int64_t>(), true};
 }
 
@@ -80,6 +81,8 @@ class Cutter {
         return line.step <= mark_.trained;
       case Row::evaluation:
         return line.step < mark_.evaluated || (line.step == mark_.evaluated && seen_++ < mark_.evaluations);
+      case Row::layers:  // looked at before the state of their step is saved
+        return line.step <= mark_.step;
       case Row::summary:
         return line.step < mark_.step || (line.step == mark_.step && mark_.finished);
     }

@@ -3,13 +3,17 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/metrics_log.hpp"
+#include "src/inspect/inspection.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace anemll {
 namespace {
@@ -114,6 +118,14 @@ class JsonlSink final : public MetricsSink {
     log_.open().write(line);
   }
 
+  void layers(const LayersRecord& r) override {
+    JsonLine line;
+    line.add("kind", "layers").add("step", r.step).add("elapsed_s", r.elapsed_s);
+    line.add_json("layers", rows_json(layer_columns(), r.inspection.layers));
+    line.add_json("blocks", rows_json(block_columns(), r.inspection.blocks));
+    log_.open().write(line);
+  }
+
   void summary(const std::string& json) override {
     JsonLine line;
     line.add("kind", "summary").add_json("summary", json);
@@ -152,6 +164,18 @@ class TerminalSink final : public MetricsSink {
     log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
                   static_cast<long long>(max_steps_), r.loss, e.best, r.loss < e.best ? "  (new best)" : "",
                   divergences.c_str()));
+  }
+
+  void layers(const LayersRecord& r) override {
+    constexpr std::size_t kShown = 3;
+    const std::vector<LayerStatistics>& all = r.inspection.layers;
+    std::string worst;
+    for (std::size_t i = 0; i < std::min(kShown, all.size()); ++i) {
+      if (!all[i].output) continue;
+      worst += strf("%s %.4f %s", worst.empty() ? "" : ",", all[i].output->relative(), all[i].name.c_str());
+    }
+    log_info(strf("step %lld/%lld  largest output errors%s", static_cast<long long>(r.step),
+                  static_cast<long long>(max_steps_), worst.c_str()));
   }
 
  private:

@@ -79,6 +79,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"logging-steps", OnResume::free},
     {"save-steps", OnResume::free},
     {"state-steps", OnResume::free},
+    {"inspect-steps", OnResume::free},
     {"keep-checkpoints", OnResume::free},
     {"resume", OnResume::free},
     {"strict", OnResume::free},

@@ -3,15 +3,20 @@
 #include "anemll/core/log.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
+#include "src/inspect/inspection.hpp"
 #include "src/train/internal/schedule.hpp"
 #include "src/train/internal/state_tensors.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 namespace anemll {
 namespace {
+
+// Rows of the cache, from its start, on which layers are looked at.
+constexpr std::int64_t kInspectedRows = 8;
 
 bool is_due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
@@ -86,6 +91,7 @@ void Run::train() {
     numbers_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
     reporter_->observe(step);
     if (is_due(numbers_.step, run_.options.logging_steps)) report();
+    if (is_due(numbers_.step, run_.options.inspect_steps)) inspect(step);
     numbers_.tail_due = tail_is_due();
     if (step.signal != 0) throw StopError(step.signal, "training", "");
     tail();
@@ -96,6 +102,20 @@ void Run::train() {
 void Run::report() {
   const std::optional<TrainRecord> record = reporter_->close(numbers_);
   if (RunLog* log = folder_.log(); log != nullptr && record) log->train(*record);
+}
+
+void Run::inspect(const StepReport& step) {
+  const double per_token =
+      step.loss.tokens > 0 ? 1 / step.loss.tokens : std::numeric_limits<double>::quiet_NaN();
+  run_.student->set_evaluation();
+  on_root(run_.place.comm, [&] {  // all ranks hold the same weights and reduced gradients
+    if (!inspected_rows_)
+      inspected_rows_ = run_.data->read_rows(0, std::min(kInspectedRows, run_.data->info().sequences));
+    const Inspection found =
+        inspect_layers(*run_.student, *run_.base, &*inspected_rows_, run_.place.device, per_token);
+    folder_.log()->layers({numbers_.step, numbers_.elapsed_s, found});
+  });
+  run_.student->set_training(run_.place.compute);
 }
 
 bool Run::evaluation_is_due() const {

@@ -73,6 +73,10 @@ void RunLog::eval(const EvaluationRecord& record) {
   each([&](MetricsSink& sink) { sink.eval(record); });
 }
 
+void RunLog::layers(const LayersRecord& record) {
+  each([&](MetricsSink& sink) { sink.layers(record); });
+}
+
 void RunLog::summary(const std::string& json) {
   each([&](MetricsSink& sink) { sink.summary(json); });
   progress_.finish();

@@ -5,8 +5,8 @@
 #include "src/core/signals.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/objective.hpp"
+#include "src/model/torch_backward.hpp"
 #include "src/train/internal/schedule.hpp"
-#include "src/train/internal/torch_backward.hpp"
 
 #include <algorithm>
 #include <chrono>

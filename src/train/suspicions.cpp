@@ -156,6 +156,7 @@ std::vector<Row> log_rows() {
       beyond("save-steps", &TrainOptions::save_steps, "only the end is saved"),
       beyond("state-steps", &TrainOptions::state_steps, "only the end is saved"),
       beyond("eval-steps", &TrainOptions::eval_steps, "only start and end are evaluated"),
+      beyond("inspect-steps", &TrainOptions::inspect_steps, "no layer is looked at"),
       beyond("logging-steps", &TrainOptions::logging_steps, "no step is logged"),
   };
 }

@@ -142,6 +142,11 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("state-steps", &o.state_steps,
         "steps between states without a .pt, from which a killed run goes on; 0: as --save-steps", 0, kMany);
   t.add("keep-checkpoints", &o.keep_checkpoints, "checkpoint_step files to keep, by step; 0: all", 0, kMany);
+  t.add("inspect-steps", &o.inspect_steps,
+        "steps between looks at every quantised layer (errors of weight and output, indices, scales, norms, "
+        "gradients), in metrics.jsonl; 0: none",
+        0, kMany);
+  t.add_alias("inspect-steps", "every");
   t.add("resume", &o.resume,
         "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "
         "that holds some (run/state/step_..., run/earlier-1)");

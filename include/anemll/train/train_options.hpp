@@ -120,6 +120,7 @@ struct TrainOptions {
   std::int64_t logging_steps = 20;
   std::int64_t save_steps = 0;
   std::int64_t state_steps = 0;
+  std::int64_t inspect_steps = 0;
   std::int64_t keep_checkpoints = 0;
   std::string resume = "none";
   bool dry_run = false;

@@ -4,6 +4,7 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/prefetcher.hpp"
+#include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/distill/evaluator.hpp"
@@ -37,6 +38,7 @@ struct Assembly {
   std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
   std::optional<SavedState> state;       ///< that the run goes on from
   std::unique_ptr<Prefetcher> data;
+  std::optional<ModelFiles> base;    ///< what layers are held against; none without --inspect-steps
   std::unique_ptr<Student> student;  ///< none in a dry run from scratch
   Selection selection;
   std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0

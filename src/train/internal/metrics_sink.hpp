@@ -10,6 +10,8 @@
 
 namespace anemll {
 
+struct Inspection;
+
 /// A window of training steps.
 struct TrainRecord {
   std::int64_t step = 0;
@@ -35,6 +37,13 @@ struct EvaluationRecord {
   bool final_evaluation = false;
 };
 
+/// The student's layers behind a step, by inspect_layers().
+struct LayersRecord {
+  std::int64_t step = 0;
+  double elapsed_s = 0;
+  const Inspection& inspection;
+};
+
 /// Rank 0 only, one thread. What a sink throws is a warning, once for each sink: see RunLog.
 class MetricsSink {
  public:
@@ -43,6 +52,8 @@ class MetricsSink {
   virtual std::string name() const = 0;
   virtual void train(const TrainRecord& record) = 0;
   virtual void eval(const EvaluationRecord& record) = 0;
+  /// Of runs with --inspect-steps.
+  virtual void layers(const LayersRecord& /*record*/) {}
   /// The closing figures, a JSON object.
   virtual void summary(const std::string& /*json*/) {}
   /// Makes durable what it has, before a state that counts on it.

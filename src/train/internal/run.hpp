@@ -43,6 +43,8 @@ class Run {
   EvaluationResult evaluate(bool with_text);
   void evaluate_and_keep_best(bool final_evaluation);
   void report();
+  /// The layers behind `step`, where they are to be looked at.
+  void inspect(const StepReport& step);
 
   Assembly run_;
   Stepper stepper_;
@@ -50,6 +52,7 @@ class Run {
   RunFolder folder_;
   std::optional<Reporter> reporter_;
   std::optional<double> final_text_kl_;
+  std::optional<KdBatch> inspected_rows_;  ///< rank 0, once layers were looked at
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
 };

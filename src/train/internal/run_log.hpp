@@ -34,6 +34,7 @@ class RunLog {
 
   void train(const TrainRecord& record);
   void eval(const EvaluationRecord& record);
+  void layers(const LayersRecord& record);
   void summary(const std::string& json);
   void sync();
   /// By sink, of those that have one: for the next state. A position that a state has of a sink that this run

@@ -1,4 +1,4 @@
-#include "src/train/internal/torch_backward.hpp"
+#include "src/model/torch_backward.hpp"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/autograd.h>

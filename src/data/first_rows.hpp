@@ -1,0 +1,16 @@
+// The first sequences of a cache, for programs that look at a few.
+#pragma once
+
+#include "anemll/data/kd_cache.hpp"
+
+#include <cstdint>
+#include <filesystem>
+
+namespace anemll {
+
+/// The first `count` sequences of a cache (HDF5, or .pt shards that are imported once under `work_dir`), all
+/// of them where it has fewer, checked against the model's vocabulary.
+KdBatch read_first_rows(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
+                        std::int64_t count, std::int64_t vocab_size);
+
+}  // namespace anemll

@@ -1,0 +1,146 @@
+// anemll_inspect layers: reads a checkpoint and its model, measures, prints.
+#include "anemll/core/log.hpp"
+#include "anemll/core/options.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/model/compute_options.hpp"
+#include "anemll/model/model_files.hpp"
+#include "src/core/common_options.hpp"
+#include "src/core/metrics_log.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/data/first_rows.hpp"
+#include "src/distill/kd_loss.hpp"
+#include "src/hub/hub_options.hpp"
+#include "src/hub/recorded_id.hpp"
+#include "src/inspect/inspection.hpp"
+#include "src/inspect/kd_gradients.hpp"
+#include "src/model/compute.hpp"
+#include "src/student/student.hpp"
+#include "src/student/v2_checkpoint.hpp"
+#include "src/tools/inspect_commands.hpp"
+#include "src/tools/inspect_table.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace anemll {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::optional<std::string> model_id, model_revision, cache_dir;
+  std::int64_t samples = 8;
+  double temperature = 2.0;
+  std::int64_t top = 0;
+  DeviceChoice device = DeviceChoice::automatic;
+  std::int64_t threads = 0;
+  bool strict = false;
+  bool json = false;
+};
+
+OptionTable make_table(Options& o) {
+  OptionTable table("anemll_inspect layers",
+                    "Each quantised linear of a checkpoint against the model's own; the worst output first.");
+  table.add_positional("CHECKPOINT", &o.checkpoint, "V2 checkpoint (.pt), trained or snapped", true);
+  add_model_option(table, "model-id", &o.model_id,
+                   "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json "
+                   "beside the checkpoint)");
+  add_revision_option(table, "model-revision", &o.model_revision, "the model",
+                      "that of config.json without --model-id, else main");
+  table.add("cache-dir", &o.cache_dir,
+            "KD cache: its tokens are the inputs of the layers, its teacher gives the gradients; without it "
+            "weights alone are compared (.pt shards are imported once, beside the checkpoint)");
+  table.add("samples", &o.samples, "sequences of the cache, from its start", 1, 1 << 20);
+  table.add("temperature", &o.temperature, "of the KD loss whose gradients are shown", 1e-3, 1e3);
+  table.add("top", &o.top, "linears to print; 0: all", 0, 1 << 20);
+  add_device_option(table, &o.device);
+  add_threads_option(table, &o.threads);
+  add_strict_option(table, &o.strict, "the model's files");
+  table.add_flag("json", &o.json, "one JSON object with all figures of all linears");
+  table.mark_path("CHECKPOINT");
+  table.mark_path("cache-dir");
+  return table;
+}
+
+struct Facts {
+  const Options& options;
+  std::string model_id;
+};
+
+std::vector<OptionEffect<Facts>> effects() {
+  const auto no_cache = [](const Facts& f) { return !f.options.cache_dir; };
+  return {{"samples", "without --cache-dir: only weights are compared", no_cache},
+          {"temperature", "without --cache-dir: only weights are compared", no_cache},
+          {"top", "with --json, which has all", [](const Facts& f) { return f.options.json; }},
+          {"model-revision", "on a local model: revisions are the hub's",
+           [](const Facts& f) { return is_local(HubKind::model, f.model_id); }}};
+}
+
+void tell_adapters(const V2Checkpoint& checkpoint) {
+  const bool some = std::any_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                                [](const auto& entry) { return entry.first.ends_with(".lora_A"); });
+  if (some)
+    log_warning("the adapters of " + checkpoint.file + " (lora_A, lora_B) are left out of all figures");
+}
+
+}  // namespace
+
+int inspect_layers_command(int argc, const char* const* argv) {
+  Options o;
+  OptionTable table = make_table(o);
+  if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  const V2Checkpoint checkpoint = open_v2_checkpoint(o.checkpoint);
+  tell_adapters(checkpoint);
+  const ModelChoice source =
+      choose_model(o.model_id, o.model_revision,
+                   {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config});
+  tell_unread(unread_options(effects(), Facts{o, source.id},
+                             [&](const std::string& name) { return table.given(name); }));
+  set_compute_threads(static_cast<int>(o.threads), 1);
+  const at::Device device = choose_device(o.device, 0, true);
+  const ModelFiles model = load_model_files(fetch_model(source.id, source.hub, ModelUse::weights).path);
+  model.inventory.tell(source.id, o.strict);
+  const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/false, device);
+
+  std::optional<KdBatch> rows;
+  KdLossSums loss;
+  student.set_evaluation();
+  if (o.cache_dir) {
+    const auto folder = std::filesystem::absolute(o.checkpoint).parent_path();
+    rows = read_first_rows(*o.cache_dir, folder, o.samples, model.architecture.vocab_size);
+    KdLossOptions options;
+    options.temperature = o.temperature;
+    loss = kd_gradients(student, *rows, options, device);
+  }
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  const double per_token = loss.tokens > 0 ? 1 / loss.tokens : kUnknown;
+  const double kd_loss = loss.kl * per_token;
+  const Inspection found = inspect_layers(student, model, rows ? &*rows : nullptr, device, per_token);
+
+  if (o.json) {
+    JsonLine line;
+    line.add("checkpoint", o.checkpoint).add("model", source.id).add("quantisation", quant.spec.describe());
+    line.add("sequences", rows ? rows->rows : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
+    line.add_json("layers", rows_json(layer_columns(), found.layers));
+    line.add_json("blocks", rows_json(block_columns(), found.blocks));
+    print_json(line.text());
+    return 0;
+  }
+  std::string text = strf("%s: %zu linears (%s) against %s\n", o.checkpoint.c_str(), found.layers.size(),
+                          quant.spec.describe().c_str(), source.id.c_str());
+  if (rows) {
+    text += strf("outputs and gradients on %lld sequences of %s, KD loss %.6f a token (temperature %g)\n",
+                 static_cast<long long>(rows->rows), o.cache_dir->c_str(), kd_loss, o.temperature);
+  } else {
+    text += "weights alone, without --cache-dir\n";
+  }
+  print(text + tables(layer_columns(), found.layers, o.top) + tables(block_columns(), found.blocks, 0));
+  return 0;
+}
+
+}  // namespace anemll
