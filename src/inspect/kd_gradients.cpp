@@ -16,8 +16,9 @@ void want_gradients(Student& student) {
   for (QuantLayer* layer : student.layers()) {
     for (const LayerTensor& tensor : layer->tensor_table()) {
       const bool trained = tensor.row.role == LayerRole::trained;
-      if (trained && tensor.slot->defined() && tensor.slot->is_floating_point())
-        tensor.slot->set_requires_grad(true);
+      if (!trained || !tensor.slot->defined() || !tensor.slot->is_floating_point()) continue;
+      tensor.slot->set_requires_grad(true);
+      tensor.slot->mutable_grad().reset();
     }
   }
 }

@@ -110,6 +110,15 @@ BOOST_AUTO_TEST_CASE(metrics_are_cut_by_step) {
   BOOST_TEST(cut_metrics(before + "{\"kind\":\"tr", {12, 10, 10, 1, false}) == before);
 }
 
+BOOST_AUTO_TEST_CASE(looks_at_layers_are_cut_by_the_step_of_the_state) {
+  const std::string before =
+      "{\"kind\":\"train\",\"step\":10}\n{\"kind\":\"layers\",\"step\":10}\n{\"kind\":\"layers\",\"step\":12}"
+      "\n";
+  const std::string behind = "{\"kind\":\"layers\",\"step\":14}\n";
+  // Steps between two training rows have one too.
+  BOOST_TEST(cut_metrics(before + behind, {12, 10, 10, 1, false}) == before);
+}
+
 BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
   const test::TempDir dir;
   std::filesystem::create_directories(dir / "training_log.csv");  // nobody can write into that
