@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(bad_input_is_told) {
 BOOST_AUTO_TEST_CASE(a_pipe_that_closes_early_is_no_error) {
   const test::TempDir dir;
   std::vector<anemll::LazyTensor> tensors;  // their list is more than a pipe holds
-  for (int i = 0; i < 1000; ++i)
+  for (int i = 0; i < 2000; ++i)
     tensors.push_back(
         anemll::lazy("tensor_" + std::to_string(i), anemll::HostTensor::zeros(anemll::DType::f32, {1})));
   anemll::write_torch_file(dir / "many.pt", tensors);

@@ -44,6 +44,7 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "batch-size",
                                "save-steps",
                                "state-steps",
+                               "inspect-steps",
                                "g-only",
                                "mlp-only",
                                "hard-top1",
