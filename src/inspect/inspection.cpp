@@ -7,7 +7,7 @@
 
 namespace anemll {
 
-Inspection inspect_layers(Student& student, const ModelFiles& model, const KdBatch* rows, at::Device device,
+Inspection inspect_layers(Student& student, const ModelFiles& model, const TokenRows* rows, at::Device device,
                           double gradient_scale) {
   Inspection found;
   OutputErrors errors;

@@ -1,7 +1,6 @@
 // All figures of a student's layers, worst first: what a program prints and what a run logs.
 #pragma once
 
-#include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/inspect/layer_statistics.hpp"
 #include "src/inspect/output_errors.hpp"
@@ -21,7 +20,7 @@ struct Inspection {
 
 /// `model`: the unquantised one. `rows`: tokens to measure outputs on; null: weights alone. Gradients that
 /// are there count times `gradient_scale`. The student must be set to evaluation.
-Inspection inspect_layers(Student& student, const ModelFiles& model, const KdBatch* rows, at::Device device,
+Inspection inspect_layers(Student& student, const ModelFiles& model, const TokenRows* rows, at::Device device,
                           double gradient_scale);
 
 }  // namespace anemll

@@ -1,6 +1,5 @@
 #include "src/inspect/output_errors.hpp"
 
-#include "src/distill/batch_tensors.hpp"
 #include "src/model/decoder.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/model/wide_compute.hpp"
@@ -74,7 +73,7 @@ std::span<const Column<BlockStatistics>> block_columns() {
   return kColumns;
 }
 
-OutputErrors output_errors(const ModelFiles& model, Student& student, const KdBatch& rows,
+OutputErrors output_errors(const ModelFiles& model, Student& student, const TokenRows& rows,
                            at::Device device) {
   const at::NoGradGuard no_grad;
   const WideCompute wide(student.decoder());
@@ -89,14 +88,16 @@ OutputErrors output_errors(const ModelFiles& model, Student& student, const KdBa
     slot.linear = std::make_unique<Probe>(view(".weight"), slot.spec.bias ? view(".bias") : at::Tensor(),
                                           device, *student.layers()[i], errors.linears[i], counting);
   }
-  for (std::int64_t first = 0; first < rows.rows; first += kRowsPerPass) {
-    const KdBatch part = rows.slice(first, std::min(kRowsPerPass, rows.rows - first));
-    const BatchTensors batch = to_tensors(part, device);
-    counting = batch.mask.defined() ? batch.mask.flatten().nonzero().squeeze(1) : at::Tensor();
-    const AttentionState state = teacher.begin(part.length, batch.mask);
-    const AttentionState own_state = student.decoder().begin(part.length, batch.mask);
-    Stream truth = teacher.embed(batch.input_ids);
-    Stream alone = student.decoder().embed(batch.input_ids);
+  for (std::int64_t first = 0; first < rows.rows(); first += kRowsPerPass) {
+    const std::int64_t count = std::min(kRowsPerPass, rows.rows() - first);
+    const at::Tensor ids = rows.ids.narrow(0, first, count).to(device);  // [B, L]
+    at::Tensor mask;
+    if (rows.mask.defined()) mask = rows.mask.narrow(0, first, count).to(device);
+    counting = mask.defined() ? mask.flatten().nonzero().squeeze(1) : at::Tensor();
+    const AttentionState state = teacher.begin(ids.size(1), mask);
+    const AttentionState own_state = student.decoder().begin(ids.size(1), mask);
+    Stream truth = teacher.embed(ids);
+    Stream alone = student.decoder().embed(ids);
     for (std::size_t b = 0; b < errors.blocks.size(); ++b) {
       const at::Tensor before = sum_of(truth);
       const Stream shown = student.decoder().block(b, truth, own_state);

@@ -2,10 +2,10 @@
 // unquantised model gives it, so that no layer answers for those before it.
 #pragma once
 
-#include "anemll/data/kd_cache.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/inspect/error_sums.hpp"
 #include "src/inspect/figure.hpp"
+#include "src/inspect/token_rows.hpp"
 #include "src/student/student.hpp"
 
 #include <cstdint>
@@ -32,6 +32,7 @@ struct OutputErrors {
 /// One pass over the tokens of `rows`, in fp32; positions that the mask leaves out do not count. `model`: the
 /// unquantised one, of the student's architecture; its weights are read from the files at each use, so no
 /// copy of the model is made. The student must be set to evaluation.
-OutputErrors output_errors(const ModelFiles& model, Student& student, const KdBatch& rows, at::Device device);
+OutputErrors output_errors(const ModelFiles& model, Student& student, const TokenRows& rows,
+                           at::Device device);
 
 }  // namespace anemll

@@ -1,9 +1,12 @@
 // anemll_inspect layers: reads a checkpoint and its model, measures, prints.
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/model/model_files.hpp"
+#include "anemll/text/tokenizer.hpp"
 #include "src/core/common_options.hpp"
 #include "src/core/metrics_log.hpp"
 #include "src/core/option_effects.hpp"
@@ -13,6 +16,7 @@
 #include "src/hub/recorded_id.hpp"
 #include "src/inspect/inspection.hpp"
 #include "src/inspect/kd_gradients.hpp"
+#include "src/inspect/token_rows.hpp"
 #include "src/model/compute.hpp"
 #include "src/student/student.hpp"
 #include "src/student/v2_checkpoint.hpp"
@@ -32,8 +36,9 @@ namespace {
 
 struct Options {
   std::string checkpoint;
-  std::optional<std::string> model_id, model_revision, cache_dir;
+  std::optional<std::string> model_id, model_revision, cache_dir, text;
   std::int64_t samples = 8;
+  std::int64_t ctx = 256;
   double temperature = 2.0;
   std::int64_t top = 0;
   DeviceChoice device = DeviceChoice::automatic;
@@ -54,7 +59,10 @@ OptionTable make_table(Options& o) {
   table.add("cache-dir", &o.cache_dir,
             "KD cache: its tokens are the inputs of the layers, its teacher gives the gradients; without it "
             "weights alone are compared (.pt shards are imported once, beside the checkpoint)");
-  table.add("samples", &o.samples, "sequences of the cache, from its start", 1, 1 << 20);
+  table.add("text", &o.text,
+            "UTF-8 text whose tokens are the inputs of the layers; a cache then gives the gradients alone");
+  table.add("samples", &o.samples, "sequences of the cache and of the text, from their starts", 1, 1 << 20);
+  table.add("ctx", &o.ctx, "tokens of a sequence of --text", 1, 1 << 20);
   table.add("temperature", &o.temperature, "of the KD loss whose gradients are shown", 1e-3, 1e3);
   table.add("top", &o.top, "linears to print; 0: all", 0, 1 << 20);
   add_device_option(table, &o.device);
@@ -63,6 +71,7 @@ OptionTable make_table(Options& o) {
   table.add_flag("json", &o.json, "one JSON object with all figures of all linears");
   table.mark_path("CHECKPOINT");
   table.mark_path("cache-dir");
+  table.mark_path("text");
   return table;
 }
 
@@ -73,11 +82,25 @@ struct Facts {
 
 std::vector<OptionEffect<Facts>> effects() {
   const auto no_cache = [](const Facts& f) { return !f.options.cache_dir; };
-  return {{"samples", "without --cache-dir: only weights are compared", no_cache},
-          {"temperature", "without --cache-dir: only weights are compared", no_cache},
+  return {{"samples", "without --cache-dir or --text: only weights are compared",
+           [no_cache](const Facts& f) { return no_cache(f) && !f.options.text; }},
+          {"ctx", "without --text", [](const Facts& f) { return !f.options.text; }},
+          {"temperature", "without --cache-dir: there are no gradients", no_cache},
           {"top", "with --json, which has all", [](const Facts& f) { return f.options.json; }},
           {"model-revision", "on a local model: revisions are the hub's",
            [](const Facts& f) { return is_local(HubKind::model, f.model_id); }}};
+}
+
+TokenRows rows_of_text(const Options& o, const OpenModel& opened, const std::string& model_id) {
+  const TextModel text = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
+  text.inventory.tell(model_id, o.strict);
+  std::vector<std::int32_t> ids;
+  try {
+    ids = text.tokenizer.encode(read_text(*o.text));
+  } catch (const Error& e) {
+    throw Error(e.code(), e.problem(), *o.text, e.hint());  // the tokenizer does not know whose text it is
+  }
+  return token_rows(ids, o.samples, o.ctx, opened.architecture.vocab_size, *o.text);
 }
 
 void tell_adapters(const V2Checkpoint& checkpoint) {
@@ -102,20 +125,24 @@ int inspect_layers_command(int argc, const char* const* argv) {
                              [&](const std::string& name) { return table.given(name); }));
   set_compute_threads(static_cast<int>(o.threads), 1);
   const at::Device device = choose_device(o.device, 0, true);
-  const ModelFiles model = load_model_files(fetch_model(source.id, source.hub, ModelUse::weights).path);
+  const ModelUse use = o.text ? ModelUse::all : ModelUse::weights;
+  const OpenModel opened = open_model(fetch_model(source.id, source.hub, use).path);
+  std::optional<TokenRows> rows;
+  if (o.text) rows = rows_of_text(o, opened, source.id);  // before the weights are read: the file may be none
+  const ModelFiles model = load_model_files(opened);
   model.inventory.tell(source.id, o.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/false, device);
 
-  std::optional<KdBatch> rows;
   KdLossSums loss;
   student.set_evaluation();
   if (o.cache_dir) {
     const auto folder = std::filesystem::absolute(o.checkpoint).parent_path();
-    rows = read_first_rows(*o.cache_dir, folder, o.samples, model.architecture.vocab_size);
+    const KdBatch batch = read_first_rows(*o.cache_dir, folder, o.samples, model.architecture.vocab_size);
     KdLossOptions options;
     options.temperature = o.temperature;
-    loss = kd_gradients(student, *rows, options, device);
+    loss = kd_gradients(student, batch, options, device);
+    if (!rows) rows = token_rows(batch);
   }
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   const double per_token = loss.tokens > 0 ? 1 / loss.tokens : kUnknown;
@@ -125,7 +152,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
   if (o.json) {
     JsonLine line;
     line.add("checkpoint", o.checkpoint).add("model", source.id).add("quantisation", quant.spec.describe());
-    line.add("sequences", rows ? rows->rows : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
+    line.add("sequences", rows ? rows->rows() : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
     line.add_json("layers", rows_json(layer_columns(), found.layers));
     line.add_json("blocks", rows_json(block_columns(), found.blocks));
     print_json(line.text());
@@ -134,11 +161,14 @@ int inspect_layers_command(int argc, const char* const* argv) {
   std::string text = strf("%s: %zu linears (%s) against %s\n", o.checkpoint.c_str(), found.layers.size(),
                           quant.spec.describe().c_str(), source.id.c_str());
   if (rows) {
-    text += strf("outputs and gradients on %lld sequences of %s, KD loss %.6f a token (temperature %g)\n",
-                 static_cast<long long>(rows->rows), o.cache_dir->c_str(), kd_loss, o.temperature);
+    text += strf("outputs on %lld sequences of %s\n", static_cast<long long>(rows->rows()),
+                 o.text.value_or(o.cache_dir.value_or("")).c_str());
   } else {
-    text += "weights alone, without --cache-dir\n";
+    text += "weights alone, without --cache-dir or --text\n";
   }
+  if (o.cache_dir)
+    text += strf("gradients of the KD loss on %s: %.6f a token at temperature %g\n", o.cache_dir->c_str(),
+                 kd_loss, o.temperature);
   print(text + tables(layer_columns(), found.layers, o.top) + tables(block_columns(), found.blocks, 0));
   return 0;
 }

@@ -109,8 +109,10 @@ void Run::inspect(const StepReport& step) {
       step.loss.tokens > 0 ? 1 / step.loss.tokens : std::numeric_limits<double>::quiet_NaN();
   run_.student->set_evaluation();
   on_root(run_.place.comm, [&] {  // all ranks hold the same weights and reduced gradients
-    if (!inspected_rows_)
-      inspected_rows_ = run_.data->read_rows(0, std::min(kInspectedRows, run_.data->info().sequences));
+    if (!inspected_rows_) {
+      const std::int64_t rows = std::min(kInspectedRows, run_.data->info().sequences);
+      inspected_rows_ = token_rows(run_.data->read_rows(0, rows));
+    }
     const Inspection found =
         inspect_layers(*run_.student, *run_.base, &*inspected_rows_, run_.place.device, per_token);
     folder_.log()->layers({numbers_.step, numbers_.elapsed_s, found});

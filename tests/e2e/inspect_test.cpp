@@ -129,9 +129,30 @@ BOOST_AUTO_TEST_CASE(without_a_cache_weights_alone_are_compared) {
   BOOST_TEST(json["layers"][0]["weight_error"].get<double>() > 0);
   BOOST_TEST(json["blocks"].empty());
   const auto text = test::run(inspect("layers " + kTrained + flags));
-  BOOST_TEST(text.output.find("--samples has no effect without --cache-dir") != std::string::npos,
+  BOOST_TEST(text.output.find("--samples has no effect without --cache-dir or --text") != std::string::npos,
              text.output);
   BOOST_TEST(text.output.find("output_error") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_text_gives_inputs_too) {
+  const test::TempDir dir;
+  const fs::path model = dir / "model";
+  fs::create_directories(model);
+  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+    fs::copy_file(test::golden(std::string("nano/") + name), model / name);
+  std::ofstream(dir / "text.txt") << "The quick brown fox jumps over the lazy dog, again and again.";
+  const std::string flags = " --model-id " + model.string() + " --text " + (dir / "text.txt").string();
+  const auto json = json_of(dir, "layers " + kTrained + flags + " --ctx 4 --samples 3");
+  BOOST_TEST(json["sequences"] == 3);
+  BOOST_TEST(json["kd_loss"].is_null());
+  for (const auto& layer : json["layers"]) {
+    BOOST_TEST(layer["output_error"].get<double>() > 0);
+    BOOST_TEST(layer["gradient_a"].is_null());
+  }
+  std::ofstream(dir / "text.txt", std::ios::trunc).flush();
+  const auto empty = test::run(inspect("layers " + kTrained + flags));
+  BOOST_TEST(empty.code == 3, empty.output);
+  BOOST_TEST(empty.output.find("no tokens") != std::string::npos, empty.output);
 }
 
 BOOST_AUTO_TEST_CASE(check_has_the_references_exit_codes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "anemll/core/error.hpp"
+#include "src/inspect/token_rows.hpp"
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/reporter.hpp"
 #include "src/train/internal/run_folder.hpp"
@@ -52,7 +53,7 @@ class Run {
   RunFolder folder_;
   std::optional<Reporter> reporter_;
   std::optional<double> final_text_kl_;
-  std::optional<KdBatch> inspected_rows_;  ///< rank 0, once layers were looked at
+  std::optional<TokenRows> inspected_rows_;  ///< rank 0, once layers were looked at
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
 };

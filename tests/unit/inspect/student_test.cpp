@@ -1,5 +1,6 @@
 // A whole student on real rows: outputs against plain formulas, gradients against differences of the loss.
 #include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
 #include "src/data/first_rows.hpp"
 #include "src/distill/sample_scores.hpp"
 #include "src/inspect/inspection.hpp"
@@ -64,7 +65,7 @@ BOOST_AUTO_TEST_SUITE(inspect_student)
 
 BOOST_AUTO_TEST_CASE(outputs_of_the_first_linears_by_a_plain_formula) {
   Nano nano;
-  const OutputErrors errors = output_errors(nano.files, nano.student, nano.rows, at::kCPU);
+  const OutputErrors errors = output_errors(nano.files, nano.student, token_rows(nano.rows), at::kCPU);
   BOOST_REQUIRE_EQUAL(errors.linears.size(), nano.student.layers().size());
   const at::Tensor embedded = nano.tensor("model.embed_tokens.weight").index({nano.ids()});
   const at::Tensor mean = embedded.square().mean(-1, true);
@@ -88,7 +89,7 @@ BOOST_AUTO_TEST_CASE(outputs_of_the_first_linears_by_a_plain_formula) {
 
 BOOST_AUTO_TEST_CASE(blocks_by_whole_passes) {
   Nano nano;
-  const OutputErrors errors = output_errors(nano.files, nano.student, nano.rows, at::kCPU);
+  const OutputErrors errors = output_errors(nano.files, nano.student, token_rows(nano.rows), at::kCPU);
   Decoder teacher(nano.files, at::kCPU, true);
   BOOST_REQUIRE_EQUAL(errors.blocks.size(), nano.files.architecture.layers.size());
   const double behind_all =
@@ -113,7 +114,7 @@ BOOST_AUTO_TEST_CASE(masked_positions_do_not_count) {
   constexpr std::int64_t kMasked = 5;
   const auto mask = nano.rows[kd::attention_mask];
   std::fill(mask.begin() + (nano.rows.length - kMasked), mask.begin() + nano.rows.length, std::uint8_t{0});
-  const OutputErrors errors = output_errors(nano.files, nano.student, nano.rows, at::kCPU);
+  const OutputErrors errors = output_errors(nano.files, nano.student, token_rows(nano.rows), at::kCPU);
   const std::int64_t positions = nano.rows.rows * nano.rows.length - kMasked;
   BOOST_TEST(errors.linears[0].count == positions * nano.student.layers()[0]->out());
   BOOST_TEST(errors.blocks[0].own.count == positions * nano.files.architecture.hidden_size);
@@ -151,11 +152,24 @@ BOOST_AUTO_TEST_CASE(gradients_are_slopes_of_the_evaluations_loss) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_text_is_cut_into_rows) {
+  const std::vector<std::int32_t> ids{1, 2, 3, 4, 5, 6, 7};
+  const TokenRows rows = token_rows(ids, 8, 3, 10, "text");
+  BOOST_TEST(rows.rows() == 2);  // the rest of one token is left out
+  BOOST_TEST(!rows.mask.defined());
+  BOOST_TEST(rows.ids[1][2].item<std::int64_t>() == 6);
+  BOOST_TEST(token_rows(ids, 1, 3, 10, "text").rows() == 1);
+  BOOST_TEST(token_rows(ids, 8, 100, 10, "text").ids.size(1) == 7);
+  BOOST_CHECK_THROW(token_rows(std::vector<std::int32_t>{}, 8, 3, 10, "text"), Error);
+  BOOST_CHECK_THROW(token_rows(ids, 8, 3, 5, "text"), Error);
+}
+
 BOOST_AUTO_TEST_CASE(looking_changes_nothing) {
   Nano nano;
+  const TokenRows rows = token_rows(nano.rows);
   const auto comm = make_single_communicator();
   const double before = sample_kd_loss(nano.student.decoder(), nano.rows, 2, *comm);
-  const Inspection found = inspect_layers(nano.student, nano.files, &nano.rows, at::kCPU, 1);
+  const Inspection found = inspect_layers(nano.student, nano.files, &rows, at::kCPU, 1);
   BOOST_TEST(found.layers.size() == nano.student.layers().size());
   BOOST_TEST(found.layers.front().output->relative() >= found.layers.back().output->relative());
   BOOST_TEST(sample_kd_loss(nano.student.decoder(), nano.rows, 2, *comm) == before);
