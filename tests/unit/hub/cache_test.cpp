@@ -376,6 +376,19 @@ BOOST_AUTO_TEST_CASE(the_token_comes_from_where_python_takes_it) {
   BOOST_CHECK_EQUAL(read_settings(options).token, "hf_given");
 }
 
+BOOST_AUTO_TEST_CASE(the_command_line_counts_before_what_a_checkpoint_recorded) {
+  const RecordedModel recorded{"org/recorded", "v1", "/nowhere/config.json"};
+  const ModelChoice by_record = choose_model(std::nullopt, std::nullopt, recorded);
+  BOOST_TEST(by_record.id == "org/recorded");
+  BOOST_TEST(by_record.hub.revision == "v1");
+  // The recorded revision is one of the recorded model.
+  const ModelChoice by_id = choose_model("org/given", std::nullopt, recorded);
+  BOOST_TEST(by_id.id == "org/given");
+  BOOST_TEST(by_id.hub.revision == "main");
+  BOOST_TEST(choose_model(std::nullopt, "v2", recorded).hub.revision == "v2");
+  BOOST_TEST(choose_model(std::nullopt, std::nullopt, {}).id == "Qwen/Qwen3-0.6B");
+}
+
 BOOST_AUTO_TEST_CASE(revisions_are_recorded_where_they_must_be) {
   BOOST_TEST(revision_to_record("org/name", "v1").value_or("") == "v1");
   BOOST_TEST(!revision_to_record("org/name", "main").has_value());
