@@ -382,11 +382,11 @@ BOOST_AUTO_TEST_CASE(the_command_line_counts_before_what_a_checkpoint_recorded) 
   BOOST_TEST(by_record.id == "org/recorded");
   BOOST_TEST(by_record.hub.revision == "v1");
   // The recorded revision is one of the recorded model.
-  const ModelChoice by_id = choose_model("org/given", std::nullopt, recorded);
+  const ModelChoice by_id = choose_model(std::string("org/given"), std::nullopt, recorded);
   BOOST_TEST(by_id.id == "org/given");
   BOOST_TEST(by_id.hub.revision == "main");
-  BOOST_TEST(choose_model(std::nullopt, "v2", recorded).hub.revision == "v2");
-  BOOST_TEST(choose_model(std::nullopt, std::nullopt, {}).id == "Qwen/Qwen3-0.6B");
+  BOOST_TEST(choose_model(std::nullopt, std::string("v2"), recorded).hub.revision == "v2");
+  BOOST_TEST(choose_model(std::nullopt, std::nullopt, RecordedModel()).id == "Qwen/Qwen3-0.6B");
 }
 
 BOOST_AUTO_TEST_CASE(revisions_are_recorded_where_they_must_be) {

@@ -3,9 +3,9 @@
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "src/distill/batch_tensors.hpp"
+#include "src/model/torch_backward.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/train/internal/selection.hpp"
-#include "src/model/torch_backward.hpp"
 #include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
 
