@@ -139,8 +139,32 @@ constexpr EntryRule kCacheWorkRules[] = {
     {"shard_#.pt", result, kCache},
 };
 
+constexpr std::string_view kDescribed = "another checkpoint, which needs the config.json beside it";
+
+// A checkpoint that a converter made has a folder of its own, because its config.json describes one file.
+constexpr EntryRule kConvertedRules[] = {
+    {"config.json", result, "the description of a checkpoint", describes_a_checkpoint},
+    {"config.json.tmp.#", leftover, ""},
+    {"config.json", foreign, "a model's configuration"},
+    {"training_log.csv", foreign, "a training run"},
+    {"metrics.jsonl", foreign, "a training run"},
+    {"state/", foreign, "a training run", holds_states},
+    {"*.pt", foreign, kDescribed},
+    {"*.pth", foreign, kDescribed},
+    {"*.safetensors", foreign, kWeights},
+    {"*.gguf", foreign, kWeights},
+    {"shard_#.h5", foreign, kCache},
+};
+
+// While it is made.
+constexpr EntryRule kMergedWorkRules[] = {
+    {"model/", leftover, "a model that is being written"},
+};
+
 constexpr Product kTraining{"a training run", kTrainingRules, ".lock"};
 constexpr Product kSnap{"a snapped model", kSnapRules, ""};
+constexpr Product kConverted{"a converted checkpoint", kConvertedRules, ""};
+constexpr Product kMergedWork{"this model", kMergedWorkRules, ".lock"};
 constexpr Product kKdCache{"a KD cache", kCacheRules, ".lock"};
 constexpr Product kKdCacheWork{"this cache", kCacheWorkRules, ".lock"};
 
@@ -151,6 +175,12 @@ const Product& training_run() {
 }
 const Product& snapped_model() {
   return kSnap;
+}
+const Product& converted_checkpoint() {
+  return kConverted;
+}
+const Product& merged_model_work() {
+  return kMergedWork;
 }
 const Product& kd_cache_files() {
   return kKdCache;

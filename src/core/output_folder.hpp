@@ -43,6 +43,9 @@ struct Product {
 
 const Product& training_run();
 const Product& snapped_model();
+const Product& converted_checkpoint();
+/// A model folder that is being made: see work_folder.hpp.
+const Product& merged_model_work();
 const Product& kd_cache_files();
 /// A cache that is being made: see work_folder.hpp.
 const Product& kd_cache_work();

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/names.hpp"
+#include "src/hub/model_text_files.hpp"
 
 #include <algorithm>
 #include <set>
@@ -222,6 +223,21 @@ void tell_of_model(const fs::path& folder, const Names& unknown, const std::stri
   }
   if (!noted.empty())
     log_info("the cached snapshot has no " + joined(noted) + "; whether the model has is not known: " + why);
+}
+
+Names model_text_files(const fs::path& folder) {
+  Names found;
+  for (const ModelFile& file : kFiles) {
+    if (file.use != ModelUse::text) continue;
+    if (is_pattern(file)) {
+      for (std::string& name : names_ending(folder, file.name.substr(1))) found.push_back(std::move(name));
+    } else if (has_name(folder / file.name)) {
+      found.emplace_back(file.name);
+    }
+  }
+  for (const std::string& name : names_ending(folder / kTemplates, ".jinja"))
+    found.push_back(std::string(kTemplates) + name);
+  return found;
 }
 
 void check_local_model(const fs::path& folder, ModelUse use) {

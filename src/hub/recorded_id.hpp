@@ -1,4 +1,5 @@
-// A model's id as a file of a run records it, so that it is found again from another working folder.
+// A model's id as a file of a run records it, so that it is found again from another working folder; and the
+// choice between that and what a user says.
 #pragma once
 
 #include "anemll/hub/hub.hpp"

@@ -15,13 +15,16 @@ struct QuantPreset {
   QuantScheme scheme;
 };
 
-constexpr std::array<QuantPreset, 5> kPresets = {{
+// Of two names for the same numbers the first is written.
+constexpr std::array<QuantPreset, 6> kPresets = {{
     {"q2a4", {4, 32, 16, 8}},
     {"q4a4", {16, 4, 16, 4}},
     {"q4a4_r32", {16, 32, 16, 32}},
-    {"q2a2", {4, 32, 4, 32}},
     {"q4_r32", {16, 32, 16, 32}},
+    {"q4_r64", {16, 64, 16, 64}},
+    {"q2a2", {4, 32, 4, 32}},
 }};
+constexpr const char* kAllNumbers = "--mlp-lut, --mlp-rank, --attn-lut and --attn-rank";
 
 using Field = std::optional<std::int64_t>;
 
@@ -52,6 +55,7 @@ Numbers from_keys(const QuantConfigKeys& keys) {
 }
 
 Numbers from_preset(std::string_view name) {
+  if (name == kCustomPreset) return {};
   const QuantScheme scheme = preset_scheme(name);
   return {scheme.mlp_lut, scheme.mlp_rank, scheme.attn_lut, scheme.attn_rank};
 }
@@ -79,20 +83,45 @@ std::int64_t choose(const char* flag, const Field& shape, const Field& wanted, c
   if (shape) return *shape;
   if (wanted) return *wanted;
   if (key) return *key;
+  if (!named)
+    throw_usage(std::string("--config custom needs ") + flag, "--config",
+                std::string("give ") += kAllNumbers);
   return *named;
+}
+
+/// What config.json says that is not so: its numbers, and the name of its preset. Empty where all agrees.
+/// Only keys that it has are compared, and tables by their bits, which is what it holds of them.
+std::string contradictions(const QuantConfigKeys& keys, const QuantScheme& usual) {
+  std::string found;
+  const auto compare = [&found](const char* key, const Field& said, std::int64_t actual) {
+    if (!said || *said == actual) return;
+    found.append(found.empty() ? "" : ", ").append(key).append(" ").append(std::to_string(*said));
+  };
+  compare("lut_bits", keys.lut_bits, bits_of(usual.mlp_lut));
+  compare("mlp_lut_bits", keys.mlp_lut_bits, bits_of(usual.mlp_lut));
+  compare("attn_lut_bits", keys.attn_lut_bits, bits_of(usual.attn_lut));
+  compare("scale_rank", keys.scale_rank, usual.mlp_rank);
+  compare("mlp_scale_rank", keys.mlp_scale_rank, usual.mlp_rank);
+  compare("attn_scale_rank", keys.attn_scale_rank, usual.attn_rank);
+  if (known_preset(keys.config_preset) && preset_scheme(keys.config_preset) != usual)
+    found.append(found.empty() ? "" : ", ").append("config_preset ").append(keys.config_preset);
+  return found;
 }
 
 }  // namespace
 
 QuantScheme preset_scheme(std::string_view name) {
-  std::string names;
   for (const QuantPreset& preset : kPresets) {
     if (preset.name == name) return preset.scheme;
-    names += names.empty() ? "" : ", ";
-    names += preset.name;
   }
   throw_usage("there is no preset '" + std::string(name) + "'", "--config",
-              "choose one of " + names + ", or give --mlp-lut, --mlp-rank, --attn-lut and --attn-rank");
+              "choose one of " + preset_words() + "; custom stands for " + kAllNumbers);
+}
+
+std::string preset_words() {
+  std::string words;
+  for (const QuantPreset& preset : kPresets) words.append(preset.name).append(", ");
+  return words.append(kCustomPreset);
 }
 
 std::string preset_name(const QuantSpec& spec) {
@@ -146,11 +175,19 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
     resolved.source = "config.json";
   else
     resolved.source = "preset " + (name.empty() ? std::string("q2a4") : name);
-  if (request.preset.empty() || !by_shapes) return resolved;
-  const QuantScheme wanted = preset_scheme(request.preset);
-  if (wanted != resolved.spec.usual() || resolved.spec.mixed())
-    resolved.warnings.push_back("--config " + request.preset + " says " + wanted.describe() +
-                                "; the checkpoint has " + resolved.spec.describe() + ", which is used");
+  if (!by_shapes) return resolved;
+  const QuantScheme usual = resolved.spec.usual();
+  std::string others;
+  if (!request.preset.empty() && request.preset != kCustomPreset) {
+    const QuantScheme wanted = preset_scheme(request.preset);
+    if (wanted != usual || resolved.spec.mixed())
+      others = "--config " + request.preset + " says " + wanted.describe();
+  }
+  const std::string written = request.keys != nullptr ? contradictions(*request.keys, usual) : std::string();
+  if (!written.empty()) others.append(others.empty() ? "" : ", ").append("config.json says ").append(written);
+  if (!others.empty())
+    resolved.warnings.push_back(others + "; the checkpoint has " + resolved.spec.describe() +
+                                ", which is used");
   return resolved;
 }
 

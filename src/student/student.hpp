@@ -39,6 +39,7 @@ class Student {
   const QuantSpec& spec() const { return spec_; }
   /// In module order, as the decoder's slots.
   const std::vector<QuantLayer*>& layers() const { return layers_; }
+  std::vector<Decoder::NamedTensor> norms() const { return decoder_->norms(); }
 
   std::int64_t body_weights() const;
   /// The head differs from the base model's: a checkpoint brought another.

@@ -38,6 +38,14 @@ V2Checkpoint open_v2_checkpoint(const fs::path& file) {
   return checkpoint;
 }
 
+void refuse_adapters(const V2Checkpoint& checkpoint) {
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    if (!name.ends_with(".lora_A")) continue;
+    throw_data("the checkpoint holds adapters: " + name, checkpoint.file,
+               "merge them with the tool that trained them, then give the result");
+  }
+}
+
 ResolvedQuant checkpoint_quant(const V2Checkpoint& checkpoint, const Architecture& architecture,
                                const QuantWishes& wishes) {
   const std::vector<LinearSpec> linears = body_linears(architecture);

@@ -19,6 +19,8 @@ struct V2Checkpoint {
   QuantConfigKeys keys;          ///< what that says
 };
 V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
+/// Data error for a checkpoint with adapters: no program here has a place for them.
+void refuse_adapters(const V2Checkpoint& checkpoint);
 /// The file whose quantisation keys count for a checkpoint: config.json beside it, else v2_config.json, else
 /// an empty path.
 std::filesystem::path config_beside(const std::filesystem::path& checkpoint);

@@ -57,15 +57,6 @@ void write_snap(const std::filesystem::path& file, const std::vector<LazyTensor>
   bar.finish();
 }
 
-/// Adapters would be lost: no layout here has a place for them yet.
-void refuse_adapters(const V2Checkpoint& checkpoint) {
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    if (!name.ends_with(".lora_A")) continue;
-    throw_data("the checkpoint holds adapters: " + name, checkpoint.file,
-               "merge them with the tool that trained them, then snap the result");
-  }
-}
-
 int snap(int argc, char** argv) {
   SnapToolOptions options;
   OptionTable table = make_snap_table(options);
@@ -89,6 +80,7 @@ int snap(int argc, char** argv) {
   const ModelFiles model = load_model_files(fetch_model(model_id, source.hub, ModelUse::weights).path);
   model.inventory.tell(model_id, options.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));
   Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/true, verify.device);
@@ -107,7 +99,7 @@ int snap(int argc, char** argv) {
   write_file(target.parent_path() / "config.json",
              ane_config(quant.spec, verify.snap,
                         {id_to_record(model_id), options.checkpoint,
-                         revision_to_record(model_id, source.hub.revision)}));
+                         revision_to_record(model_id, source.revision)}));
 
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;

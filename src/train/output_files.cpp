@@ -5,7 +5,7 @@
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/hub/recorded_id.hpp"
-#include "src/quant/layer_overrides.hpp"
+#include "src/student/checkpoint_config.hpp"
 #include "src/train/internal/v1_files.hpp"
 
 #include <algorithm>
@@ -148,33 +148,17 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
 void OutputFiles::write_config(const Student& student, std::optional<double> final_loss) {
   if (options_.v1) return write_v1_config(options_, student, final_loss, wrote_final_);
   const QuantSpec& spec = student.spec();
-  const std::string preset = preset_name(spec);
-  const QuantScheme scheme = spec.usual();
-  nlohmann::ordered_json config;
-  config["version"] = "v2";
-  config["model_id"] = id_to_record(options_.model_id);
-  if (const auto revision = revision_to_record(options_.model_id, options_.model_revision))
-    config["model_revision"] = *revision;
-  config["config_preset"] = preset.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(preset);
-  config["lut_bits"] = bits_of(scheme.mlp_lut);
-  config["mlp_lut_bits"] = bits_of(scheme.mlp_lut);
-  config["attn_lut_bits"] = bits_of(scheme.attn_lut);
-  config["scale_rank"] = scheme.mlp_rank;
-  config["mlp_scale_rank"] = scheme.mlp_rank;
-  config["attn_scale_rank"] = scheme.attn_rank;
-  config["group_size"] = spec.group_size();
+  nlohmann::ordered_json config = checkpoint_config(
+      spec,
+      {id_to_record(options_.model_id), revision_to_record(options_.model_id, options_.model_revision)});
   config["lora_r"] = 0;
   config["lora_alpha"] = 0;
   config["lora_mlp_only"] = false;
   config["max_steps"] = options_.max_steps;
   config["final_loss"] = final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   config["source_checkpoint"] = source_;
-  // A consumer that assumes positive scales or softplus magnitudes would read another model.
-  config["force_positive_scales"] = spec.force_positive_scales();
-  config["magnitude_activation"] = "identity";
-  if (spec.mixed()) config["layer_overrides"] = layer_overrides(spec);
-  write_file(folder_ / "config.json",
-             config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  add_reading_rules(config, spec);
+  write_file(folder_ / "config.json", config_text(config));
 }
 
 }  // namespace anemll

@@ -151,7 +151,7 @@ std::optional<OptionChange> scheme_change(std::string_view option, const TrainOp
     return change(std::to_string(has.group_size()), std::to_string(o.group_size));
   }
   if (!o.config) return std::nullopt;
-  QuantScheme wanted = preset_scheme(*o.config);
+  QuantScheme wanted = *o.config == kCustomPreset ? has.usual() : preset_scheme(*o.config);
   wanted.mlp_lut = o.mlp_lut.value_or(wanted.mlp_lut);
   wanted.mlp_rank = o.mlp_rank.value_or(wanted.mlp_rank);
   wanted.attn_lut = o.attn_lut.value_or(wanted.attn_lut);

@@ -38,7 +38,21 @@ std::int64_t state_group_size(const SavedState& state) {
   return TrainOptions().group_size;
 }
 
-/// Types, tables and ranks of a saved state, by its shapes.
+/// V1 layers are trained by their own program, and it trains no others.
+void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
+  for (const QuantSpec::Entry& entry : plan.quant.spec.entries()) {
+    const bool v1 = entry.quant.type == "v1";
+    if (v1 && !options.v1)
+      throw_usage("holds V1 layers, " + entry.linear + " among them", plan.quant.source,
+                  "train them with anemll_train_v1");
+    if (!v1 && options.v1 && entry.quant.type != "float")
+      throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them",
+                  plan.quant.source, "train them with anemll_train");
+  }
+}
+
+}  // namespace
+
 QuantSpec state_spec(const SavedState& state, const Architecture& architecture) {
   const std::string folder = state.folder.string();
   const auto find = [&](const std::string& name) {
@@ -60,21 +74,6 @@ QuantSpec state_spec(const SavedState& state, const Architecture& architecture) 
   }
   return spec;
 }
-
-/// V1 layers are trained by their own program, and it trains no others.
-void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
-  for (const QuantSpec::Entry& entry : plan.quant.spec.entries()) {
-    const bool v1 = entry.quant.type == "v1";
-    if (v1 && !options.v1)
-      throw_usage("holds V1 layers, " + entry.linear + " among them", plan.quant.source,
-                  "train them with anemll_train_v1");
-    if (!v1 && options.v1 && entry.quant.type != "float")
-      throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them",
-                  plan.quant.source, "train them with anemll_train");
-  }
-}
-
-}  // namespace
 
 SourcePlan plan_source(const TrainOptions& options, const Architecture& architecture,
                        const std::optional<SavedState>& state) {

@@ -2,6 +2,7 @@
 #include "anemll/train/train_options.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/quant/presets.hpp"
 #include "src/core/common_options.hpp"
 #include "src/distill/objective.hpp"
 #include "src/hub/hub_options.hpp"
@@ -31,7 +32,7 @@ void add_source(OptionTable& t, TrainOptions& o) {
 void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.group("Quantisation");
   t.add("config", &o.config,
-        "preset: q2a4, q4a4, q4a4_r32, q4_r32, q2a2 (default: from the checkpoint's shapes, else q2a4)");
+        "preset: " + preset_words() + " (default: from the checkpoint's shapes, else q2a4)");
   t.add("mlp-lut", &o.mlp_lut, "LUT entries of MLP linears", 2, 256);
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);

@@ -17,7 +17,11 @@
 
 namespace anemll {
 
-/// Usage error listing the names when there is no such preset.
+/// The name of no preset: it has no numbers of its own, all four must be given.
+inline constexpr std::string_view kCustomPreset = "custom";
+/// "q2a4, q4a4, ..., custom" for help texts.
+std::string preset_words();
+/// Usage error listing the names when there is no such preset, or it is kCustomPreset.
 QuantScheme preset_scheme(std::string_view name);
 /// The preset with these numbers, or empty; none has linears that differ.
 std::string preset_name(const QuantSpec& spec);
@@ -55,7 +59,7 @@ struct QuantRequest {
 struct ResolvedQuant {
   QuantSpec spec;
   std::string source;                 ///< "tensor shapes of best.pt", "config.json", "preset q2a4"
-  std::vector<std::string> warnings;  ///< a preset name that the tensors contradict
+  std::vector<std::string> warnings;  ///< one line where a preset's name or config.json says otherwise
 };
 /// Shapes, numeric keys, --config, config_preset, q2a4: the first that knows each number, linear by linear.
 /// Overrides replace everything but shapes, which they may not contradict (usage error). A data error names a

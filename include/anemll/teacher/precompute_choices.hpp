@@ -1,7 +1,8 @@
-// The few-word choices of anemll_precompute.
+// The few-word choices of anemll_precompute. Whose rules make the rows is compat.hpp.
 #pragma once
 
 #include "anemll/core/choices.hpp"
+#include "anemll/core/compat.hpp"
 
 #include <array>
 #include <span>
@@ -34,20 +35,6 @@ inline constexpr auto kShardFormats = std::to_array<Choice<ShardFormat>>({
 });
 constexpr std::span<const Choice<ShardFormat>> choices_of(ShardFormat) {
   return kShardFormats;
-}
-
-/// Whose rules make the rows.
-enum class Compat {
-  none,
-  reference,  ///< the Python reference's, so that a cache can be compared with its own
-};
-
-inline constexpr auto kCompats = std::to_array<Choice<Compat>>({
-    {Compat::none, "none"},
-    {Compat::reference, "reference"},
-});
-constexpr std::span<const Choice<Compat>> choices_of(Compat) {
-  return kCompats;
 }
 
 }  // namespace anemll

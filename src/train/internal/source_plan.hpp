@@ -25,6 +25,9 @@ SourcePlan plan_source(const TrainOptions& options, const Architecture& architec
 /// "quantisation: MLP 4 entries rank 32, ... (preset q2a4), group 32"
 std::string describe(const SourcePlan& plan);
 
+/// Types, tables and ranks of a saved state, by its shapes. Data error for a state of another model.
+QuantSpec state_spec(const SavedState& state, const Architecture& architecture);
+
 /// Every tensor that a saved state holds of the model.
 TensorMap tensors_of(const SavedState& state);
 

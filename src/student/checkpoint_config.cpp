@@ -1,0 +1,36 @@
+#include "src/student/checkpoint_config.hpp"
+
+#include "anemll/quant/presets.hpp"
+#include "src/quant/layer_overrides.hpp"
+
+namespace anemll {
+
+nlohmann::ordered_json checkpoint_config(const QuantSpec& spec, const RecordedModel& model) {
+  const std::string preset = preset_name(spec);
+  const QuantScheme scheme = spec.usual();
+  nlohmann::ordered_json config;
+  config["version"] = "v2";
+  config["model_id"] = model.id;
+  if (model.revision) config["model_revision"] = *model.revision;
+  config["config_preset"] = preset.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(preset);
+  config["lut_bits"] = bits_of(scheme.mlp_lut);
+  config["mlp_lut_bits"] = bits_of(scheme.mlp_lut);
+  config["attn_lut_bits"] = bits_of(scheme.attn_lut);
+  config["scale_rank"] = scheme.mlp_rank;
+  config["mlp_scale_rank"] = scheme.mlp_rank;
+  config["attn_scale_rank"] = scheme.attn_rank;
+  config["group_size"] = spec.group_size();
+  return config;
+}
+
+void add_reading_rules(nlohmann::ordered_json& config, const QuantSpec& spec) {
+  config["force_positive_scales"] = spec.force_positive_scales();
+  config["magnitude_activation"] = "identity";
+  if (spec.mixed()) config["layer_overrides"] = layer_overrides(spec);
+}
+
+std::string config_text(const nlohmann::ordered_json& config) {
+  return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace anemll
