@@ -47,6 +47,9 @@ BOOST_AUTO_TEST_CASE(presets_have_the_trainer_s_numbers) {
   BOOST_TEST((preset_scheme("q4a4_r32") == QuantScheme{16, 32, 16, 32}));
   BOOST_TEST((preset_scheme("q2a2") == QuantScheme{4, 32, 4, 32}));
   BOOST_TEST((preset_scheme("q4_r32") == QuantScheme{16, 32, 16, 32}));
+  BOOST_TEST((preset_scheme("q4_r64") == QuantScheme{16, 64, 16, 64}));
+  BOOST_TEST(preset_words() == "q2a4, q4a4, q4a4_r32, q4_r32, q4_r64, q2a2, custom");
+  BOOST_TEST(preset_name(QuantSpec(kLinears, {16, 32, 16, 32}, 32)) == "q4a4_r32");  // the first of two names
   BOOST_TEST(preset_name(QuantSpec(kLinears, kQ2a4, 32)) == "q2a4");
   BOOST_TEST(preset_name(QuantSpec(kLinears, {4, 1, 4, 1}, 32)).empty());
   BOOST_CHECK_THROW(preset_scheme("q3"), Error);
@@ -61,6 +64,48 @@ BOOST_AUTO_TEST_CASE(scheme_of_a_new_model) {
   BOOST_TEST(resolve_quant(request).source == "preset q4a4");
   request.overrides.mlp_rank = 7;
   BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{16, 7, 16, 4}));
+}
+
+BOOST_AUTO_TEST_CASE(custom_needs_every_number_that_no_shape_says) {
+  QuantRequest request;
+  request.linears = kLinears;
+  request.preset = "custom";
+  request.overrides = {4, 16, 16, {}};
+  BOOST_CHECK_EXCEPTION(resolve_quant(request), Error, [](const Error& e) {
+    return e.problem() == "--config custom needs --attn-rank" && e.code() == ExitCode::usage;
+  });
+  request.overrides.attn_rank = 2;
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{4, 16, 16, 2}));
+  const TensorMap state = checkpoint();
+  request.checkpoint = &state;
+  request.overrides = {};
+  BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{4, 32, 16, 4}));
+  BOOST_TEST(resolve_quant(request).warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_config_json_that_contradicts_the_shapes_is_told_in_one_line) {
+  const TensorMap state = checkpoint();
+  QuantRequest request;
+  request.linears = kLinears;
+  request.checkpoint = &state;
+  request.checkpoint_file = "v2.pt";
+  const auto warnings = [&](const std::string& text) {
+    const QuantConfigKeys keys = keys_of(text);
+    request.keys = &keys;
+    return resolve_quant(request).warnings;
+  };
+  // Only what is written is compared: without attn_* the reader's fallbacks say nothing of attention.
+  BOOST_TEST(warnings(R"({"lut_bits": 2, "scale_rank": 32})").empty());
+  BOOST_TEST(
+      warnings(R"({"lut_bits": 2, "mlp_lut_bits": 2, "attn_lut_bits": 4, "attn_scale_rank": 4})").empty());
+  BOOST_TEST(warnings(R"({"config_preset": "custom_q4"})").empty());
+  const std::vector<std::string> told =
+      warnings(R"({"config_preset": "q2a2", "attn_lut_bits": 2, "attn_scale_rank": 8})");
+  BOOST_REQUIRE(told.size() == 1U);
+  BOOST_TEST(
+      told[0] ==
+      "config.json says attn_lut_bits 2, attn_scale_rank 8, config_preset q2a2; the checkpoint has MLP 4 "
+      "entries rank 32, attention 16 entries rank 4, which is used");
 }
 
 BOOST_AUTO_TEST_CASE(scheme_of_shapes_wins_over_names_and_keys) {
