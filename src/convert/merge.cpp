@@ -4,6 +4,7 @@
 #include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -51,7 +52,7 @@ DType merged_dtype(MergedType type, const ModelFiles& model) {
 std::vector<LazyTensor> merged_tensors(const Student& student, DType dtype, CastCounts& counts) {
   const ModelFiles& files = student.files();
   std::map<std::string, const QuantLayer*> layers;
-  for (const QuantLayer* layer : student.layers()) layers[layer->name()] = layer;
+  for (const QuantLayer* linear : student.layers()) layers[linear->name()] = linear;
   std::map<std::string, at::Tensor> norms;
   for (const auto& norm : student.norms()) norms[norm.name] = norm.tensor;
   std::vector<LazyTensor> tensors;
@@ -60,11 +61,11 @@ std::vector<LazyTensor> merged_tensors(const Student& student, DType dtype, Cast
     const auto add = [&](std::function<at::Tensor()> value) {
       tensors.push_back(cast_entry(spec.name, spec.shape, dtype, std::move(value), counts));
     };
-    const auto layer = layers.find(spec.name.substr(0, spec.name.rfind('.')));
-    if (spec.role == TensorRole::weight && layer != layers.end()) {
-      add([layer = layer->second] { return layer->effective_weight(at::kFloat); });
-    } else if (spec.role == TensorRole::bias && layer != layers.end()) {
-      for (LazyTensor& entry : layer->second->checkpoint_entries({}, false)) {
+    const auto found = layers.find(spec.name.substr(0, spec.name.rfind('.')));
+    if (spec.role == TensorRole::weight && found != layers.end()) {
+      add([layer = found->second] { return layer->effective_weight(at::kFloat); });
+    } else if (spec.role == TensorRole::bias && found != layers.end()) {
+      for (LazyTensor& entry : found->second->checkpoint_entries({}, false)) {
         if (entry.name == spec.name) add([make = std::move(entry.make)] { return as_torch(make()); });
       }
     } else if (const auto norm = norms.find(spec.name); norm != norms.end()) {

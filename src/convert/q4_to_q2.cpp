@@ -8,6 +8,7 @@
 #include "src/model/torch_bridge.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 

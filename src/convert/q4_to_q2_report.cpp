@@ -42,7 +42,7 @@ class Rows {
       text.append(text.empty() ? "" : ", ").append(row.text);
       text += strf(" (%lld linear%s", static_cast<long long>(row.linears), row.linears == 1 ? "" : "s");
       if (row.table) {
-        text += "; " + choice_name(options.reduce);
+        text.append("; ").append(choice_name(options.reduce));
         if (options.compat == Compat::none)
           text += strf(", the weights change by %.1f %%",
                        100 * std::sqrt(row.squared_error / static_cast<double>(row.linears)));

@@ -115,7 +115,7 @@ QuantScheme preset_scheme(std::string_view name) {
     if (preset.name == name) return preset.scheme;
   }
   throw_usage("there is no preset '" + std::string(name) + "'", "--config",
-              "choose one of " + preset_words() + "; custom stands for " + kAllNumbers);
+              (std::string("choose one of ") += preset_words()) + "; custom stands for " + kAllNumbers);
 }
 
 std::string preset_words() {

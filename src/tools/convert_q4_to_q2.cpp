@@ -47,7 +47,7 @@ OptionTable make_table(Settings& s) {
   table.require("output");
   add_model_flags(table, s.model, "config.json beside the checkpoint");
   table.group("Conversion");
-  table.add("config", &s.preset, "what it becomes: " + preset_words());
+  table.add("config", &s.preset, std::string("what it becomes: ") += preset_words());
   table.add("q2-mlp-rank", &s.mlp_rank, "scale rank of MLP linears (default: of --config, 32)", 1, 4096);
   table.add("q2-attn-rank", &s.attn_rank, "scale rank of attention linears (default: of --config, 8)", 1,
             4096);

@@ -32,7 +32,7 @@ void add_source(OptionTable& t, TrainOptions& o) {
 void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.group("Quantisation");
   t.add("config", &o.config,
-        "preset: " + preset_words() + " (default: from the checkpoint's shapes, else q2a4)");
+        (std::string("preset: ") += preset_words()) + " (default: from the checkpoint's shapes, else q2a4)");
   t.add("mlp-lut", &o.mlp_lut, "LUT entries of MLP linears", 2, 256);
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
