@@ -14,15 +14,15 @@ int convert_state_command(int argc, const char* const* argv) {
       "anemll_convert state",
       "A saved state of a run as a checkpoint that this program and the reference train on from.");
   table.add_positional("STATE", &place, "folder state/step_..., or a run's folder: its newest state", true);
-  table.add_positional("OUT.pt", &output, "file to write; config.json comes beside it", true);
+  table.add_positional("OUT", &output, "file to write; config.json comes beside it", true);
   add_model_flags(table, model, "the run's");
   table.mark_path("STATE");
-  table.mark_path("OUT.pt");
+  table.mark_path("OUT");
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
 
   const StateModel state = open_state_model(place);
   const std::filesystem::path target = std::filesystem::absolute(output);
-  const auto folder = take_checkpoint_folder(target, "OUT.pt");
+  const auto folder = take_checkpoint_folder(target, "OUT");
   const at::Device device = prepare_compute(model);
   const FoundModel found = open_recorded_model(
       model, table, {state.model_id, state.model_revision, state.folder / "trainer.json"}, ModelUse::weights);

@@ -10,7 +10,7 @@ DATA=$REPO/tests/golden/datasets
 INIT=$NANO/v2_q2a4_init.pt
 TRAINED=$NANO/v2_q2a4_trained.pt
 LIMIT=${LIMIT:-45}   # seconds one command may take (a slow machine is no fault)
-for tool in anemll_train anemll_precompute anemll_cache anemll_snap anemll_tokenize; do
+for tool in anemll_train anemll_precompute anemll_cache anemll_snap anemll_convert anemll_tokenize; do
   [ -x "$BIN/$tool" ] || { echo "SKIP: no $BIN/$tool"; exit 77; }
 done
 export PYTHONPATH=$HERE PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
