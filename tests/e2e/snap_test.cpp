@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <set>
@@ -107,6 +108,20 @@ BOOST_AUTO_TEST_CASE(without_a_cache_weights_are_compared_and_it_says_so) {
   BOOST_TEST(result.output.find("--scale-rank") == std::string::npos);
   BOOST_TEST(report_of(temp / "snap")["trained_kd_loss"].is_null());
   BOOST_TEST(report_of(temp / "snap")["gate"]["measure"] == "weight_error");
+}
+
+BOOST_AUTO_TEST_CASE(a_config_json_that_contradicts_the_shapes_is_told_in_one_line) {
+  const test::TempDir temp;
+  fs::create_directory(temp / "run");
+  fs::copy_file(kTrained, temp / "run/best.pt");
+  std::ofstream(temp / "run/config.json")
+      << R"({"config_preset": "q4a4", "lut_bits": 4, "attn_lut_bits": 4})";
+  const auto result = snap((temp / "run/best.pt").string(), temp / "snap", "--fp16");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(
+      result.output.find("config.json says lut_bits 4, config_preset q4a4; the checkpoint has MLP 4 entries "
+                         "rank 32, attention 16 entries rank 8, which is used") != std::string::npos,
+      result.output);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_half_cannot_hold_fails_with_5) {

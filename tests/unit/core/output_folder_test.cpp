@@ -13,6 +13,7 @@
 #include <boost/test/unit_test.hpp>
 
 namespace fs = std::filesystem;
+using anemll::converted_checkpoint;
 using anemll::Error;
 using anemll::ExitCode;
 using anemll::matches;
@@ -300,6 +301,30 @@ BOOST_AUTO_TEST_CASE(a_snap_steps_aside_for_a_snap_and_mixes_with_nothing_else) 
   write_file(dir / "mine.pt", "old");
   named.take();
   BOOST_TEST(read_text(*named.set_aside() / "mine.pt") == "old");
+}
+
+BOOST_AUTO_TEST_CASE(a_converted_checkpoint_has_a_folder_of_its_own) {
+  const TempDir dir;
+  write_file(dir / "q2.pt", "old");
+  write_file(dir / "config.json", kRunConfig);
+  OutputFolder folder(dir.path(), converted_checkpoint(), "--output", {"q2.pt"});
+  folder.take();
+  const auto place = folder.set_aside();
+  BOOST_REQUIRE(place.has_value());
+  BOOST_TEST(read_text(*place / "q2.pt") == "old");
+  BOOST_TEST(read_text(*place / "config.json") == kRunConfig);
+  folder.release();
+  // Its config.json would describe another file, or another program's.
+  for (const char* name : {"other.pt", "model.safetensors", "training_log.csv", "metrics.jsonl"}) {
+    const TempDir other;
+    write_file(other / name, "x");
+    OutputFolder refused(other.path(), converted_checkpoint(), "--output", {"q2.pt"});
+    BOOST_CHECK_EXCEPTION(refused.take(), Error, is_usage);
+  }
+  const TempDir model;
+  write_file(model / "config.json", kModelConfig);
+  OutputFolder beside(model.path(), converted_checkpoint(), "--output", {"q2.pt"});
+  BOOST_CHECK_EXCEPTION(beside.take(), Error, is_usage);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
