@@ -28,7 +28,8 @@ std::vector<LazyTensor> Student::frozen_tensors(const std::set<std::string>& cha
   return out;
 }
 
-std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* counts) const {
+std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* counts,
+                                                      bool with_indices) const {
   std::map<std::string, const QuantLayer*> layers;  // by the names of their float tensors
   for (const QuantLayer* layer : layers_) {
     layers[layer->name() + ".weight"] = layer;
@@ -43,7 +44,7 @@ std::vector<LazyTensor> Student::reference_state_dict(bool half, CastCounts* cou
     const HostTensor* source = files_.tensors.find(spec.name);
     if (const auto layer = layers.find(spec.name); layer != layers.end()) {
       if (layer->second == nullptr) continue;
-      for (LazyTensor& entry : layer->second->checkpoint_entries(*source, false))
+      for (LazyTensor& entry : layer->second->checkpoint_entries(*source, with_indices))
         out.push_back(std::move(entry));
       continue;
     }

@@ -6,11 +6,10 @@
 #include "src/core/signals.hpp"
 #include "src/model/tensor_registry.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/student/share_layer.hpp"
 
 #include <algorithm>
 #include <utility>
-
-#include <ATen/ops/empty.h>
 
 namespace anemll {
 namespace {
@@ -24,25 +23,16 @@ std::vector<TensorRow> table_of(const LinearSpec& linear, const LinearQuant& qua
   return layer_type(quant.type).table(linear, quant);
 }
 
-/// Names of the float weights and biases of all linears: what becomes of these is their layers' matter.
-std::set<std::string> tensors_of_linears(const QuantSpec& spec) {
+/// Names of the model's tensors that the layers' own tables hold: what becomes of these is their matter. The
+/// weight that a layer was made from and does not keep is none of them.
+std::set<std::string> tensors_of_layers(const Architecture& architecture, const QuantSpec& spec) {
   std::set<std::string> names;
-  for (const QuantSpec::Entry& entry : spec.entries()) {
-    names.insert(entry.linear + ".weight");
-    names.insert(entry.linear + ".bias");
+  const std::vector<LinearSpec> linears = body_linears(architecture);
+  for (std::size_t i = 0; i < linears.size(); ++i) {
+    for (const TensorRow& row : table_of(linears[i], spec.entries()[i].quant))
+      names.insert(linears[i].name + std::string(row.suffix));
   }
   return names;
-}
-
-/// Sends the tensors of one layer that `owner` made to all ranks; those that may be absent are not made.
-void share(Communicator& comm, int owner, const std::vector<TensorRow>& table, LayerTensors& tensors) {
-  if (comm.size() == 1) return;
-  for (const TensorRow& row : table) {
-    if (row.optional) continue;
-    at::Tensor& tensor = tensors[std::string(row.suffix)];
-    tensor = comm.rank() == owner ? tensor.contiguous() : at::empty(row.shape, row.dtype);
-    comm.broadcast({static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()}, owner);
-  }
 }
 
 }  // namespace
@@ -89,7 +79,7 @@ Student Student::from_scratch(const ModelFiles& files, const QuantSpec& spec, co
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const LinearSpec& linear = slots[i].spec;
-    share(comm, static_cast<int>(i % size), table_of(linear, spec.entries()[i].quant), made[i]);
+    share_layer(comm, static_cast<int>(i % size), table_of(linear, spec.entries()[i].quant), made[i]);
     if (linear.bias) made[i][".bias"] = student.bias_of(linear);
     student.install(i, std::move(made[i]));
   }
@@ -101,7 +91,7 @@ Student Student::from_scratch(const ModelFiles& files, const QuantSpec& spec, co
 Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoint, const QuantSpec& spec,
                                  bool ste, at::Device device) {
   // Whatever else the checkpoint holds of the model replaces the folder's tensors.
-  const std::set<std::string> of_linears = tensors_of_linears(spec);
+  const std::set<std::string> of_layers = tensors_of_layers(files.architecture, spec);
   std::vector<std::string> replaced;
   for (const TensorSpec& expected : expected_tensors(files.architecture)) {
     const HostTensor* tensor = checkpoint.tensors.find(expected.name);
@@ -111,7 +101,7 @@ Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoin
                  "give the checkpoint's own model as --model-id");
     }
     require_finite(*tensor, expected.name, checkpoint.file, kDiverged);
-    if (!of_linears.contains(expected.name) &&
+    if (!of_layers.contains(expected.name) &&
         !as_torch(*tensor)
              .to(at::kFloat)
              .equal(as_torch(*files.tensors.find(expected.name)).to(at::kFloat))) {
@@ -140,12 +130,12 @@ Student Student::from_checkpoint(ModelFiles files, const V2Checkpoint& checkpoin
 Student Student::from_tensors(const ModelFiles& files, const QuantSpec& spec, const TensorMap& tensors,
                               at::Device device, const std::string& where) {
   ModelFiles changed = files;
-  const std::set<std::string> of_linears = tensors_of_linears(spec);
+  const std::set<std::string> of_layers = tensors_of_layers(files.architecture, spec);
   std::vector<std::string> replaced;
   for (const auto& [name, tensor] : tensors) {
     if (!files.tensors.contains(name)) continue;
     changed.tensors.set(name, tensor);
-    if (!of_linears.contains(name)) replaced.push_back(name);
+    if (!of_layers.contains(name)) replaced.push_back(name);
   }
   Student student(std::move(changed), spec, device);
   student.replaced_ = std::move(replaced);

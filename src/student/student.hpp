@@ -53,8 +53,10 @@ class Student {
   /// All tensors but those named that make up the present model beyond its files.
   std::vector<LazyTensor> frozen_tensors(const std::set<std::string>& changing) const;
   /// The whole model under the reference's keys, made tensor by tensor. `half`: everything but embedding and
-  /// head as fp16 (saturating), counted in `counts`, which must outlive the result.
-  std::vector<LazyTensor> reference_state_dict(bool half, CastCounts* counts) const;
+  /// head as fp16 (saturating), counted in `counts`, which must outlive the result. `with_indices`: `_indices`
+  /// of layers that have such a key, beside `_Q`, which says the same.
+  std::vector<LazyTensor> reference_state_dict(bool half, CastCounts* counts,
+                                               bool with_indices = false) const;
 
  private:
   Student(ModelFiles files, QuantSpec spec, at::Device device);
@@ -67,7 +69,7 @@ class Student {
   std::unique_ptr<Decoder> decoder_;
   std::vector<QuantLayer*> layers_;
   std::vector<std::string>
-      replaced_;  // tensors beside the linears in which a checkpoint differs from the model folder
+      replaced_;  // tensors that no layer holds and in which a checkpoint differs from the model folder
 };
 
 }  // namespace anemll

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/output_folder.hpp"
 
 #include <vector>
 
@@ -36,6 +37,21 @@ V2Checkpoint open_v2_checkpoint(const fs::path& file) {
   checkpoint.config = config_beside(file);
   if (!checkpoint.config.empty()) checkpoint.keys = read_quant_config(checkpoint.config);
   return checkpoint;
+}
+
+fs::path v1_file(const fs::path& file_or_folder) {
+  if (!fs::is_directory(file_or_folder)) return file_or_folder;
+  for (const char* file : {"model_state_dict.pt", "best_state_dict.pt"}) {
+    if (fs::exists(file_or_folder / file)) return file_or_folder / file;
+  }
+  throw_data("holds neither model_state_dict.pt nor best_state_dict.pt", file_or_folder.string(),
+             "give the output folder of a V1 run, or a .pt file");
+}
+
+V1Snap snapped_in(const V2Checkpoint& v1) {
+  const std::string name = fs::path(v1.file).filename().string();
+  const bool trained = name == "best_state_dict.pt" || matches("checkpoint_step#.pt", name);
+  return trained ? V1Snap::none : v1.keys.snapped;
 }
 
 void refuse_adapters(const V2Checkpoint& checkpoint) {

@@ -1,12 +1,13 @@
 // The options table of anemll_train_v1.
 #include "anemll/core/error.hpp"
 #include "src/hub/hub_options.hpp"
+#include "src/student/v2_checkpoint.hpp"
 #include "src/train/internal/option_groups.hpp"
 
-#include <filesystem>
+#include <optional>
+#include <string>
 
 namespace anemll {
-namespace fs = std::filesystem;
 namespace {
 
 void add_source(OptionTable& t, TrainOptions& o) {
@@ -86,18 +87,11 @@ OptionTable make_train_v1_table(TrainOptions& options) {
 }
 
 void settle_v1_source(TrainOptions& options) {
+  if (options.v1_checkpoint) options.v1_checkpoint = v1_file(*options.v1_checkpoint).string();
+  if (!options.v1) return;
   const std::optional<std::string>& named = options.v1->init_state;
   options.from_scratch = !named;
-  if (!named) return;
-  options.v2_checkpoint = *named;
-  if (!fs::is_directory(*named)) return;
-  for (const char* file : {"model_state_dict.pt", "best_state_dict.pt"}) {
-    if (!fs::exists(fs::path(*named) / file)) continue;
-    options.v2_checkpoint = (fs::path(*named) / file).string();
-    return;
-  }
-  throw_data("holds neither model_state_dict.pt nor best_state_dict.pt", *named,
-             "give the output folder of a V1 run, or a .pt file");
+  if (named) options.v2_checkpoint = v1_file(*named).string();
 }
 
 void check_v1_options(const TrainOptions& o) {

@@ -2,11 +2,9 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "src/core/output_folder.hpp"
 #include "src/quant/layer_type.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -57,13 +55,6 @@ bool asked(const TrainOptions& o) {
   constexpr const char* kNames[] = {"lut-size", "scale-rank", "attn-lut-size", "attn-scale-rank"};
   return std::any_of(std::begin(kNames), std::end(kNames),
                      [&](const char* name) { return o.is_given(name); });
-}
-
-/// config.json speaks of model_state_dict.pt. What training wrote beside it is not snapped.
-V1Snap snapped_in(const V2Checkpoint& state) {
-  const std::string name = std::filesystem::path(state.file).filename().string();
-  const bool trained = name == "best_state_dict.pt" || matches("checkpoint_step#.pt", name);
-  return trained ? V1Snap::none : state.keys.snapped;
 }
 
 }  // namespace
