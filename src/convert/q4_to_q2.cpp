@@ -3,19 +3,18 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/convert/internal/expand_scales.hpp"
+#include "src/convert/internal/layer_tensors_of.hpp"
 #include "src/convert/internal/reduce_table.hpp"
 #include "src/core/signals.hpp"
 #include "src/model/torch_bridge.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <set>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bincount.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
 
 namespace anemll {
@@ -23,21 +22,6 @@ namespace {
 
 constexpr const char* kType = "v2";
 constexpr const char* kNothingWritten = "nothing was written: run the same command again";
-
-LayerTensors tensors_of(QuantLayer& layer) {
-  LayerTensors tensors;
-  for (const LayerTensor& tensor : layer.tensor_table()) {
-    if (tensor.slot->defined()) tensors[std::string(tensor.row.suffix)] = tensor.slot->detach().cpu();
-  }
-  return tensors;
-}
-
-/// S [out, in]: the scales with nothing rounded.
-at::Tensor scale_matrix(const QuantLayer& layer) {
-  const std::unique_ptr<QuantLayer> baked = layer.baked(/*half=*/false);
-  const LayerTensors t = tensors_of(*baked);
-  return at::mm(t.at(".scale_A").mul(t.at(".rank_magnitude")), t.at(".scale_B"));
-}
 
 /// For each table entry the sum of the squared scales of the weights that have it: what a shift of the entry
 /// does to the weights.

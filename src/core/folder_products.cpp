@@ -59,6 +59,7 @@ constexpr EntryRule kTrainingRules[] = {
     {"metrics.jsonl", result, "a log"},
     {"best_state_dict.pt", result, "the best weights"},
     {"v2_scratch_initial.pt", result, "the start"},
+    {"v2_initial.pt", result, "the start"},
     {"checkpoint_step#.pt", result, "a periodic checkpoint"},
     {"v2_*_#_#.pt", result, "last weights"},
     {"model_state_dict.pt", result, "last weights of V1 layers"},

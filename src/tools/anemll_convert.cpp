@@ -12,6 +12,7 @@ constexpr const char* kUsage =
     "\n"
     "usage: anemll_convert COMMAND ARGUMENTS\n"
     "\n"
+    "  v1-to-v2                a trained V1 checkpoint as the start of V2 training\n"
     "  q4-to-q2                a trained 4-bit checkpoint as the start of a 2-bit one\n"
     "  state RUN|STATE OUT.pt  a saved state of a run as a checkpoint, in the reference's form\n"
     "  merge CKPT OUT_DIR      a checkpoint as a Hugging Face folder with plain weights\n"
@@ -24,7 +25,8 @@ constexpr const char* kUsage =
 
 int main(int argc, char** argv) {
   using enum anemll::ProgramKind;
-  const anemll::Command commands[] = {{"q4-to-q2", anemll::convert_q4_to_q2_command, maker},
+  const anemll::Command commands[] = {{"v1-to-v2", anemll::convert_v1_to_v2_command, maker},
+                                      {"q4-to-q2", anemll::convert_q4_to_q2_command, maker},
                                       {"state", anemll::convert_state_command, maker},
                                       {"merge", anemll::convert_merge_command, maker}};
   return anemll::run_tool(

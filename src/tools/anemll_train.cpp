@@ -14,6 +14,7 @@ int train(int argc, char** argv, anemll::MpiRuntime& mpi) {
   anemll::set_log_rank(world->rank(), world->size());
   if (anemll::parse_together(table, argc, argv, *world) == anemll::OptionTable::Outcome::exit_ok) return 0;
   options.given = table.given_names();
+  anemll::settle_v1_source(options);
   anemll::log_info(anemll::build_summary());
   const anemll::MpiRuntime::Host host = mpi.host();
   return static_cast<int>(anemll::run_training(options, table.json(), *world, host.rank, host.size));

@@ -74,6 +74,7 @@ ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& mod
   impl_->options = options;
   impl_->samples =
       read_first_rows(*options.cache_dir, work_dir, options.samples, model.architecture.vocab_size);
+  if (options.max_tokens == 0) return;
   if (!model.gguf && !fs::exists(model.path / "tokenizer.json")) {
     log_info(model.path.string() + " has no tokenizer.json: no text is continued");
     return;

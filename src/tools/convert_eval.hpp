@@ -19,7 +19,7 @@ struct ConvertEvalOptions {
   std::optional<std::string> cache_dir;
   std::int64_t samples = 40;
   std::string prompt = "What is 2+2?";
-  std::int64_t max_tokens = 50;
+  std::int64_t max_tokens = 50;  ///< 0: the losses alone
 };
 void add_eval_options(OptionTable& table, ConvertEvalOptions& options);
 /// Usage error for --eval without a cache; tells what has no effect.

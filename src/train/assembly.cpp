@@ -30,7 +30,7 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
   std::unique_ptr<OutputFolder> output;
   on_root(comm, [&] {
     output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
-    if (options.v2_checkpoint) output->accept(*options.v2_checkpoint);
+    if (options.source_file()) output->accept(*options.source_file());
     output->take(options.resume != "none" && StateStore(options.output_dir).has_states());
     StateStore(options.output_dir).recover();
   });
@@ -146,8 +146,14 @@ Student make_student(const Assembly& run, const ModelFiles& files, const SourceP
   for (const std::string& warning : source.quant.warnings) log_warning(warning);
   log_info(describe(source));
   const bool ste = choose_ste(o);
-  if (source.checkpoint) return Student::from_checkpoint(files, *source.checkpoint, spec, ste, device);
   const InitOptions init{o.svd_floor, o.fast_init, ste};
+  if (source.v1) {
+    const V1ToV2Options conversion{static_cast<std::uint64_t>(o.seed), init};
+    const V2Checkpoint made =
+        convert_v1_to_v2(*source.checkpoint, files, *source.v1, conversion, run.place.comm);
+    return Student::from_checkpoint(files, made, spec, ste, device);
+  }
+  if (source.checkpoint) return Student::from_checkpoint(files, *source.checkpoint, spec, ste, device);
   return Student::from_scratch(files, spec, init, device, run.place.comm);
 }
 
@@ -162,9 +168,9 @@ void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& sourc
 }
 
 void check_source(const Assembly& run) {
-  if (run.state || run.options.from_scratch || run.options.v2_checkpoint) return;
+  if (run.state || run.options.from_scratch || run.options.source_file()) return;
   throw_usage("there is no state to resume and no source", "--resume " + run.options.resume,
-              "add --from-scratch or --v2-checkpoint FILE for the first start");
+              "add --from-scratch, --v1-checkpoint FILE or --v2-checkpoint FILE for the first start");
 }
 
 }  // namespace
@@ -192,6 +198,8 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   tell_vocabulary(cache, opened, options, comm);
 
   SourcePlan source = plan_source(options, model, run.state);
+  if (source.v1 && comm.is_root())
+    v1_inventory(*source.checkpoint, model, *source.v1).tell(source.checkpoint->file, false);
   run.identity = run_identity(options, base, cache, source);
   if (run.state) {
     check_resumed_options(*run.state, options, run.resolved_json, source, run.identity, base);

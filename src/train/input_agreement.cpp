@@ -55,9 +55,9 @@ void compare_inputs(const TrainOptions& options, const ModelFiles& model, const 
   if (state) {
     inputs.add("state step", std::to_string(state->step));
     inputs.add("state content", sha256_hex(state->trainer_json + state->frozen_entry).substr(0, kShown));
-  } else if (options.v2_checkpoint) {
-    inputs.add("checkpoint content", digest({*options.v2_checkpoint}));
-    const fs::path config = config_beside(*options.v2_checkpoint);
+  } else if (const auto& source = options.source_file()) {
+    inputs.add("checkpoint content", digest({*source}));
+    const fs::path config = config_beside(*source);
     inputs.add("checkpoint config", config.empty() ? "none" : digest({config}));
   }
   inputs.check(comm);

@@ -21,6 +21,7 @@ namespace {
 
 constexpr const char* kBest = "best_state_dict.pt";
 constexpr const char* kScratchInitial = "v2_scratch_initial.pt";
+constexpr const char* kConvertedInitial = "v2_initial.pt";
 
 constexpr std::uint64_t kShowFrom = std::uint64_t{64}
                                     << 20;  // smaller files are written before a bar is read
@@ -77,9 +78,10 @@ fs::path OutputFiles::best() const {
 }
 
 void OutputFiles::write_start(const Student& student) {
-  if (!options_.from_scratch || options_.v1) return write_best(student);
-  write_state_dict(folder_ / kScratchInitial, student);
-  share_best(kScratchInitial, student);
+  if (options_.v1 || options_.v2_checkpoint) return write_best(student);
+  const char* name = options_.v1_checkpoint ? kConvertedInitial : kScratchInitial;
+  write_state_dict(folder_ / name, student);
+  share_best(name, student);
 }
 
 void OutputFiles::write_best(const Student& student) {
@@ -106,7 +108,8 @@ std::string OutputFiles::write_periodic(const Student& student, std::int64_t ste
   for (const auto& entry : fs::directory_iterator(folder_)) {
     const auto n = periodic_step(entry.path());
     std::error_code none;
-    const bool source = options_.v2_checkpoint && fs::equivalent(entry.path(), *options_.v2_checkpoint, none);
+    const auto& file = options_.source_file();
+    const bool source = file && fs::equivalent(entry.path(), *file, none);
     if (n && *n < step && !source) files.emplace_back(*n, entry.path());
   }
   std::sort(files.begin(), files.end());

@@ -20,6 +20,7 @@ using nlohmann::json;
 
 constexpr auto kRules = std::to_array<ResumeRule>({
     {"from-scratch", OnResume::no_effect},
+    {"v1-checkpoint", OnResume::no_effect},
     {"v2-checkpoint", OnResume::no_effect},
     {"model-id", OnResume::free},  // its fingerprint is the identity, its place may change
     {"model-revision", OnResume::free},
@@ -33,6 +34,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"attn-lut", OnResume::scheme},
     {"attn-rank", OnResume::scheme},
     {"group-size", OnResume::scheme},
+    {"expand-rank", OnResume::no_effect},
     {"svd-floor", OnResume::no_effect},
     {"fast-init", OnResume::no_effect},
     {"max-steps", OnResume::free},
@@ -167,16 +169,18 @@ std::string refused_lines(const std::vector<OptionChange>& changes, const TrainO
   for (const ResumeRule& rule : kRules) {
     const std::string name(rule.option);
     if (!options.is_given(name)) continue;
+    const auto found =
+        std::find_if(changes.begin(), changes.end(), [&](const auto& c) { return c.option == name; });
     if (rule.rule == OnResume::scheme) {
+      // The shapes of a checkpoint won over the same name at the start, which told so.
+      if (name == "config" && found == changes.end()) continue;
       if (const auto change = scheme_change(name, options, source))
         lines += line(name, change->saved, change->now);
       continue;
     }
-    if (rule.rule != OnResume::no_effect) continue;
-    const auto found =
-        std::find_if(changes.begin(), changes.end(), [&](const auto& c) { return c.option == name; });
-    if (found == changes.end()) continue;
-    if ((name == "v2-checkpoint" || name == "init-state") && found->saved != "not set" &&
+    if (rule.rule != OnResume::no_effect || found == changes.end()) continue;
+    const bool names_file = name == "v1-checkpoint" || name == "v2-checkpoint" || name == "init-state";
+    if (names_file && found->saved != "not set" &&
         same_path(found->saved, found->now))
       continue;
     lines += line(name, found->saved, found->now);

@@ -23,19 +23,20 @@ namespace fs = std::filesystem;
 namespace {
 
 // Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
-constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt",
+constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt", "v2_initial.pt",
                                              "checkpoint_step#.pt", "model_state_dict.pt"};
 
 std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
-  if (!options.v2_checkpoint) return options.from_scratch ? "scratch" : "resumed";
-  const fs::path name = fs::path(*options.v2_checkpoint).filename();
+  const std::optional<std::string>& source = options.source_file();
+  if (!source) return options.from_scratch ? "scratch" : "resumed";
+  const fs::path name = fs::path(*source).filename();
   std::error_code none;
-  if (earlier && fs::equivalent(*options.v2_checkpoint, *earlier / name, none)) {
+  if (earlier && fs::equivalent(*source, *earlier / name, none)) {
     for (const std::string_view pattern : kWrittenAnew) {
       if (matches(pattern, name.string())) return (*earlier / name).string();
     }
   }
-  return *options.v2_checkpoint;
+  return *source;
 }
 
 LogMark mark_of(const RunNumbers& numbers) {
@@ -70,7 +71,7 @@ void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>
 void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
   const TrainOptions& o = run_.options;
   std::vector<fs::path> stays;
-  if (o.v2_checkpoint) stays.emplace_back(*o.v2_checkpoint);
+  if (o.source_file()) stays.emplace_back(*o.source_file());
   const std::optional<fs::path> earlier = run_.output->set_aside(stays);
   files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));

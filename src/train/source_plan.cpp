@@ -51,6 +51,17 @@ void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
   }
 }
 
+/// "--mlp-rank 16 contradicts the V1 checkpoint, which has 4"
+void require_no_contradiction(const V1Plan& plan, const std::string& file) {
+  if (plan.contradictions.empty()) return;
+  const V1Contradiction& first = plan.contradictions.front();
+  const bool grows = !first.table && first.wanted > first.has;
+  throw_usage(strf("--%s-%s %lld contradicts the V1 checkpoint, which has %lld in %s", first.mlp ? "mlp" : "attn",
+                   first.table ? "lut" : "rank", static_cast<long long>(first.wanted),
+                   static_cast<long long>(first.has), first.linear.c_str()),
+              file, grows ? "drop the flag, or add --expand-rank" : "drop the flag");
+}
+
 }  // namespace
 
 QuantSpec state_spec(const SavedState& state, const Architecture& architecture) {
@@ -84,6 +95,12 @@ SourcePlan plan_source(const TrainOptions& options, const Architecture& architec
   } else if (options.v1) {
     if (options.v2_checkpoint) plan.checkpoint = open_v2_checkpoint(*options.v2_checkpoint);
     plan.quant = v1_quant(options, architecture, plan.checkpoint ? &*plan.checkpoint : nullptr);
+  } else if (options.v1_checkpoint) {
+    plan.checkpoint = open_v2_checkpoint(*options.v1_checkpoint);
+    const std::string& file = plan.checkpoint->file;
+    plan.v1 = plan_v1_to_v2(*plan.checkpoint, architecture, wishes_of(options), options.expand_rank);
+    require_no_contradiction(*plan.v1, file);
+    plan.quant = {plan.v1->to, "tensor shapes of " + file, plan.v1->warnings};
   } else if (options.v2_checkpoint) {
     plan.checkpoint = open_v2_checkpoint(*options.v2_checkpoint);
     plan.quant = checkpoint_quant(*plan.checkpoint, architecture, wishes_of(options));

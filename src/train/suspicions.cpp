@@ -210,6 +210,7 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
        [](const Facts& f) { return f.options.sampled_ce_weight == 0; }},
       {"svd-floor", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
       {"fast-init", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
+      {"expand-rank", "without --v1-checkpoint", [](const Facts& f) { return !f.options.v1_checkpoint; }},
       {"svd-floor", "with --fast-init", [](const Facts& f) { return f.options.fast_init; }},
       {"freeze-mags-mlp", "with --attn-only", [](const Facts& f) { return f.options.attn_only; }},
       {"freeze-mags-mlp", "with --freeze-mags, which freezes them all",
@@ -224,7 +225,8 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"shard-optimizer", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
       {"seed", "with --order sequential",
        [](const Facts& f) {
-         return f.options.order == OrderKind::sequential && f.options.sampled_ce_weight == 0;
+         return f.options.order == OrderKind::sequential && f.options.sampled_ce_weight == 0 &&
+                !f.options.expand_rank;
        }},
   };
 }

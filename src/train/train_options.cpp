@@ -22,8 +22,9 @@ void add_source(OptionTable& t, TrainOptions& o) {
   t.add_flag("from-scratch", &o.from_scratch,
              "quantise the model itself: SVD scale init, nearest-entry freeze");
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
-  t.add_refused("v1-checkpoint", true, "V1 checkpoints cannot be read yet",
-                "start with --from-scratch, or convert the file to V2 with the Python reference");
+  t.add("v1-checkpoint", &o.v1_checkpoint,
+        "convert a V1 checkpoint and train on: a .pt file, or a folder with model_state_dict.pt or "
+        "best_state_dict.pt");
   t.add_refused("v1", false, "V1 layers have a program of their own", "run anemll_train_v1 instead");
   add_model_option(t, "model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
   add_revision_option(t, "model-revision", &o.model_revision, "the model");
@@ -37,6 +38,8 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
   t.add("attn-rank", &o.attn_rank, "scale rank of attention linears", 1, 4096);
+  t.add_flag("expand-rank", &o.expand_rank,
+             "with --v1-checkpoint: its scale ranks grow to those of --config or --mlp-rank and --attn-rank");
   t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init");
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
@@ -61,7 +64,10 @@ void add_data(OptionTable& t, TrainOptions& o) {
   t.add("output-dir", &o.output_dir,
         "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
   t.add_choice("order", &o.order, "sample order");
-  t.add("seed", &o.seed, "seed of sample order and sampled negatives", 0, kMany);
+  t.add("seed", &o.seed,
+        o.v1 ? "seed of sample order and sampled negatives"
+             : "seed of sample order, sampled negatives and the directions of --expand-rank",
+        0, kMany);
 }
 
 void add_optimisation(OptionTable& t, TrainOptions& o) {
@@ -164,6 +170,10 @@ bool TrainOptions::is_given(const std::string& name) const {
   return std::find(given.begin(), given.end(), name) != given.end();
 }
 
+const std::optional<std::string>& TrainOptions::source_file() const {
+  return v1_checkpoint ? v1_checkpoint : v2_checkpoint;
+}
+
 OptionTable make_train_table(TrainOptions& options) {
   OptionTable table("anemll_train",
                     "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
@@ -176,18 +186,25 @@ OptionTable make_train_table(TrainOptions& options) {
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
-  for (const char* path : {"v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
+  for (const char* path : {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
     table.mark_path(path);
   return table;
 }
 
 void check_train_options(const TrainOptions& o) {
   if (o.v1) check_v1_options(o);
-  if (o.v2_checkpoint && o.from_scratch) {
-    throw_usage("two sources are given", "--v2-checkpoint, --from-scratch", "keep one of them");
+  std::vector<const char*> sources;
+  if (o.v1_checkpoint) sources.push_back("--v1-checkpoint");
+  if (o.v2_checkpoint) sources.push_back("--v2-checkpoint");
+  if (o.from_scratch) sources.push_back("--from-scratch");
+  if (sources.size() > 1) {
+    std::string names = sources[0];
+    for (std::size_t i = 1; i < sources.size(); ++i) names.append(", ").append(sources[i]);
+    throw_usage(std::to_string(sources.size()) + " sources are given", names, "keep one of them");
   }
-  if (!o.v2_checkpoint && !o.from_scratch && o.resume == "none") {
-    throw_usage("no source is given", "command line", "add --from-scratch or --v2-checkpoint FILE");
+  if (sources.empty() && o.resume == "none") {
+    throw_usage("no source is given", "command line",
+                "add --from-scratch, --v1-checkpoint FILE or --v2-checkpoint FILE");
   }
   if (o.mlp_only && o.attn_only) {
     throw_usage("nothing is left to train", "--mlp-only, --attn-only", "give one of them, or none for both");

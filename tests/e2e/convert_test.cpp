@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(bad_input_is_said_clearly) {
   const std::string out = " --output " + (temp / "out/q2.pt").string();
   const std::string q4 = "q4-to-q2 --model-id " + nano() + " --q4-checkpoint ";
   expect(convert(""), 2, "no command given");
-  expect(convert("v3-to-v4"), 2, "give one of: q4-to-q2, state, merge");
+  expect(convert("v3-to-v4"), 2, "give one of: v1-to-v2, q4-to-q2, state, merge");
   expect(convert("q4-to-q2"), 2, "--q4-checkpoint");
   expect(convert(q4 + kTrained + out + " --eval"), 2, "--eval needs a KD cache");
   expect(convert(q4 + kTrained + out + " --config custom --q2-mlp-rank 4"), 2, "--config custom needs --q2-");

@@ -48,7 +48,8 @@ constexpr std::span<const Choice<SteChoice>> choices_of(SteChoice) {
 }
 
 struct TrainOptions {
-  // Source: one of the two, or a state to resume.
+  // Source: one of the three, or a state to resume.
+  std::optional<std::string> v1_checkpoint;  ///< V1 layers that become V2's
   std::optional<std::string> v2_checkpoint;
   bool from_scratch = false;
   std::string model_id = "Qwen/Qwen3-0.6B";
@@ -63,6 +64,7 @@ struct TrainOptions {
   // Quantisation.
   std::optional<std::string> config;
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
+  bool expand_rank = false;  ///< V1's ranks grow to those of the preset
   std::int64_t group_size = 32;
   bool fast_init = false;
   SvdFloor svd_floor = SvdFloor::reference;
@@ -130,6 +132,8 @@ struct TrainOptions {
 
   std::vector<std::string> given;  ///< names of the options that somebody set (OptionTable::given_names)
   bool is_given(const std::string& name) const;
+  /// The checkpoint that the run starts from, of V1 or V2.
+  const std::optional<std::string>& source_file() const;
 };
 
 /// Binds every option to `options`.
@@ -138,7 +142,8 @@ OptionTable make_train_table(TrainOptions& options);
 /// The defaults of anemll_train_v1, and its options bound to them.
 TrainOptions v1_defaults();
 OptionTable make_train_v1_table(TrainOptions& options);
-/// After parsing: what --init-state names becomes the run's source. Data error for a folder without a state.
+/// After parsing: what --init-state names becomes the run's source, and a folder that it or --v1-checkpoint
+/// names becomes the file in it. Data error for a folder without one.
 void settle_v1_source(TrainOptions& options);
 
 /// Checks combinations that no single option can; usage errors.

@@ -16,8 +16,8 @@ class OutputFiles {
  public:
   OutputFiles(const TrainOptions& options, std::string source_checkpoint);
 
-  /// v2_scratch_initial.pt and, sharing its bytes, best_state_dict.pt; or only the latter for other sources
-  /// and V1.
+  /// v2_scratch_initial.pt, or v2_initial.pt of a converted V1 checkpoint, and, sharing its bytes,
+  /// best_state_dict.pt; only the latter of a run that starts from a V2 checkpoint or trains V1.
   void write_start(const Student& student);
   void write_best(const Student& student);
   /// The file `name` in the folder holds the best weights too: best_state_dict.pt shares its bytes where the

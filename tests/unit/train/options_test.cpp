@@ -59,6 +59,7 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "mlp-rank",
                                "attn-lut",
                                "attn-rank",
+                               "expand-rank",
                                "group-size",
                                "fast-init",
                                "temperature",
@@ -204,11 +205,20 @@ BOOST_AUTO_TEST_CASE(an_init_state_is_a_file_or_a_folder_that_holds_one) {
   o.v1->init_state = "some/file.pt";
   settle_v1_source(o);
   BOOST_TEST(*o.v2_checkpoint == "some/file.pt");
+
+  TrainOptions v2 = parse({"--cache-dir", "x", "--v1-checkpoint", folder.path().c_str()});
+  settle_v1_source(v2);
+  BOOST_TEST(*v2.v1_checkpoint == (folder / "model_state_dict.pt").string());
+  BOOST_TEST((v2.source_file() == v2.v1_checkpoint));
+  BOOST_TEST(!v2.v2_checkpoint.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_THROW(parse({"--cache-dir", "x"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--v2-checkpoint", "y"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--v1-checkpoint", "y"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--v1-checkpoint", "y", "--v2-checkpoint", "y"}), Error);
+  BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--v1-checkpoint", "y"}));
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--mlp-only", "--attn-only"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--g-only", "--freeze-mags"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--train-norms-only", "--g-only"}), Error);

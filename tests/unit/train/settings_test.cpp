@@ -170,6 +170,7 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
          o.v2_checkpoint = std::string("x");
          o.given.push_back("fast-init");
        }},
+      {"--expand-rank has no effect", [](auto& o, auto&, auto&) { o.given.push_back("expand-rank"); }},
       {"--svd-floor has no effect",
        [](auto& o, auto&, auto&) {
          o.fast_init = true;
