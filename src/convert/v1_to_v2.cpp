@@ -36,7 +36,8 @@ bool replaces_weight(const LinearQuant& from) {
 /// The rows that rank 0 sends.
 std::vector<TensorRow> rows_of(const LinearSpec& linear, const LinearQuant& from, const LinearQuant& to) {
   std::vector<TensorRow> rows = layer_type(kV2).table(linear, to);
-  if (replaces_weight(from)) rows.push_back({kWeight, at::kFloat, {linear.out, linear.in}, LayerRole::frozen});
+  if (replaces_weight(from))
+    rows.push_back({kWeight, at::kFloat, {linear.out, linear.in}, LayerRole::frozen});
   return rows;
 }
 
@@ -54,10 +55,11 @@ void tell(const Told& told, const std::string& file) {
     log_info(strf("%zu linears have no scales there: they start from its weights, as from scratch (%s%s)",
                   told.started, told.first_started.c_str(), told.started > 1 ? ", ..." : ""));
   if (told.factored > 0)
-    log_info(strf("%zu linears had a scale for each weight, which became factors: relative error %.3g on average, "
-                  "at most %.3g (%s)",
-                  told.factored, told.error_sum / static_cast<double>(told.factored), told.worst_error,
-                  told.worst.c_str()));
+    log_info(
+        strf("%zu linears had a scale for each weight, which became factors: relative error %.3g on average, "
+             "at most %.3g (%s)",
+             told.factored, told.error_sum / static_cast<double>(told.factored), told.worst_error,
+             told.worst.c_str()));
   if (told.expanded > 0)
     log_info(strf("%zu linears got more scale ranks: new components have magnitude %g", told.expanded,
                   kNewMagnitude));
@@ -152,8 +154,9 @@ V1Plan plan_v1_to_v2(const V2Checkpoint& v1, const Architecture& architecture, c
     ++count;
   }
   if (count == 0)
-    throw_data("holds no V1 layer of this model", v1.file,
-               "give the file of a V1 run, and its own model as --model-id; --from-scratch starts without one");
+    throw_data(
+        "holds no V1 layer of this model", v1.file,
+        "give the file of a V1 run, and its own model as --model-id; --from-scratch starts without one");
   if (!wishes.preset.empty() && wishes.preset != kCustomPreset &&
       preset_scheme(wishes.preset) != plan.to.usual())
     plan.warnings.push_back("--config " + wishes.preset + " says " + preset_scheme(wishes.preset).describe() +

@@ -1,5 +1,5 @@
-// A trained V1 model as the start of V2 training: the same tables, the scales as unit factors with magnitudes, and
-// frozen indices. Norms, embedding, head and float weights are the V1 file's.
+// A trained V1 model as the start of V2 training: the same tables, the scales as unit factors with
+// magnitudes, and frozen indices. Norms, embedding, head and float weights are the V1 file's.
 #pragma once
 
 #include "anemll/comm/communicator.hpp"
@@ -34,8 +34,8 @@ struct V1Plan {
   std::vector<std::string> warnings;            ///< --config, where the shapes say another
 };
 
-/// `wishes`: a preset and single numbers. Shapes decide: V1's table and rank stay. `expand_rank`: ranks grow to
-/// the wishes'. Data errors: V2 layers, no V1 layer at all. Usage errors as of scratch_quant.
+/// `wishes`: a preset and single numbers. Shapes decide: V1's table and rank stay. `expand_rank`: ranks grow
+/// to the wishes'. Data errors: V2 layers, no V1 layer at all. Usage errors as of scratch_quant.
 V1Plan plan_v1_to_v2(const V2Checkpoint& v1, const Architecture& architecture, const QuantWishes& wishes,
                      bool expand_rank);
 
@@ -55,9 +55,10 @@ Inventory v1_inventory(const V2Checkpoint& v1, const Architecture& architecture,
 /// How far the scales of a converted linear are from those that V1 computes with.
 struct ScaleDifference {
   std::string linear;
-  bool kept_rank = false;   ///< scales and rank are V1's: nothing but rounding may differ
-  double error = 0;         ///< ||S2 - S1|| / ||S1|| over the weights whose scale V1 did not raise
-  std::int64_t raised = 0;  ///< weights whose scale was below 1e-8, which V1 raised to that; V2's has its sign
+  bool kept_rank = false;  ///< scales and rank are V1's: nothing but rounding may differ
+  double error = 0;        ///< ||S2 - S1|| / ||S1|| over the weights whose scale V1 did not raise
+  std::int64_t raised =
+      0;  ///< weights whose scale was below 1e-8, which V1 raised to that; V2's has its sign
   std::int64_t weights = 0;
 };
 /// Of the linears that were V1's, in module order. `v1` and `v2` of plan.from and plan.to.

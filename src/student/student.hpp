@@ -53,8 +53,8 @@ class Student {
   /// All tensors but those named that make up the present model beyond its files.
   std::vector<LazyTensor> frozen_tensors(const std::set<std::string>& changing) const;
   /// The whole model under the reference's keys, made tensor by tensor. `half`: everything but embedding and
-  /// head as fp16 (saturating), counted in `counts`, which must outlive the result. `with_indices`: `_indices`
-  /// of layers that have such a key, beside `_Q`, which says the same.
+  /// head as fp16 (saturating), counted in `counts`, which must outlive the result. `with_indices`:
+  /// `_indices` of layers that have such a key, beside `_Q`, which says the same.
   std::vector<LazyTensor> reference_state_dict(bool half, CastCounts* counts,
                                                bool with_indices = false) const;
 

@@ -40,9 +40,10 @@ struct Settings {
 };
 
 OptionTable make_table(Settings& s) {
-  OptionTable table("anemll_convert v1-to-v2",
-                    "A trained V1 checkpoint as a V2 checkpoint in fp32, with _Q and _indices. Table sizes and "
-                    "ranks are those of its tensors.");
+  OptionTable table(
+      "anemll_convert v1-to-v2",
+      "A trained V1 checkpoint as a V2 checkpoint in fp32, with _Q and _indices. Table sizes and "
+      "ranks are those of its tensors.");
   table.group("Files");
   table.add("v1-checkpoint", &s.checkpoint,
             "trained V1 checkpoint: a .pt file, or a folder with model_state_dict.pt or best_state_dict.pt");
@@ -55,12 +56,14 @@ OptionTable make_table(Settings& s) {
   table.add("lut-bits", &s.lut_bits, "bits of MLP tables (default: of --config)", 1, 8);
   table.add("attn-lut-bits", &s.attn_lut_bits, "bits of attention tables (default: of --config)", 1, 8);
   table.add("scale-rank", &s.rank, "scale rank of MLP linears (default: of --config)", 1, 4096);
-  table.add("attn-scale-rank", &s.attn_rank, "scale rank of attention linears (default: of --config)", 1, 4096);
-  table.add("group-size", &s.group_size, "columns per block where scales are made (default: of config.json)", 1,
-            1 << 20);
+  table.add("attn-scale-rank", &s.attn_rank, "scale rank of attention linears (default: of --config)", 1,
+            4096);
+  table.add("group-size", &s.group_size, "columns per block where scales are made (default: of config.json)",
+            1, 1 << 20);
   table.add_flag("expand-rank", &s.expand_rank, "V1's ranks grow to those numbers; else they stay");
-  table.add_flag("ste", &s.ste,
-                 "choose indices by magnitudes rounded to half, as a run with --ste on does; the reference's does not");
+  table.add_flag(
+      "ste", &s.ste,
+      "choose indices by magnitudes rounded to half, as a run with --ste on does; the reference's does not");
   table.add("seed", &s.seed, "seed of the new ranks' directions", 0, INT64_MAX);
   table.group("Verification");
   table.add_flag("verify", &s.verify,
@@ -97,15 +100,17 @@ void tell_contradictions(const V1Plan& plan) {
   std::string text;
   for (const V1Contradiction& c : plan.contradictions) {
     const auto number = [&c](std::int64_t value) { return std::to_string(c.table ? bits_of(value) : value); };
-    text.append(text.empty() ? "--" : ", --").append(c.mlp ? "" : "attn-").append(c.table ? "lut-bits " : "scale-rank ");
+    text.append(text.empty() ? "--" : ", --")
+        .append(c.mlp ? "" : "attn-")
+        .append(c.table ? "lut-bits " : "scale-rank ");
     text.append(number(c.wanted)).append(" (it has ").append(number(c.has)).append(")");
   }
   if (!text.empty()) log_warning(text + ": the shapes of the V1 checkpoint say otherwise and are used");
 }
 
 std::string config_of(const V1Plan& plan, const ModelChoice& model, const std::string& source) {
-  nlohmann::ordered_json config = checkpoint_config(
-      plan.to, {id_to_record(model.id), revision_to_record(model.id, model.hub.revision)});
+  nlohmann::ordered_json config =
+      checkpoint_config(plan.to, {id_to_record(model.id), revision_to_record(model.id, model.hub.revision)});
   config["converted_from"] = "v1";
   config["source_checkpoint"] = source;
   add_reading_rules(config, plan.to);
@@ -127,16 +132,18 @@ std::string verified_scales(const std::vector<ScaleDifference>& differences, con
   std::string text;
   const auto line = [&text](std::size_t count, const char* what, const ScaleDifference* worst) {
     if (worst != nullptr)
-      text += strf("scales of %zu linears%s: they differ from V1's by at most %.3g (%s)\n", count, what, worst->error,
-                   worst->linear.c_str());
+      text += strf("scales of %zu linears%s: they differ from V1's by at most %.3g (%s)\n", count, what,
+                   worst->error, worst->linear.c_str());
   };
   line(kept, "", worst_kept);
   line(others, " of another rank", worst_other);
   text += strf("scales that V1 raised to 1e-8: %lld of %lld weights; in V2 they keep their sign\n",
                static_cast<long long>(raised), static_cast<long long>(weights));
   if (worst_kept != nullptr && !(worst_kept->error <= kSameScales)) {
-    throw_data(strf("the scales of %s differ from V1's by %.3g", worst_kept->linear.c_str(), worst_kept->error), file,
-               "magnitudes near V2's epsilon of 1e-6 are lost: train V1's scales on, or start from its weights");
+    throw_data(
+        strf("the scales of %s differ from V1's by %.3g", worst_kept->linear.c_str(), worst_kept->error),
+        file,
+        "magnitudes near V2's epsilon of 1e-6 are lost: train V1's scales on, or start from its weights");
   }
   return text;
 }
@@ -153,8 +160,8 @@ int convert_v1_to_v2_command(int argc, const char* const* argv) {
   const V2Checkpoint v1 = open_checkpoint(v1_file(s.checkpoint).string());
   const auto folder = take_checkpoint_folder(target, "--output");
   const at::Device device = prepare_compute(s.model);
-  const FoundModel model =
-      open_recorded_model(s.model, table, {v1.keys.model_id, v1.keys.model_revision, v1.config}, ModelUse::weights);
+  const FoundModel model = open_recorded_model(
+      s.model, table, {v1.keys.model_id, v1.keys.model_revision, v1.config}, ModelUse::weights);
   const V1Plan plan = plan_v1_to_v2(v1, model.files.architecture, wishes_of(s, table), s.expand_rank);
   for (const std::string& warning : plan.warnings) log_warning(warning);
   tell_contradictions(plan);

@@ -180,9 +180,7 @@ std::string refused_lines(const std::vector<OptionChange>& changes, const TrainO
     }
     if (rule.rule != OnResume::no_effect || found == changes.end()) continue;
     const bool names_file = name == "v1-checkpoint" || name == "v2-checkpoint" || name == "init-state";
-    if (names_file && found->saved != "not set" &&
-        same_path(found->saved, found->now))
-      continue;
+    if (names_file && found->saved != "not set" && same_path(found->saved, found->now)) continue;
     lines += line(name, found->saved, found->now);
   }
   return lines;

@@ -56,10 +56,11 @@ void require_no_contradiction(const V1Plan& plan, const std::string& file) {
   if (plan.contradictions.empty()) return;
   const V1Contradiction& first = plan.contradictions.front();
   const bool grows = !first.table && first.wanted > first.has;
-  throw_usage(strf("--%s-%s %lld contradicts the V1 checkpoint, which has %lld in %s", first.mlp ? "mlp" : "attn",
-                   first.table ? "lut" : "rank", static_cast<long long>(first.wanted),
-                   static_cast<long long>(first.has), first.linear.c_str()),
-              file, grows ? "drop the flag, or add --expand-rank" : "drop the flag");
+  throw_usage(
+      strf("--%s-%s %lld contradicts the V1 checkpoint, which has %lld in %s", first.mlp ? "mlp" : "attn",
+           first.table ? "lut" : "rank", static_cast<long long>(first.wanted),
+           static_cast<long long>(first.has), first.linear.c_str()),
+      file, grows ? "drop the flag, or add --expand-rank" : "drop the flag");
 }
 
 }  // namespace

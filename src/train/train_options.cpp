@@ -186,7 +186,8 @@ OptionTable make_train_table(TrainOptions& options) {
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
-  for (const char* path : {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
+  for (const char* path :
+       {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
     table.mark_path(path);
   return table;
 }

@@ -153,7 +153,8 @@ BOOST_AUTO_TEST_CASE(flags) {
                      (dir / "out").string(),
                  dir / "out", 3, "nowhere");
   expect_failure(test::bin("anemll_train") + " --from-scratch", dir / "out", 2, "--cache-dir");
-  expect_failure(command({}, dir / "out", "--v1-checkpoint y"), dir / "out", 2, "--v1-checkpoint, --v2-checkpoint");
+  expect_failure(command({}, dir / "out", "--v1-checkpoint y"), dir / "out", 2,
+                 "--v1-checkpoint, --v2-checkpoint");
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_that_fails_ends_all) {

@@ -17,7 +17,7 @@ namespace anemll {
 struct SourcePlan {
   ResolvedQuant quant;
   std::optional<V2Checkpoint> checkpoint;  ///< what the student is made of; none from scratch or a state
-  std::optional<V1Plan> v1;  ///< the checkpoint is V1's and becomes quant.spec
+  std::optional<V1Plan> v1;                ///< the checkpoint is V1's and becomes quant.spec
   std::int64_t trained_values = 0;
 };
 /// Usage errors where a flag contradicts the source.

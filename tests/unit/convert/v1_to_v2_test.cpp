@@ -1,4 +1,5 @@
-// V1 models as V2 models on nano: what shapes decide, what is started, factored and expanded, and what is refused.
+// V1 models as V2 models on nano: what shapes decide, what is started, factored and expanded, and what is
+// refused.
 #include "src/convert/v1_to_v2.hpp"
 
 #include "anemll/comm/communicator.hpp"
@@ -131,15 +132,15 @@ BOOST_AUTO_TEST_CASE(the_file_has_all_keys_and_v1_s_own_weights) {
   std::map<std::string, at::Tensor> written;
   for (const LazyTensor& entry : student.reference_state_dict(false, nullptr, /*with_indices=*/true))
     if (entry.alias_of.empty()) written[entry.name] = as_torch(entry.make());
-  for (const char* suffix :
-       {".weight", ".scale_A", ".scale_B", ".rank_magnitude", ".lut", "._Q", "._indices", "._scales_baked_flag"})
+  for (const char* suffix : {".weight", ".scale_A", ".scale_B", ".rank_magnitude", ".lut", "._Q", "._indices",
+                             "._scales_baked_flag"})
     BOOST_TEST(written.contains(kUp + suffix), suffix);
   BOOST_TEST(written.contains("model.embed_tokens.weight"));
   BOOST_TEST(written.at(kUp + ".weight").equal(weight));
   BOOST_TEST(written.at("model.norm.weight").equal(norm));
   const at::Tensor indices = written.at(kUp + "._indices").to(at::kLong);
-  BOOST_TEST(written.at(kUp + "._Q").equal(
-      written.at(kUp + ".lut").index_select(0, indices.flatten()).view(indices.sizes())));
+  BOOST_TEST(written.at(kUp + "._Q")
+                 .equal(written.at(kUp + ".lut").index_select(0, indices.flatten()).view(indices.sizes())));
   // A state keeps both, so that a run that goes on writes them too.
   std::map<std::string, at::Tensor> kept;
   for (const LazyTensor& entry : student.frozen_tensors({})) kept[entry.name] = as_torch(entry.make());

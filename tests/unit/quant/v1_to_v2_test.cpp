@@ -1,5 +1,5 @@
-// V1 layers as V2 layers: the reference's own conversion, the same scales, the nearest entries, the same weights
-// but where the two index rules differ.
+// V1 layers as V2 layers: the reference's own conversion, the same scales, the nearest entries, the same
+// weights but where the two index rules differ.
 #include "src/quant/v1_to_v2.hpp"
 
 #include "src/quant/internal/scale_factors.hpp"
@@ -35,7 +35,8 @@ LayerTensors by_suffix(const V1Linear::Tensors& t) {
 
 at::Tensor scales_of(const V2OfV1& v2) {
   const LayerTensors& t = v2.tensors;
-  return normalise_scales(t.at(".scale_A"), t.at(".scale_B"), t.at(".rank_magnitude"), false, V2Config(), false)
+  return normalise_scales(t.at(".scale_A"), t.at(".scale_B"), t.at(".rank_magnitude"), false, V2Config(),
+                          false)
       .matrix();
 }
 
@@ -61,7 +62,8 @@ BOOST_AUTO_TEST_CASE(four_layers_become_what_the_reference_made_of_them) {
   for (const auto& [name, weight] : v1) {
     if (!name.ends_with(".weight")) continue;
     ++layers;
-    const LinearSpec linear = {name.substr(0, name.rfind('.')), weight.shape[0], weight.shape[1], true, false};
+    const LinearSpec linear = {name.substr(0, name.rfind('.')), weight.shape[0], weight.shape[1], true,
+                               false};
     const auto find = [&v1](const std::string& key) { return v1.find(key); };
     const LinearQuant from = recognise_layer(find, linear.name, "v1.pt").value();
     BOOST_TEST(from.type == "v1");
