@@ -5,7 +5,7 @@
 
 namespace anemll {
 
-nlohmann::ordered_json checkpoint_config(const QuantSpec& spec, const RecordedModel& model) {
+nlohmann::ordered_json checkpoint_config(const QuantSpec& spec, const ModelToRecord& model) {
   const std::string preset = preset_name(spec);
   const QuantScheme scheme = spec.usual();
   nlohmann::ordered_json config;
