@@ -49,20 +49,24 @@ struct Told {
   std::string worst;
 };
 
+std::string linears_in_words(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " linear" : " linears");
+}
+
 void tell(const Told& told, const std::string& file) {
-  log_info(strf("%zu linears of %s became V2's", told.v1, file.c_str()));
+  log_info(strf("V1 to V2: %s of %s", linears_in_words(told.v1).c_str(), file.c_str()));
   if (told.started > 0)
-    log_info(strf("%zu linears have no scales there: they start from its weights, as from scratch (%s%s)",
-                  told.started, told.first_started.c_str(), told.started > 1 ? ", ..." : ""));
+    log_info(strf("started from the float weights, as from scratch, because V1 left them float: %s (%s%s)",
+                  linears_in_words(told.started).c_str(), told.first_started.c_str(),
+                  told.started > 1 ? ", ..." : ""));
   if (told.factored > 0)
     log_info(
-        strf("%zu linears had a scale for each weight, which became factors: relative error %.3g on average, "
-             "at most %.3g (%s)",
-             told.factored, told.error_sum / static_cast<double>(told.factored), told.worst_error,
-             told.worst.c_str()));
+        strf("a scale for each weight became factors: %s, relative error %.3g on average, at most %.3g (%s)",
+             linears_in_words(told.factored).c_str(), told.error_sum / static_cast<double>(told.factored),
+             told.worst_error, told.worst.c_str()));
   if (told.expanded > 0)
-    log_info(strf("%zu linears got more scale ranks: new components have magnitude %g", told.expanded,
-                  kNewMagnitude));
+    log_info(strf("more scale ranks: %s; new components have magnitude %g",
+                  linears_in_words(told.expanded).c_str(), kNewMagnitude));
 }
 
 /// One linear. `stream` tells its new directions from those of others.

@@ -130,13 +130,13 @@ std::string verified_scales(const std::vector<ScaleDifference>& differences, con
     if (worst == nullptr || !(d.error <= worst->error)) worst = &d;
   }
   std::string text;
-  const auto line = [&text](std::size_t count, const char* what, const ScaleDifference* worst) {
+  const auto line = [&text](const char* what, std::size_t count, const ScaleDifference* worst) {
     if (worst != nullptr)
-      text += strf("scales of %zu linears%s: they differ from V1's by at most %.3g (%s)\n", count, what,
+      text += strf("linears with %s rank: %zu, scales differ from V1's by at most %.3g (%s)\n", what, count,
                    worst->error, worst->linear.c_str());
   };
-  line(kept, "", worst_kept);
-  line(others, " of another rank", worst_other);
+  line("V1's", kept, worst_kept);
+  line("another", others, worst_other);
   text += strf("scales that V1 raised to 1e-8: %lld of %lld weights; in V2 they keep their sign\n",
                static_cast<long long>(raised), static_cast<long long>(weights));
   if (worst_kept != nullptr && !(worst_kept->error <= kSameScales)) {

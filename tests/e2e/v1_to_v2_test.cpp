@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(the_reference_s_v1_run_becomes_the_reference_s_v2_model) {
   train_v1(work / "v1", "--lr 5e-4 --train-scales --init-state " + (work / "weights").string() + steps);
 
   const auto run = done(v2(work / "v1", work / "v2", "--ste off --max-steps 1 --eval-steps 0"));
-  BOOST_TEST(says(run, "14 linears of "), run.output);
+  BOOST_TEST(says(run, "V1 to V2: 14 linears of "), run.output);
   BOOST_TEST(says(run, "MLP 4 entries rank 4, attention 16 entries rank 4"), run.output);
   BOOST_TEST(!says(run, "which is used"), run.output);
   BOOST_TEST(!says(run, "not used: "), run.output);
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(the_reference_s_v1_run_becomes_the_reference_s_v2_model) {
   // The program makes the file that the run started with.
   const auto made =
       done(convert(work / "v1", work / "file/v2.pt", "--verify --samples 16 --cache-dir " + cache()));
-  BOOST_TEST(says(made, "scales of 14 linears: they differ from V1's by at most "), made.output);
+  BOOST_TEST(says(made, "linears with V1's rank: 14, scales differ from V1's by at most "), made.output);
   BOOST_TEST(says(made, "Manually loaded 14 _Q buffers"), made.output);
   double before = 0, after = 0;
   const std::size_t at = made.output.find("KD loss over 16 sequences: ");
@@ -221,8 +221,9 @@ BOOST_AUTO_TEST_CASE(what_v1_left_float_is_started_and_told) {
   const test::TempDir work;
   short_v1(work / "v1", "");  // attention stays float
   const auto run = done(v2(work / "v1", work / "v2", "--max-steps 1 --eval-steps 0"));
-  BOOST_TEST(says(run, "6 linears of "), run.output);
-  BOOST_TEST(says(run, "8 linears have no scales there: they start from its weights"), run.output);
+  BOOST_TEST(says(run, "V1 to V2: 6 linears of "), run.output);
+  BOOST_TEST(says(run, "because V1 left them float: 8 linears (model.layers.0.self_attn.q_proj, ...)"),
+             run.output);
   BOOST_TEST(says(run, "MLP 4 entries rank 4, attention 16 entries rank 8"), run.output);
   const auto state = anemll::read_state_dict(work / "v2/v2_initial.pt");
   BOOST_TEST(state.find(kQuery + ".scale_A")->shape[1] == 8);
@@ -246,10 +247,8 @@ BOOST_AUTO_TEST_CASE(full_scales_are_factored_and_the_error_is_told) {
        " --lut-size 4 --scale-rank 0 --group-size 2 --train-scales --max-steps 1 "
        "--batch-size 4 --dtype fp32 --threads 1 --eval-samples 4");
   const auto made = done(convert(work / "v1", work / "file/v2.pt", "--scale-rank 6 --verify"));
-  BOOST_TEST(says(made, "6 linears had a scale for each weight, which became factors: relative error "),
-             made.output);
-  BOOST_TEST(says(made, "scales of 6 linears of another rank: they differ from V1's by at most "),
-             made.output);
+  BOOST_TEST(says(made, "a scale for each weight became factors: 6 linears, relative error "), made.output);
+  BOOST_TEST(says(made, "linears with another rank: 6, scales differ from V1's by at most "), made.output);
   BOOST_TEST(anemll::read_state_dict(work / "file/v2.pt").find(kUp + ".scale_A")->shape[1] == 6);
 }
 
