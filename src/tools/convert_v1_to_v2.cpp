@@ -9,7 +9,6 @@
 #include "src/tools/convert_common.hpp"
 #include "src/tools/convert_eval.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
