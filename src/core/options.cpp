@@ -31,11 +31,24 @@ std::size_t terminal_width() {
   return std::min<std::size_t>(size.ws_col, kMaxWidth);
 }
 
+constexpr const char* kVersion = "version";
+
 /// --help and --version work whatever else stands on the line.
 bool asks_for(const std::vector<std::string>& args, std::string_view name, std::string_view short_name) {
   for (const std::string& a : args) {
     if (a == "--") return false;
     if (a == name || (!short_name.empty() && a == short_name)) return true;
+  }
+  return false;
+}
+
+/// Where a program has a --version with a value, one without a value still asks for the build.
+bool asks_for_build(const TableSpec& table, const std::vector<std::string>& args) {
+  const std::string flag = std::string("--") += kVersion;
+  if (table.find(kVersion)->kind == OptionKind::builtin) return asks_for(args, flag, "");
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--") return false;
+    if (args[i] == flag) return i + 1 == args.size() || args[i + 1].starts_with('-');
   }
   return false;
 }
@@ -66,6 +79,10 @@ struct OptionTable::Impl {
   }
 
   OptionSpec& declare(OptionSpec spec) {
+    if (spec.name == kVersion) {  // a program may own the name: see OptionTable
+      std::erase_if(table.options,
+                    [](const OptionSpec& o) { return o.name == kVersion && o.kind == OptionKind::builtin; });
+    }
     require_new(spec.name, spec.kind);
     spec.group = spec.kind == OptionKind::positional ? "Arguments" : group;
     const std::optional<std::string> initial = spec.value();
@@ -113,7 +130,7 @@ struct OptionTable::Impl {
         "Read options from this file, lines \"name = value\", # starts a comment, quotes as needed. May be "
         "given several times; the later file wins.");
     builtin("help", false, "Print this help and exit.");
-    builtin("version", false, "Print the facts of this build and exit.");
+    builtin(kVersion, false, "Print the facts of this build and exit.");
     builtin("print-config", false, "Print the value and the source of every option and exit.");
     group = before;
   }
@@ -212,7 +229,7 @@ OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool 
     std::cout << help() << std::flush;
     return Outcome::exit_ok;
   }
-  if (asks_for(args, "--version", "")) {
+  if (asks_for_build(impl_->table, args)) {
     std::cout << impl_->table.program << '\n' << build_summary() << std::endl;
     return Outcome::exit_ok;
   }

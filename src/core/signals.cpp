@@ -82,6 +82,10 @@ extern "C" void remember_signal(int number, siginfo_t* info, void*) {
   errno = saved;
 }
 
+extern "C" void remember_interrupt(int number) {
+  shared.last.store(number);
+}
+
 extern "C" void leave_without_reader(int) {
   const int saved = errno;
   pollfd out{STDOUT_FILENO, POLLOUT, 0};
@@ -166,8 +170,9 @@ void install_signal_flag() {
 }
 
 void prepare_signals(ProgramKind kind) {
-  if (kind == ProgramKind::filter) {
+  if (kind != ProgramKind::maker) {
     handle(SIGPIPE, leave_without_reader);
+    if (kind == ProgramKind::dialogue) handle(SIGINT, remember_interrupt);
     return;
   }
   handle(SIGPIPE, SIG_IGN);

@@ -3,6 +3,7 @@
 //   TERM, INT, HUP, XCPU, USR1   a maker saves and leaves (exit 75); the default for a filter
 //   a second INT                 ends at once
 //   USR2                         reserved: one line, nothing changes
+//   INT in a dialogue            is remembered, and nothing else: it ends an answer and not the program
 //   PIPE                         a maker goes on without its reader; a filter ends quietly with 0
 //   XFSZ                         a maker gets an error from the write and says which file
 //
@@ -21,8 +22,9 @@ namespace anemll {
 
 /// What a program is for.
 enum class ProgramKind {
-  maker,   ///< makes or changes files: nobody's log may end it
-  filter,  ///< prints a result: nothing is lost when the one who reads it has enough
+  maker,     ///< makes or changes files: nobody's log may end it
+  filter,    ///< prints a result: nothing is lost when the one who reads it has enough
+  dialogue,  ///< a filter that talks with a person
 };
 
 /// Installs all of the above. Call it first in main(), before MPI_Init and before threads: the default action

@@ -30,7 +30,7 @@ enum class Need {
 
 struct ModelFile {
   std::string_view name;  ///< "*" stands for any beginning, in the model's folder only
-  ModelUse use;           ///< never `all`
+  ModelUse use;           ///< never `all`; `generation`: only for that
   Need need;
   Content content;
   std::string_view role;  ///< what depends on it; for `unread` what may be done
@@ -58,6 +58,8 @@ constexpr ModelFile kFiles[] = {
      "the chat template, before that of tokenizer_config.json"},
     {"added_tokens.json", ModelUse::text, Need::noted, Content::object, "further tokens"},
     {"special_tokens_map.json", ModelUse::text, Need::noted, Content::object, "special tokens"},
+    {"generation_config.json", ModelUse::generation, Need::noted, Content::object,
+     "how to sample, and what ends a text"},
     {"vocab.json", ModelUse::text, Need::unread, Content::any, kConvert},
     {"vocab.txt", ModelUse::text, Need::unread, Content::any, kConvert},
     {"merges.txt", ModelUse::text, Need::unread, Content::any, kConvert},
@@ -65,7 +67,8 @@ constexpr ModelFile kFiles[] = {
 };
 
 bool serves(const ModelFile& file, ModelUse use) {
-  return use == ModelUse::all || file.use == use;
+  if (use == ModelUse::generation || file.use == use) return true;
+  return use == ModelUse::all && file.use != ModelUse::generation;
 }
 bool is_pattern(const ModelFile& file) {
   return file.name.starts_with('*');
@@ -164,8 +167,9 @@ Names choose_model_files(const Names& names, ModelUse use) {
 
 std::string missing_of_model(const fs::path& folder, ModelUse use) {
   std::string out;
+  const bool whole = use == ModelUse::all || use == ModelUse::generation;
   for (const ModelUse part : {ModelUse::weights, ModelUse::text}) {
-    if (use != ModelUse::all && use != part) continue;
+    if (!whole && use != part) continue;
     Names lacking;
     for (const ModelFile& file : kFiles) {
       if (file.use != part || file.need == Need::unread || file.need == Need::weights) continue;

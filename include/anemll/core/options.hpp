@@ -27,6 +27,9 @@ class OptionTable {
   /// Starts a group of --help; options added next belong to it.
   void group(std::string title);
 
+  // A program may declare a `version` of its own, with a value. Without a value --version then still prints
+  // the facts of the build.
+
   // The bound variable's present value is the default; it is overwritten by parse(). Names have no dashes in
   // front. Two names of a table that differ in `-` and `_` alone, aliases included, are our own mistake.
   void add(std::string name, std::string* value, std::string help);

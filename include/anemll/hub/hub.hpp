@@ -32,6 +32,7 @@ enum class ModelUse {
   weights,  ///< config.json and the weights
   text,     ///< tokenizer and chat template
   all,
+  generation,  ///< all, and how to sample
 };
 
 /// Whether `id` names a local path (for a data set, also a pattern in a folder that is there), which counts

@@ -13,6 +13,8 @@
 #include <limits>
 #include <span>
 #include <sstream>
+#include <tuple>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -308,6 +310,25 @@ BOOST_AUTO_TEST_CASE(version_prints_build_facts) {
   BOOST_TEST((outcome == Outcome::exit_ok));
   BOOST_TEST(has(text, "libtorch"));
   BOOST_TEST(has(text, "compiler"));
+}
+
+BOOST_AUTO_TEST_CASE(a_program_s_own_version_takes_a_value_and_alone_asks_for_the_build) {
+  const auto parse = [](std::vector<const char*> args) {
+    std::optional<std::string> version;
+    std::int64_t count = 0;
+    OptionTable table("own", "has a version of its own");
+    table.add("version", &version, "Which one.");
+    table.add("count", &count, "How many.", 0, 9);
+    args.insert(args.begin(), "own");
+    anemll::test::Capture out(STDOUT_FILENO);
+    const auto outcome = table.parse(static_cast<int>(args.size()), args.data(), false);
+    return std::tuple(outcome == Outcome::run, version.value_or("none"), has(out.text(), "libtorch"));
+  };
+  BOOST_TEST((parse({"--version", "v2", "--count", "3"}) == std::tuple(true, std::string("v2"), false)));
+  BOOST_TEST((parse({"--version=v1"}) == std::tuple(true, std::string("v1"), false)));
+  BOOST_TEST((parse({"--version"}) == std::tuple(false, std::string("none"), true)));
+  BOOST_TEST((parse({"--version", "--count", "3"}) == std::tuple(false, std::string("none"), true)));
+  BOOST_TEST((parse({"--count", "3"}) == std::tuple(true, std::string("none"), false)));
 }
 
 BOOST_AUTO_TEST_CASE(printed_config_reads_back_as_the_same_values) {
