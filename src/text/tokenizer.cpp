@@ -317,6 +317,10 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  return text::lossy_utf8(bytes(ids, skip_special_tokens));
+}
+
+std::string Tokenizer::bytes(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
   std::string out;
   out.reserve(ids.size() * 4);
   for (const std::int32_t id : ids) {
@@ -328,7 +332,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
     if (skip_special_tokens && impl_->special[i]) continue;
     out.append(impl_->bytes, impl_->begin[i], impl_->begin[i + 1] - impl_->begin[i]);
   }
-  return text::lossy_utf8(std::move(out));
+  return out;
 }
 
 std::optional<std::size_t> find_foreign_id(std::span<const std::int32_t> ids, std::int64_t count) {

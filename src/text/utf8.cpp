@@ -1,5 +1,7 @@
 #include "src/text/utf8.hpp"
 
+#include <algorithm>
+
 #include <simdjson.h>
 #include <utf8proc.h>
 
@@ -9,6 +11,7 @@ namespace {
 struct Part {
   std::size_t bytes;
   bool well_formed;
+  bool cut = false;  // by the end of the bytes: more of them could make it well-formed
 };
 
 /// The code point at `at`, or the maximal part of one that cannot go on (Unicode table 3-7).
@@ -21,7 +24,7 @@ Part part_at(std::string_view bytes, std::size_t at) {
   unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
   unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
   for (std::size_t k = 1; k <= tail; ++k, low = 0x80, high = 0xbf) {
-    if (at + k >= bytes.size()) return {k, false};
+    if (at + k >= bytes.size()) return {k, false, true};
     const auto next = static_cast<unsigned char>(bytes[at + k]);
     if (next < low || next > high) return {k, false};
   }
@@ -55,6 +58,14 @@ std::string lossy_utf8(std::string bytes) {
     at += part.bytes;
   }
   return out;
+}
+
+std::size_t unfinished_utf8(std::string_view bytes) {
+  for (std::size_t tail = std::min<std::size_t>(3, bytes.size()); tail > 0; --tail) {
+    const Part part = part_at(bytes, bytes.size() - tail);
+    if (part.cut && part.bytes == tail) return tail;
+  }
+  return 0;
 }
 
 void append_code_point(std::string& out, char32_t value) {

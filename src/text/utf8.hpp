@@ -14,6 +14,9 @@ std::size_t first_bad_utf8(std::string_view bytes);
 /// `bytes` with every maximal ill-formed part replaced by U+FFFD, as Rust and the web do it.
 std::string lossy_utf8(std::string bytes);
 
+/// How many bytes at the end begin a well-formed character whose rest is missing, 0 to 3.
+std::size_t unfinished_utf8(std::string_view bytes);
+
 struct CodePoint {
   char32_t value;
   std::uint32_t bytes;

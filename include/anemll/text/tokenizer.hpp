@@ -65,6 +65,8 @@ class Tokenizer {
   std::vector<std::int32_t> encode(std::string_view text) const;
   /// Bytes that are not UTF-8 become U+FFFD. Ids outside the vocabulary are a data error.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = false) const;
+  /// The bytes that `decode` puts together, as they are: those of one token may be a part of a character.
+  std::string bytes(std::span<const std::int32_t> ids, bool skip_special_tokens = false) const;
   std::optional<std::int32_t> find(std::string_view token) const;
   /// The largest id plus one, added tokens counted.
   std::int64_t size() const;
