@@ -11,6 +11,7 @@
 #include "src/export/ane_layout.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/compute.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/student/student.hpp"
 #include "src/tools/snap_options.hpp"
 #include "src/tools/snap_report.hpp"
@@ -21,6 +22,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,17 +31,12 @@ namespace {
 
 using namespace anemll;
 
-/// Numbers on the command line that are not the checkpoint's: its shapes win, and the user is told.
-void tell_differences(const OptionTable& table, const SnapToolOptions& options, const QuantScheme& usual) {
-  const auto compare = [&table](const char* flag, std::int64_t wanted, std::int64_t actual) {
-    if (!table.given(flag) || wanted == actual) return;
-    log_warning(strf("--%s %lld is not what the checkpoint holds: its shapes say %lld, which is used", flag,
-                     static_cast<long long>(wanted), static_cast<long long>(actual)));
+SaidNumbers said_numbers(const OptionTable& table, const SnapToolOptions& o) {
+  const auto said = [&table](const char* flag, std::int64_t value) {
+    return table.given(flag) ? std::optional(value) : std::nullopt;
   };
-  compare("lut-bits", options.lut_bits, bits_of(usual.mlp_lut));
-  compare("attn-lut-bits", options.attn_lut_bits, bits_of(usual.attn_lut));
-  compare("scale-rank", options.scale_rank, usual.mlp_rank);
-  compare("attn-scale-rank", options.attn_scale_rank, usual.attn_rank);
+  return {said("lut-bits", o.lut_bits), said("attn-lut-bits", o.attn_lut_bits),
+          said("scale-rank", o.scale_rank), said("attn-scale-rank", o.attn_scale_rank)};
 }
 
 std::string more_of(std::size_t others) {
@@ -91,7 +88,7 @@ int snap(int argc, char** argv) {
                                      student.files().architecture.vocab_size);
   }
   const std::vector<SnapLayer> layers = snap_layers(student);
-  tell_differences(table, options, quant.spec.usual());
+  tell_differences(said_numbers(table, options), quant.spec.usual());
   CastCounts casts;
   folder->set_aside();
   write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,

@@ -8,9 +8,8 @@
 #include "src/core/option_effects.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/first_rows.hpp"
-#include "src/model/greedy.hpp"
+#include "src/infer/generator.hpp"
 
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -94,11 +93,20 @@ std::string ConvertEval::compare(Student& before, Student& after) const {
                            static_cast<long long>(impl_->samples.rows), old_loss, new_loss);
   if (!impl_->text) return lines;
   const TextModel& text = *impl_->text;
-  std::set<std::int32_t> stops;
-  if (text.eos_id) stops.insert(*text.eos_id);
-  const std::vector<std::int32_t> ids =
-      greedy_continuation(after.decoder(), impl_->prompt, impl_->options.max_tokens, stops,
-                          [] { leave_on_signal(kEvaluating, kFileStays); });
+  GenerationOptions options;
+  options.max_tokens = impl_->options.max_tokens;
+  if (text.eos_id) options.stops.insert(*text.eos_id);
+  SamplingOptions greedy;
+  greedy.temperature = 0;
+  Sampler sampler(greedy, 0);
+  std::vector<std::int32_t> ids;
+  GenerationCalls calls;
+  calls.on_token = [&ids](std::int32_t id) { ids.push_back(id); };
+  calls.stop = [] {
+    leave_on_signal(kEvaluating, kFileStays);
+    return false;
+  };
+  Generator(after.decoder()).answer(impl_->prompt, options, sampler, calls);
   return lines + "prompt: " + impl_->options.prompt + "\nanswer: " + text.tokenizer.decode(ids) + "\n";
 }
 

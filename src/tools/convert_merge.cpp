@@ -7,6 +7,7 @@
 #include "src/core/signals.hpp"
 #include "src/core/work_folder.hpp"
 #include "src/hub/model_text_files.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/tools/convert_commands.hpp"
 #include "src/tools/convert_common.hpp"
 
@@ -74,9 +75,7 @@ int convert_merge_command(int argc, const char* const* argv) {
     throw_usage("is there already", target.string(), "give OUT_DIR the name of a folder that is to be made");
   const V2Checkpoint checkpoint = open_checkpoint(file);
   const at::Device device = prepare_compute(flags);
-  const FoundModel model = open_recorded_model(
-      flags, table, {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config},
-      ModelUse::all);
+  const FoundModel model = open_recorded_model(flags, table, recorded_model(checkpoint), ModelUse::all);
   const Student student = open_student(checkpoint, model.files, device);
   const DType dtype = merged_dtype(type, model.files);
 

@@ -3,6 +3,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/quant/presets.hpp"
 #include "src/convert/q4_to_q2.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/tools/convert_commands.hpp"
 #include "src/tools/convert_common.hpp"
 #include "src/tools/convert_eval.hpp"
@@ -112,9 +113,8 @@ int convert_q4_to_q2_command(int argc, const char* const* argv) {
   V2Checkpoint checkpoint = open_checkpoint(s.checkpoint);
   const auto folder = take_checkpoint_folder(target, "--output");
   const at::Device device = prepare_compute(s.model);
-  const FoundModel model = open_recorded_model(
-      s.model, table, {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config},
-      s.eval.on ? ModelUse::all : ModelUse::weights);
+  const FoundModel model = open_recorded_model(s.model, table, recorded_model(checkpoint),
+                                               s.eval.on ? ModelUse::all : ModelUse::weights);
   const auto started = add_missing_linears(checkpoint, model.files, s.options.target);
   Student q4 = open_student(checkpoint, model.files, device);
   tell_rank(s.q4_rank, q4.spec().usual());

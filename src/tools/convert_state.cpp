@@ -1,5 +1,6 @@
 // anemll_convert state: a saved state of a run as a checkpoint in the reference's form.
 #include "anemll/core/log.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/student/checkpoint_config.hpp"
 #include "src/tools/convert_commands.hpp"
 #include "src/tools/convert_common.hpp"

@@ -7,17 +7,14 @@
 #include "anemll/model/compute_options.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/core/common_options.hpp"
 #include "src/core/metrics_log.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/data/first_rows.hpp"
 #include "src/distill/kd_loss.hpp"
-#include "src/hub/hub_options.hpp"
-#include "src/hub/recorded_id.hpp"
 #include "src/inspect/inspection.hpp"
 #include "src/inspect/kd_gradients.hpp"
 #include "src/inspect/token_rows.hpp"
-#include "src/model/compute.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/student/student.hpp"
 #include "src/student/v2_checkpoint.hpp"
 #include "src/tools/inspect_commands.hpp"
@@ -36,14 +33,13 @@ namespace {
 
 struct Options {
   std::string checkpoint;
-  std::optional<std::string> model_id, model_revision, cache_dir, text;
+  ModelFlags model;
+  std::optional<std::string> cache_dir, text;
   std::int64_t samples = 8;
   std::int64_t ctx = 256;
   double temperature = 2.0;
   std::int64_t top = 0;
-  DeviceChoice device = DeviceChoice::automatic;
   std::int64_t threads = 0;
-  bool strict = false;
   bool json = false;
 };
 
@@ -51,11 +47,7 @@ OptionTable make_table(Options& o) {
   OptionTable table("anemll_inspect layers",
                     "Each quantised linear of a checkpoint against the model's own; the worst output first.");
   table.add_positional("CHECKPOINT", &o.checkpoint, "V2 checkpoint (.pt), trained or snapped", true);
-  add_model_option(table, "model-id", &o.model_id,
-                   "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json "
-                   "beside the checkpoint)");
-  add_revision_option(table, "model-revision", &o.model_revision, "the model",
-                      "that of config.json without --model-id, else main");
+  add_model_flags(table, o.model, "config.json beside the checkpoint");
   table.add("cache-dir", &o.cache_dir,
             "KD cache: its tokens are the inputs of the layers, its teacher gives the gradients; without it "
             "weights alone are compared (.pt shards are imported once, beside the checkpoint)");
@@ -65,9 +57,7 @@ OptionTable make_table(Options& o) {
   table.add("ctx", &o.ctx, "tokens of a sequence of --text", 1, 1 << 20);
   table.add("temperature", &o.temperature, "of the KD loss whose gradients are shown", 1e-3, 1e3);
   table.add("top", &o.top, "linears to print; 0: all", 0, 1 << 20);
-  add_device_option(table, &o.device);
   add_threads_option(table, &o.threads);
-  add_strict_option(table, &o.strict, "the model's files");
   table.add_flag("json", &o.json, "one JSON object with all figures of all linears");
   table.mark_path("CHECKPOINT");
   table.mark_path("cache-dir");
@@ -75,25 +65,18 @@ OptionTable make_table(Options& o) {
   return table;
 }
 
-struct Facts {
-  const Options& options;
-  std::string model_id;
-};
-
-std::vector<OptionEffect<Facts>> effects() {
-  const auto no_cache = [](const Facts& f) { return !f.options.cache_dir; };
+std::vector<OptionEffect<Options>> effects() {
+  const auto no_cache = [](const Options& o) { return !o.cache_dir; };
   return {{"samples", "without --cache-dir or --text: only weights are compared",
-           [no_cache](const Facts& f) { return no_cache(f) && !f.options.text; }},
-          {"ctx", "without --text", [](const Facts& f) { return !f.options.text; }},
+           [no_cache](const Options& o) { return no_cache(o) && !o.text; }},
+          {"ctx", "without --text", [](const Options& o) { return !o.text; }},
           {"temperature", "without --cache-dir: there are no gradients", no_cache},
-          {"top", "with --json, which has all", [](const Facts& f) { return f.options.json; }},
-          {"model-revision", "on a local model: revisions are the hub's",
-           [](const Facts& f) { return is_local(HubKind::model, f.model_id); }}};
+          {"top", "with --json, which has all", [](const Options& o) { return o.json; }}};
 }
 
 TokenRows rows_of_text(const Options& o, const OpenModel& opened, const std::string& model_id) {
   const TextModel text = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
-  text.inventory.tell(model_id, o.strict);
+  text.inventory.tell(model_id, o.model.strict);
   std::vector<std::int32_t> ids;
   try {
     ids = text.tokenizer.encode(read_text(*o.text));
@@ -118,19 +101,15 @@ int inspect_layers_command(int argc, const char* const* argv) {
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
   const V2Checkpoint checkpoint = open_v2_checkpoint(o.checkpoint);
   tell_adapters(checkpoint);
-  const ModelChoice source =
-      choose_model(o.model_id, o.model_revision,
-                   {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config});
-  tell_unread(unread_options(effects(), Facts{o, source.id},
-                             [&](const std::string& name) { return table.given(name); }));
-  set_compute_threads(static_cast<int>(o.threads), 1);
-  const at::Device device = choose_device(o.device, 0, true);
-  const ModelUse use = o.text ? ModelUse::all : ModelUse::weights;
-  const OpenModel opened = open_model(fetch_model(source.id, source.hub, use).path);
+  tell_unread(unread_options(effects(), o, [&](const std::string& name) { return table.given(name); }));
+  const at::Device device = prepare_compute(o.model, o.threads);
+  const NamedModel named = find_recorded_model(o.model, table, recorded_model(checkpoint),
+                                               o.text ? ModelUse::all : ModelUse::weights);
+  const std::string& model_id = named.name.id;
   std::optional<TokenRows> rows;
-  if (o.text) rows = rows_of_text(o, opened, source.id);  // before the weights are read: the file may be none
-  const ModelFiles model = load_model_files(opened);
-  model.inventory.tell(source.id, o.strict);
+  if (o.text)
+    rows = rows_of_text(o, named.opened, model_id);  // before the weights are read: the file may be none
+  const ModelFiles model = load_named_model(named, o.model.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/false, device);
 
@@ -151,7 +130,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
 
   if (o.json) {
     JsonLine line;
-    line.add("checkpoint", o.checkpoint).add("model", source.id).add("quantisation", quant.spec.describe());
+    line.add("checkpoint", o.checkpoint).add("model", model_id).add("quantisation", quant.spec.describe());
     line.add("sequences", rows ? rows->rows() : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
     line.add_json("layers", rows_json(layer_columns(), found.layers));
     line.add_json("blocks", rows_json(block_columns(), found.blocks));
@@ -159,7 +138,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
     return 0;
   }
   std::string text = strf("%s: %zu linears (%s) against %s\n", o.checkpoint.c_str(), found.layers.size(),
-                          quant.spec.describe().c_str(), source.id.c_str());
+                          quant.spec.describe().c_str(), model_id.c_str());
   if (rows) {
     text += strf("outputs on %lld sequences of %s\n", static_cast<long long>(rows->rows()),
                  o.text.value_or(o.cache_dir.value_or("")).c_str());

@@ -1,7 +1,6 @@
 // The parts of a pass: decoding with a KV cache against one full forward, single blocks on stored inputs,
 // left padding, and families that only this test knows.
 #include "anemll/core/error.hpp"
-#include "src/model/greedy.hpp"
 #include "tests/support/gguf_model.hpp"
 #include "tests/unit/model/plain_decoder.hpp"
 
@@ -87,26 +86,6 @@ BOOST_AUTO_TEST_CASE(decoding_with_a_cache_equals_one_full_forward) {
       BOOST_CHECK_LT(relative_error(decoded(decoder, ids, {}, 13), full), kBf16DecodeTolerance);
     }
   }
-}
-
-BOOST_AUTO_TEST_CASE(a_greedy_continuation_is_that_of_full_passes) {
-  const at::NoGradGuard no_grad;
-  Decoder decoder(load_model_files(golden("nano")), at::kCPU, /*dense=*/true);
-  const std::vector<std::int32_t> prompt = {17, 4000, 3, 255, 1024};
-  constexpr std::int64_t kTokens = 12;
-  std::vector<std::int64_t> all(prompt.begin(), prompt.end());
-  std::vector<std::int32_t> expected;
-  for (std::int64_t i = 0; i < kTokens; ++i) {
-    const Tensor hidden = decoder.hidden(at::tensor(all, at::kLong).unsqueeze(0), {});
-    all.push_back(decoder.logits(hidden.select(1, hidden.size(1) - 1)).argmax(-1).item<std::int64_t>());
-    expected.push_back(static_cast<std::int32_t>(all.back()));
-  }
-  BOOST_TEST(greedy_continuation(decoder, prompt, kTokens, {}) == expected, boost::test_tools::per_element());
-  const auto first = std::find(expected.begin(), expected.end(), expected[4]);
-  BOOST_TEST(greedy_continuation(decoder, prompt, kTokens, {expected[4]}) ==
-                 std::vector<std::int32_t>(expected.begin(), first),
-             boost::test_tools::per_element());
-  BOOST_CHECK_THROW(greedy_continuation(decoder, {}, kTokens, {}), Error);
 }
 
 BOOST_AUTO_TEST_CASE(left_padding_holds_through_the_cache) {

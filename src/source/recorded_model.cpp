@@ -1,0 +1,82 @@
+#include "src/source/recorded_model.hpp"
+
+#include "anemll/core/log.hpp"
+#include "src/core/common_options.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/hub/hub_options.hpp"
+#include "src/model/compute.hpp"
+
+#include <utility>
+
+namespace anemll {
+
+void add_model_flags(OptionTable& table, ModelFlags& flags, const std::string& otherwise) {
+  add_model_option(
+      table, "model-id", &flags.id,
+      "the unquantised model: folder, .gguf file, or org/name on the hub (default: " + otherwise + ")");
+  add_revision_option(table, "model-revision", &flags.revision, "the model",
+                      "what was recorded without --model-id, else main");
+  add_device_option(table, &flags.device);
+  add_strict_option(table, &flags.strict, "the model's files");
+}
+
+RecordedModel recorded_model(const V2Checkpoint& checkpoint) {
+  return {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config};
+}
+
+NamedModel find_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                               const RecordedModel& recorded, ModelUse use) {
+  NamedModel found;
+  found.name = choose_model(flags.id, flags.revision, recorded);
+  const std::string& id = found.name.id;
+  if (table.given("model-revision") && is_local(HubKind::model, id))
+    tell_unread({{"model-revision", "on a local model: revisions are the hub's"}});
+  found.opened = open_model(fetch_model(id, found.name.hub, use).path);
+  return found;
+}
+
+ModelFiles load_named_model(const NamedModel& model, bool strict) {
+  ModelFiles files = load_model_files(model.opened);
+  files.inventory.tell(model.name.id, strict);
+  return files;
+}
+
+FoundModel open_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                               const RecordedModel& recorded, ModelUse use) {
+  NamedModel found = find_recorded_model(flags, table, recorded, use);
+  ModelFiles files = load_named_model(found, flags.strict);
+  return {std::move(found.name), std::move(found.opened), std::move(files)};
+}
+
+at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads) {
+  set_compute_threads(static_cast<int>(threads), 1);
+  return choose_device(flags.device, 0, true);
+}
+
+V2Checkpoint open_checkpoint(const std::string& file) {
+  V2Checkpoint checkpoint = open_v2_checkpoint(file);
+  refuse_adapters(checkpoint);
+  return checkpoint;
+}
+
+Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device) {
+  const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  for (const std::string& warning : quant.warnings) log_warning(warning);
+  log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
+           std::to_string(quant.spec.group_size()));
+  return Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/true, device);
+}
+
+void tell_differences(const SaidNumbers& said, const QuantScheme& usual) {
+  const auto compare = [](const char* flag, const std::optional<std::int64_t>& wanted, std::int64_t actual) {
+    if (!wanted || *wanted == actual) return;
+    log_warning(strf("--%s %lld is not what the checkpoint holds: its shapes say %lld, which is used", flag,
+                     static_cast<long long>(*wanted), static_cast<long long>(actual)));
+  };
+  compare("lut-bits", said.lut_bits, bits_of(usual.mlp_lut));
+  compare("attn-lut-bits", said.attn_lut_bits, bits_of(usual.attn_lut));
+  compare("scale-rank", said.scale_rank, usual.mlp_rank);
+  compare("attn-scale-rank", said.attn_scale_rank, usual.attn_rank);
+}
+
+}  // namespace anemll
