@@ -16,7 +16,8 @@ readonly arrow_version=22.0.0
 readonly arrow_dir=$deps_dir/pyarrow-$arrow_version
 readonly packages=(g++ cmake ninja-build ccache git libopenmpi-dev openmpi-bin libhdf5-dev
   libboost-program-options-dev nlohmann-json3-dev libssl-dev zlib1g-dev
-  libcurl4-openssl-dev libutf8proc-dev libzstd-dev libbz2-dev liblzma-dev libarchive-dev libsimdjson-dev pkg-config)
+  libcurl4-openssl-dev libutf8proc-dev libzstd-dev libbz2-dev liblzma-dev libarchive-dev libsimdjson-dev
+  libedit-dev pkg-config)
 readonly test_packages=(libboost-test-dev libcpp-httplib-dev)
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
@@ -66,12 +67,12 @@ case $(uname -s) in
   Darwin)
     for tool in cmake ninja ccache mpirun; do
       command -v "$tool" >/dev/null || fail "$tool is missing" \
-        "brew install cmake ninja ccache pkg-config open-mpi hdf5 boost nlohmann-json openssl@3 simdjson utf8proc zstd bzip2 xz libarchive cpp-httplib"
+        "brew install cmake ninja ccache pkg-config open-mpi hdf5 boost nlohmann-json openssl@3 simdjson utf8proc zstd bzip2 xz libarchive libedit cpp-httplib"
     done
     ;;
   *)
     command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04 only" \
-      "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib, zstd, bzip2, xz (liblzma), libarchive, libcurl, simdjson, utf8proc, cpp-httplib"
+      "install a C++20 compiler, CMake 3.25, Ninja, Open MPI, serial HDF5, Boost (program_options, test), nlohmann-json, OpenSSL, zlib, zstd, bzip2, xz (liblzma), libarchive, libedit, libcurl, simdjson, utf8proc, cpp-httplib"
     install_missing "${packages[@]}"
     [ "${1:-}" != tests ] || install_missing "${test_packages[@]}"
     ;;

@@ -1,0 +1,171 @@
+#include "src/tools/infer_model.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/quant/quant_spec.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kGeneration = "generation_config.json";
+
+/// What CHECKPOINT names: a checkpoint's file, or plain weights. Both empty without it.
+struct Place {
+  std::string checkpoint;
+  std::optional<std::string> weights;
+};
+
+std::vector<fs::path> files_ending(const fs::path& folder, const std::string& end) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().ends_with(end)) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// The one that a run or a snap means by its folder.
+fs::path checkpoint_in(const fs::path& folder) {
+  for (const char* name : {"model_state_dict.pt", "best_state_dict.pt"}) {
+    if (fs::exists(folder / name)) return folder / name;
+  }
+  const std::vector<fs::path> all = files_ending(folder, ".pt");
+  if (all.size() == 1) return all.front();
+  if (all.empty())
+    throw_data("the folder has neither a checkpoint (.pt) nor plain weights (.safetensors)", folder.string(),
+               "give a checkpoint's file, or a model's folder");
+  std::string names;
+  for (const fs::path& file : all) names += (names.empty() ? "" : ", ") + file.filename().string();
+  throw_usage("the folder has several checkpoints: " + names, folder.string(), "give one of these files");
+}
+
+Place place_of(const std::string& given) {
+  if (given.empty()) return {};
+  const fs::path path(given);
+  if (path.extension() == ".gguf") return {{}, given};
+  if (!fs::is_directory(path)) return {given, {}};
+  const bool plain =
+      !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty();
+  if (plain) return {{}, given};
+  return {checkpoint_in(path).string(), {}};
+}
+
+void require_version(LayerVersion wanted, const QuantSpec& spec, const std::string& file) {
+  if (wanted == LayerVersion::automatic) return;
+  const std::string type = wanted == LayerVersion::v1 ? "v1" : "v2";
+  for (const QuantSpec::Entry& entry : spec.entries()) {
+    if (entry.quant.type == type || entry.quant.lut_size == 0) continue;
+    throw_usage(
+        "--version " + type + ", but by its tensors " + entry.linear + " is a layer of " + entry.quant.type,
+        file, "drop --version, or give the checkpoint that is meant");
+  }
+}
+
+at::ScalarType compute_type(const InferOptions& o, at::Device device) {
+  if (o.factored || o.precision == Precision::fp32) return at::kFloat;
+  if (o.precision == Precision::bf16) return at::kBFloat16;
+  return device.is_cuda() ? at::kBFloat16 : at::kFloat;
+}
+
+std::optional<ChatTemplate> chat_of(const InferOptions& o, const TextModel& text, const std::string& name) {
+  if (o.no_template) return std::nullopt;
+  if (o.chat_template) return ChatTemplate::named(*o.chat_template);
+  if (!text.chat_template.empty()) return ChatTemplate::recognise(text.chat_template, name);
+  log_info(name + " has no chat template: prompts are continued as they are");
+  return std::nullopt;
+}
+
+/// What of a model concerns text, and where its generation_config.json would be.
+struct TextSource {
+  TextModel text;
+  fs::path folder;
+};
+
+/// Plain weights may lie in a folder without a tokenizer; --model-id then names one.
+TextSource text_of(const InferOptions& o, const Place& place, const NamedModel& named) {
+  if (!place.weights || !o.model.id)
+    return {load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get()),
+            named.opened.path};
+  HubOptions hub;
+  if (o.model.revision) hub.revision = *o.model.revision;
+  const fs::path path = fetch_model(*o.model.id, hub, ModelUse::text).path;
+  return {load_text_model(path), path};
+}
+
+GenerationConfig generation_of(const NamedModel& named, const TextSource& text) {
+  fs::path file = named.opened.path / kGeneration;  // of a .gguf file a path that is not there
+  if (!fs::exists(file)) file = text.folder / kGeneration;
+  return read_generation_config(file, named.opened.config, text.text.eos_id);
+}
+
+}  // namespace
+
+Decoder& InferModel::decoder() {
+  if (factored) return factored->decoder();
+  return student ? student->decoder() : *plain;
+}
+
+InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
+  const Place place = place_of(o.checkpoint);
+  const bool is_plain = place.checkpoint.empty();
+  if (o.factored && is_plain)
+    throw_usage("plain weights have no factors", "--factored", "give a V2 checkpoint, or drop the flag");
+  std::optional<V2Checkpoint> checkpoint;
+  RecordedModel recorded;
+  if (!is_plain) {
+    checkpoint = open_checkpoint(place.checkpoint);
+    recorded = recorded_model(*checkpoint);
+  }
+  const at::Device device = prepare_compute(o.model, o.threads);
+  ModelFlags flags = o.model;
+  if (place.weights) flags.id = place.weights;
+  const bool text_elsewhere = place.weights && o.model.id;
+  const NamedModel named =
+      find_recorded_model(flags, table, recorded, text_elsewhere ? ModelUse::weights : ModelUse::generation);
+
+  TextSource text = text_of(o, place, named);
+  text.text.inventory.tell(text_elsewhere ? *o.model.id : named.name.id, o.model.strict);
+  GenerationConfig generation = generation_of(named, text);
+  generation.inventory.tell(named.name.id, o.model.strict);
+  if (generation.stops.empty())
+    log_warning(named.name.id + " names no end of text: an answer ends at --max-tokens");
+  InferModel model{is_plain ? named.name.id : place.checkpoint,
+                   std::move(text.text),
+                   {},
+                   std::move(generation),
+                   {},
+                   {},
+                   {}};
+  model.chat = chat_of(o, model.text, named.name.id);
+  const InferFacts facts{o, is_plain, model.chat.has_value(),
+                         model.chat && model.chat->has_thinking_switch()};
+  tell_unread(unread_options(infer_option_effects(), facts,
+                             [&](const std::string& name) { return table.given(name); }));
+
+  const ModelFiles files = load_named_model(named, o.model.strict);
+  const at::ScalarType compute = compute_type(o, device);
+  if (is_plain) {
+    model.plain = std::make_unique<Decoder>(files, device, /*dense=*/true);
+    model.plain->set_compute(compute);
+    return model;
+  }
+  model.student = std::make_unique<Student>(open_student(*checkpoint, files, device));
+  require_version(o.version, model.student->spec(), place.checkpoint);
+  tell_differences(o.numbers, model.student->spec().usual());
+  if (o.factored) {
+    model.factored = std::make_unique<FactoredModel>(model.student->files(), model.student->layers(), device);
+    model.student.reset();
+    return model;
+  }
+  model.student->set_training(compute);  // weights are multiplied out once and kept
+  return model;
+}
+
+}  // namespace anemll

@@ -1,0 +1,34 @@
+// The model that anemll_infer speaks for: weights, text, and what it says about sampling.
+#pragma once
+
+#include "anemll/text/chat_template.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "src/infer/factored.hpp"
+#include "src/infer/generation_config.hpp"
+#include "src/student/student.hpp"
+#include "src/tools/infer_options.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace anemll {
+
+struct InferModel {
+  std::string name;  ///< for messages
+  TextModel text;
+  std::optional<ChatTemplate> chat;
+  GenerationConfig generation;
+  /// One of the three.
+  std::unique_ptr<Decoder> plain;
+  std::unique_ptr<Student> student;
+  std::unique_ptr<FactoredModel> factored;
+
+  Decoder& decoder();
+};
+
+/// Finds, opens and loads; tells what is not used, numbers that are not the checkpoint's, and options without
+/// effect. Text comes first: what is wrong with it is known before the weights are read.
+InferModel open_infer_model(const InferOptions& options, const OptionTable& table);
+
+}  // namespace anemll

@@ -1,0 +1,246 @@
+// anemll_infer from the outside: answers against full forward passes, what is told and refused, pipes, and a
+// dialogue on a terminal.
+#include "anemll/text/chat_template.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "tests/support/open_student.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/terminal_program.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string kTrained = test::golden("nano/v2_q2a4_trained.pt").string();
+const std::string kQuestion = "What is the capital of France?";
+constexpr std::int64_t kTokens = 24;
+
+std::string nano() {
+  return test::golden("nano").string();
+}
+
+std::string infer(const std::string& arguments) {
+  return test::bin("anemll_infer") + " " + arguments + " --threads 1";
+}
+
+/// The document's command on the nano checkpoint.
+std::string document(const std::string& more) {
+  return infer(kTrained + " --model-id " + nano() +
+               " --version v2 --lut-bits 2 --attn-lut-bits 4 --scale-rank 32 --attn-scale-rank 8 " + more);
+}
+
+std::string greedy(const std::string& more = "") {
+  return "--greedy --repetition-penalty 1 --max-tokens " + std::to_string(kTokens) + " " + more;
+}
+
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
+
+struct Answer {
+  int code = 0;
+  std::string out;  ///< stdout
+  std::string log;  ///< stderr
+};
+
+Answer ask(const std::string& command) {
+  const test::TempDir dir;
+  const fs::path out = dir / "out";
+  const test::ToolResult result = test::run("( " + command + " > " + out.string() + " )");
+  return {result.code, test::read_all(out), result.output};
+}
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void refused(const std::string& command, int code, const std::string& part) {
+  const Answer answer = ask(command);
+  BOOST_TEST(answer.code == code, answer.log);
+  BOOST_TEST(says(answer.log, part), "no '" << part << "' in: " << answer.log);
+  BOOST_TEST(says(answer.log, "hint:"), answer.log);
+  BOOST_TEST(answer.out.empty(), answer.out);
+}
+
+/// The answer to the question by a pass over the whole text for each token.
+const std::string& golden_answer() {
+  static const std::string text = [] {
+    const at::NoGradGuard no_grad;
+    anemll::Student student = test::open_student(anemll::load_model_files(test::golden("nano")), kTrained);
+    student.set_evaluation();
+    const anemll::TextModel model = anemll::load_text_model(test::golden("nano"));
+    const std::string prompt = anemll::ChatTemplate::recognise(model.chat_template, "nano")
+                                   .render({{"user", kQuestion}}, /*enable_thinking=*/true, true);
+    std::vector<std::int64_t> all;
+    for (const std::int32_t id : model.tokenizer.encode(prompt)) all.push_back(id);
+    std::vector<std::int32_t> ids;
+    while (static_cast<std::int64_t>(ids.size()) < kTokens) {
+      const at::Tensor hidden = student.decoder().hidden(at::tensor(all, at::kLong).unsqueeze(0), {});
+      const at::Tensor last = hidden.select(1, hidden.size(1) - 1);
+      all.push_back(student.decoder().logits(last).argmax(-1).item<std::int64_t>());
+      if (all.back() == *model.eos_id) break;
+      ids.push_back(static_cast<std::int32_t>(all.back()));
+    }
+    return model.tokenizer.decode(ids, /*skip_special_tokens=*/true);
+  }();
+  return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(infer_tool)
+
+BOOST_AUTO_TEST_CASE(the_document_s_command_gives_the_answer_of_full_passes) {
+  const Answer answer = ask(document(greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
+  BOOST_TEST(!golden_answer().empty());
+  BOOST_TEST(answer.out == golden_answer() + "\n");
+  BOOST_TEST(says(answer.log, "Manually loaded 14 _Q buffers"), answer.log);
+  BOOST_TEST(says(answer.log, "tokens/s; answer: "), answer.log);
+  BOOST_TEST(!says(answer.log, "is not what the checkpoint holds"), answer.log);
+  BOOST_TEST(!says(answer.log, "--seed"), answer.log);  // nothing was drawn
+
+  const Answer zero =
+      ask(document("--temperature 0 --repetition-penalty 1 --max-tokens 24 --prompt " + quoted(kQuestion)));
+  BOOST_TEST(zero.out == answer.out);
+  // A folder means the checkpoint in it.
+  const test::TempDir dir;
+  fs::copy_file(kTrained, dir / "best_state_dict.pt");
+  const Answer folder = ask(
+      infer(dir.path().string() + " --model-id " + nano() + " " + greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST(folder.out == answer.out, folder.log);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_and_options_without_effect_are_told) {
+  const Answer answer = ask(infer(kTrained + " --model-id " + nano() +
+                                  " --lut-bits 4 --scale-rank 8 --top-k 5 " + greedy("--prompt hi")));
+  BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
+  BOOST_TEST(says(answer.log, "--lut-bits 4 is not what the checkpoint holds: its shapes say 2"), answer.log);
+  BOOST_TEST(says(answer.log, "--scale-rank 8 is not what"), answer.log);
+  BOOST_TEST(says(answer.log, "--top-k has no effect"), answer.log);
+}
+
+BOOST_AUTO_TEST_CASE(version_is_a_question_alone_and_a_claim_with_a_value) {
+  const Answer build = ask(infer("--version"));  // --threads follows
+  BOOST_TEST(build.code == 0, build.log);
+  BOOST_TEST(says(build.out, "libtorch"), build.out);
+  refused(infer(kTrained + " --version v1 --model-id " + nano() + " --prompt hi"), 2, "is a layer of v2");
+  refused(infer(kTrained + " --version v3 --model-id " + nano() + " --prompt hi"), 2, "v3");
+}
+
+BOOST_AUTO_TEST_CASE(a_seed_repeats_an_answer) {
+  const auto drawn = [](int seed) {
+    return ask(document("--temperature 2 --max-tokens 24 --seed " + std::to_string(seed) + " --prompt " +
+                        quoted(kQuestion)));
+  };
+  const Answer first = drawn(1), again = drawn(1), other = drawn(2);
+  BOOST_TEST_REQUIRE(first.code == 0, first.log);
+  BOOST_TEST(first.out == again.out);
+  BOOST_TEST(first.out != other.out);
+  const Answer without = ask(document("--sample --max-tokens 2 --prompt hi"));
+  BOOST_TEST(says(without.log, "repeats this"), without.log);
+}
+
+BOOST_AUTO_TEST_CASE(plain_weights_answer_too) {
+  const Answer named = ask(infer("--model-id " + nano() + " " + greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST_REQUIRE(named.code == 0, named.log);
+  const Answer placed = ask(infer(nano() + " --scale-rank 4 " + greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST(placed.out == named.out, placed.log);
+  BOOST_TEST(says(placed.log, "--scale-rank has no effect on plain weights"), placed.log);
+  BOOST_TEST(named.out != golden_answer() + "\n");
+}
+
+BOOST_AUTO_TEST_CASE(rank_by_rank_in_half_counts_what_it_cannot_hold) {
+  const Answer answer = ask(document("--factored --greedy --max-tokens 3 --prompt hi"));
+  BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
+  BOOST_TEST(says(answer.log, "FP16, all 14 linears: 0 of "), answer.log);
+  refused(infer("--factored --prompt hi --model-id " + nano()), 2, "plain weights have no factors");
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_answered_is_refused) {
+  const test::TempDir dir;
+  refused(infer(kTrained + " --model-id " + nano()), 2, "there is nothing to answer");
+  refused(infer("--prompt hi"), 2, "no model is given");
+  refused(infer((dir / "absent.pt").string() + " --prompt hi"), 3, "absent.pt");
+  refused(infer(dir.path().string() + " --prompt hi"), 3, "neither a checkpoint");
+  for (const char* name : {"a.pt", "b.pt"}) std::ofstream(dir / name) << "x";
+  refused(infer(dir.path().string() + " --prompt hi"), 2, "several checkpoints: a.pt, b.pt");
+  std::string long_text;
+  for (int i = 0; i < 600; ++i) long_text += "x 7 ";
+  refused(document("--prompt " + quoted(long_text)), 3, "the model takes 512");
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_leaves_ends_it_quietly) {
+  const test::ToolResult result = test::run("bash -c 'set -o pipefail; " +
+                                            document(greedy("--prompt Hello")) + " 2>/dev/null | head -c 1'");
+  BOOST_TEST(result.code == 0, result.output);
+  BOOST_TEST(result.output.size() <= 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_dialogue_through_a_pipe) {
+  const test::TempDir dir;
+  const std::string file = (dir / "talk.json").string();
+  const std::string lines = kQuestion + "\\n/save " + file + "\\n/save " + file + "\\n/nonsense\\n/reset\\n" +
+                            kQuestion + "\\nquit\\nnever read\\n";
+  const Answer answer = ask("printf '" + lines + "' | " + document(greedy("--interactive")));
+  BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
+  BOOST_TEST(answer.out == golden_answer() + "\n" + golden_answer() + "\n");
+  BOOST_TEST(says(answer.log, "is there already"), answer.log);
+  BOOST_TEST(says(answer.log, "no such command"), answer.log);
+  const auto saved = nlohmann::json::parse(test::read_all(file));
+  const auto& messages = saved.at("messages");
+  BOOST_TEST_REQUIRE(messages.size() == 2U);
+  BOOST_TEST(messages[0].at("content") == kQuestion);
+  BOOST_TEST(messages[1].at("content") == golden_answer());
+}
+
+BOOST_AUTO_TEST_CASE(a_dialogue_on_a_terminal) {
+  test::TerminalProgram program(document(greedy("--interactive")));
+  BOOST_TEST_REQUIRE(program.wait_for("> "), program.shown());
+  program.type(kQuestion + "X\x7f\n");  // a letter too many is taken back
+  BOOST_TEST_REQUIRE(program.wait_for("tokens/s; answer: "), program.shown());
+  std::string answer = golden_answer();
+  std::erase(answer, '\r');  // what is shown has plain line ends
+  BOOST_TEST(says(program.shown(), answer), program.shown());
+  BOOST_TEST(program.wait_for("> "), program.shown());
+  program.type("half a line\x03");  // dropped, and the program goes on
+  BOOST_TEST(program.wait_for("> "), program.shown());
+  program.type("/help\n");
+  BOOST_TEST(program.wait_for("/reset"), program.shown());
+  BOOST_TEST(program.wait_for("> "), program.shown());
+  program.type("\x04");
+  BOOST_TEST(program.wait_for_end() == 0, program.shown());
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_stops_an_answer_and_not_the_program) {
+  // Rank by rank an answer of all 512 positions takes seconds.
+  test::TerminalProgram program(document("--factored --greedy --max-tokens 100000 --interactive"));
+  BOOST_TEST_REQUIRE(program.wait_for("> "), program.shown());
+  program.type("Tell me a long story\n");
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  bool stopped = false;
+  while (!stopped && std::chrono::steady_clock::now() < deadline) {
+    if (program.keys_are_signals()) program.type("\x03");
+    stopped = program.wait_for("; stopped", 100ms);
+  }
+  BOOST_TEST_REQUIRE(stopped, program.shown());
+  BOOST_TEST(program.wait_for("> "), program.shown());
+  program.type("/quit\n");
+  BOOST_TEST(program.wait_for_end() == 0, program.shown());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
