@@ -106,6 +106,13 @@ BOOST_AUTO_TEST_CASE(what_a_program_is_for_decides_about_readers) {
                ::raise(SIGTERM);
                return 7;
              }) == 128 + SIGTERM);
+  // In a dialogue Ctrl-C is remembered, however often it comes.
+  BOOST_TEST(in_a_child([] {
+               anemll::prepare_signals(anemll::ProgramKind::dialogue);
+               ::raise(SIGINT);
+               ::raise(SIGINT);
+               return anemll::pending_signal() == SIGINT ? 7 : 8;
+             }) == 7);
 }
 
 BOOST_AUTO_TEST_CASE(work_is_left_with_75) {

@@ -382,6 +382,15 @@ BOOST_AUTO_TEST_CASE(files_that_nothing_reads_are_left_out) {
     BOOST_CHECK_MESSAGE(!fs::exists(snapshot / name), name);
 }
 
+BOOST_AUTO_TEST_CASE(how_to_sample_is_fetched_for_those_who_do) {
+  add_model();
+  hub.add("org/name", "generation_config.json", "{}");
+  fetch(HubKind::model, "org/name", "main", settings(), model_demand(ModelUse::generation));
+  BOOST_CHECK_EQUAL(read_text(snapshot / "generation_config.json"), "{}");
+  BOOST_CHECK(fs::exists(snapshot / "model.safetensors"));
+  BOOST_CHECK(fs::exists(snapshot / "tokenizer.json"));
+}
+
 BOOST_AUTO_TEST_CASE(texts_need_no_weights) {
   add_model();
   ::setenv("HF_HUB_CACHE", (root / "own").c_str(), 1);

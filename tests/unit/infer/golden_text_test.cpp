@@ -50,7 +50,8 @@ BOOST_AUTO_TEST_CASE(a_small_teacher_says_the_same, *test::needs_models({"teache
   const json cases = json::parse(read_text(test::golden("text/greedy_cases.json")));
   BOOST_TEST(cases.size() == 8U);
   for (const json& item : cases) {
-    const Ids said = speaker.say(item.at("prompt_ids").get<Ids>(), item.at("repetition_penalty"), 48);
+    const Ids said =
+        speaker.say(item.at("prompt_ids").get<Ids>(), item.at("repetition_penalty").get<double>(), 48);
     BOOST_TEST(said == item.at("new_ids").get<Ids>(), boost::test_tools::per_element());
   }
 }
