@@ -5,10 +5,38 @@
 #include "src/core/option_effects.hpp"
 #include "src/hub/hub_options.hpp"
 #include "src/model/compute.hpp"
+#include "src/quant/layer_type.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace anemll {
+
+namespace {
+
+/// A V1 file need not quantise all: linears that have no scales in it are float.
+void leave_float(const V2Checkpoint& checkpoint, QuantSpec& spec) {
+  std::vector<QuantSpec::Entry>& entries = spec.entries();
+  const bool v1 = std::any_of(entries.begin(), entries.end(),
+                              [](const QuantSpec::Entry& entry) { return entry.quant.type == "v1"; });
+  if (!v1) return;
+  const auto find = [&](const std::string& name) { return checkpoint.tensors.find(name); };
+  std::size_t count = 0;
+  for (QuantSpec::Entry& entry : entries) {
+    if (recognise_layer(find, entry.linear, checkpoint.file)) continue;
+    const std::int64_t group_size = entry.quant.group_size;
+    entry.quant = float_linear();
+    entry.quant.group_size = group_size;
+    ++count;
+  }
+  if (count > 0)
+    log_info(strf("%zu of %zu linears have no scales in %s: they are float", count, entries.size(),
+                  checkpoint.file.c_str()));
+}
+
+}  // namespace
 
 void add_model_flags(OptionTable& table, ModelFlags& flags, const std::string& otherwise) {
   add_model_option(
@@ -60,7 +88,8 @@ V2Checkpoint open_checkpoint(const std::string& file) {
 }
 
 Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device) {
-  const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
+  leave_float(checkpoint, quant.spec);
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));

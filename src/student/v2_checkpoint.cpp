@@ -19,6 +19,12 @@ QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishe
   return request;
 }
 
+/// config.json speaks of the last file of a run. What training wrote beside it is not snapped.
+bool is_of_training(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name == "best_state_dict.pt" || matches("checkpoint_step#.pt", name);
+}
+
 }  // namespace
 
 // v2_config.json is the name that some tools give it.
@@ -36,6 +42,7 @@ V2Checkpoint open_v2_checkpoint(const fs::path& file) {
   checkpoint.tensors = read_state_dict(file);
   checkpoint.config = config_beside(file);
   if (!checkpoint.config.empty()) checkpoint.keys = read_quant_config(checkpoint.config);
+  if (is_of_training(file)) checkpoint.keys.snapped = V1Snap::none;
   return checkpoint;
 }
 

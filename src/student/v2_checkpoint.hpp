@@ -16,7 +16,7 @@ struct V2Checkpoint {
   std::string file;
   TensorMap tensors;             ///< views of the file
   std::filesystem::path config;  ///< config.json beside it, else v2_config.json; empty when there is none
-  QuantConfigKeys keys;          ///< what that says
+  QuantConfigKeys keys;          ///< what that says of this file
 };
 V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
 /// The file that a name of a V1 checkpoint means: itself, or of a folder model_state_dict.pt, else

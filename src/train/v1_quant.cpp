@@ -84,7 +84,7 @@ ResolvedQuant v1_quant(const TrainOptions& o, const Architecture& architecture, 
     entry.quant = *found;
     entry.quant.group_size = state->keys.group_size.value_or(group_size);
   }
-  if (snapped_in(*state) != V1Snap::none)
+  if (state->keys.snapped != V1Snap::none)
     throw_usage("holds snapped weights, which are not trained or snapped again", state->file,
                 "give the file that was snapped, such as best_state_dict.pt of its run");
   if (started > 0)

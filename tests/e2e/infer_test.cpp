@@ -164,6 +164,26 @@ BOOST_AUTO_TEST_CASE(plain_weights_answer_too) {
   BOOST_TEST(named.out != golden_answer() + "\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_v1_run_answers_snapped_or_not) {
+  const test::TempDir dir;
+  const auto trained =
+      test::run(test::bin("anemll_train_v1") + " --model-id " + nano() + " --kd-cache-dir " +
+                test::golden("nano/cache").string() + " --output-dir " + (dir / "run").string() +
+                " --lut-size 4 --scale-rank 4 --group-size 2 --train-weights --max-steps 2 --batch-size 4 "
+                "--dtype fp32 --threads 1 --eval-samples 4 --snap-weights");
+  BOOST_TEST_REQUIRE(trained.code == 0, trained.output);
+  const std::string run = (dir / "run").string() + " --model-id " + nano() + " ";
+  const Answer snapped = ask(infer(run + "--version v1 " + greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST(snapped.code == 0, snapped.log);
+  BOOST_TEST(snapped.out.size() > 1U);
+  BOOST_TEST(says(snapped.log, "8 of 14 linears have no scales"), snapped.log);  // attention
+  const Answer best = ask(infer((dir / "run/best_state_dict.pt").string() + " --model-id " + nano() + " " +
+                                greedy("--prompt " + quoted(kQuestion))));
+  BOOST_TEST(best.code == 0, best.log);
+  refused(infer(run + "--version v2 --prompt hi"), 2, "is a layer of v1");
+  refused(infer(run + "--factored --prompt hi"), 2, "not computed rank by rank");
+}
+
 BOOST_AUTO_TEST_CASE(rank_by_rank_in_half_counts_what_it_cannot_hold) {
   const Answer answer = ask(document("--factored --greedy --max-tokens 3 --prompt hi"));
   BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
