@@ -96,7 +96,7 @@ int snap(int argc, char** argv) {
   write_file(target.parent_path() / "config.json",
              ane_config(quant.spec, verify.snap,
                         {id_to_record(model_id), options.checkpoint,
-                         revision_to_record(model_id, source.revision)}));
+                         revision_to_record(model_id, source.hub.revision)}));
 
   SnapReport report = verify_snap(student, target, verify);
   report.checkpoint = options.checkpoint;
