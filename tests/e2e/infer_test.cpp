@@ -47,7 +47,7 @@ std::string greedy(const std::string& more = "") {
   return "--greedy --repetition-penalty 1 --max-tokens " + std::to_string(kTokens) + " " + more;
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   return "\"" + text + "\"";
 }
 
@@ -105,7 +105,7 @@ const std::string& golden_answer() {
 BOOST_AUTO_TEST_SUITE(infer_tool)
 
 BOOST_AUTO_TEST_CASE(the_document_s_command_gives_the_answer_of_full_passes) {
-  const Answer answer = ask(document(greedy("--prompt " + quoted(kQuestion))));
+  const Answer answer = ask(document(greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
   BOOST_TEST(!golden_answer().empty());
   BOOST_TEST(answer.out == golden_answer() + "\n");
@@ -114,14 +114,14 @@ BOOST_AUTO_TEST_CASE(the_document_s_command_gives_the_answer_of_full_passes) {
   BOOST_TEST(!says(answer.log, "is not what the checkpoint holds"), answer.log);
   BOOST_TEST(!says(answer.log, "--seed"), answer.log);  // nothing was drawn
 
-  const Answer zero =
-      ask(document("--temperature 0 --repetition-penalty 1 --max-tokens 24 --prompt " + quoted(kQuestion)));
+  const Answer zero = ask(
+      document("--temperature 0 --repetition-penalty 1 --max-tokens 24 --prompt " + in_quotes(kQuestion)));
   BOOST_TEST(zero.out == answer.out);
   // A folder means the checkpoint in it.
   const test::TempDir dir;
   fs::copy_file(kTrained, dir / "best_state_dict.pt");
-  const Answer folder = ask(
-      infer(dir.path().string() + " --model-id " + nano() + " " + greedy("--prompt " + quoted(kQuestion))));
+  const Answer folder = ask(infer(dir.path().string() + " --model-id " + nano() + " " +
+                                  greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST(folder.out == answer.out, folder.log);
 }
 
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(version_is_a_question_alone_and_a_claim_with_a_value) {
 BOOST_AUTO_TEST_CASE(a_seed_repeats_an_answer) {
   const auto drawn = [](int seed) {
     return ask(document("--temperature 2 --max-tokens 24 --seed " + std::to_string(seed) + " --prompt " +
-                        quoted(kQuestion)));
+                        in_quotes(kQuestion)));
   };
   const Answer first = drawn(1), again = drawn(1), other = drawn(2);
   BOOST_TEST_REQUIRE(first.code == 0, first.log);
@@ -156,9 +156,9 @@ BOOST_AUTO_TEST_CASE(a_seed_repeats_an_answer) {
 }
 
 BOOST_AUTO_TEST_CASE(plain_weights_answer_too) {
-  const Answer named = ask(infer("--model-id " + nano() + " " + greedy("--prompt " + quoted(kQuestion))));
+  const Answer named = ask(infer("--model-id " + nano() + " " + greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST_REQUIRE(named.code == 0, named.log);
-  const Answer placed = ask(infer(nano() + " --scale-rank 4 " + greedy("--prompt " + quoted(kQuestion))));
+  const Answer placed = ask(infer(nano() + " --scale-rank 4 " + greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST(placed.out == named.out, placed.log);
   BOOST_TEST(says(placed.log, "--scale-rank has no effect on plain weights"), placed.log);
   BOOST_TEST(named.out != golden_answer() + "\n");
@@ -173,12 +173,12 @@ BOOST_AUTO_TEST_CASE(a_v1_run_answers_snapped_or_not) {
                 "--dtype fp32 --threads 1 --eval-samples 4 --snap-weights");
   BOOST_TEST_REQUIRE(trained.code == 0, trained.output);
   const std::string run = (dir / "run").string() + " --model-id " + nano() + " ";
-  const Answer snapped = ask(infer(run + "--version v1 " + greedy("--prompt " + quoted(kQuestion))));
+  const Answer snapped = ask(infer(run + "--version v1 " + greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST(snapped.code == 0, snapped.log);
   BOOST_TEST(snapped.out.size() > 1U);
   BOOST_TEST(says(snapped.log, "8 of 14 linears have no scales"), snapped.log);  // attention
   const Answer best = ask(infer((dir / "run/best_state_dict.pt").string() + " --model-id " + nano() + " " +
-                                greedy("--prompt " + quoted(kQuestion))));
+                                greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST(best.code == 0, best.log);
   refused(infer(run + "--version v2 --prompt hi"), 2, "is a layer of v1");
   refused(infer(run + "--factored --prompt hi"), 2, "not computed rank by rank");
@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_answered_is_refused) {
   refused(infer(dir.path().string() + " --prompt hi"), 2, "several checkpoints: a.pt, b.pt");
   std::string long_text;
   for (int i = 0; i < 600; ++i) long_text += "x 7 ";
-  refused(document("--prompt " + quoted(long_text)), 3, "the model takes 512");
+  refused(document("--prompt " + in_quotes(long_text)), 3, "the model takes 512");
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_that_leaves_ends_it_quietly) {
