@@ -135,7 +135,6 @@ V1Plan plan_v1_to_v2(const V2Checkpoint& v1, const Architecture& architecture, c
   V1Plan plan;
   plan.target = scratch_quant(architecture, asked).spec;
   plan.from = plan.to = plan.target;
-  const V1Snap snapped = snapped_in(v1);
   const auto find = [&v1](const std::string& name) { return v1.tensors.find(name); };
   const std::vector<LinearSpec> linears = body_linears(architecture);
   std::size_t count = 0;
@@ -150,7 +149,7 @@ V1Plan plan_v1_to_v2(const V2Checkpoint& v1, const Architecture& architecture, c
     if (!is_v1(from))
       throw_data("holds layers of type " + from.type + ", " + linears[i].name + " among them", v1.file,
                  "a V2 file is --v2-checkpoint of anemll_train; convert a file of V1 layers");
-    from.snapped = snapped;
+    from.snapped = v1.keys.snapped;
     const std::int64_t target_rank = plan.target.entries()[i].quant.rank;
     to.quant = v2_quant_of_v1(linears[i], from, target_rank);
     if (expand_rank && from.rank > 0) to.quant.rank = std::max(from.rank, target_rank);

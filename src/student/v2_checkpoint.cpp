@@ -55,12 +55,6 @@ fs::path v1_file(const fs::path& file_or_folder) {
              "give the output folder of a V1 run, or a .pt file");
 }
 
-V1Snap snapped_in(const V2Checkpoint& v1) {
-  const std::string name = fs::path(v1.file).filename().string();
-  const bool trained = name == "best_state_dict.pt" || matches("checkpoint_step#.pt", name);
-  return trained ? V1Snap::none : v1.keys.snapped;
-}
-
 void refuse_adapters(const V2Checkpoint& checkpoint) {
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (!name.ends_with(".lora_A")) continue;

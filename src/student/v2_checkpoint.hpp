@@ -22,9 +22,6 @@ V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
 /// The file that a name of a V1 checkpoint means: itself, or of a folder model_state_dict.pt, else
 /// best_state_dict.pt. Data error for a folder without them.
 std::filesystem::path v1_file(const std::filesystem::path& file_or_folder);
-/// What the weights of a V1 file are. config.json speaks of model_state_dict.pt: what training wrote beside
-/// it is not snapped.
-V1Snap snapped_in(const V2Checkpoint& v1);
 /// Data error for a checkpoint with adapters: no program here has a place for them.
 void refuse_adapters(const V2Checkpoint& checkpoint);
 /// The file whose quantisation keys count for a checkpoint: config.json beside it, else v2_config.json, else

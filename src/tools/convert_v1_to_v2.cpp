@@ -4,6 +4,8 @@
 #include "anemll/core/log.hpp"
 #include "anemll/quant/presets.hpp"
 #include "src/convert/v1_to_v2.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/source/recorded_model.hpp"
 #include "src/student/checkpoint_config.hpp"
 #include "src/tools/convert_commands.hpp"
 #include "src/tools/convert_common.hpp"
@@ -159,8 +161,7 @@ int convert_v1_to_v2_command(int argc, const char* const* argv) {
   const V2Checkpoint v1 = open_checkpoint(v1_file(s.checkpoint).string());
   const auto folder = take_checkpoint_folder(target, "--output");
   const at::Device device = prepare_compute(s.model);
-  const FoundModel model = open_recorded_model(
-      s.model, table, {v1.keys.model_id, v1.keys.model_revision, v1.config}, ModelUse::weights);
+  const FoundModel model = open_recorded_model(s.model, table, recorded_model(v1), ModelUse::weights);
   const V1Plan plan = plan_v1_to_v2(v1, model.files.architecture, wishes_of(s, table), s.expand_rank);
   for (const std::string& warning : plan.warnings) log_warning(warning);
   tell_contradictions(plan);
