@@ -236,9 +236,10 @@ BOOST_AUTO_TEST_CASE(what_is_asked_otherwise_is_known) {
 
 BOOST_AUTO_TEST_CASE(snapped_weights_are_those_of_the_last_file_alone) {
   const TempDir dir;
+  const std::vector<LazyTensor> one = {lazy("w", as_host(at::zeros({1})))};
   write_file(dir / "config.json", R"({"quantize_attn": true, "snapped": true, "snapped_mode": "lut"})");
   for (const char* name : {"best_state_dict.pt", "checkpoint_step2.pt", "model_state_dict.pt"}) {
-    write_torch_file(dir / name, {lazy("w", as_host(at::zeros({1})))});
+    write_torch_file(dir / name, one);
     const bool last = std::string(name) == "model_state_dict.pt";
     BOOST_TEST((open_v2_checkpoint(dir / name).keys.snapped == (last ? V1Snap::lut : V1Snap::none)), name);
   }
