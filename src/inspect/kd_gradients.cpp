@@ -14,6 +14,8 @@ constexpr std::int64_t kRowsPerPass = 8;
 
 void want_gradients(Student& student) {
   for (QuantLayer* layer : student.layers()) {
+    // Where a snap left table values in the place of V1's weight, its rule for scales speaks of others.
+    if (layer->quant().snapped != V1Snap::none) continue;
     for (const LayerTensor& tensor : layer->tensor_table()) {
       const bool trained = tensor.row.role == LayerRole::trained;
       if (!trained || !tensor.slot->defined() || !tensor.slot->is_floating_point()) continue;
@@ -41,7 +43,7 @@ KdLossSums kd_gradients(Student& student, const KdBatch& rows, const KdLossOptio
     const at::Tensor detached = scored.detach();
     at::Tensor gradient = at::empty_like(detached);
     const KdLossSums more = kd_loss(detached, decoder.head_weight(at::kFloat), batch.targets, loss, gradient);
-    run_backward(scored, gradient);
+    if (scored.requires_grad()) run_backward(scored, gradient);
     sums.total += more.total;
     sums.kl += more.kl;
     sums.ce += more.ce;

@@ -27,7 +27,8 @@ at::Tensor tensor_of(QuantLayer& layer, std::string_view suffix) {
 }
 
 std::vector<std::int64_t> histogram_of(QuantLayer& layer) {
-  const at::Tensor indices = tensor_of(layer, "._indices");
+  const at::Tensor stored = tensor_of(layer, "._indices");
+  const at::Tensor indices = stored.defined() ? stored : layer.snap_indices();  // V1's follow from its weight
   if (!indices.defined()) return {};
   const at::Tensor counts =
       at::bincount(indices.cpu().flatten().to(at::kLong), {}, layer.quant().lut_size).contiguous();
@@ -35,13 +36,24 @@ std::vector<std::int64_t> histogram_of(QuantLayer& layer) {
   return {first, first + counts.numel()};
 }
 
-/// Of S = A B of the layer with its scales multiplied out.
-std::optional<double> negative_share(const QuantLayer& layer) {
-  const std::unique_ptr<QuantLayer> baked = layer.baked(false);
-  const at::Tensor a = tensor_of(*baked, ".scale_A");
-  const at::Tensor b = tensor_of(*baked, ".scale_B");
-  if (!a.defined() || !b.defined() || a.dim() != 2 || b.dim() != 2) return std::nullopt;
-  const at::Tensor scales = at::mm(a, b);
+/// S = A B of the layer with its scales multiplied out; undefined where it has no such tensors.
+at::Tensor scales_of(QuantLayer& layer) {
+  const at::Tensor full = tensor_of(layer, ".full_scales");
+  if (full.defined()) return full.narrow(1, 0, layer.in());
+  if (!tensor_of(layer, ".scale_A").defined() || !tensor_of(layer, ".scale_B").defined()) return {};
+  // V1's factors have no magnitudes, and what it calls baked is another weight.
+  const bool plain = layer.quant().type == "v1";
+  const std::unique_ptr<QuantLayer> baked = plain ? nullptr : layer.baked(false);
+  QuantLayer& holder = plain ? layer : *baked;
+  const at::Tensor a = tensor_of(holder, ".scale_A");
+  const at::Tensor b = tensor_of(holder, ".scale_B");
+  if (!a.defined() || !b.defined() || a.dim() != 2 || b.dim() != 2) return {};
+  return at::mm(a, b.narrow(1, 0, layer.in()));  // V1's are padded to whole groups
+}
+
+std::optional<double> negative_share(QuantLayer& layer) {
+  const at::Tensor scales = scales_of(layer);
+  if (!scales.defined()) return std::nullopt;
   return scales.lt(0).sum().item<double>() / static_cast<double>(scales.numel());
 }
 
@@ -101,8 +113,8 @@ constexpr auto kColumns = std::to_array<Column<L>>({
      Shown::bars, [](const L& l) { return l.histogram.empty() ? Figure() : Figure(l.histogram); }},
     {kValues, "entries_used", "entries", "entries of the table that some weight has", Shown::number,
      [](const L& l) { return l.histogram.empty() ? Figure() : Figure(l.entries_used()); }},
-    {kValues, "negative_scales", "share", "entries of S = (A_dir g) B_dir below 0", Shown::percent,
-     [](const L& l) { return known(l.negative_scales); }},
+    {kValues, "negative_scales", "share", "entries of S = (A_dir g) B_dir, in V1 of A B, below 0",
+     Shown::percent, [](const L& l) { return known(l.negative_scales); }},
     {kValues, "largest", "", "largest magnitude among the floats of the layer", Shown::number,
      [](const L& l) { return Figure(l.half.largest); }},
     {kValues, "half_range", "share", "the same over 65504, the largest number of FP16", Shown::percent,

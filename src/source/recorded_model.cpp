@@ -87,25 +87,29 @@ V2Checkpoint open_checkpoint(const std::string& file) {
   return checkpoint;
 }
 
-Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device) {
+Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device, bool ste) {
   ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   leave_float(checkpoint, quant.spec);
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));
-  return Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/true, device);
+  return Student::from_checkpoint(model, checkpoint, quant.spec, ste, device);
 }
 
 void tell_differences(const SaidNumbers& said, const QuantScheme& usual) {
-  const auto compare = [](const char* flag, const std::optional<std::int64_t>& wanted, std::int64_t actual) {
+  std::string text;
+  const auto compare = [&text](const char* flag, const std::optional<std::int64_t>& wanted,
+                               std::int64_t actual) {
     if (!wanted || *wanted == actual) return;
-    log_warning(strf("--%s %lld is not what the checkpoint holds: its shapes say %lld, which is used", flag,
-                     static_cast<long long>(*wanted), static_cast<long long>(actual)));
+    text += strf("%s--%s %lld is not what the checkpoint holds: its shapes say %lld",
+                 text.empty() ? "" : "; ", flag, static_cast<long long>(*wanted),
+                 static_cast<long long>(actual));
   };
   compare("lut-bits", said.lut_bits, bits_of(usual.mlp_lut));
   compare("attn-lut-bits", said.attn_lut_bits, bits_of(usual.attn_lut));
   compare("scale-rank", said.scale_rank, usual.mlp_rank);
   compare("attn-scale-rank", said.attn_scale_rank, usual.attn_rank);
+  if (!text.empty()) log_warning(text + ", which is used");
 }
 
 }  // namespace anemll

@@ -54,14 +54,16 @@ at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads = 0);
 
 /// A checkpoint (V2 or V1) without adapters.
 V2Checkpoint open_checkpoint(const std::string& file);
-/// The quantised model of a checkpoint. Tells its quantisation, and where names say otherwise.
-Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device);
+/// The quantised model of a checkpoint. Tells its quantisation, and where names say otherwise. `ste`: indices
+/// that the file lacks are chosen by magnitudes rounded to half.
+Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device,
+                     bool ste = true);
 
 /// Numbers that users may give though a checkpoint's shapes decide: --lut-bits and so on.
 struct SaidNumbers {
   std::optional<std::int64_t> lut_bits, attn_lut_bits, scale_rank, attn_scale_rank;
 };
-/// A warning for each that is not the checkpoint's.
+/// One warning of all that are not the checkpoint's.
 void tell_differences(const SaidNumbers& said, const QuantScheme& usual);
 
 }  // namespace anemll

@@ -46,7 +46,7 @@ struct Options {
 OptionTable make_table(Options& o) {
   OptionTable table("anemll_inspect layers",
                     "Each quantised linear of a checkpoint against the model's own; the worst output first.");
-  table.add_positional("CHECKPOINT", &o.checkpoint, "V2 checkpoint (.pt), trained or snapped", true);
+  table.add_positional("CHECKPOINT", &o.checkpoint, "V2 or V1 checkpoint (.pt), trained or snapped", true);
   add_model_flags(table, o.model, "config.json beside the checkpoint");
   table.add("cache-dir", &o.cache_dir,
             "KD cache: its tokens are the inputs of the layers, its teacher gives the gradients; without it "
@@ -110,8 +110,8 @@ int inspect_layers_command(int argc, const char* const* argv) {
   if (o.text)
     rows = rows_of_text(o, named.opened, model_id);  // before the weights are read: the file may be none
   const ModelFiles model = load_named_model(named, o.model.strict);
-  const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
-  Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/false, device);
+  Student student = open_student(checkpoint, model, device, /*ste=*/false);
+  const std::string quantisation = student.spec().describe();
 
   KdLossSums loss;
   student.set_evaluation();
@@ -130,7 +130,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
 
   if (o.json) {
     JsonLine line;
-    line.add("checkpoint", o.checkpoint).add("model", model_id).add("quantisation", quant.spec.describe());
+    line.add("checkpoint", o.checkpoint).add("model", model_id).add("quantisation", quantisation);
     line.add("sequences", rows ? rows->rows() : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
     line.add_json("layers", rows_json(layer_columns(), found.layers));
     line.add_json("blocks", rows_json(block_columns(), found.blocks));
@@ -138,7 +138,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
     return 0;
   }
   std::string text = strf("%s: %zu linears (%s) against %s\n", o.checkpoint.c_str(), found.layers.size(),
-                          quant.spec.describe().c_str(), model_id.c_str());
+                          quantisation.c_str(), model_id.c_str());
   if (rows) {
     text += strf("outputs on %lld sequences of %s\n", static_cast<long long>(rows->rows()),
                  o.text.value_or(o.cache_dir.value_or("")).c_str());

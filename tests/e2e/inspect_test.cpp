@@ -155,6 +155,30 @@ BOOST_AUTO_TEST_CASE(a_text_gives_inputs_too) {
   BOOST_TEST(empty.output.find("no tokens") != std::string::npos, empty.output);
 }
 
+BOOST_AUTO_TEST_CASE(layers_of_a_snapped_v1_file_whose_attention_is_float) {
+  const test::TempDir dir;
+  const std::string model = " --model-id " + test::golden("nano").string();
+  const auto trained =
+      test::run(test::bin("anemll_train_v1") + model + " --kd-cache-dir " +
+                test::golden("nano/cache").string() + " --output-dir " + (dir / "v1").string() +
+                " --lut-size 4 --scale-rank 4 --group-size 2 --batch-size 4 --max-steps 1 --train-scales"
+                " --snap-weights --dtype fp32 --eval-samples 0 --threads 1");
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.output);
+  const auto json = json_of(dir, "layers " + (dir / "v1/model_state_dict.pt").string() + layers_flags());
+  BOOST_REQUIRE_EQUAL(json["layers"].size(), kLinears);
+  std::size_t quantised = 0;
+  for (const auto& layer : json["layers"]) {
+    const bool v1 = layer["lut"] == 4;
+    quantised += v1 ? 1U : 0U;
+    BOOST_TEST(layer["layer"].get<std::string>().find(v1 ? ".mlp." : ".self_attn.") != std::string::npos);
+    BOOST_TEST(layer["negative_scales"].is_null() != v1);
+    BOOST_TEST(layer["indices"].is_null() != v1);
+    BOOST_TEST((layer["output_error"].get<double>() > 1e-3) == v1);  // sums in another order are no error
+    BOOST_TEST(layer["gradient_a"].is_null());
+  }
+  BOOST_TEST(quantised == 6U);
+}
+
 BOOST_AUTO_TEST_CASE(check_has_the_references_exit_codes) {
   const test::TempDir dir;
   const auto good = json_of(dir, "check " + kTrained);
