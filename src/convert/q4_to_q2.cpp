@@ -7,8 +7,10 @@
 #include "src/convert/internal/reduce_table.hpp"
 #include "src/core/signals.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/quant/layer_type.hpp"
 
-#include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -75,6 +77,23 @@ LinearQuant target_of(const LinearQuant& from, bool mlp, const QuantScheme& targ
   return to;
 }
 
+/// A file that has none of the model's layers is another file: nothing of it would be converted.
+void require_v2(const V2Checkpoint& checkpoint, const std::vector<LinearSpec>& linears) {
+  const auto find = [&checkpoint](const std::string& name) { return checkpoint.tensors.find(name); };
+  bool some = false;
+  for (const LinearSpec& linear : linears) {
+    const std::optional<LinearQuant> found = recognise_layer(find, linear.name, checkpoint.file);
+    if (!found) continue;
+    if (found->type != kType)
+      throw_data("holds layers of type " + found->type + ", " + linear.name + " among them", checkpoint.file,
+                 "anemll_convert v1-to-v2 makes a V2 file of a V1 file");
+    some = true;
+  }
+  if (!some)
+    throw_data("holds no V2 layer of this model", checkpoint.file,
+               "give a trained V2 checkpoint, and its own model as --model-id");
+}
+
 double relative_error(const QuantLayer& now, const QuantLayer& before) {
   const at::Tensor old = before.effective_weight(at::kFloat).cpu();
   const double norm = old.norm().item<double>();
@@ -85,15 +104,23 @@ double relative_error(const QuantLayer& now, const QuantLayer& before) {
 
 std::vector<std::string> add_missing_linears(V2Checkpoint& checkpoint, const ModelFiles& model,
                                              const QuantScheme& target) {
+  const std::vector<LinearSpec> linears = body_linears(model.architecture);
+  require_v2(checkpoint, linears);
   std::vector<std::string> started;
-  const QuantSpec spec(body_linears(model.architecture), target, LinearQuant().group_size);
-  for (const QuantSpec::Entry& entry : spec.entries()) {
+  const std::int64_t group_size = checkpoint.keys.group_size.value_or(LinearQuant().group_size);
+  const QuantSpec spec(linears, target, group_size);
+  for (std::size_t i = 0; i < linears.size(); ++i) {
+    const QuantSpec::Entry& entry = spec.entries()[i];
     if (checkpoint.tensors.contains(entry.linear + ".scale_A")) continue;
     leave_on_signal("starting linears that the checkpoint lacks", kNothingWritten);
     const std::string key = entry.linear + ".weight";
     const HostTensor* own = checkpoint.tensors.find(key);
-    const at::Tensor weight = as_torch(own != nullptr ? *own : *model.tensors.find(key));
-    LayerDraft draft = layer_type(kType).start(weight, entry.quant, {});
+    const HostTensor& weight = own != nullptr ? *own : *model.tensors.find(key);
+    if (weight.shape != std::vector<std::int64_t>{linears[i].out, linears[i].in} ||
+        !is_floating(weight.dtype))
+      throw_data(key + " is " + weight.describe() + ", not of the model's shape", checkpoint.file,
+                 "give the checkpoint's own model as --model-id");
+    LayerDraft draft = layer_type(kType).start(as_torch(weight), entry.quant, {});
     for (const std::string& warning : draft.warnings) log_warning(entry.linear + ": " + warning);
     for (const auto& [suffix, tensor] : draft.tensors)
       checkpoint.tensors.set(entry.linear + suffix, as_host(tensor));

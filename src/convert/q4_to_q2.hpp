@@ -59,7 +59,7 @@ struct Q2Result {
 
 /// Adds to a 4-bit checkpoint what it lacks: each linear of the body without scales is started from its float
 /// weight (the checkpoint's, else the model's) at the target's numbers. Returns their names. Data errors as
-/// of a start from scratch.
+/// of a start from scratch; a file without any V2 layer of the model, or with layers of another type.
 std::vector<std::string> add_missing_linears(V2Checkpoint& checkpoint, const ModelFiles& model,
                                              const QuantScheme& target);
 

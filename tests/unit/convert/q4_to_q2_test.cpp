@@ -179,6 +179,32 @@ BOOST_AUTO_TEST_CASE(a_linear_that_is_missing_is_started_and_told) {
   BOOST_TEST(text.find("MLP scales rank 4 -> 32 (6 linears)") != std::string::npos, text);
 }
 
+BOOST_AUTO_TEST_CASE(files_of_other_layers_or_models_are_refused) {
+  const auto problem_of = [](const TensorMap& tensors) {
+    V2Checkpoint checkpoint;
+    checkpoint.file = "q4.pt";
+    checkpoint.tensors = tensors;
+    try {
+      add_missing_linears(checkpoint, nano_files(), preset_scheme("q2a4"));
+    } catch (const Error& error) {
+      BOOST_TEST((error.code() == ExitCode::data));
+      return error.problem();
+    }
+    return std::string();
+  };
+  BOOST_TEST(problem_of(nano_files().tensors) == "holds no V2 layer of this model");
+  const Q4 q4;
+  TensorMap tensors = q4.checkpoint.tensors;
+  for (const char* suffix : {".scale_A", ".scale_B", ".rank_magnitude", ".lut", "._Q", "._scales_baked_flag"})
+    BOOST_TEST(tensors.erase(kMlp + suffix), suffix);
+  TensorMap v1 = tensors;
+  v1.set(kMlp + ".lut", HostTensor::zeros(DType::f32, {16}));
+  v1.set(kMlp + ".full_scales", HostTensor::zeros(DType::f32, {64, 96}));
+  BOOST_TEST(problem_of(v1) == "holds layers of type v1, " + kMlp + " among them");
+  tensors.set(kMlp + ".weight", HostTensor::zeros(DType::f32, {96, 64}));
+  BOOST_TEST(problem_of(tensors).find(kMlp + ".weight is float32[96, 64], not of the model's shape") == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(tables_do_not_grow) {
   const Q4 q4;
   Student student = q4.student();
