@@ -1,4 +1,4 @@
-// config.json beside a V2 checkpoint: the keys that our own checkpoints share, whoever writes them.
+// config.json beside a checkpoint: the keys that our own checkpoints share, whoever writes them.
 #pragma once
 
 #include "anemll/quant/quant_spec.hpp"
@@ -16,9 +16,11 @@ struct ModelToRecord {
   std::optional<std::string> revision = {};
 };
 
-/// How a file begins: version, model, preset, numbers of the quantisation.
+/// How a V2 file's begins: version, model, preset, numbers of the quantisation.
 nlohmann::ordered_json checkpoint_config(const QuantSpec& spec, const ModelToRecord& model);
-/// How it ends: what a consumer that assumes otherwise would read as another model.
+/// How a V1 file's begins, with the reference's keys. Readers know such a config by quantize_attn.
+nlohmann::ordered_json v1_checkpoint_config(const QuantSpec& spec, const ModelToRecord& model);
+/// How a V2 file's ends: what a consumer that assumes otherwise would read as another model.
 void add_reading_rules(nlohmann::ordered_json& config, const QuantSpec& spec);
 /// The text of the file, indent 2.
 std::string config_text(const nlohmann::ordered_json& config);

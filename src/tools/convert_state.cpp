@@ -6,7 +6,17 @@
 #include "src/tools/convert_common.hpp"
 #include "src/train/state_model.hpp"
 
+#include <algorithm>
+
 namespace anemll {
+namespace {
+
+bool holds_v1(const QuantSpec& spec) {
+  return std::any_of(spec.entries().begin(), spec.entries().end(),
+                     [](const QuantSpec::Entry& entry) { return entry.quant.type == "v1"; });
+}
+
+}  // namespace
 
 int convert_state_command(int argc, const char* const* argv) {
   std::string place, output;
@@ -29,12 +39,14 @@ int convert_state_command(int argc, const char* const* argv) {
       model, table, {state.model_id, state.model_revision, state.folder / "trainer.json"}, ModelUse::weights);
   const Student student = state_student(state, found.files, device);
 
-  nlohmann::ordered_json config = checkpoint_config(
-      student.spec(),
-      {id_to_record(found.name.id), revision_to_record(found.name.id, found.name.hub.revision)});
+  const ModelToRecord model_to_record{id_to_record(found.name.id),
+                                      revision_to_record(found.name.id, found.name.hub.revision)};
+  const bool v1 = holds_v1(student.spec());
+  nlohmann::ordered_json config = v1 ? v1_checkpoint_config(student.spec(), model_to_record)
+                                     : checkpoint_config(student.spec(), model_to_record);
   config["step"] = state.step;
   config["source_checkpoint"] = state.folder.string();
-  add_reading_rules(config, student.spec());
+  if (!v1) add_reading_rules(config, student.spec());
   write_checkpoint(*folder, target, student.reference_state_dict(false, nullptr), config_text(config));
   log_info(strf("step %lld of %s: %s", static_cast<long long>(state.step), state.folder.c_str(),
                 student.spec().describe().c_str()));

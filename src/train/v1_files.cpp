@@ -6,6 +6,7 @@
 #include "src/core/output_folder.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/student/checkpoint_config.hpp"
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/source_plan.hpp"
 
@@ -79,27 +80,10 @@ void write_v1_tensors(const TrainOptions& options, const Student& student) {
 
 void write_v1_config(const TrainOptions& options, const Student& student, std::optional<double> final_loss,
                      bool snapped) {
-  const QuantSpec& spec = student.spec();
-  const QuantScheme scheme = spec.usual();
   const V1Options& v1 = *options.v1;
-  nlohmann::ordered_json config;
-  config["model_id"] = id_to_record(options.model_id);
-  if (const auto revision = revision_to_record(options.model_id, options.model_revision))
-    config["model_revision"] = *revision;
-  std::int64_t attn_group_size = spec.group_size();
-  bool quantised = false;
-  for (const QuantSpec::Entry& entry : spec.entries()) {
-    if (entry.mlp || entry.quant.type != "v1") continue;
-    attn_group_size = entry.quant.group_size;
-    quantised = true;
-  }
-  config["lut_size"] = scheme.mlp_lut;
-  config["group_size"] = spec.group_size();
-  config["scale_rank"] = scheme.mlp_rank;
-  config["attn_lut_size"] = scheme.attn_lut;
-  config["attn_group_size"] = attn_group_size;
-  config["attn_scale_rank"] = quantised ? scheme.attn_rank : -1;
-  config["quantize_attn"] = quantised;
+  nlohmann::ordered_json config = v1_checkpoint_config(
+      student.spec(),
+      {id_to_record(options.model_id), revision_to_record(options.model_id, options.model_revision)});
   config["train_weights"] = v1.train_weights;
   config["train_scales"] = v1.train_scales;
   config["max_steps"] = options.max_steps;
@@ -110,8 +94,7 @@ void write_v1_config(const TrainOptions& options, const Student& student, std::o
   config["result"]["final_loss"] =
       final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   if (mode != V1Snap::none) config["snapped_mode"] = choice_name(mode);
-  write_file(fs::path(options.output_dir) / "config.json",
-             config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  write_file(fs::path(options.output_dir) / "config.json", config_text(config));
 }
 
 void snap_v1_source(const TrainOptions& options, Communicator& comm) {

@@ -197,6 +197,24 @@ BOOST_AUTO_TEST_CASE(attention_stays_float_unless_asked) {
   BOOST_TEST(anemll::read_state_dict(work / "more/model_state_dict.pt").contains(kQuery + ".scale_A"));
 }
 
+BOOST_AUTO_TEST_CASE(a_state_becomes_a_v1_file_that_programs_read) {
+  const test::TempDir work;
+  const std::string flags = " --group-size 2 --lr 1e-4 --train-weights --eval-steps 0";
+  train(work / "run", flags + " --max-steps 2");  // attention stays float
+  const test::ToolResult made = test::run(test::bin("anemll_convert") + " state " + (work / "run").string() +
+                                          " " + (work / "file/v1.pt").string());
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
+  const auto last = anemll::read_state_dict(work / "run/model_state_dict.pt");
+  const auto file = anemll::read_state_dict(work / "file/v1.pt");
+  BOOST_TEST(last.size() == file.size());
+  for (const auto& [name, tensor] : last) BOOST_TEST(same(last, file, name), name);
+  const nlohmann::json config = config_of(work / "file");
+  BOOST_TEST(!config.contains("version"));  // "v2" elsewhere
+  BOOST_TEST(!config.at("quantize_attn").get<bool>());
+  BOOST_TEST(config.at("group_size") == 2);
+  train(work / "next", flags + " --max-steps 1 --init-state " + (work / "file/v1.pt").string());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_refused) {
   const test::TempDir work;
   const auto refused = [&](const std::string& line, const std::string& part) {
