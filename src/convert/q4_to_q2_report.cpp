@@ -87,7 +87,8 @@ std::string changes_text(const std::vector<Q2Change>& changes, const Q2Options& 
                kind + " scales rank " + arrow(from.rank, to.rank));
     }
   }
-  return rows.line("kept", ", float weights, norms, embedding and head", options) +
+  const std::string kept = rows.line("kept", ", float weights, norms, embedding and head", options);
+  return (kept.empty() ? "kept: float weights, norms, embedding and head\n" : kept) +
          rows.line("reduced", "", options) +
          rows.line("expanded",
                    strf(": new components have magnitude %g and random directions of seed %llu",

@@ -227,6 +227,14 @@ BOOST_AUTO_TEST_CASE(fewer_ranks_and_equal_tables_are_possible) {
   BOOST_TEST(error_of(result, false) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(what_stays_is_told_where_all_linears_change) {
+  Q2Options options = options_of(LutReduce::weighted_kmeans);
+  options.target = {4, 8, 4, 8};
+  const Q4 q4;
+  BOOST_TEST(changes_text(convert(q4, options).changes, options)
+                 .starts_with("kept: float weights, norms, embedding and head\nreduced: "));
+}
+
 BOOST_AUTO_TEST_CASE(config_has_the_reference_s_keys) {
   const QuantSpec spec(body_linears(nano_files().architecture), preset_scheme("q2a4"), 2);
   const Q2ConfigFacts facts{"nano", {}, "q4a4.pt"};
