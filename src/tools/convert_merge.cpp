@@ -61,7 +61,7 @@ int convert_merge_command(int argc, const char* const* argv) {
   OptionTable table("anemll_convert merge",
                     "A Hugging Face folder with the weights multiplied out (W = Q o S), for the transformers "
                     "library and llama.cpp's converter.");
-  table.add_positional("CKPT", &file, "V2 checkpoint (.pt), trained or snapped", true);
+  table.add_positional("CKPT", &file, "V2 or V1 checkpoint (.pt), trained or snapped", true);
   table.add_positional("OUT_DIR", &output, "folder to make; it must not be there", true);
   table.add_choice("dtype", &type, "floats of the new model; auto: as the model's own");
   add_model_flags(table, flags, "config.json beside the checkpoint");
