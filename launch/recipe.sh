@@ -1,14 +1,15 @@
 # Sourced by workflow_a.sh, workflow_b.sh and workflow_c.sh: their command line, and the stages that they share.
-# A workflow sets `recipe`, `needs` (programs that only it runs) and `own_steps` (lines "OPTION DEFAULT WHAT"), sources this, calls recipe_begin "$@", states
-# its trainings and ends with recipe_finish CHECKPOINT.
+# A workflow sets `recipe`, `needs` (programs that only it runs) and `own_steps` (lines "OPTION DEFAULT WHAT"), sources
+# this, calls recipe_begin "$@", states its trainings and ends with recipe_finish CHECKPOINT.
 #
-# What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION].
+# What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION], and typed[OPTION] of those
+# that stand on the command line.
 
 launch=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$launch/stages.sh"
 . "$launch/report.sh"
 
-declare -A steps=() # OPTION to number
+declare -A steps=() typed=() # OPTION to number
 declare -A choice=(
   [--ranks]=1 [--bin]=$(programs_folder) [--config-file]='' [--v1-config-file]=''
   [--sequences]=20000 [--length]=128 [--topk]=128 [--holdout]=0.01 [--dataset-format]=plain [--enable-thinking]=false
@@ -43,7 +44,7 @@ TEXT
 recipe_begin() {
   local words=() option value
   while read -r option value _; do steps[$option]=$value; done <<<"$own_steps"
-  again_command="launch/$recipe.sh $(spelled "$@")"
+  again_command=$(spelled "$0" "$@")
   dry=
   while [ $# -gt 0 ]; do
     case $1 in
@@ -53,7 +54,7 @@ recipe_begin() {
       -*)
         if [ -n "${steps[$1]+known}" ]; then
           whole_number "$1" "${2-}"
-          steps[$1]=$2
+          steps[$1]=$2 typed[$1]=$2
         elif [ -n "${choice[$1]+known}" ]; then
           [ $# -gt 1 ] || refuse 2 "$1 needs a value" "launch/$recipe.sh --help"
           choice[$1]=$2
@@ -69,6 +70,18 @@ recipe_begin() {
   for option in --ranks --sequences --length --topk; do whole_number $option "${choice[$option]}"; done
   for option in --config-file --v1-config-file; do
     [ -z "${choice[$option]}" ] || [ -f "${choice[$option]}" ] || refuse 2 "$option ${choice[$option]} does not exist" "give a file, see configs/README.md"
+  done
+  if [ -n "${choice[--v1-config-file]}" ] && [ "$recipe" != workflow_a ]; then
+    refuse 2 "--v1-config-file is read by workflow_a.sh only" "drop it; --config-file has the settings of anemll_train"
+  fi
+  for option in max-steps batch-size; do
+    whole_number "--$option" "$(setting $option 1)"
+    value=$(said_in_file "${choice[--v1-config-file]}" $option)
+    whole_number "--$option" "${value:-1}"
+  done
+  for option in "${!typed[@]}"; do
+    [ "$option" = --v1-steps ] || [ -z "$(said_behind max-steps)" ] ||
+      refuse 2 "$option ${typed[$option]}, and behind -- stands --max-steps too" "give one of them"
   done
   model=${words[0]%/} input=${words[1]%/} out=${words[2]%/}
   bin=${choice[--bin]%/}
@@ -93,16 +106,23 @@ whole_number() { # OPTION VALUE
   [[ $2 =~ ^[1-9][0-9]*$ ]] || refuse 2 "$1 ${2:-without a value}: a whole number above 0 is needed" "launch/$recipe.sh --help"
 }
 
-# setting NAME DEFAULT: of a training, as the words behind --, else the config file, else the workflow has it.
-setting() {
-  local i found
+# said_behind NAME: the value of an option among the words behind --; empty where it is not there.
+said_behind() {
+  local i
   for i in "${!extra[@]}"; do
     case ${extra[i]//_/-} in
       "--$1") echo "${extra[i + 1]-}"; return ;;
       "--$1="*) echo "${extra[i]#*=}"; return ;;
     esac
   done
-  found=$([ -z "${choice[--config-file]}" ] || sed -nE "s/^[[:space:]]*${1//-/[-_]}[[:space:]]*=[[:space:]]*([^#]*[^#[:space:]]).*/\1/p" "${choice[--config-file]}" | tail -n 1)
+}
+# said_in_file FILE NAME: the same of a config file. FILE may be empty.
+said_in_file() { [ -z "$1" ] || sed -nE "s/^[[:space:]]*${2//-/[-_]}[[:space:]]*=[[:space:]]*([^#]*[^#[:space:]]).*/\1/p" "$1" | tail -n 1; }
+# setting NAME DEFAULT: of a training, as the words behind --, else the config file, else the workflow has it.
+setting() {
+  local found
+  found=$(said_behind "$1")
+  found=${found:-$(said_in_file "${choice[--config-file]}" "$1")}
   echo "${found:-$2}"
 }
 is_set() { [ "$(setting "$1" -)" != - ]; }
@@ -114,7 +134,8 @@ count_parameters() { # MODEL: roughly; empty if nothing tells
   if [ -d "$1" ]; then
     bytes=$(find -L "$1" -maxdepth 1 -name 'model*.safetensors' -exec wc -c {} + | awk '$2 != "total" {s += $1} END {printf "%.0f", s}')
     width=2
-    ! cat "$1"/model*.safetensors 2>/dev/null | head -c 100000 | grep -aq '"dtype": *"F32"' || width=4
+    # Not by the status of a pipe: who reads its first bytes only ends the one who writes.
+    [ -z "$(head -qc 100000 "$1"/model*.safetensors 2>/dev/null | grep -aom 1 '"dtype": *"F32"' || true)" ] || width=4
     [ "$bytes" = 0 ] || echo $((bytes / width))
   elif [ -f "$1" ]; then
     awk -v b="$(bytes_of "$1")" 'BEGIN {printf "%.0f\n", b * 8 / 5}' # about five bits a weight
@@ -159,7 +180,7 @@ make_cache() {
     cache=$input
     stage cache "every value of the KD cache is checked" --from "$input" --cost "$(cost_of_reading "$input")" \
       -- "$bin/anemll_cache" verify "$input"
-  elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar\.gz|tar\.zst)$ ]]; then
+  elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar|tar\.gz|tar\.zst)$ ]]; then
     stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
       --cost "$(cost_of_reading "$input")" -- "$bin/anemll_cache" import "$input" "$cache"
   else
@@ -184,22 +205,28 @@ make_cache() {
 # said_in FILE PATTERN WHICH: of JSON, the first place of a key and its value.
 said_in() { [ ! -f "$1" ] || sed -nE "/.*\"$2.*/{s//$3/p;q;}" "$1"; }
 
-# train NAME SAYS STEPS LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
+# train NAME SAYS STEPS_OPTION LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
 train() {
-  local stage_name=$1 says=$2 own=() froms=() pair warmup
-  local defaults=("max-steps=$3" "lr=$4" batch-size=8 state-steps=50 eval-steps=100)
+  local stage_name=$1 says=$2 own=() froms=() pair warmup most=${steps[$3]}
+  local defaults=("lr=$4" batch-size=8 state-steps=50 eval-steps=100)
+  if [ -n "${typed[$3]-}" ] && [ -z "$(said_behind max-steps)" ]; then
+    own=(--max-steps "$most") # what is typed wins over the config file
+  else
+    is_set max-steps || own=(--max-steps "$most")
+    most=$(setting max-steps "$most")
+  fi
   shift 4
   while [ "$1" != -- ]; do froms+=("$1"); shift; done
   shift
   for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
   # The reference's 100 steps, and less for a run that would end in them.
-  warmup=$(($(setting max-steps "${defaults[0]#*=}") / 10))
+  warmup=$((most / 10))
   is_set warmup-steps || own+=(--warmup-steps $((warmup < 100 ? warmup : 100)))
   [ -z "${choice[--config-file]}" ] || froms+=(--from "${choice[--config-file]}") own+=(--config-file "${choice[--config-file]}")
   stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
     --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \
     --again --resume --again auto --ranks "${choice[--ranks]}" \
-    --cost "$(cost $(($(setting max-steps "${defaults[0]#*=}") * $(setting batch-size 8) * tokens_of_sequence)) 3 14)" \
+    --cost "$(cost $((most * $(setting batch-size 8) * tokens_of_sequence)) 3 14)" \
     -- "$bin/anemll_train" "$@" --model-id "$model" --cache-dir "$cache" --output-dir "$out/$stage_name" "${own[@]}" "${teacher[@]}" "${extra[@]}"
   trainings+=("$stage_name")
 }

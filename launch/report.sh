@@ -13,7 +13,6 @@ best_eval() {
     if (line == "" || loss < least) { least = loss; line = $0 }
   } END { if (line != "") print line }' || true
 }
-summary_of() { sed -nE 's/^\{"kind":"summary","summary":(.*)\}$/\1/p' "$1" 2>/dev/null | tail -n 1; }
 
 write_report() {
   local snap=$out/snap/snap_report.json final=$out/snap/model_state_dict.pt sum total=0 name

@@ -50,6 +50,12 @@ elif [ -n "${V1_CHECKPOINT:-}" ]; then
   source=(--v1-checkpoint "$V1_CHECKPOINT") from=(--from "$V1_CHECKPOINT")
 fi
 
+# A killed training goes on from its last state.
+states=(--state-steps 50)
+for word in "${words[@]}"; do
+  case ${word//_/-} in --state-steps | --state-steps=*) states=() ;; esac
+done
+
 stages_begin run_v2_training "$out.stages" $dry
 # Both scripts look for themselves whether there is something to do. Not by `run`: Ctrl-C would not reach them.
 pull=(bash "$launch/pull_cache.sh" "$cache_name")
@@ -64,7 +70,7 @@ fi
 stage train "V2 scales on $cache" --from "$model" --from "$cache" "${from[@]}" --makes "$out" --result "$out/best_state_dict.pt" \
   --again --resume --again auto --ranks "$ranks" \
   -- "$bin/anemll_train" "${source[@]}" --model-id "$model" --cache-dir "$cache" --output-dir "$out" \
-  --batch-size "${BATCH_SIZE:-8}" --max-steps "${MAX_STEPS:-1000}" --lr "${LR:-1e-4}" "${words[@]}"
+  --batch-size "${BATCH_SIZE:-8}" --max-steps "${MAX_STEPS:-1000}" --lr "${LR:-1e-4}" "${states[@]}" "${words[@]}"
 # shellcheck disable=SC2034  # stages.sh reads it
 stages_now=save
 if [ -n "$dry" ]; then

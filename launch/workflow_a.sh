@@ -16,19 +16,24 @@ recipe_begin "$@"
 
 # The V1 model has the shapes that the preset q2a4 has in V2: V1's rank stays on conversion.
 v1=(--quantize-attn --lut-size 4 --attn-lut-size 16 --scale-rank 32 --attn-scale-rank 8)
-v1_from=()
-if [ -n "${choice[--v1-config-file]}" ]; then
-  v1=(--config-file "${choice[--v1-config-file]}")
-  v1_from=(--from "${choice[--v1-config-file]}")
+v1_from=() v1_file=${choice[--v1-config-file]}
+if [ -n "$v1_file" ]; then
+  v1=(--config-file "$v1_file")
+  v1_from=(--from "$v1_file")
 fi
+v1_steps=${steps[--v1-steps]} v1_batch=$(said_in_file "$v1_file" batch-size)
+v1_said=$(said_in_file "$v1_file" max-steps)
+if [ -n "${typed[--v1-steps]-}" ] || [ -z "$v1_said" ]; then v1+=(--max-steps "$v1_steps"); else v1_steps=$v1_said; fi
+# A killed training goes on from its last state.
+[ -n "$(said_in_file "$v1_file" state-steps)" ] || v1+=(--state-steps 50)
 stage_name=v1
 stage v1 "V1: full weights under quantisation" --from "$model" --from "$cache" "${v1_from[@]}" --makes "$out/v1" \
   --result "$out/v1/model_state_dict.pt" --again --resume --again auto --ranks "${choice[--ranks]}" \
-  --cost "$(cost $((steps[--v1-steps] * 32 * tokens_of_sequence)) 3 24)" \
+  --cost "$(cost $((v1_steps * ${v1_batch:-32} * tokens_of_sequence)) 3 24)" \
   -- "$bin/anemll_train_v1" --model-id "$model" --kd-cache-dir "$cache" --output-dir "$out/v1" --train-weights \
-  --max-steps "${steps[--v1-steps]}" "${v1[@]}"
+  "${v1[@]}" "${teacher[@]}"
 trainings+=(v1)
 
-train v2 "V1 becomes V2, and its scales are trained" "${steps[--steps]}" 5e-5 --from "$out/v1/model_state_dict.pt" \
+train v2 "V1 becomes V2, and its scales are trained" --steps 5e-5 --from "$out/v1/model_state_dict.pt" \
   -- --v1-checkpoint "$out/v1/model_state_dict.pt"
 recipe_finish "$out/v2/best_state_dict.pt"

@@ -13,5 +13,5 @@ own_steps='--steps 3000 steps of the training'
 . "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 recipe_begin "$@"
 
-train v2 "V2 scales from scratch" "${steps[--steps]}" 1e-4 -- --from-scratch
+train v2 "V2 scales from scratch" --steps 1e-4 -- --from-scratch
 recipe_finish "$out/v2/best_state_dict.pt"

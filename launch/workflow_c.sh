@@ -14,7 +14,7 @@ own_steps='--q4-steps 2000 steps of the 4-bit training
 . "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 recipe_begin "$@"
 
-train q4 "4-bit scales from scratch" "${steps[--q4-steps]}" 1e-4 -- --from-scratch --config q4a4
+train q4 "4-bit scales from scratch" --q4-steps 1e-4 -- --from-scratch --config q4a4
 
 stage_name=convert
 stage convert "4 bits become 2: smaller LUTs, higher ranks" --from "$model" --from "$cache" --from "$out/q4/best_state_dict.pt" --makes "$out/q2_init" \
@@ -22,6 +22,6 @@ stage convert "4 bits become 2: smaller LUTs, higher ranks" --from "$model" --fr
   -- "$bin/anemll_convert" q4-to-q2 --q4-checkpoint "$out/q4/best_state_dict.pt" --model-id "$model" \
   --output "$out/q2_init/q2_init.pt" --eval --cache-dir "$cache"
 
-train q2 "the 2-bit scales recover" "${steps[--steps]}" 5e-5 --from "$out/q2_init/q2_init.pt" \
+train q2 "the 2-bit scales recover" --steps 5e-5 --from "$out/q2_init/q2_init.pt" \
   -- --v2-checkpoint "$out/q2_init/q2_init.pt"
 recipe_finish "$out/q2/best_state_dict.pt"

@@ -198,7 +198,10 @@ void InferChat::save(const std::string& file) {
   if (!system_.empty()) messages.push_back({{"role", "system"}, {"content", system_}});
   for (const ChatMessage& message : turns_)
     messages.push_back({{"role", message.role}, {"content", message.content}});
-  write_file(file, ordered_json({{"model", model_.name}, {"messages", messages}}).dump(2) + "\n");
+  // What was typed through a pipe need not be UTF-8.
+  const std::string text = ordered_json({{"model", model_.name}, {"messages", messages}})
+                               .dump(2, ' ', false, ordered_json::error_handler_t::replace);
+  write_file(file, text + "\n");
   log_info(file + ": " + std::to_string(turns_.size()) + " turns");
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # launch/workflow_*.sh and launch/run_v2_training.sh with the real programs on the nano model. ANEMLL_BIN is their folder.
-# Each stage of workflow B is killed once with all of its processes; its file is that of an uninterrupted run.
+# Stages of each workflow are killed once with all of their processes; its file is that of an uninterrupted run.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${ANEMLL_BIN:?the folder of the built programs}
@@ -45,6 +45,33 @@ expect "no such model" $? 3
 says "no such model" "hint:"
 [ ! -e bad ] || fail "a bad command left a folder"
 
+# V1 has settings of its own.
+cat >v1.ini <<'SETTINGS'
+quantize-attn = true
+lut-size = 4
+attn-lut-size = 16
+scale-rank = 32
+attn-scale-rank = 8
+group-size = 2
+max-steps = 6
+batch-size = 8
+lr = 1e-4
+no-full-logits = true
+precision = fp32
+threads = 1
+eval-steps = 3
+eval-samples = 8
+state-steps = 1
+SETTINGS
+output=$(bash "$root/launch/workflow_b.sh" "$nano" "$text" bad --v1-config-file v1.ini 2>&1)
+expect "another workflow's option" $? 2
+output=$(bash "$root/launch/workflow_b.sh" "$nano" "$text" bad --steps 3 -- --max-steps 5 2>&1)
+expect "steps twice" $? 2
+says "steps twice" "give one of them"
+output=$(bash "$root/launch/workflow_a.sh" "$nano" "$text" plan --dry-run --v1-config-file v1.ini --config-file "$root/configs/smoke_cpu.ini" --steps 7 2>&1)
+expect "steps of two trainings" "$(sed -n 's/.*anemll_train.*--max-steps \([0-9]*\).*/\1/p' <<<"$output")" 7
+expect "typed steps win over the file's, V1 keeps those of its own" "$(grep -c -- '--max-steps' <<<"$output")" 1
+
 workflow b whole "${arguments[@]}"
 expect "workflow b" "$code" 0
 for file in whole/report.md whole/report.json whole/snap/model_state_dict.pt; do [ -s $file ] || fail "no $file"; done
@@ -61,31 +88,59 @@ family() {
   echo "$1"
   for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do family "$child"; done
 }
-# killed_at FILE: the workflow is killed, whole, when the file is there.
+# killed_at LETTER OUT FILE: the workflow is killed, whole, when the file is there.
 killed_at() {
-  bash "$root/launch/workflow_b.sh" "$nano" "$text" cut "${arguments[@]}" >>cut.log 2>&1 &
+  bash "$root/launch/workflow_$1.sh" "$nano" "$text" "$2" "${arguments[@]}" >>cut.log 2>&1 &
   local script=$!
   for _ in {1..6000}; do
-    if compgen -G "$1" >/dev/null || ! kill -0 $script 2>/dev/null; then break; fi
+    if compgen -G "$3" >/dev/null || ! kill -0 $script 2>/dev/null; then break; fi
     sleep 0.01
   done
-  compgen -G "$1" >/dev/null || fail "no $1 came: $(tail -n 20 cut.log)"
+  compgen -G "$3" >/dev/null || fail "no $3 came: $(tail -n 20 cut.log)"
   # shellcheck disable=SC2046  # one word each
   kill -KILL $(family $script) 2>/dev/null
   wait $script 2>/dev/null
 }
 {
-  killed_at cut/cache.precompute
-  killed_at "cut/v2/state/step_*"
-  killed_at cut/snap
+  killed_at b cut cut/cache.precompute
+  killed_at b cut "cut/v2/state/step_*"
+  killed_at b cut cut/snap
 } 2>killed.log # bash tells of what was killed
 grep -v Killed killed.log
 workflow b cut "${arguments[@]}"
 expect "after three kills" "$code" 0
 cmp whole/snap/model_state_dict.pt cut/snap/model_state_dict.pt || fail "another file after three kills"
 
+# Workflows A and C: what V1 or 4 bits made is what V2 starts from. The cache is that of B.
+mv whole/cache kd
+text=kd
+arguments=("--v1-config-file" v1.ini "${arguments[@]}")
+for letter in a c; do
+  [ $letter = a ] || arguments=("${arguments[@]:2}")
+  workflow $letter whole_$letter "${arguments[@]}"
+  expect "workflow $letter" "$code" 0
+  for file in report.md report.json snap/model_state_dict.pt; do [ -s "whole_$letter/$file" ] || fail "no whole_$letter/$file"; done
+  grep -q '^Verified: yes' "whole_$letter/report.md" || fail "workflow $letter: the file was not verified"
+  grep -qE '"holdout_kl_mean":[0-9.]+' "whole_$letter/report.json" || fail "workflow $letter: no KL of held-out documents"
+  case $letter in
+    a) trainings="v1 v2" at=("v1/state/step_*" v1/indices.pt "v2/state/step_*") ;;
+    c) trainings="q4 q2" at=("q4/state/step_*" q2_init "q2/state/step_*") ;;
+  esac
+  for name in $trainings; do
+    grep -qE "^\| $name \| [0-9.]+ -> [0-9.]+ \|" "whole_$letter/report.md" || fail "workflow $letter: no losses of $name"
+  done
+  { for file in "${at[@]}"; do killed_at $letter "cut_$letter" "cut_$letter/$file"; done; } 2>killed.log
+  grep -v Killed killed.log
+  workflow $letter "cut_$letter" "${arguments[@]}"
+  expect "workflow $letter after its kills" "$code" 0
+  cmp "whole_$letter/snap/model_state_dict.pt" "cut_$letter/snap/model_state_dict.pt" || fail "workflow $letter: another file after its kills"
+done
+[ -s whole_a/v2/v2_initial.pt ] || fail "workflow a: the converted start is not there"
+mv kd whole/cache
+text=$root/tests/golden/datasets/alpaca_40.json
+
 # Fewer steps: only what hangs on them.
-workflow b whole --steps 3 "${arguments[@]/#6/5}"
+workflow b whole "${arguments[@]/#6/5}"
 expect "other steps" "$code" 0
 says "other steps" "== cache: done already, unchanged"
 says "other steps" "an earlier v2 is now in whole/earlier-1"
