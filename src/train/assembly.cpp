@@ -137,29 +137,10 @@ void tell_plan(const Assembly& run, const Architecture& model, const SourcePlan&
   for (const Suspicion& s : suspicions(facts)) log_warning(s.problem + " (" + s.hint + ")");
 }
 
-Student make_student(const Assembly& run, const ModelFiles& files, const SourcePlan& source) {
-  const TrainOptions& o = run.options;
-  const QuantSpec& spec = source.quant.spec;
-  const at::Device device = run.place.device;
-  if (run.state)
-    return Student::from_tensors(files, spec, tensors_of(*run.state), device, run.state->folder.string());
-  for (const std::string& warning : source.quant.warnings) log_warning(warning);
-  log_info(describe(source));
-  const bool ste = choose_ste(o);
-  const InitOptions init{o.svd_floor, o.fast_init, ste};
-  if (source.v1) {
-    const V1ToV2Options conversion{static_cast<std::uint64_t>(o.seed), init};
-    const V2Checkpoint made =
-        convert_v1_to_v2(*source.checkpoint, files, *source.v1, conversion, run.place.comm);
-    return Student::from_checkpoint(files, made, spec, ste, device);
-  }
-  if (source.checkpoint) return Student::from_checkpoint(files, *source.checkpoint, spec, ste, device);
-  return Student::from_scratch(files, spec, init, device, run.place.comm);
-}
-
 /// The student with what is trained chosen, ready for a step.
 void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& source) {
-  run.student = std::make_unique<Student>(make_student(run, files, source));
+  run.student = std::make_unique<Student>(
+      make_student(run.options, files, source, run.state, run.place.device, run.place.comm));
   run.selection = select_trained(*run.student, run.options);
   assert(run.selection.parameters->numel() == source.trained_values);
   run.student->set_numerics({run.options.forward, choose_ste(run.options)});

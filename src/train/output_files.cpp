@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,10 @@ namespace {
 constexpr const char* kBest = "best_state_dict.pt";
 constexpr const char* kScratchInitial = "v2_scratch_initial.pt";
 constexpr const char* kConvertedInitial = "v2_initial.pt";
+
+// Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
+constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt", "v2_initial.pt",
+                                             "checkpoint_step#.pt", "model_state_dict.pt"};
 
 constexpr std::uint64_t kShowFrom = std::uint64_t{64}
                                     << 20;  // smaller files are written before a bar is read
@@ -69,6 +75,19 @@ std::optional<std::int64_t> periodic_step(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
+  const std::optional<std::string>& source = options.source_file();
+  if (!source) return options.from_scratch ? "scratch" : "resumed";
+  const fs::path name = fs::path(*source).filename();
+  std::error_code none;
+  if (earlier && fs::equivalent(*source, *earlier / name, none)) {
+    for (const std::string_view pattern : kWrittenAnew) {
+      if (matches(pattern, name.string())) return (*earlier / name).string();
+    }
+  }
+  return *source;
+}
 
 OutputFiles::OutputFiles(const TrainOptions& options, std::string source_checkpoint)
     : options_(options), folder_(options.output_dir), source_(std::move(source_checkpoint)) {}

@@ -61,6 +61,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"freeze-mags", OnResume::identity},
     {"freeze-mags-mlp", OnResume::identity},
     {"train-norms-only", OnResume::identity},
+    {"freeze-all", OnResume::free},  // refused with --resume
     {"forward", OnResume::identity},
     {"ste", OnResume::identity},
     {"precision", OnResume::identity},

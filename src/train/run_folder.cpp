@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <limits>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -21,23 +20,6 @@
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
-
-// Names that a new run writes itself, so that a source of that name is found in earlier-<n> later.
-constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_initial.pt", "v2_initial.pt",
-                                             "checkpoint_step#.pt", "model_state_dict.pt"};
-
-std::string source_of(const TrainOptions& options, const std::optional<fs::path>& earlier) {
-  const std::optional<std::string>& source = options.source_file();
-  if (!source) return options.from_scratch ? "scratch" : "resumed";
-  const fs::path name = fs::path(*source).filename();
-  std::error_code none;
-  if (earlier && fs::equivalent(*source, *earlier / name, none)) {
-    for (const std::string_view pattern : kWrittenAnew) {
-      if (matches(pattern, name.string())) return (*earlier / name).string();
-    }
-  }
-  return *source;
-}
 
 LogMark mark_of(const RunNumbers& numbers) {
   return {numbers.step, numbers.logged_step, numbers.evaluated_step, numbers.evaluations, numbers.finished};

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/quant/layer_type.hpp"
+#include "src/train/internal/machine_choices.hpp"
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/v1_quant.hpp"
 
@@ -116,6 +117,23 @@ SourcePlan plan_source(const TrainOptions& options, const Architecture& architec
 std::string describe(const SourcePlan& plan) {
   return strf("quantisation: %s (%s), group %lld", plan.quant.spec.describe().c_str(),
               plan.quant.source.c_str(), static_cast<long long>(plan.quant.spec.group_size()));
+}
+
+Student make_student(const TrainOptions& options, const ModelFiles& files, const SourcePlan& plan,
+                     const std::optional<SavedState>& state, at::Device device, Communicator& comm) {
+  const QuantSpec& spec = plan.quant.spec;
+  if (state) return Student::from_tensors(files, spec, tensors_of(*state), device, state->folder.string());
+  for (const std::string& warning : plan.quant.warnings) log_warning(warning);
+  log_info(describe(plan));
+  const bool ste = choose_ste(options);
+  const InitOptions init{options.svd_floor, options.fast_init, ste};
+  if (plan.v1) {
+    const V1ToV2Options conversion{static_cast<std::uint64_t>(options.seed), init};
+    const V2Checkpoint made = convert_v1_to_v2(*plan.checkpoint, files, *plan.v1, conversion, comm);
+    return Student::from_checkpoint(files, made, spec, ste, device);
+  }
+  if (plan.checkpoint) return Student::from_checkpoint(files, *plan.checkpoint, spec, ste, device);
+  return Student::from_scratch(files, spec, init, device, comm);
 }
 
 TensorMap tensors_of(const SavedState& state) {

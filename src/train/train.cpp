@@ -6,7 +6,7 @@
 #include "src/train/internal/input_agreement.hpp"
 #include "src/train/internal/machine_choices.hpp"
 #include "src/train/internal/run.hpp"
-#include "src/train/internal/v1_files.hpp"
+#include "src/train/internal/untrained.hpp"
 
 #include <memory>
 #include <string>
@@ -26,8 +26,8 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
   Communicator& device_comm = gpu ? *gpu : comm;
 
   const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
-  if (options.v1 && options.v1->skip_training) {
-    snap_v1_source(options, comm);
+  if (trains_nothing(options)) {
+    write_untrained(options, device, comm);
     return ExitCode::done;
   }
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",

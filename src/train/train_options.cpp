@@ -53,6 +53,8 @@ void add_trainable(OptionTable& t, TrainOptions& o) {
   t.add_flag("freeze-mags", &o.freeze_mags, "round all magnitudes to half once and freeze them");
   t.add_flag("freeze-mags-mlp", &o.freeze_mags_mlp, "the same for the MLP's only");
   t.add_flag("train-norms-only", &o.train_norms_only, "layer norms and the final norm only");
+  t.add_flag("freeze-all", &o.freeze_all,
+             "nothing: the source's scales and magnitudes are rounded to half and saved, without a step");
 }
 
 }  // namespace
@@ -164,6 +166,12 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add_refused("wandb", false, later, hint);
   t.add_refused("wandb-project", true, later, hint);
   t.add_refused("wandb-run", true, later, hint);
+  const std::string drive = "a run does not copy its files elsewhere";
+  const std::string save = "after it: bash launch/save_to_drive.sh RUN_FOLDER NAME";
+  t.add_refused("upload", false, drive, save);
+  t.add_refused("upload-all", false, drive, save);
+  t.add_refused("upload-exclude", true, drive, save);
+  t.add_refused("gdrive-dir", true, drive, save + ", with ANEMLL_DRIVE=FOLDER");
 }
 
 bool TrainOptions::is_given(const std::string& name) const {
@@ -218,6 +226,12 @@ void check_train_options(const TrainOptions& o) {
   }
   if (o.train_norms_only && (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp)) {
     throw_usage("trains the norms and nothing else", "--train-norms-only", "drop the other selection flags");
+  }
+  if (o.freeze_all) {
+    if (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp || o.train_norms_only)
+      throw_usage("rounds all scales and trains nothing", "--freeze-all", "drop the other selection flags");
+    if (o.resume != "none")
+      throw_usage("there is no run to go on with", "--freeze-all, --resume", "drop one of them");
   }
   if (o.no_full_logits && o.kd_objective->all_logits) {
     throw_usage("the objective looks at the whole vocabulary",

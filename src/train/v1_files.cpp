@@ -3,15 +3,11 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
-#include "src/core/output_folder.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/student/checkpoint_config.hpp"
-#include "src/train/internal/find_model.hpp"
-#include "src/train/internal/source_plan.hpp"
 
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,34 +91,6 @@ void write_v1_config(const TrainOptions& options, const Student& student, std::o
       final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   if (mode != V1Snap::none) config["snapped_mode"] = choice_name(mode);
   write_file(fs::path(options.output_dir) / "config.json", config_text(config));
-}
-
-void snap_v1_source(const TrainOptions& options, Communicator& comm) {
-  std::unique_ptr<OutputFolder> output;
-  on_root(comm, [&] {
-    output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");
-    if (options.v2_checkpoint) output->accept(*options.v2_checkpoint);
-    output->take();
-  });
-  OpenModel opened =
-      open_model(find_model(options.model_id, options.model_revision, ModelUse::weights, comm));
-  const ModelFiles base = load_model_files(opened);
-  on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
-  const SourcePlan source = plan_source(options, opened.architecture, std::nullopt);
-  for (const std::string& warning : source.quant.warnings) log_warning(warning);
-  log_info(describe(source));
-  const QuantSpec& spec = source.quant.spec;
-  const Student student = source.checkpoint
-                              ? Student::from_checkpoint(base, *source.checkpoint, spec, false, at::kCPU)
-                              : Student::from_scratch(base, spec, {}, at::kCPU, comm);
-  if (options.dry_run) return;
-  on_root(comm, [&] {
-    std::vector<fs::path> stays;
-    if (options.v2_checkpoint) stays.emplace_back(*options.v2_checkpoint);
-    output->set_aside(stays);
-    write_v1_tensors(options, student);
-    write_v1_config(options, student, std::nullopt, true);
-  });
 }
 
 }  // namespace anemll

@@ -98,6 +98,7 @@ struct TrainOptions {
   bool freeze_mags = false;
   bool freeze_mags_mlp = false;
   bool train_norms_only = false;
+  bool freeze_all = false;  ///< no step: the source with its scales rounded to half
 
   // Numerics and speed.
   RunDtype dtype = RunDtype::fp32;

@@ -9,8 +9,13 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace anemll {
+
+/// What config.json records as the run's source: a file, "scratch" or "resumed". `earlier`: the folder into
+/// which results of an earlier run moved; a source whose name the new run takes is found there.
+std::string source_of(const TrainOptions& options, const std::optional<std::filesystem::path>& earlier);
 
 class OutputFiles {
  public:

@@ -2,15 +2,20 @@
 // (a checkpoint, a saved state, or the flags), and the number of trained values.
 #pragma once
 
+#include "anemll/comm/communicator.hpp"
 #include "anemll/model/architecture.hpp"
+#include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/convert/v1_to_v2.hpp"
+#include "src/student/student.hpp"
 #include "src/student/v2_checkpoint.hpp"
 #include "src/train/internal/saved_state.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include <c10/core/Device.h>
 
 namespace anemll {
 
@@ -26,6 +31,11 @@ SourcePlan plan_source(const TrainOptions& options, const Architecture& architec
 
 /// "quantisation: MLP 4 entries rank 32, ... (preset q2a4), group 32"
 std::string describe(const SourcePlan& plan);
+
+/// The student that was planned, out of `state` where there is one. Tells plan and warnings, but of a state.
+/// Collective.
+Student make_student(const TrainOptions& options, const ModelFiles& files, const SourcePlan& plan,
+                     const std::optional<SavedState>& state, at::Device device, Communicator& comm);
 
 /// Types, tables and ranks of a saved state, by its shapes. Data error for a state of another model.
 QuantSpec state_spec(const SavedState& state, const Architecture& architecture);

@@ -21,7 +21,4 @@ void write_v1_tensors(const TrainOptions& options, const Student& student);
 void write_v1_config(const TrainOptions& options, const Student& student, std::optional<double> final_loss,
                      bool snapped);
 
-/// --skip-training --snap-weights: the source, snapped, as the files above. Collective.
-void snap_v1_source(const TrainOptions& options, Communicator& comm);
-
 }  // namespace anemll

@@ -71,6 +71,8 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "eval-samples",
                                "freeze-mags",
                                "freeze-mags-mlp",
+                               "freeze-all",
+                               "upload",
                                "attn-only",
                                "train-norms-only",
                                "keep-checkpoints",
@@ -222,7 +224,14 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--mlp-only", "--attn-only"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--g-only", "--freeze-mags"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--train-norms-only", "--g-only"}), Error);
+  BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all"}));
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all", "--g-only"}), Error);
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all", "--resume", "auto"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--wandb"}), Error);
+  BOOST_CHECK_EXCEPTION(parse({"--cache-dir", "x", "--from-scratch", "--upload"}), Error, [](const Error& e) {
+    return e.hint().find("launch/save_to_drive.sh") != std::string::npos;
+  });
   BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--resume", "auto"}));
   BOOST_TEST(!parse({"--cache-dir", "x", "--from-scratch", "--no-mixed-precision"}).mixed_precision);
 }
