@@ -28,12 +28,13 @@ if [ -n "${typed[--v1-steps]-}" ] || [ -z "$v1_said" ]; then v1+=(--max-steps "$
 [ -n "$(said_in_file "$v1_file" state-steps)" ] || v1+=(--state-steps 50)
 stage_name=v1
 stage v1 "V1: full weights under quantisation" --from "$model" --from "$cache" "${v1_from[@]}" --makes "$out/v1" \
-  --result "$out/v1/model_state_dict.pt" --again --resume --again auto --ranks "${choice[--ranks]}" \
+  --result "$out/v1/best_state_dict.pt" --result "$out/v1/config.json" --again --resume --again auto --ranks "${choice[--ranks]}" \
   --cost "$(cost $((v1_steps * ${v1_batch:-32} * tokens_of_sequence)) 3 24)" \
   -- "$bin/anemll_train_v1" --model-id "$model" --kd-cache-dir "$cache" --output-dir "$out/v1" --train-weights \
   "${v1[@]}" "${teacher[@]}"
 trainings+=(v1)
 
-train v2 "V1 becomes V2, and its scales are trained" --steps 5e-5 --from "$out/v1/model_state_dict.pt" \
-  -- --v1-checkpoint "$out/v1/model_state_dict.pt"
+# The best of V1: the last file may be worse, and snapped.
+train v2 "V1 becomes V2, and its scales are trained" --steps 5e-5 --from "$out/v1/best_state_dict.pt" \
+  -- --v1-checkpoint "$out/v1/best_state_dict.pt"
 recipe_finish "$out/v2/best_state_dict.pt"

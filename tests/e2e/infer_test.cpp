@@ -185,6 +185,24 @@ BOOST_AUTO_TEST_CASE(a_v1_run_answers_snapped_or_not) {
   refused(infer(run + "--factored --prompt hi"), 2, "not computed rank by rank");
 }
 
+BOOST_AUTO_TEST_CASE(snapped_and_merged_folders_answer_too) {
+  const test::TempDir dir;
+  const std::string of_nano = " --model-id " + nano();
+  const auto snapped = test::run(test::bin("anemll_snap") + " --checkpoint " + kTrained + of_nano +
+                                 " --fp16 --output " + (dir / "snap").string());
+  BOOST_TEST_REQUIRE(snapped.code == 0, snapped.output);
+  const auto merged = test::run(test::bin("anemll_convert") + " merge " + kTrained + " " +
+                                (dir / "merged").string() + of_nano + " --dtype fp32");
+  BOOST_TEST_REQUIRE(merged.code == 0, merged.output);
+  for (const char* folder : {"snap", "merged"}) {
+    // Each knows its model: the snap by its config.json.
+    const std::string place = (dir / folder).string();
+    const Answer answer = ask(infer(place + " " + greedy("--prompt " + in_quotes(kQuestion))));
+    BOOST_TEST(answer.code == 0, answer.log);
+    BOOST_TEST(answer.out.size() > 1U, folder << ": " << answer.log);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(rank_by_rank_in_half_counts_what_it_cannot_hold) {
   const Answer answer = ask(document("--factored --greedy --max-tokens 3 --prompt hi"));
   BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
