@@ -75,7 +75,8 @@ int convert_merge_command(int argc, const char* const* argv) {
     throw_usage("is there already", target.string(), "give OUT_DIR the name of a folder that is to be made");
   const V2Checkpoint checkpoint = open_checkpoint(file);
   const at::Device device = prepare_compute(flags);
-  const FoundModel model = open_recorded_model(flags, table, recorded_model(checkpoint), ModelUse::all);
+  const FoundModel model =
+      open_recorded_model(flags, table, recorded_model(checkpoint), ModelUse::generation);
   const Student student = open_student(checkpoint, model.files, device);
   const DType dtype = merged_dtype(type, model.files);
 

@@ -197,6 +197,13 @@ BOOST_AUTO_TEST_CASE(merged_weights_are_a_model_folder) {
   BOOST_TEST(plan.code == 0, plan.output);
   expect(convert(command), 2, "is there already");
   BOOST_TEST(!fs::exists(temp / "merged.merging"));
+  // What ends a text and how to sample go along.
+  fs::copy(nano(), temp / "model");
+  std::ofstream(temp / "model/generation_config.json") << R"({"eos_token_id": [5, 7]})";
+  const auto sampled = convert("merge " + kTrained + " " + (temp / "sampled").string() + " --model-id " +
+                               (temp / "model").string());
+  BOOST_TEST(sampled.code == 0, sampled.output);
+  BOOST_TEST(test::read_all(temp / "sampled/generation_config.json") == R"({"eos_token_id": [5, 7]})");
 }
 
 BOOST_AUTO_TEST_CASE(bad_input_is_said_clearly) {
