@@ -102,8 +102,9 @@ done
 is_cache "$found" || damaged "holds no KD cache" "it should have shard_*.pt and meta.json, or index.json and shard_*.h5, in one folder"
 [ -z "$(find "$found" -name 'shard_*' -size 0 | head -n 1)" ] || damaged "has an empty shard" "copy the archive to the drive again"
 
-# Only renames, and the record last: killed in between, the next start pulls again.
+# Only renames, and the record while nothing is there: killed in between, the next start pulls again, and never takes
+# what it brought itself for somebody's own.
 if [ -d "$target" ]; then mv "$target" "$part/earlier"; fi
-mv "$found" "$target"
 echo "$stamp" | make_file "$record"
+mv "$found" "$target"
 say "$target: $(spell_bytes "$(bytes_of "$target")"), ready for --cache-dir $target"
