@@ -13,6 +13,7 @@
 #   MAX_STEPS      steps (default 1000)
 #   LR             peak learning rate (default 1e-4)
 #   SAVE_NAME      its name on the drive, as for save_to_drive.sh (default: the name of OUTPUT_DIR)
+#   OVERWRITE      anything: another archive of that name is replaced
 #   RANKS          ranks (default 1)
 #   ANEMLL_DRIVE   the drive, as for pull_cache.sh
 #   ANEMLL_BIN     the programs (default build/release/bin, else those on the PATH)
@@ -59,7 +60,7 @@ done
 stages_begin run_v2_training "$out.stages" $dry
 # Both scripts look for themselves whether there is something to do. Not by `run`: Ctrl-C would not reach them.
 pull=(bash "$launch/pull_cache.sh" "$cache_name")
-save=(bash "$launch/save_to_drive.sh" "$out/best_state_dict.pt" "$save_name")
+save=(bash "$launch/save_to_drive.sh" ${OVERWRITE:+--overwrite} "$out/best_state_dict.pt" "$save_name")
 if [ -n "$dry" ]; then
   stages_now=pull
   print_plan "runs; does nothing where the cache is there" "the KD cache from the drive" "" "${pull[@]}"

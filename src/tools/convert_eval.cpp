@@ -8,8 +8,10 @@
 #include "src/core/option_effects.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/first_rows.hpp"
+#include "src/infer/generation_config.hpp"
 #include "src/infer/generator.hpp"
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -66,6 +68,7 @@ struct ConvertEval::Impl {
   KdBatch samples;
   std::optional<TextModel> text;
   std::vector<std::int32_t> prompt;
+  std::set<std::int32_t> stops;
 };
 
 ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& model, const fs::path& work_dir)
@@ -81,6 +84,8 @@ ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& mod
   impl_->text.emplace(load_text_model(model.path, TokenizerRules::as_written, model.gguf.get()));
   const TextModel& text = *impl_->text;
   impl_->prompt = text.tokenizer.encode(in_chat(options.prompt, text.chat_template, model.path.string()));
+  impl_->stops =
+      read_generation_config(model.path / "generation_config.json", model.config, text.eos_id).stops;
   if (impl_->prompt.empty()) throw_usage("is empty", "--prompt", "give a text that the model can continue");
 }
 
@@ -95,7 +100,7 @@ std::string ConvertEval::compare(Student& before, Student& after) const {
   const TextModel& text = *impl_->text;
   GenerationOptions options;
   options.max_tokens = impl_->options.max_tokens;
-  if (text.eos_id) options.stops.insert(*text.eos_id);
+  options.stops = impl_->stops;
   SamplingOptions greedy;
   greedy.temperature = 0;
   Sampler sampler(greedy, 0);

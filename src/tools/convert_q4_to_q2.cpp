@@ -114,7 +114,7 @@ int convert_q4_to_q2_command(int argc, const char* const* argv) {
   const auto folder = take_checkpoint_folder(target, "--output");
   const at::Device device = prepare_compute(s.model);
   const FoundModel model = open_recorded_model(s.model, table, recorded_model(checkpoint),
-                                               s.eval.on ? ModelUse::all : ModelUse::weights);
+                                               s.eval.on ? ModelUse::generation : ModelUse::weights);
   const auto started = add_missing_linears(checkpoint, model.files, s.options.target);
   Student q4 = open_student(checkpoint, model.files, device);
   tell_rank(s.q4_rank, q4.spec().usual());
