@@ -72,6 +72,7 @@ fi
   tail -n 20 "$out/converter.log" >&2
   refuse 1 "llama.cpp's converter does not take the folder" "$out/converter.log has all of its lines"
 }
+[ -s "$out/merged.gguf" ] || refuse 1 "llama.cpp's converter left no $out/merged.gguf" "$out/converter.log has all of its lines"
 answer "$out/merged.gguf" >"$out/answer_gguf.txt"
 same=true
 cmp -s "$out/answer.txt" "$out/answer_gguf.txt" || same=false code=1
