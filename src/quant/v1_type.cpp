@@ -23,7 +23,7 @@ const HostTensor& require(const TensorFinder& find, const std::string& key, std:
                           const std::string& file) {
   const HostTensor* tensor = find(key);
   if (tensor == nullptr)
-    throw_data("missing key " + key, file,
+    throw_data(std::string("missing key ") += key, file,
                "a V1 file holds weight, lut, and scale_A with scale_B or full_scales of every layer");
   if (tensor->shape.size() != dims)
     throw_data(key + " is " + tensor->describe(), file, "expected " + std::to_string(dims) + " dimensions");
