@@ -2,10 +2,14 @@
 #include "src/quant/internal/v1_state.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/kernels/dispatch.hpp"
+#include "src/kernels/parallel.hpp"
 #include "src/kernels/product.hpp"
 #include "src/quant/internal/layer_tensors.hpp"
 #include "src/quant/internal/v1_type.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -17,6 +21,9 @@
 namespace anemll {
 namespace {
 
+// A block of rows with its widened part stays in a core's second-level cache.
+constexpr std::int64_t kBlockElements = 1 << 16;
+
 /// The tensor's gradient, made where there is none, as `in` columns; undefined when it is not trained.
 at::Tensor gradient_of(const at::Tensor& parameter, std::int64_t in) {
   if (!parameter.defined() || !parameter.requires_grad()) return {};
@@ -24,10 +31,41 @@ at::Tensor gradient_of(const at::Tensor& parameter, std::int64_t in) {
   return parameter.grad().narrow(1, 0, in);
 }
 
+void add_whole(const at::Tensor& gradient, const at::Tensor& part) {
+  gradient.add_(part);
+}
+
+/// LibTorch makes a float copy of a whole bf16 operand before it adds: two more passes over memory.
+void add_by_blocks(const at::Tensor& gradient, const at::Tensor& part) {
+  const std::int64_t rows = std::max<std::int64_t>(kBlockElements / part.size(1), 1);
+  const std::int64_t blocks = (part.size(0) + rows - 1) / rows;
+  kernels::parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::NoGradGuard no_grad;  // a thread-local switch
+    for (std::int64_t block = begin; block < end; ++block) {
+      const std::int64_t row = block * rows;
+      const std::int64_t count = std::min(rows, part.size(0) - row);
+      gradient.narrow(0, row, count).add_(part.narrow(0, row, count));
+    }
+  });
+}
+
+bool types_differ(const at::Tensor& gradient, const at::Tensor& part) {
+  return gradient.scalar_type() != part.scalar_type();
+}
+
+constexpr kernels::Operation<decltype(add_whole)> kAdd(add_whole, {{at::kCPU, add_by_blocks, types_differ}});
+
+/// gradient += part, both matrices.
+void add_part(const at::Tensor& parameter, const at::Tensor& part) {
+  const at::Tensor& gradient = parameter.grad();
+  if (!gradient.defined()) return add_gradient(parameter, part);
+  kAdd.run(kernels::common_device(gradient, part), gradient, part);
+}
+
 /// gradient += dy^T x, without a temporary where the types agree.
 void add_product(const at::Tensor& parameter, const at::Tensor& dy, const at::Tensor& x) {
   if (!parameter.grad().defined() || x.scalar_type() != at::kFloat) {
-    add_gradient(parameter, kernels::mm(dy.t(), x));
+    add_part(parameter, kernels::mm(dy.t(), x));
     return;
   }
   at::Tensor gradient = parameter.grad();
@@ -108,7 +146,7 @@ void V1State::add_weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
   if (trains_scales()) {
     const std::int64_t in = tensors.weight.size(1);
     const at::Tensor dw = kernels::mm(dy.t(), x);
-    if (trains_weight()) add_gradient(tensors.weight, dw);
+    if (trains_weight()) add_part(tensors.weight, dw);
     v1_scale_backward(tensors.weight.detach(), scales(), table(), dw,
                       {gradient_of(tensors.scale_A, quant.rank), gradient_of(tensors.scale_B, in),
                        gradient_of(tensors.full_scales, in)});

@@ -119,19 +119,24 @@ void backward_on_cpu(const at::Tensor& weight, const V1Scales& scales, const V1T
   const std::int64_t out = weight.size(0);
   const std::int64_t width = weight.size(1);
   const kernels::LutView lut = view(table.lut);
+  const at::Tensor given = dw.contiguous();
+  const bool widens = given.scalar_type() != at::kFloat;
   at::Tensor db_parts;
   if (into.b.defined()) db_parts = at::zeros({kParts, scales.b.size(0), width}, scales.b.options());
   kernels::parallel_for(kParts, 1, [&](std::int64_t first, std::int64_t last) {
     const at::NoGradGuard no_grad;
     Scratch scratch(weight);
     const at::Tensor room = at::empty_like(scratch.scale);
+    const at::Tensor wide = widens ? at::empty_like(scratch.scale) : at::Tensor();
     for (std::int64_t part = first; part < last; ++part) {
       for_blocks(
           weight, scales, table, scratch, out * part / kParts, out * (part + 1) / kParts,
           [&](std::int64_t row, std::int64_t rows, const at::Tensor& scale, const std::uint8_t* index) {
-            const at::Tensor ds = room.narrow(0, 0, rows).copy_(dw.narrow(0, row, rows));
+            at::Tensor factor = given.narrow(0, row, rows);
+            if (widens) factor = wide.narrow(0, 0, rows).copy_(factor);
+            const at::Tensor ds = room.narrow(0, 0, rows);
             float* values = ds.mutable_data_ptr<float>();
-            kernels::lut_multiply(index, lut, values, values, rows * width);
+            kernels::lut_multiply(index, lut, factor.const_data_ptr<float>(), values, rows * width);
             kernels::zero_where_raised(scale.const_data_ptr<float>(), values, rows * width);
             if (into.a.defined()) into.a.narrow(0, row, rows).addmm_(ds, scales.b.t());
             if (db_parts.defined()) db_parts.select(0, part).addmm_(scales.a.narrow(0, row, rows).t(), ds);

@@ -226,6 +226,21 @@ BOOST_AUTO_TEST_CASE(bf16_products_are_near_fp32) {
   BOOST_TEST(relative_norm(tensors.scale_B.grad(), expected.scale_B.grad()) < kBf16);
 }
 
+BOOST_AUTO_TEST_CASE(bf16_products_add_up_over_blocks_of_rows) {
+  at::manual_seed(12);
+  const std::int64_t out = 70, in = 1201;  // more than a block, and no whole number of them
+  const V1Linear::Tensors tensors = leaves_of(random_v1(out, in, 3, 1208), true, false);
+  LinearQuant quant;
+  quant.group_size = 8;
+  V1Linear layer("layer", quant, tensors);
+  const at::Tensor x = at::randn({5, in}).to(at::kBFloat16);
+  const at::Tensor dy = at::randn({5, out}).to(at::kBFloat16);
+  layer.forward(x).backward(dy);
+  const at::Tensor once = tensors.weight.grad().clone();
+  layer.forward(x).backward(dy);
+  BOOST_TEST(tensors.weight.grad().equal(once + once));
+}
+
 BOOST_AUTO_TEST_CASE(a_snapped_layer_is_not_trained) {
   const Case c = make_case(2);
   const V1Linear layer("layer", c.quant, c.tensors);
