@@ -167,6 +167,10 @@ BOOST_AUTO_TEST_CASE(bad_files_are_data_errors_that_name_the_key) {
   BOOST_TEST(mentions(failure_with(full, ".full_scales", at::ones({8, 11})), "more columns"));
   BOOST_TEST(mentions(failure_with(full, ".full_scales", at::full({8, 12}, std::nan(""))),
                       "layer.full_scales holds values that are not numbers"));
+  TensorMap large = state_of(low);  // as many ranks as rows
+  large.set("layer.scale_A", as_host(at::ones({8, 8})));
+  large.set("layer.scale_B", as_host(at::ones({8, 12})));
+  BOOST_TEST(mentions(failure(low, large), "means full_scales"));
   for (const char* suffix : {".lut", ".scale_B"}) {
     TensorMap state = state_of(low);
     state.erase(std::string("layer") + suffix);
