@@ -45,7 +45,8 @@ void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
     const bool v1 = entry.quant.type == "v1";
     if (v1 && !options.v1)
       throw_usage("holds V1 layers, " + entry.linear + " among them", plan.quant.source,
-                  "train them with anemll_train_v1");
+                  plan.checkpoint ? "train them with anemll_train_v1, or give the file to --v1-checkpoint"
+                                  : "train them with anemll_train_v1");
     if (!v1 && options.v1 && entry.quant.type != "float")
       throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them",
                   plan.quant.source, "train them with anemll_train");
