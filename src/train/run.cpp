@@ -49,7 +49,9 @@ ExitCode Run::live() {
   if (resumed) folder_.go_on(numbers_, *run_.state);
   run_.state.reset();  // its files are open no longer than they are needed
   if (numbers_.finished && numbers_.step >= run_.options.max_steps) {
-    log_info(strf("nothing to do: the run is complete at step %lld", static_cast<long long>(numbers_.step)));
+    folder_.snap_late(numbers_, evaluates());
+    log_info(
+        strf("nothing to train: the run is complete at step %lld", static_cast<long long>(numbers_.step)));
     return ExitCode::done;
   }
   numbers_.finished = false;  // a complete run that goes on is not complete

@@ -5,6 +5,7 @@
 #include "src/train/internal/replicas.hpp"
 #include "src/train/internal/reporter.hpp"
 #include "src/train/internal/state_tensors.hpp"
+#include "src/train/internal/v1_files.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -194,6 +195,14 @@ void RunFolder::finish(RunNumbers& numbers, const RunEnd& end) {
           "no evaluation beat the start: best_state_dict.pt holds the weights before training "
           "(a smaller --lr, other loss weights, or more steps)");
     }
+  });
+}
+
+void RunFolder::snap_late(const RunNumbers& numbers, bool evaluated) {
+  on_root(run_.place.comm, [&] {
+    if (!run_.options.v1 || v1_snap_is_written(run_.options)) return;
+    files_->write_final(*run_.student);
+    files_->write_config(*run_.student, evaluated ? std::optional(numbers.last_eval) : std::nullopt);
   });
 }
 

@@ -1,8 +1,10 @@
 #include "src/train/internal/v1_files.hpp"
 
+#include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "anemll/quant/presets.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/student/checkpoint_config.hpp"
@@ -91,6 +93,16 @@ void write_v1_config(const TrainOptions& options, const Student& student, std::o
       final_loss ? nlohmann::ordered_json(*final_loss) : nlohmann::ordered_json(nullptr);
   if (mode != V1Snap::none) config["snapped_mode"] = choice_name(mode);
   write_file(fs::path(options.output_dir) / "config.json", config_text(config));
+}
+
+bool v1_snap_is_written(const TrainOptions& options) {
+  const V1Snap asked = snap_of(*options.v1);
+  if (asked == V1Snap::none) return true;
+  try {
+    return read_quant_config(fs::path(options.output_dir) / "config.json").snapped == asked;
+  } catch (const Error&) {  // missing or damaged: it is written anew
+    return false;
+  }
 }
 
 }  // namespace anemll

@@ -179,6 +179,21 @@ BOOST_AUTO_TEST_CASE(shares_of_the_moments_on_two_ranks_change_no_bit) {
   for (const auto& [name, tensor] : whole) BOOST_TEST(same(whole, shares, name), name);
 }
 
+BOOST_AUTO_TEST_CASE(a_complete_run_is_snapped_when_that_is_asked_later) {
+  const test::TempDir work;
+  const std::string flags = kLayers + " --lr 1e-4 --train-weights --max-steps 2";
+  train(work / "run", flags);
+  BOOST_TEST(!config_of(work / "run").contains("snapped_mode"));
+  const std::string best = test::read_all(work / "run/best_state_dict.pt");
+  const std::string snap = flags + " --resume auto --snap-weights";
+  train(work / "run", snap);
+  check_snapped(work / "run", kUp);
+  BOOST_TEST(config_of(work / "run")["snapped_mode"] == "lut");
+  BOOST_TEST(test::read_all(work / "run/best_state_dict.pt") == best);  // as trained
+  train(work / "run", snap + " --snap-bake-scales");
+  BOOST_TEST(config_of(work / "run")["snapped_mode"] == "baked");
+}
+
 BOOST_AUTO_TEST_CASE(attention_stays_float_unless_asked) {
   const test::TempDir work;
   const std::string flags = " --group-size 2 --max-steps 2 --lr 1e-4 --train-weights --eval-steps 0";
@@ -235,7 +250,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   refused(test::bin("anemll_train") + " --v2-checkpoint " + (work / "v1/best_state_dict.pt").string() +
               " --model-id " + test::golden("nano").string() + " --cache-dir " +
               test::golden("nano/cache").string() + " --output-dir " + out.string(),
-          "anemll_train_v1");
+          "--v1-checkpoint");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -44,6 +44,8 @@ class RunFolder {
   void save_periodic(RunNumbers& numbers);
   /// The last files and the closing figures.
   void finish(RunNumbers& numbers, const RunEnd& end);
+  /// The last files of a complete V1 run again, when it is asked for a snap that they do not have.
+  void snap_late(const RunNumbers& numbers, bool evaluated);
 
   /// Rank 0's; null elsewhere.
   RunLog* log() { return log_.get(); }

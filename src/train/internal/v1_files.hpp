@@ -21,4 +21,8 @@ void write_v1_tensors(const TrainOptions& options, const Student& student);
 void write_v1_config(const TrainOptions& options, const Student& student, std::optional<double> final_loss,
                      bool snapped);
 
+/// Whether config.json says that model_state_dict.pt is snapped as the options ask; true where they ask for
+/// no snap.
+bool v1_snap_is_written(const TrainOptions& options);
+
 }  // namespace anemll
