@@ -191,6 +191,9 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
   const auto resumed = [](const Facts& f) { return f.resumes; };
   const auto no_hard = [](const Facts& f) { return f.options.no_full_logits; };
   const auto from_checkpoint = [resumed](const Facts& f) { return !resumed(f) && f.options.v2_checkpoint; };
+  const auto float_attention = [resumed](const Facts& f) {
+    return f.options.v1 && !f.options.v1->quantize_attn && !resumed(f) && !f.options.source_file();
+  };
   const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
   const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
   return {
@@ -211,6 +214,9 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"svd-floor", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
       {"fast-init", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
       {"expand-rank", "without --v1-checkpoint", [](const Facts& f) { return !f.options.v1_checkpoint; }},
+      {"attn-lut-size", "without --quantize-attn", float_attention},
+      {"attn-group-size", "without --quantize-attn", float_attention},
+      {"attn-scale-rank", "without --quantize-attn", float_attention},
       {"svd-floor", "with --fast-init", [](const Facts& f) { return f.options.fast_init; }},
       {"freeze-mags-mlp", "with --attn-only", [](const Facts& f) { return f.options.attn_only; }},
       {"freeze-mags-mlp", "with --freeze-mags, which freezes them all",

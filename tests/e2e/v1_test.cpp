@@ -198,6 +198,8 @@ BOOST_AUTO_TEST_CASE(attention_stays_float_unless_asked) {
   const test::TempDir work;
   const std::string flags = " --group-size 2 --max-steps 2 --lr 1e-4 --train-weights --eval-steps 0";
   train(work / "run", flags);
+  const std::string told = train(work / "dry", flags + " --attn-lut-size 4 --dry-run");
+  BOOST_TEST(told.find("without --quantize-attn") != std::string::npos, told);
   const auto state = anemll::read_state_dict(work / "run/model_state_dict.pt");
   BOOST_TEST(state.contains(kUp + ".scale_A"));
   BOOST_TEST(!state.contains(kQuery + ".scale_A"));
