@@ -71,6 +71,8 @@ QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
   // V1's own file: its tensors tell the numbers, which may be 0 or -1 there for "none" and "as the MLP's".
   if (find(object, "quantize_attn") != nullptr) {
     read(object, "group_size", keys.group_size, path);
+    if (const Json* own = find(object, "attn_group_size"); own != nullptr && *own != 0)
+      read(object, "attn_group_size", keys.attn_group_size, path);
     read_model(object, keys, path);
     return keys;
   }

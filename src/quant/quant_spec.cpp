@@ -96,6 +96,12 @@ std::int64_t QuantSpec::group_size() const {
   return (mlp == entries_.end() ? entries_.front() : *mlp).quant.group_size;
 }
 
+std::int64_t QuantSpec::attn_group_size() const {
+  const auto attention = std::find_if(entries_.begin(), entries_.end(),
+                                      [](const Entry& e) { return !e.mlp && e.quant.lut_size > 0; });
+  return attention == entries_.end() ? group_size() : attention->quant.group_size;
+}
+
 bool QuantSpec::force_positive_scales() const {
   return !entries_.empty() && entries_.front().quant.force_positive_scales;
 }

@@ -75,8 +75,9 @@ LayerDraft read_v1(const TensorMap& state, const LinearSpec& linear, const Linea
     LinearQuant found = quant;
     found.rank = t.scale_A.size(1);
     if (v1_is_full(linear.out, linear.in, found))  // the tables of such a layer have no factors
-      reader.fail(".scale_A", reader.require(".scale_A"),
-                  "a rank that reaches the smaller side of the scales means full_scales: store their product");
+      reader.fail(
+          ".scale_A", reader.require(".scale_A"),
+          "a rank that reaches the smaller side of the scales means full_scales: store their product");
   }
   if (reader.find(".bias") != nullptr) t.bias = reader.floats(".bias", {linear.out});
   if (quant.snapped == V1Snap::lut)

@@ -53,10 +53,11 @@ std::optional<LinearQuant> recognise(const TensorFinder& find, const std::string
     quant.rank = require(find, layer + ".scale_A", 2, file).shape[1];
     quant.padded_in = require(find, layer + ".scale_B", 2, file).shape[1];
   }
-  if (const HostTensor* flag = find(layer + std::string(kV1Snapped))) {
+  const std::string snapped = std::string(layer).append(kV1Snapped);
+  if (const HostTensor* flag = find(snapped)) {
     const auto mode = flag->numel() == 1 ? as_torch(*flag).item<std::int64_t>() : -1;
     if (mode != static_cast<std::int64_t>(V1Snap::lut) && mode != static_cast<std::int64_t>(V1Snap::baked))
-      throw_data(layer + std::string(kV1Snapped) + " is neither 1 nor 2", file, "the state is damaged");
+      throw_data(snapped + " is neither 1 nor 2", file, "the state is damaged");
     quant.snapped = static_cast<V1Snap>(mode);
   }
   return quant;

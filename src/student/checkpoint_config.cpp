@@ -3,7 +3,7 @@
 #include "anemll/quant/presets.hpp"
 #include "src/quant/layer_overrides.hpp"
 
-#include <cstdint>
+#include <algorithm>
 
 namespace anemll {
 
@@ -27,13 +27,9 @@ nlohmann::ordered_json checkpoint_config(const QuantSpec& spec, const ModelToRec
 
 nlohmann::ordered_json v1_checkpoint_config(const QuantSpec& spec, const ModelToRecord& model) {
   const QuantScheme scheme = spec.usual();
-  std::int64_t attn_group_size = spec.group_size();
-  bool quantised = false;
-  for (const QuantSpec::Entry& entry : spec.entries()) {
-    if (entry.mlp || entry.quant.type != "v1") continue;
-    attn_group_size = entry.quant.group_size;
-    quantised = true;
-  }
+  const bool quantised = std::any_of(spec.entries().begin(), spec.entries().end(), [](const auto& entry) {
+    return !entry.mlp && entry.quant.type == "v1";
+  });
   nlohmann::ordered_json config;
   config["model_id"] = model.id;
   if (model.revision) config["model_revision"] = *model.revision;
@@ -41,7 +37,7 @@ nlohmann::ordered_json v1_checkpoint_config(const QuantSpec& spec, const ModelTo
   config["group_size"] = spec.group_size();
   config["scale_rank"] = scheme.mlp_rank;
   config["attn_lut_size"] = scheme.attn_lut;
-  config["attn_group_size"] = attn_group_size;
+  config["attn_group_size"] = spec.attn_group_size();
   config["attn_scale_rank"] = quantised ? scheme.attn_rank : -1;
   config["quantize_attn"] = quantised;
   return config;

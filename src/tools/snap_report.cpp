@@ -39,7 +39,9 @@ nlohmann::ordered_json number(double value) {
 std::string score_line(const SnapReport& report, const ConsumerScore& score) {
   std::string line = strf("  %-10s", name_of(score.consumer));
   if (score.kd_loss)
-    line += strf(" %12.6f %+13.6f", *score.kd_loss, *score.kd_loss - report.trained_kd_loss.value_or(0));
+    line +=
+        strf(" %12.6f %+13.6f %10.2e", *score.kd_loss, *score.kd_loss - report.trained_kd_loss.value_or(0),
+             score.kl.value_or(std::numeric_limits<double>::quiet_NaN()));
   return line + strf(" %13.3e  %s\n", score.weight_error, meaning_of(score.consumer));
 }
 
@@ -73,6 +75,13 @@ double SnapReport::gate_difference() const {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+std::optional<double> SnapReport::gate_kl() const {
+  for (const ConsumerScore& score : scores) {
+    if (score.consumer == gate) return score.kl;
+  }
+  return std::nullopt;
+}
+
 std::string report_text(const SnapReport& r, bool with_layers) {
   std::string text;
   if (with_layers) {
@@ -99,15 +108,21 @@ std::string report_text(const SnapReport& r, bool with_layers) {
   if (r.trained_kd_loss) {
     text += strf("  KD loss over %lld sequences of the file as each consumer reads it:\n",
                  static_cast<long long>(r.samples));
-    text += strf("  %-10s %12s %13s %13s\n", "consumer", "KD loss", "- trained", "weight error");
-    text += strf("  %-10s %12.6f %13s %13s  fp32, nothing rounded\n", "trained", *r.trained_kd_loss, "", "");
+    text += strf("  %-10s %12s %13s %10s %13s\n", "consumer", "KD loss", "- trained", "KL", "weight error");
+    text += strf("  %-10s %12.6f %13s %10s %13s  fp32, nothing rounded\n", "trained", *r.trained_kd_loss, "",
+                 "", "");
   } else {
     text += "  No KD loss was measured (no --cache-dir); effective weights against the trained ones:\n";
     text += strf("  %-10s %13s\n", "consumer", "weight error");
   }
   for (const ConsumerScore& score : r.scores) text += score_line(r, score);
-  text += strf("%s: %s is off by %.3g, allowed %.3g%s\n", r.passed ? "verified" : "NOT verified",
-               name_of(r.gate), r.gate_difference(), r.tolerance, r.trained_kd_loss ? "" : " (weights only)");
+  text += strf("%s: %s is off by %.3g, allowed %.3g", r.passed ? "verified" : "NOT verified", name_of(r.gate),
+               r.gate_difference(), r.tolerance);
+  if (const std::optional<double> kl = r.gate_kl()) {
+    text += strf("; KL from the trained model %.3g, allowed %.3g\n", *kl, r.kl_tolerance);
+  } else {
+    text += " (weights only)\n";
+  }
   return text;
 }
 
@@ -129,12 +144,16 @@ std::string report_json(const SnapReport& r) {
   for (const ConsumerScore& score : r.scores) {
     json["consumers"][name_of(score.consumer)] = {
         {"kd_loss", score.kd_loss ? number(*score.kd_loss) : nullptr},
+        {"kl_to_trained", score.kl ? number(*score.kl) : nullptr},
         {"weight_error", number(score.weight_error)}};
   }
+  const std::optional<double> kl = r.gate_kl();
   json["gate"] = {{"consumer", name_of(r.gate)},
                   {"measure", r.trained_kd_loss ? "kd_loss" : "weight_error"},
                   {"difference", number(r.gate_difference())},
                   {"tolerance", r.tolerance},
+                  {"kl_to_trained", kl ? number(*kl) : nullptr},
+                  {"kl_tolerance", kl ? number(r.kl_tolerance) : nullptr},
                   {"passed", r.passed}};
   for (const LayerFinding& layer : r.layers) {
     json["layers"][layer.name] = {{"distinct_values", layer.facts.distinct},

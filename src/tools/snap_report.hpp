@@ -15,7 +15,9 @@ namespace anemll {
 struct ConsumerScore {
   Consumer consumer = Consumer::raw;
   std::optional<double> kd_loss;  ///< absent without a cache
-  double weight_error = 0;        ///< ||W - W_trained|| / ||W_trained||, over all linears
+  std::optional<double>
+      kl;  ///< KL(trained || file), nats a token over the whole vocabulary; absent without one
+  double weight_error = 0;  ///< ||W - W_trained|| / ||W_trained||, over all linears
 };
 
 struct LayerFinding {
@@ -34,6 +36,7 @@ struct SnapReport {
   std::vector<ConsumerScore> scores;
   Consumer gate = Consumer::raw;  ///< whose score must hold
   double tolerance = 0;           ///< on the loss, or on the weight error when no loss was measured
+  double kl_tolerance = 0;        ///< on the gate's KL, where it was measured
   std::vector<LayerFinding> layers;
   bool passed = false;
 
@@ -43,6 +46,8 @@ struct SnapReport {
   /// How far the gate's consumer is from the trained model, in the unit of `tolerance`; NaN when a loss is
   /// NaN.
   double gate_difference() const;
+  /// The gate's KL to the trained model, where it was measured.
+  std::optional<double> gate_kl() const;
 };
 
 std::string report_text(const SnapReport& report, bool with_layers);

@@ -7,6 +7,7 @@
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/v1_quant.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -26,17 +27,23 @@ QuantWishes wishes_of(const TrainOptions& options) {
   return wishes;
 }
 
-/// The group size that the saved run's scales were made with; 32, the default, where an old state does not
+struct GroupSizes {
+  std::int64_t mlp, attention;
+};
+
+/// The group sizes that the saved run's scales were made with; 32, the default, where an old state does not
 /// say.
-std::int64_t state_group_size(const SavedState& state) {
+GroupSizes state_group_sizes(const SavedState& state) {
   const json trainer = json::parse(state.trainer_json, nullptr, false);
-  for (const auto& [part, key] : {std::pair{"identity", "group_size"}, std::pair{"options", "group-size"}}) {
-    if (!trainer.is_object() || !trainer.contains(part) || !trainer[part].is_object()) continue;
-    const json& object = trainer[part];
-    if (const auto found = object.find(key); found != object.end() && found->is_number_integer())
-      return found->get<std::int64_t>();
-  }
-  return TrainOptions().group_size;
+  const auto number = [&trainer](const char* part, const char* key) -> std::optional<std::int64_t> {
+    if (!trainer.is_object() || !trainer.contains(part) || !trainer[part].is_object()) return std::nullopt;
+    const auto found = trainer[part].find(key);
+    if (found == trainer[part].end() || !found->is_number_integer()) return std::nullopt;
+    return found->get<std::int64_t>();
+  };
+  const std::int64_t mlp = number("identity", "group_size")
+                               .value_or(number("options", "group-size").value_or(TrainOptions().group_size));
+  return {mlp, number("identity", "attn_group_size").value_or(mlp)};
 }
 
 /// V1 layers are trained by their own program, and it trains no others.
@@ -73,8 +80,8 @@ QuantSpec state_spec(const SavedState& state, const Architecture& architecture) 
     const HostTensor* tensor = state.frozen.find(name);
     return tensor != nullptr ? tensor : state.parameters.find(name);
   };
-  const std::int64_t group_size = state_group_size(state);
-  QuantSpec spec(body_linears(architecture), {}, group_size);
+  const GroupSizes sizes = state_group_sizes(state);
+  QuantSpec spec(body_linears(architecture), {}, sizes.mlp);
   for (QuantSpec::Entry& entry : spec.entries()) {
     const std::optional<LinearQuant> quant = recognise_layer(find, entry.linear, folder);
     if (quant) {
@@ -84,7 +91,7 @@ QuantSpec state_spec(const SavedState& state, const Architecture& architecture) 
     } else {
       throw_data("has no tensors of " + entry.linear, folder, "the checkpoint is of another model");
     }
-    entry.quant.group_size = group_size;
+    entry.quant.group_size = entry.mlp ? sizes.mlp : sizes.attention;
   }
   return spec;
 }

@@ -80,9 +80,11 @@ ResolvedQuant v1_quant(const TrainOptions& o, const Architecture& architecture, 
       started += entry.quant.type == "v1" ? 1U : 0U;
       continue;
     }
-    const std::int64_t group_size = entry.quant.group_size;
+    const std::int64_t asked_group = entry.quant.group_size;
+    const QuantConfigKeys& keys = state->keys;
     entry.quant = *found;
-    entry.quant.group_size = state->keys.group_size.value_or(group_size);
+    entry.quant.group_size =
+        (entry.mlp || !keys.attn_group_size ? keys.group_size : keys.attn_group_size).value_or(asked_group);
   }
   if (state->keys.snapped != V1Snap::none)
     throw_usage("holds snapped weights, which are not trained or snapped again", state->file,

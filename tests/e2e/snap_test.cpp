@@ -86,6 +86,11 @@ BOOST_AUTO_TEST_CASE(universal_file_scores_like_the_trained_one) {
   BOOST_TEST(report["gate"]["passed"] == true);
   BOOST_TEST(report["gate"]["consumer"] == "raw");
   BOOST_TEST(report["consumers"]["clamp"]["kd_loss"] == report["consumers"]["weight"]["kd_loss"]);
+  // What rounding to half leaves is far below the bound, and is not nothing.
+  BOOST_TEST(report["gate"]["kl_to_trained"].get<double>() > 0.0);
+  BOOST_TEST(report["gate"]["kl_to_trained"].get<double>() < 1e-4);
+  BOOST_TEST(report["gate"]["kl_tolerance"] == 1e-3);
+  BOOST_TEST(report["consumers"]["abs"]["kl_to_trained"].get<double>() > 0.1);
   // Absolute values are another model; a report that says otherwise measures nothing.
   BOOST_TEST(report["consumers"]["abs"]["kd_loss"].get<double>() > 2 * kTrainedLoss16);
   BOOST_TEST(report["negative_scale_share"].get<double>() > 0.0);
@@ -107,6 +112,7 @@ BOOST_AUTO_TEST_CASE(without_a_cache_weights_are_compared_and_it_says_so) {
   BOOST_TEST(result.output.find("--lut-bits 4 is not what the checkpoint holds") != std::string::npos);
   BOOST_TEST(result.output.find("--scale-rank") == std::string::npos);
   BOOST_TEST(report_of(temp / "snap")["trained_kd_loss"].is_null());
+  BOOST_TEST(report_of(temp / "snap")["consumers"]["raw"]["kl_to_trained"].is_null());
   BOOST_TEST(report_of(temp / "snap")["gate"]["measure"] == "weight_error");
 }
 

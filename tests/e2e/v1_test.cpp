@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(a_source_is_snapped_without_a_cache) {
 
 BOOST_AUTO_TEST_CASE(a_stopped_run_goes_on_to_the_same_end) {
   const test::TempDir work;
-  const std::string flags = kLayers + " --lr 1e-4 --train-weights --train-scales --eval-steps 0";
+  const std::string kinds = " --lr 1e-4 --train-weights --train-scales --eval-steps 0";
+  const std::string flags = kLayers + " --attn-group-size 4" + kinds;
   train(work / "whole", flags + " --max-steps 6");
   train(work / "halves", flags + " --max-steps 3");
   train(work / "halves", flags + " --max-steps 6 --resume auto");
@@ -162,6 +163,11 @@ BOOST_AUTO_TEST_CASE(a_stopped_run_goes_on_to_the_same_end) {
   const auto halves = anemll::read_state_dict(work / "halves/model_state_dict.pt");
   BOOST_TEST(whole.size() == halves.size());
   for (const auto& [name, tensor] : whole) BOOST_TEST(same(whole, halves, name), name);
+  // The group size of attention is its own, after a resume and for a run from the file.
+  BOOST_TEST(config_of(work / "halves")["attn_group_size"] == 4);
+  train(work / "next", kLayers + kinds + " --max-steps 1 --init-state " + (work / "halves").string());
+  BOOST_TEST(config_of(work / "next")["attn_group_size"] == 4);
+  BOOST_TEST(config_of(work / "next")["group_size"] == 2);
 }
 
 BOOST_AUTO_TEST_CASE(shares_of_the_moments_on_two_ranks_change_no_bit) {

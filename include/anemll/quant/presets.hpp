@@ -36,6 +36,7 @@ struct QuantConfigKeys {
   std::optional<std::int64_t> lut_bits, mlp_lut_bits, attn_lut_bits;
   std::optional<std::int64_t> scale_rank, mlp_scale_rank, attn_scale_rank;
   std::optional<std::int64_t> group_size;
+  std::optional<std::int64_t> attn_group_size;  ///< of V1 files; absent: the same as group_size
   std::optional<bool> force_positive_scales;
   std::string magnitude_activation;  ///< empty when absent
   V1Snap snapped = V1Snap::none;     ///< of V1 files: snapped_mode, or snapped with snap_bake_scales

@@ -75,6 +75,8 @@ class QuantSpec {
   bool mixed() const { return !exceptions().empty(); }
   /// Of the MLP's first linear: a source names one for all, but for attention in V1.
   std::int64_t group_size() const;
+  /// That of the attention's quantised linears; the MLP's where there are none.
+  std::int64_t attn_group_size() const;
   /// Of the first linear: a source names one for all.
   bool force_positive_scales() const;
   /// The short form, and where linears differ from it how many and the first of them.
