@@ -1,6 +1,7 @@
 #include "src/train/internal/untrained.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/core/one_of.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/quant/layer.hpp"
 #include "src/quant/ste.hpp"
@@ -9,15 +10,37 @@
 #include "src/train/internal/source_plan.hpp"
 #include "src/train/internal/v1_files.hpp"
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
+
+/// What is read where nothing is trained: the source, the scheme of its layers, the result, the machine.
+constexpr auto kRead = std::to_array<std::string_view>(
+    {"from-scratch",   "v1-checkpoint", "v2-checkpoint",   "init-state",      "model-id",
+     "model-revision", "output-dir",    "strict",          "dry-run",         "resume",
+     "device",         "threads",       "config",          "mlp-lut",         "mlp-rank",
+     "attn-lut",       "attn-rank",     "group-size",      "expand-rank",     "svd-floor",
+     "fast-init",      "ste",           "freeze-all",      "lut-size",        "scale-rank",
+     "attn-lut-size",  "quantize-attn", "attn-group-size", "attn-scale-rank", "skip-training",
+     "config-file",    "snap-weights",  "snap-bake-scales"});
+
+void tell_unread_options(const TrainOptions& options) {
+  std::string names;
+  for (const std::string& name : options.given) {
+    // The seed is for the directions of new ranks.
+    if (is_one_of(name, kRead) || (name == "seed" && options.expand_rank)) continue;
+    names.append(names.empty() ? "--" : ", --").append(name);
+  }
+  if (!names.empty()) log_warning("nothing is trained, so these are not read: " + names);
+}
 
 void round_scales(const Student& student) {
   for (QuantLayer* layer : student.layers()) {
@@ -35,6 +58,7 @@ bool trains_nothing(const TrainOptions& options) {
 }
 
 void write_untrained(const TrainOptions& options, at::Device device, Communicator& comm) {
+  if (comm.is_root()) tell_unread_options(options);
   std::unique_ptr<OutputFolder> output;
   on_root(comm, [&] {
     output = std::make_unique<OutputFolder>(options.output_dir, training_run(), "--output-dir");

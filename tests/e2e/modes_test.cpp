@@ -92,12 +92,14 @@ BOOST_AUTO_TEST_CASE(selections) {
 BOOST_AUTO_TEST_CASE(freeze_all_rounds_the_source_and_ends) {
   const test::TempDir out;
   const fs::path source = test::golden("nano/v2_q2a4_trained.pt");
-  const test::ToolResult result =
-      test::run(test::bin("anemll_train") + " --freeze-all --v2-checkpoint " + source.string() +
-                " --model-id " + test::golden("nano").string() + " --cache-dir " +
-                test::golden("nano/cache").string() + " --output-dir " + (out / "run").string() +
-                " --threads 1");
+  const test::ToolResult result = test::run(test::bin("anemll_train") + " --freeze-all --v2-checkpoint " +
+                                            source.string() + " --model-id " + test::golden("nano").string() +
+                                            " --cache-dir " + test::golden("nano/cache").string() +
+                                            " --output-dir " + (out / "run").string() + " --threads 1");
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(
+      result.output.find("nothing is trained, so these are not read: --cache-dir\n") != std::string::npos,
+      result.output);
   BOOST_TEST(fs::exists(out / "run/config.json"));
   const anemll::TensorMap before = anemll::read_state_dict(source);
   const anemll::TensorMap after = anemll::read_state_dict(out / "run/best_state_dict.pt");

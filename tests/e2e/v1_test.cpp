@@ -141,9 +141,12 @@ BOOST_AUTO_TEST_CASE(a_source_is_snapped_without_a_cache) {
                            kLayers + " --skip-training --snap-weights --threads 1 --output-dir ";
   const test::ToolResult lut = test::run(snap + (work / "lut").string());
   BOOST_REQUIRE_MESSAGE(lut.code == 0, lut.output);
+  BOOST_TEST(lut.output.find("not read") == std::string::npos, lut.output);
   check_snapped(work / "lut", kUp);
-  const test::ToolResult baked = test::run(snap + (work / "baked").string() + " --snap-bake-scales");
+  const test::ToolResult baked =
+      test::run(snap + (work / "baked").string() + " --snap-bake-scales --max-steps 3");
   BOOST_REQUIRE_MESSAGE(baked.code == 0, baked.output);
+  BOOST_TEST(baked.output.find("these are not read: --max-steps") != std::string::npos, baked.output);
   BOOST_TEST(config_of(work / "baked")["snapped_mode"] == "baked");
   const auto a = anemll::read_state_dict(work / "lut/model_state_dict.pt");
   const auto b = anemll::read_state_dict(work / "baked/model_state_dict.pt");
