@@ -129,7 +129,7 @@ for letter in "${letters[@]}"; do
   # Of the last training.
   kl=$(sed -nE '/"best_evaluation"/s/.*"holdout_kl_mean":([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
   negative=$(sed -nE 's/.*"negative_scale_share": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
-  gap=$(sed -nE 's/^ *"difference": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
+  gap=$(sed -nE 's/^ *"kl_to_trained": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1) # the gate stands last
   rows+="| $letter | $cuts | ${missed:--} | $equal | ${kl:--} | ${gap:--} | ${negative:--} |"$'\n'
 done
 {
@@ -137,7 +137,7 @@ done
   printf '# Workflows, each stage killed once\n\nModel %s, %d ranks, SEED %d. Moments: the file `moments` here.\n\n' "${model##*/}" "${RANKS:-2}" "$seed"
   printf '| Workflow | Stages killed | Ended before | Final files equal | KL, held-out documents | Snapped against trained | Share of negative scales |\n'
   printf '|---|---|---|---|---|---|---|\n%s' "$rows"
-  printf '\nSnapped against trained: the difference of the KD losses, as the converter that the snap is verified for reads the file.\n'
+  printf '\nSnapped against trained: the KL divergence from the trained model in nats per token, as the converter that the snap is verified for reads the file.\n'
 } | make_file "$out/killed.md"
 cat "$out/killed.md"
 for letter in "${letters[@]}"; do
