@@ -15,9 +15,8 @@ namespace anemll {
 struct ConsumerScore {
   Consumer consumer = Consumer::raw;
   std::optional<double> kd_loss;  ///< absent without a cache
-  std::optional<double>
-      kl;  ///< KL(trained || file), nats a token over the whole vocabulary; absent without one
-  double weight_error = 0;  ///< ||W - W_trained|| / ||W_trained||, over all linears
+  double weight_error = 0;        ///< ||W - W_trained|| / ||W_trained||, over all linears
+  std::optional<double> kl;  ///< KL(trained || file), nats a token, whole vocabulary; absent without a cache
 };
 
 struct LayerFinding {

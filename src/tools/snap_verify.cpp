@@ -128,7 +128,8 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
     report.layers.push_back({linear->name(), facts, relative(errors.squared[gate], errors.trained)});
   }
   for (std::size_t c = 0; c < kConsumers.size(); ++c) {
-    report.scores.push_back({kConsumers[c], std::nullopt, relative(sum.squared[c], sum.trained)});
+    report.scores.push_back(
+        {kConsumers[c], std::nullopt, relative(sum.squared[c], sum.trained), std::nullopt});
   }
 
   report.tolerance = kWeightTolerance;

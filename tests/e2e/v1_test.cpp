@@ -20,6 +20,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kRelative = 1e-3;  // rounding grows with the steps
+// Once a scale that moves takes a weight over the border between two indices, rounding is no longer small:
+// start scales that are changed by 1e-6 of themselves move the later losses by up to 4e-3 of them. Training
+// moves them by 0.14.
+constexpr double kAfterFlips = 1e-2;
+constexpr std::int64_t kBeforeFlips = 5;  // steps
 const std::string kUp = "model.layers.0.mlp.up_proj", kQuery = "model.layers.1.self_attn.q_proj";
 
 std::string model_and_cache() {
@@ -41,7 +46,8 @@ std::string train(const fs::path& out, const std::string& flags) {
   return result.output;
 }
 
-void compare(const fs::path& log, const std::string& golden) {
+/// `tolerance`: of the rows after the first steps.
+void compare(const fs::path& log, const std::string& golden, double tolerance) {
   const auto expected = test::read_csv(test::golden("nano/trajectories/" + golden + ".csv"));
   const auto got = test::read_csv(log);
   BOOST_REQUIRE_EQUAL(got.size(), expected.size());
@@ -52,8 +58,9 @@ void compare(const fs::path& log, const std::string& golden) {
     const std::string& mine = got[i].train.empty() ? got[i].eval : got[i].train;
     const std::string& theirs = expected[i].train.empty() ? expected[i].eval : expected[i].train;
     const double value = std::stod(theirs);
-    BOOST_TEST(std::abs(std::stod(mine) - value) <= kRelative * value,
-               golden << " row " << i << ": " << mine << " for " << theirs);
+    BOOST_TEST(
+        std::abs(std::stod(mine) - value) <= (got[i].step <= kBeforeFlips ? kRelative : tolerance) * value,
+        golden << " row " << i << ": " << mine << " for " << theirs);
   }
 }
 
@@ -96,12 +103,12 @@ BOOST_AUTO_TEST_SUITE(v1)
 
 BOOST_AUTO_TEST_CASE(weights_then_scales_follow_the_reference) {
   const test::TempDir work;
-  const std::string steps = " --max-steps 40 --logging-steps 5 --eval-steps 20 --hard-top1-weight 0.2";
+  const std::string steps = " --max-steps 40 --logging-steps 5 --eval-steps 20";
   train(work / "weights", kLayers + steps + " --lr 1e-4 --train-weights");
-  compare(work / "weights/training_log.csv", "v1_weights");
+  compare(work / "weights/training_log.csv", "v1_weights", kRelative);
   train(work / "scales",
         " --init-state " + (work / "weights").string() + steps + " --lr 5e-4 --train-scales");
-  compare(work / "scales/training_log.csv", "v1_scales");
+  compare(work / "scales/training_log.csv", "v1_scales", kAfterFlips);
   const auto weights = anemll::read_state_dict(work / "weights/model_state_dict.pt");
   const auto scales = anemll::read_state_dict(work / "scales/model_state_dict.pt");
   BOOST_TEST(same(weights, scales, kUp + ".weight"));

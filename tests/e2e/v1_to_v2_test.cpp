@@ -110,10 +110,10 @@ bool same(const anemll::TensorMap& a, const anemll::TensorMap& b, const std::str
 BOOST_AUTO_TEST_SUITE(v1_to_v2)
 
 BOOST_AUTO_TEST_CASE(the_reference_s_v1_run_becomes_the_reference_s_v2_model) {
-  constexpr double kRelative = 2e-3;  // eighty steps of rounding
+  constexpr double kRelative = 1e-2;  // indices flip when scales are trained: kAfterFlips of v1_test.cpp
   const json goldens = json::parse(std::ifstream(test::golden("nano/goldens.json")));
   const test::TempDir work;
-  const std::string steps = " --max-steps 40 --hard-top1-weight 0.2 --quantize-attn";
+  const std::string steps = " --max-steps 40 --quantize-attn";
   train_v1(work / "weights", "--lr 1e-4 --train-weights" + steps);
   train_v1(work / "v1", "--lr 5e-4 --train-scales --init-state " + (work / "weights").string() + steps);
 
