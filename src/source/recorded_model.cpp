@@ -101,9 +101,9 @@ void tell_differences(const SaidNumbers& said, const QuantScheme& usual) {
   const auto compare = [&text](const char* flag, const std::optional<std::int64_t>& wanted,
                                std::int64_t actual) {
     if (!wanted || *wanted == actual) return;
-    text += strf("%s--%s %lld is not what the checkpoint holds: its shapes say %lld",
-                 text.empty() ? "" : "; ", flag, static_cast<long long>(*wanted),
-                 static_cast<long long>(actual));
+    text +=
+        strf("%s--%s %lld is not what the checkpoint holds: its shapes say %lld", text.empty() ? "" : "; ",
+             flag, static_cast<long long>(*wanted), static_cast<long long>(actual));
   };
   compare("lut-bits", said.lut_bits, bits_of(usual.mlp_lut));
   compare("attn-lut-bits", said.attn_lut_bits, bits_of(usual.attn_lut));

@@ -129,8 +129,9 @@ BOOST_AUTO_TEST_CASE(numbers_and_options_without_effect_are_told) {
   const Answer answer = ask(infer(kTrained + " --model-id " + nano() +
                                   " --lut-bits 4 --scale-rank 8 --top-k 5 " + greedy("--prompt hi")));
   BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
-  BOOST_TEST(says(answer.log, "--lut-bits 4 is not what the checkpoint holds: its shapes say 2; "
-                              "--scale-rank 8 is not what the checkpoint holds: its shapes say 32"),
+  BOOST_TEST(says(answer.log,
+                  "--lut-bits 4 is not what the checkpoint holds: its shapes say 2; "
+                  "--scale-rank 8 is not what the checkpoint holds: its shapes say 32"),
              answer.log);  // in one line
   BOOST_TEST(says(answer.log, "--top-k has no effect"), answer.log);
 }
@@ -269,14 +270,20 @@ BOOST_AUTO_TEST_CASE(ctrl_c_stops_an_answer_and_not_the_program) {
   // Rank by rank an answer of all 512 positions takes seconds.
   test::TerminalProgram program(document("--factored --greedy --max-tokens 100000 --interactive"));
   BOOST_TEST_REQUIRE(program.wait_for("> "), program.shown());
-  program.type("Tell me a long story\n");
+  // The prompt is shown before the line is edited. A Ctrl-C between the two would throw away what was typed.
+  const auto say = [&program](const std::string& line) {
+    BOOST_TEST_REQUIRE(program.wait_for_editing(), program.shown());
+    program.type(line + "\n");
+    BOOST_TEST_REQUIRE(program.wait_for(line), program.shown());
+  };
+  say("Tell me a long story");
   const auto deadline = std::chrono::steady_clock::now() + 60s;
   bool stopped = false;
   while (!stopped && std::chrono::steady_clock::now() < deadline) {
     if (program.keys_are_signals()) program.type("\x03");
     stopped = program.wait_for("; stopped", 100ms);
     // An answer may end by itself before the key comes.
-    if (!stopped && program.wait_for("> ", 0ms)) program.type("Tell me another one\n");
+    if (!stopped && program.wait_for("> ", 0ms)) say("Tell me another one");
   }
   BOOST_TEST_REQUIRE(stopped, program.shown());
   BOOST_TEST(program.wait_for("> "), program.shown());

@@ -69,6 +69,16 @@ class TerminalProgram {
     return ::tcgetattr(keys_, &mode) == 0 && (mode.c_lflag & ISIG) != 0;
   }
 
+  /// Until a line is edited. False when that does not come.
+  bool wait_for_editing(std::chrono::milliseconds limit = std::chrono::seconds(60)) const {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (keys_are_signals()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      ::poll(nullptr, 0, 2);
+    }
+    return true;
+  }
+
   /// The exit code, 128 + signal, or -1 when the program goes on.
   int wait_for_end(std::chrono::milliseconds limit = std::chrono::seconds(60)) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
