@@ -125,6 +125,8 @@ setting() {
   found=${found:-$(said_in_file "${choice[--config-file]}" "$1")}
   echo "${found:-$2}"
 }
+# at_most LIMIT NUMBER: a period that is longer than its run means nothing.
+at_most() { echo $(($2 < $1 ? $2 : $1)); }
 is_set() { [ "$(setting "$1" -)" != - ]; }
 
 # --- estimates
@@ -207,8 +209,8 @@ said_in() { [ ! -f "$1" ] || sed -nE "/.*\"$2.*/{s//$3/p;q;}" "$1"; }
 
 # train NAME SAYS STEPS_OPTION LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
 train() {
-  local stage_name=$1 says=$2 own=() froms=() pair warmup most=${steps[$3]}
-  local defaults=("lr=$4" batch-size=8 state-steps=50 eval-steps=100)
+  local stage_name=$1 says=$2 own=() froms=() pair warmup most=${steps[$3]} rate=$4
+  local defaults
   if [ -n "${typed[$3]-}" ] && [ -z "$(said_behind max-steps)" ]; then
     own=(--max-steps "$most") # what is typed wins over the config file
   else
@@ -218,6 +220,7 @@ train() {
   shift 4
   while [ "$1" != -- ]; do froms+=("$1"); shift; done
   shift
+  defaults=("lr=$rate" batch-size=8 "state-steps=$(at_most 50 "$most")" "eval-steps=$(at_most 100 "$most")")
   for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
   # The reference's 100 steps, and less for a run that would end in them.
   warmup=$((most / 10))

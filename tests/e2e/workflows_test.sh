@@ -71,6 +71,11 @@ says "steps twice" "give one of them"
 output=$(bash "$root/launch/workflow_a.sh" "$nano" "$text" plan --dry-run --v1-config-file v1.ini --config-file "$root/configs/smoke_cpu.ini" --steps 7 2>&1)
 expect "steps of two trainings" "$(sed -n 's/.*anemll_train.*--max-steps \([0-9]*\).*/\1/p' <<<"$output")" 7
 expect "typed steps win over the file's, V1 keeps those of its own" "$(grep -c -- '--max-steps' <<<"$output")" 1
+printf 'lut_size = 8\nbatch-size = 4\n' >part.ini
+output=$(bash "$root/launch/workflow_a.sh" "$nano" "$text" plan --dry-run --v1-config-file part.ini --v1-steps 9 2>&1)
+expect "shapes that the file does not name are q2a4's, and no period is longer than the run" \
+  "$(sed -n 's/.*anemll_train_v1.* \(--quantize-attn.*--state-steps [0-9]*\).*/\1/p' <<<"$output")" \
+  "--quantize-attn --attn-lut-size 16 --scale-rank 32 --attn-scale-rank 8 --max-steps 9 --state-steps 9"
 
 workflow b whole "${arguments[@]}"
 expect "workflow b" "$code" 0
