@@ -2,13 +2,13 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/formats/torch_file.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/data/first_rows.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
+#include "src/formats/told_write.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/compute.hpp"
 #include "src/source/recorded_model.hpp"
@@ -41,17 +41,6 @@ SaidNumbers said_numbers(const OptionTable& table, const SnapToolOptions& o) {
 
 std::string more_of(std::size_t others) {
   return others == 0 ? "" : strf(", as have %zu other tensors", others);
-}
-
-void write_snap(const std::filesystem::path& file, const std::vector<LazyTensor>& tensors) {
-  const auto total = static_cast<std::int64_t>(tensors.size());
-  Progress bar("Writing " + file.string(), total, "tensors");
-  write_torch_file(file, tensors, [&bar](std::size_t place) {
-    leave_on_signal("writing the snap", "nothing was written: run the same command again");
-    bar.update(static_cast<std::int64_t>(place) + 1);
-  });
-  bar.update(total);  // aliases are never made
-  bar.finish();
 }
 
 int snap(int argc, char** argv) {
@@ -91,8 +80,10 @@ int snap(int argc, char** argv) {
   tell_differences(said_numbers(table, options), quant.spec.usual());
   CastCounts casts;
   folder->set_aside();
-  write_snap(target, ane_state_dict(expected_tensors(student.files().architecture), layers,
-                                    student.files().tensors, verify.snap, casts));
+  write_torch_file_told(target,
+                        ane_state_dict(expected_tensors(student.files().architecture), layers,
+                                       student.files().tensors, verify.snap, casts),
+                        "Writing " + target.string(), "writing the snap");
   write_file(target.parent_path() / "config.json",
              ane_config(quant.spec, verify.snap,
                         {id_to_record(model_id), options.checkpoint,

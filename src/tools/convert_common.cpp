@@ -2,12 +2,8 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "anemll/core/log.hpp"
-#include "anemll/formats/torch_file.hpp"
-#include "src/core/signals.hpp"
+#include "src/formats/told_write.hpp"
 
-#include <cstddef>
-#include <cstdint>
 #include <utility>
 
 namespace anemll {
@@ -25,14 +21,7 @@ std::unique_ptr<OutputFolder> take_checkpoint_folder(const fs::path& target, con
 void write_checkpoint(OutputFolder& folder, const fs::path& target, const std::vector<LazyTensor>& tensors,
                       const std::string& config) {
   folder.set_aside();
-  const auto total = static_cast<std::int64_t>(tensors.size());
-  Progress bar("writing " + target.string(), total, "tensors");
-  write_torch_file(target, tensors, [&bar](std::size_t place) {
-    leave_on_signal("writing the checkpoint", "nothing was written: run the same command again");
-    bar.update(static_cast<std::int64_t>(place) + 1);
-  });
-  bar.update(total);  // aliases are never made
-  bar.finish();
+  write_torch_file_told(target, tensors, "writing " + target.string(), "writing the checkpoint");
   write_file(target.parent_path() / "config.json", config);
 }
 

@@ -1,6 +1,8 @@
 #include "anemll/train/train.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/build_info.hpp"
 #include "src/core/signals.hpp"
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/input_agreement.hpp"
@@ -37,6 +39,19 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
   if (!assembly.student) return ExitCode::done;  // a dry run from scratch makes none
   Run run(std::move(assembly));
   return options.dry_run ? ExitCode::done : run.live();
+}
+
+int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,
+                  OptionTable (*make_table)(TrainOptions&)) {
+  OptionTable table = make_table(options);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  options.given = table.given_names();
+  settle_v1_source(options);
+  log_info(build_summary());
+  const MpiRuntime::Host host = mpi.host();
+  return static_cast<int>(run_training(options, table.json(), *world, host.rank, host.size));
 }
 
 }  // namespace anemll

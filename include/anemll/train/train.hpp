@@ -16,4 +16,9 @@ namespace anemll {
 ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
                       int local_rank, int local_ranks);
 
+/// What a training program is: parses the command line on every rank and trains. `options`: the program's
+/// defaults; `make_table`: its options over them. Returns the exit code.
+int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,
+                  OptionTable (*make_table)(TrainOptions&));
+
 }  // namespace anemll
