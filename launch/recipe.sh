@@ -209,8 +209,7 @@ said_in() { [ ! -f "$1" ] || sed -nE "/.*\"$2.*/{s//$3/p;q;}" "$1"; }
 
 # train NAME SAYS STEPS_OPTION LR [--from PATH]... -- FLAG...: a stage of anemll_train into OUT/NAME.
 train() {
-  local stage_name=$1 says=$2 own=() froms=() pair warmup most=${steps[$3]} rate=$4
-  local defaults
+  local stage_name=$1 says=$2 own=() froms=() pair most=${steps[$3]} rate=$4 defaults
   if [ -n "${typed[$3]-}" ] && [ -z "$(said_behind max-steps)" ]; then
     own=(--max-steps "$most") # what is typed wins over the config file
   else
@@ -223,8 +222,7 @@ train() {
   defaults=("lr=$rate" batch-size=8 "state-steps=$(at_most 50 "$most")" "eval-steps=$(at_most 100 "$most")")
   for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
   # The reference's 100 steps, and less for a run that would end in them.
-  warmup=$((most / 10))
-  is_set warmup-steps || own+=(--warmup-steps $((warmup < 100 ? warmup : 100)))
+  is_set warmup-steps || own+=(--warmup-steps "$(at_most 100 $((most / 10)))")
   [ -z "${choice[--config-file]}" ] || froms+=(--from "${choice[--config-file]}") own+=(--config-file "${choice[--config-file]}")
   stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
     --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \

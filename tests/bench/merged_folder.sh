@@ -14,15 +14,11 @@
 # Python packages that interpreter needs too.
 # Exit codes: 0 all agree, 1 a reader disagrees, 2 usage, 3 data, 77 without LLAMA_CPP: the rest agrees.
 set -euo pipefail
-usage() { sed -n '2,/^[^#]/{/^[^#]/d; s/^# \{0,1\}//; p;}' "$0"; }
-refuse() { # CODE WHAT HINT
-  printf '%s: %s\nhint: %s\n' "${0##*/}" "$2" "$3" >&2
-  exit "$1"
-}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../launch/stages.sh"
 case " $* " in *" --help "* | *" -h "*) usage; exit 0 ;; esac
 [ $# -eq 5 ] || { usage >&2; exit 2; }
 build=${1%/} checkpoint=$2 model=${3%/} text=$4 out=${5%/}
-here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../launch/env.sh"
 python=${PYTHON:-python3}
 # The second half of a chunk is scored, and its last token has no next one: 130 - 1 - 65.

@@ -10,15 +10,11 @@
 # default what the processor multiplies fastest. PYTHON names an interpreter with torch and transformers (python3),
 # PAIRS another number of pairs.
 set -euo pipefail
-usage() { sed -n '2,/^[^#]/{/^[^#]/d; s/^# \{0,1\}//; p;}' "$0"; }
-refuse() { # CODE WHAT HINT
-  printf '%s: %s\nhint: %s\n' "${0##*/}" "$2" "$3" >&2
-  exit "$1"
-}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../launch/stages.sh"
 case " $* " in *" --help "* | *" -h "*) usage; exit 0 ;; esac
 [ $# -ge 3 ] || { usage >&2; exit 2; }
 build=$1 model=$2 cache=$3 threads=${4:-2} precision=${5:-} batch=${6:-8} steps=${7:-5}
-here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../launch/env.sh"
 python=${PYTHON:-python3} pairs=${PAIRS:-5} warmup=2
 
