@@ -37,10 +37,34 @@ void add_quota(CgroupLimits& limits, std::optional<double> quota, std::optional<
   if (quota && period && *quota > 0 && *period > 0) lower(limits.processors, *quota / *period);
 }
 
-void add_memory(CgroupLimits& limits, const std::string& text) {
-  const std::optional<double> bytes = number(text);  // "max" is no number
-  if (bytes && *bytes > 0 && *bytes < static_cast<double>(kNoMemoryLimit))
-    lower(limits.memory_bytes, static_cast<std::uint64_t>(*bytes));
+/// What a version of the interface calls its files and the entries of memory.stat.
+struct MemoryNames {
+  const char* limit;
+  const char* usage;
+  const char* file_pages[2];  ///< the kernel drops them when memory is wanted
+};
+constexpr MemoryNames kVersion2{"memory.max", "memory.current", {"inactive_file", "active_file"}};
+constexpr MemoryNames kVersion1{
+    "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
+
+/// Of a file of lines "key value"; 0 for a key that is not there.
+double entry_of(const fs::path& file, const std::string& key) {
+  std::ifstream in(file);
+  double value = 0;
+  for (std::string name; in >> name >> value;) {
+    if (name == key) return value;
+  }
+  return 0;
+}
+
+void add_memory(CgroupLimits& limits, const fs::path& folder, const MemoryNames& names) {
+  const std::optional<double> bytes = number(first_line(folder / names.limit));  // "max" is no number
+  if (!bytes || *bytes <= 0 || *bytes >= static_cast<double>(kNoMemoryLimit)) return;
+  lower(limits.memory_bytes, static_cast<std::uint64_t>(*bytes));
+  double used = number(first_line(folder / names.usage)).value_or(0);
+  for (const char* pages : names.file_pages) used -= entry_of(folder / "memory.stat", pages);
+  lower(limits.memory_available,
+        static_cast<std::uint64_t>(std::clamp(*bytes - std::max(used, 0.0), 0.0, *bytes)));
 }
 
 /// The group's folder and those around it, up to the mount point.
@@ -61,13 +85,13 @@ void read_version_2(CgroupLimits& limits, const fs::path& folder) {
   std::string quota, period;
   cpu >> quota >> period;
   add_quota(limits, number(quota), number(period));
-  add_memory(limits, first_line(folder / "memory.max"));
+  add_memory(limits, folder, kVersion2);
 }
 
 void read_version_1(CgroupLimits& limits, const fs::path& folder) {
   add_quota(limits, number(first_line(folder / "cpu.cfs_quota_us")),
             number(first_line(folder / "cpu.cfs_period_us")));
-  add_memory(limits, first_line(folder / "memory.limit_in_bytes"));
+  add_memory(limits, folder, kVersion1);
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ std::string OptionSpec::range() const {
   }
   if (std::holds_alternative<std::int64_t*>(target) ||
       std::holds_alternative<std::optional<std::int64_t>*>(target)) {
-    return range_text(int_min, int_max);
+    const std::string limits = range_text(int_min, int_max);
+    return word.empty() ? limits : limits + (limits.empty() ? "or " : ", or ") + word;
   }
   if (std::holds_alternative<double*>(target) || std::holds_alternative<std::optional<double>*>(target)) {
     return range_text(real_min, real_max);
@@ -123,8 +124,14 @@ std::string OptionSpec::placeholder() const {
   return std::holds_alternative<BoundChoice>(target) ? "NAME" : "TEXT";
 }
 
+bool OptionSpec::holds_word() const {
+  const auto* number = std::get_if<std::int64_t*>(&target);
+  return !word.empty() && number != nullptr && **number == word_value;
+}
+
 std::optional<std::string> OptionSpec::value() const {
   using Text = std::optional<std::string>;
+  if (holds_word()) return Text(word);
   return std::visit(
       Overload{[](std::monostate) { return Text(); }, [](const std::string* v) { return Text(*v); },
                [](const std::int64_t* v) { return Text(std::to_string(*v)); },
@@ -172,6 +179,7 @@ void OptionSpec::store(const std::string& text, const std::string& place, const 
                 "give " + expectation() + known);
   };
   const auto integer = [&] {
+    if (!word.empty() && text == word) return word_value;
     const std::optional<std::int64_t> v = parse_integer(text);
     if (!v) refuse("is not " + expectation());
     if (*v < int_min || *v > int_max) refuse("is out of range, allowed: " + range());

@@ -191,6 +191,10 @@ std::string render_json(const TableSpec& table) {
   for (const OptionSpec& o : table.options) {
     if (!has_value(o)) continue;
     nlohmann::ordered_json& slot = object[o.name];  // null until a value says otherwise
+    if (o.holds_word()) {
+      slot = o.word;
+      continue;
+    }
     std::visit(
         [&](const auto& v) {
           if constexpr (std::is_same_v<std::decay_t<decltype(v)>, BoundChoice>) {

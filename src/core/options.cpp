@@ -216,6 +216,13 @@ void OptionTable::add_alias(const std::string& name, std::string alias) {
 void OptionTable::require(const std::string& name) {
   impl_->existing(name, "to require").required = true;
 }
+void OptionTable::add_word(const std::string& name, std::string word, std::int64_t value) {
+  OptionSpec& option = impl_->existing(name, "that takes a word");
+  if (!std::holds_alternative<std::int64_t*>(option.target))
+    throw std::logic_error("option '" + name + "' is no whole number, so no word stands for one");
+  option.word = std::move(word);
+  option.word_value = value;
+}
 void OptionTable::mark_path(const std::string& name) {
   impl_->existing(name, "that is a path").is_path = true;
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -44,14 +43,11 @@ ProcessorLimits processor_limits() {
   return limits;
 }
 
-std::uint64_t memory_limit_bytes() {
+std::uint64_t physical_memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page = ::sysconf(_SC_PAGESIZE);
-  const std::uint64_t machine =
-      pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
-  const std::optional<std::uint64_t> group = read_cgroup_limits().memory_bytes;
-  if (!group) return machine;
-  return machine == 0 ? *group : std::min(machine, *group);
+  if (pages <= 0 || page <= 0) return 0;
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
 }
 
 bool cpu_has_bf16() {

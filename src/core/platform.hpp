@@ -11,9 +11,8 @@ namespace anemll {
 std::uint64_t peak_resident_bytes();
 /// What this process may use of the machine's processors: affinity mask and CPU quota.
 ProcessorLimits processor_limits();
-/// Memory that the processes of this host may use together, in bytes: the machine's, or less by control
-/// group; 0 where the system does not tell.
-std::uint64_t memory_limit_bytes();
+/// The machine's memory in bytes; 0 where the system does not tell. What of it may be used: memory.hpp.
+std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.
 bool cpu_has_bf16();
 

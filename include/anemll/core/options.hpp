@@ -56,6 +56,9 @@ class OptionTable {
   /// Another name of the option, for command line, config files and environment. Help shows it; everywhere
   /// else the option has its own name.
   void add_alias(const std::string& name, std::string alias);
+  /// A whole-number option also takes this word, which stands for `value`, in its range or outside of it.
+  /// Everywhere the value is shown as the word.
+  void add_word(const std::string& name, std::string word, std::int64_t value);
   /// The value names a file or folder: a leading ~ is the home folder; what is no path (empty, quotes that
   /// the shell left) is a usage error.
   void mark_path(const std::string& name);

@@ -11,6 +11,8 @@ namespace anemll {
 struct CgroupLimits {
   std::optional<double> processors;  ///< CPU time per time
   std::optional<std::uint64_t> memory_bytes;
+  /// What is left of the tightest, pages that hold copies of files counted as free.
+  std::optional<std::uint64_t> memory_available;
 };
 
 /// The smallest limit of the process's group and the groups around it. `root` stands for / (tests).

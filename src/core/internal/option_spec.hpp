@@ -28,6 +28,8 @@ struct OptionSpec {
   OptionTarget target;
   std::int64_t int_min = 0, int_max = 0;
   double real_min = 0, real_max = 0;
+  std::string word;             ///< see OptionTable::add_word
+  std::int64_t word_value = 0;  ///< that it stands for
   bool takes_value = true;
   bool required = false;
   bool is_path = false;            ///< see OptionTable::mark_path
@@ -43,6 +45,8 @@ struct OptionSpec {
   std::string range() const;
   /// N, X, TEXT, DIR, FILE or empty.
   std::string placeholder() const;
+  /// Whether the present value is the one that the option's word stands for.
+  bool holds_word() const;
   /// The present value, nothing for an empty optional.
   std::optional<std::string> value() const;
   /// Parses, checks and stores; a path's ~ is expanded. Throws a usage error that names `place` and

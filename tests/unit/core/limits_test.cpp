@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "src/core/content_digest.hpp"
 #include "src/core/internal/cgroup.hpp"
+#include "src/core/memory.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/threads.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -73,7 +74,64 @@ BOOST_AUTO_TEST_CASE(no_limit_is_no_limit) {
   BOOST_TEST(!root.limits().processors.has_value());
   BOOST_TEST(!root.limits().memory_bytes.has_value());
   BOOST_TEST(processor_limits().affinity >= 1);
-  BOOST_TEST(memory_limit_bytes() > 0u);
+  BOOST_TEST(!root.limits().memory_available.has_value());
+  BOOST_TEST(physical_memory_bytes() > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(pages_of_files_are_room_in_a_group) {
+  const Root root;
+  root.put("proc/self/cgroup", "0::/job\n4:memory:/job\n");
+  root.put("sys/fs/cgroup/job/memory.max", "1000000\n");
+  BOOST_TEST(root.limits().memory_available.value() == 1000000u);  // it does not say what is used
+  root.put("sys/fs/cgroup/job/memory.current", "700000\n");
+  BOOST_TEST(root.limits().memory_available.value() == 300000u);
+  root.put("sys/fs/cgroup/job/memory.stat", "anon 1\ninactive_file 100000\nactive_file 200000\n");
+  BOOST_TEST(root.limits().memory_available.value() == 600000u);
+  // Another group around it is tighter, by the other interface.
+  root.put("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "900000\n");
+  root.put("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "850000\n");
+  root.put("sys/fs/cgroup/memory/job/memory.stat", "total_inactive_file 30000\ntotal_active_file 0\n");
+  BOOST_TEST(root.limits().memory_bytes.value() == 900000u);
+  BOOST_TEST(root.limits().memory_available.value() == 80000u);
+  root.put("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "2000000\n");  // just lowered
+  BOOST_TEST(root.limits().memory_available.value() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_memory_of_a_host_is_the_tightest_of_machine_and_group) {
+  const Root root;
+  root.put("proc/meminfo", "MemTotal:       4000 kB\nMemFree:  10 kB\nMemAvailable:   3000 kB\n");
+  BOOST_TEST(host_memory(root.dir.path()).limit == 4000u * 1024);
+  BOOST_TEST(host_memory(root.dir.path()).available == 3000u * 1024);
+  root.put("proc/self/cgroup", "0::/job\n");
+  root.put("sys/fs/cgroup/job/memory.max", "2048000\n");
+  root.put("sys/fs/cgroup/job/memory.current", "1024000\n");
+  BOOST_TEST(host_memory(root.dir.path()).limit == 2048000u);
+  BOOST_TEST(host_memory(root.dir.path()).available == 1024000u);
+  const HostMemory here = host_memory();
+  BOOST_TEST(here.limit > 0u);
+  BOOST_TEST(here.available <= here.limit);
+}
+
+BOOST_AUTO_TEST_CASE(others_that_hold_memory_are_named) {
+  const Root root;
+  root.put("proc/self/status", "Name:\tme\nVmRSS:\t 900 kB\nRssAnon:\t 300 kB\nRssShmem:\t 8 kB\n");
+  BOOST_TEST(held_memory_bytes(root.dir.path()) == 308u * 1024);
+  root.put("proc/12/status", "Name:\tpython3\nVmRSS:\t 90000 kB\nRssAnon:\t 80000 kB\n");
+  root.put("proc/7/status", "Name:\tanemll_train\nVmRSS:\t 500000 kB\n");
+  root.put("proc/99/status", "Name:\tsh\nRssAnon:\t 100 kB\n");
+  root.put("proc/2/status", "Name:\tkthreadd\n");
+  root.put("proc/31/status", "Name:\tours\nRssAnon:\t 700000 kB\n");
+  fs::create_directories(root.dir / "proc/44");  // gone between two looks
+  root.put("proc/meminfo", "MemTotal: 1 kB\n");
+  const std::vector<std::int64_t> own = {31};
+  const auto holders = memory_holders(own, 1024 * 1024, root.dir.path());
+  BOOST_REQUIRE_EQUAL(holders.size(), 2u);
+  BOOST_TEST(holders[0].process == 7);
+  BOOST_TEST(holders[0].bytes == 500000u * 1024);
+  BOOST_TEST(holders[1].name == "python3");
+  BOOST_TEST(holders[1].bytes == 80000u * 1024);
+  BOOST_TEST(memory_holders({}, 1, root.dir / "nothing").empty());
+  BOOST_TEST(held_memory_bytes(root.dir / "nothing") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(threads_by_flag_then_variable_then_share) {

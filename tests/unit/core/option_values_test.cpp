@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -283,6 +284,33 @@ BOOST_AUTO_TEST_CASE(misspelt_variables_are_told) {
 
   table.environment_prefix = "ANEMLL_PRECOMPUTE";
   BOOST_TEST(has(notices({"ANEMLL_PRECOMPUTE_BATCHSIZE=3"}).at(0).text, "ANEMLL_PRECOMPUTE_BATCH_SIZE"));
+}
+
+BOOST_AUTO_TEST_CASE(a_word_stands_for_a_number) {
+  Sample sample;
+  sample.table.add_word("batch-size", "auto", 0);
+  BOOST_TEST(sample.table.json().find("\"batch-size\":8") != std::string::npos, sample.table.json());
+  sample.parse({"--batch-size", "auto"});
+  BOOST_TEST(sample.batch_size == 0);
+  BOOST_TEST(sample.table.json().find("\"batch-size\":\"auto\"") != std::string::npos, sample.table.json());
+  BOOST_TEST(sample.table.resolved().find("batch-size = auto") != std::string::npos, sample.table.resolved());
+  BOOST_TEST(sample.table.help().find("1 to 4096, or auto") != std::string::npos, sample.table.help());
+  Sample other;  // another rank takes it over
+  other.table.add_word("batch-size", "auto", 0);
+  const auto differences = other.table.adopt(sample.table.shared_json());
+  BOOST_TEST(other.batch_size == 0);
+  BOOST_REQUIRE_EQUAL(differences.size(), 1u);
+  BOOST_TEST(differences[0].there == "auto");
+  // The value that it stands for is no number that one may type, and other words are none.
+  for (const char* bad : {"0", "Auto", "automatic"}) {
+    const std::string text = usage_error([&] {
+      Sample again;
+      again.table.add_word("batch-size", "auto", 0);
+      again.parse({"--batch-size", bad});
+    });
+    BOOST_TEST(text.find("1 to 4096, or auto") != std::string::npos, text);
+  }
+  BOOST_CHECK_THROW(sample.table.add_word("note", "auto", 0), std::logic_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
