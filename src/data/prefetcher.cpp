@@ -13,6 +13,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -31,8 +32,8 @@ struct Request {
 struct Prefetcher::Impl {
   Options options;
   KdCacheInfo info;
-  std::optional<SampleOrder> order;
-  double waited_s = 0;  // the caller's thread only
+  std::optional<SampleOrder> order;  // from start() on
+  double waited_s = 0;               // the caller's thread only
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -43,21 +44,18 @@ struct Prefetcher::Impl {
 
   std::thread thread;
 
-  void run(const std::filesystem::path& path, OrderKind kind, std::int64_t batch_size, std::uint64_t seed,
-           std::promise<void>& opened);
+  void run(const std::filesystem::path& path, std::promise<void>& opened);
   void serve(KdCache& cache, const std::filesystem::path& path);
   KdBatch ask(std::int64_t first, std::int64_t count, PayloadSet payloads, CachePart part);
 };
 
 // Opens the cache here, so that one thread alone calls HDF5, closing included.
-void Prefetcher::Impl::run(const std::filesystem::path& path, OrderKind kind, std::int64_t batch_size,
-                           std::uint64_t seed, std::promise<void>& opened) {
+void Prefetcher::Impl::run(const std::filesystem::path& path, std::promise<void>& opened) {
   std::optional<KdCache> cache;
   try {
     cache = KdCache::open(path, CachePart::training, options.columns);
     if (options.vocab_size > 0) cache->require_vocabulary(options.vocab_size);
     info = cache->info();
-    order.emplace(info.sequences, batch_size, kind, seed);
   } catch (...) {
     opened.set_exception(std::current_exception());
     return;
@@ -71,7 +69,8 @@ void Prefetcher::Impl::serve(KdCache& cache, const std::filesystem::path& path) 
   std::int64_t step = options.first_step;
   std::unique_lock lock(mutex);
   while (true) {
-    changed.wait(lock, [&] { return stop || !requests.empty() || (!error && queue.size() < options.depth); });
+    changed.wait(
+        lock, [&] { return stop || !requests.empty() || (order && !error && queue.size() < options.depth); });
     if (stop) return;
     if (!requests.empty()) {
       Request request = std::move(requests.front());
@@ -111,8 +110,7 @@ void Prefetcher::Impl::serve(KdCache& cache, const std::filesystem::path& path) 
   }
 }
 
-Prefetcher::Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size,
-                       std::uint64_t seed, Options options)
+Prefetcher::Prefetcher(const std::filesystem::path& cache, Options options)
     : impl_(std::make_unique<Impl>()) {
   options.depth = std::max(options.depth, std::size_t{1});
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world || options.first_step < 0) {
@@ -122,16 +120,29 @@ Prefetcher::Prefetcher(const std::filesystem::path& cache, const OrderKind& orde
   std::promise<void> opened;
   std::future<void> ready = opened.get_future();
   // The thread owns its promise: this side may be gone before set_value has returned.
-  impl_->thread =
-      std::thread([impl = impl_.get(), cache, order, batch_size, seed, opened = std::move(opened)]() mutable {
-        impl->run(cache, order, batch_size, seed, opened);
-      });
+  impl_->thread = std::thread(
+      [impl = impl_.get(), cache, opened = std::move(opened)]() mutable { impl->run(cache, opened); });
   try {
     ready.get();
   } catch (...) {
     impl_->thread.join();
     throw;
   }
+}
+
+Prefetcher::Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size,
+                       std::uint64_t seed, Options options)
+    : Prefetcher(cache, std::move(options)) {
+  start(order, batch_size, seed);
+}
+
+void Prefetcher::start(const OrderKind& order, std::int64_t batch_size, std::uint64_t seed) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->order) throw std::logic_error("a prefetcher is started twice");
+    impl_->order.emplace(impl_->info.sequences, batch_size, order, seed);
+  }
+  impl_->changed.notify_all();
 }
 
 Prefetcher::~Prefetcher() {

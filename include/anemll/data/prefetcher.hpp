@@ -23,10 +23,15 @@ class Prefetcher {
     std::int64_t vocab_size = 0;  ///< of the model, for KdCache::require_vocabulary; 0: not checked
     ColumnTable columns = kd_columns();
   };
-  /// Opens and validates the cache on the reader thread; errors are thrown here.
+  /// Opens and validates the cache on the reader thread; errors are thrown here. Reads no batch before start.
+  Prefetcher(const std::filesystem::path& cache, Options options);
+  /// Opens and starts.
   Prefetcher(const std::filesystem::path& cache, const OrderKind& order, std::int64_t batch_size,
              std::uint64_t seed, Options options);
   ~Prefetcher();
+
+  /// Begins to read ahead. Once, before order() and next().
+  void start(const OrderKind& order, std::int64_t batch_size, std::uint64_t seed);
 
   const KdCacheInfo& info() const;
   const SampleOrder& order() const;

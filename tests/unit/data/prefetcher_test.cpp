@@ -6,6 +6,7 @@
 #include "tests/unit/data/synthetic_cache.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -42,6 +43,21 @@ BOOST_AUTO_TEST_CASE(batches_follow_the_order_over_epochs) {
     BOOST_TEST(prefetcher.order().rows(step, 0, 1) == order.rows(step, 0, 1));
   }
   BOOST_TEST(prefetcher.wait_seconds() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_is_looked_at_before_the_batch_is_settled) {
+  const TempDir temp;
+  write_cache(temp / "c", small_shape(), {3, 5, 3});
+  // One that is never started ends all the same.
+  BOOST_TEST(Prefetcher(temp / "c", Prefetcher::Options()).info().sequences == 11);
+  Prefetcher::Options options;
+  options.first_step = 2;
+  Prefetcher prefetcher(temp / "c", options);
+  BOOST_TEST(rows_of(prefetcher.read_rows(4, 3)) == (std::vector<std::int64_t>{4, 5, 6}));
+  prefetcher.start(OrderKind::shuffle, 4, 5);
+  const SampleOrder order(11, 4, OrderKind::shuffle, 5);
+  for (const std::int64_t step : {2, 3}) BOOST_TEST(rows_of(prefetcher.next()) == order.rows(step, 0, 1));
+  BOOST_CHECK_THROW(prefetcher.start(OrderKind::shuffle, 4, 5), std::logic_error);
 }
 
 BOOST_AUTO_TEST_CASE(a_step_number_is_the_whole_state) {
