@@ -9,7 +9,7 @@
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/input_agreement.hpp"
 #include "src/train/internal/machine_choices.hpp"
-#include "src/train/internal/memory_plan.hpp"
+#include "src/train/internal/memory_fit.hpp"
 #include "src/train/internal/resume_differences.hpp"
 #include "src/train/internal/run_identity.hpp"
 #include "src/train/internal/run_numbers.hpp"
@@ -102,7 +102,8 @@ void tell_vocabulary(const KdCacheInfo& cache, const OpenModel& model, const Tra
               (made_with.empty() ? "the cache does not name its tokenizer" : "the tokenizers differ") + ")");
 }
 
-/// The shard reader, from the step that the run goes on at.
+/// The shard reader, at the step that the run goes on at. It reads no batch yet: how many rows one has may be
+/// a question of memory.
 std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& cache,
                                       const Architecture& model) {
   const TrainOptions& o = run.options;
@@ -112,23 +113,16 @@ std::unique_ptr<Prefetcher> open_data(const Assembly& run, const std::string& ca
   reading.vocab_size = model.vocab_size;
   reading.payloads = o.kd_objective->payloads;
   reading.first_step = run.state ? run_numbers_of(*run.state).step * o.accumulation_steps : 0;
-  return std::make_unique<Prefetcher>(cache, o.order, o.batch_size, static_cast<std::uint64_t>(o.seed),
-                                      reading);
+  return std::make_unique<Prefetcher>(cache, reading);
 }
 
-/// Memory and suspicious settings.
-void tell_plan(const Assembly& run, const Architecture& model, const SourcePlan& source) {
+void tell_suspicions(const Assembly& run) {
   const RankPlace& place = run.place;
-  const MemoryPlan memory =
-      plan_memory(run.options, model, run.data->info(), source, place.comm.size(), place.compute);
-  log_info(memory.text());
   if (run.options.v1 && run.options.v1->train_weights && run.options.v1->train_scales)
     log_info("weights and scales are both trained; the Python version drops the scales' gradients then");
   SuspicionFacts facts{run.options, run.data->info()};
   facts.ranks = place.comm.size();
-  facts.local_ranks = place.local_ranks;
-  facts.planned_bytes = place.device.is_cpu() ? memory.total_bytes() : 0;
-  facts.memory_bytes = memory_limit_bytes();
+  facts.on_gpu = !place.device.is_cpu();
   facts.resumes = run.state.has_value();
   facts.done_steps = run.state ? run.state->step : 0;
   facts.bf16 = place.device.is_cpu() && place.compute == at::kBFloat16;
@@ -156,10 +150,12 @@ void check_source(const Assembly& run) {
 
 }  // namespace
 
-Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{options, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}};
+Assembly assemble(const TrainOptions& given, const std::string& resolved_json, const RankPlace& place) {
+  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   run.output = take_output(options, comm);
+  if (options.trace) run.timeline.keep_events(*options.trace, comm.rank(), comm.size());
   run.state = open_state(options, run.output.get(), comm);
   check_source(run);
 
@@ -171,14 +167,18 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
   run.data = open_data(run, cache_path, model);
   const KdCacheInfo& cache = run.data->info();
   leave_together(comm, "opening model and cache", "nothing was made yet: run the same command again");
+  compare_inputs(options, cache, cache_path, run.state, comm);
+  check_positions(cache, model, options);
+
+  SourcePlan source = plan_source(options, model, run.state);
+  settle_memory(run, model, source, opened.gguf != nullptr);
+  run.data->start(options.order, options.batch_size, static_cast<std::uint64_t>(options.seed));
+
   const ModelFiles base = load_model_files(opened);
   on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
   if (options.inspect_steps > 0) run.base = base;  // views: no second copy of the weights
-  compare_inputs(options, base, cache, cache_path, run.state, comm);
-  check_positions(cache, model, options);
+  compare_model("model", base, comm);
   tell_vocabulary(cache, opened, options, comm);
-
-  SourcePlan source = plan_source(options, model, run.state);
   if (source.v1 && comm.is_root())
     v1_inventory(*source.checkpoint, model, *source.v1).tell(source.checkpoint->file, false);
   run.identity = run_identity(options, base, cache, source);
@@ -186,7 +186,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
     check_resumed_options(*run.state, options, run.resolved_json, source, run.identity, base);
     run.resolved_json = carried_options(*run.state, run.resolved_json);
   }
-  tell_plan(run, model, source);
+  tell_suspicions(run);
 
   StudentHead head{{}, model.hidden_size};
   if (cache.hidden > 0) head.sha256 = head_sha256(base);
@@ -214,6 +214,7 @@ Assembly assemble(const TrainOptions& options, const std::string& resolved_json,
     run.evaluator = std::make_unique<Evaluator>(evaluation_protocol(options), *run.data, subject,
                                                 std::move(sources), comm, place.device);
   }
+  run.timeline.end_start();
   return run;
 }
 

@@ -23,16 +23,12 @@ std::string digest(const std::vector<fs::path>& files) {
 constexpr const char* kSameFiles =
     "give every rank the same files: a folder that all hosts share, or copy them again to each host";
 
-void add_model(const std::string& what, const ModelFiles& model, Agreement& inputs) {
-  for (const ModelDigest& part : model_digests(model)) inputs.add(what + " " + part.what, part.digest);
-}
-
 }  // namespace
 
 void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm) {
   if (comm.size() == 1) return;
   Agreement inputs(ExitCode::data, kSameFiles);
-  add_model(what, model, inputs);
+  for (const ModelDigest& part : model_digests(model)) inputs.add(what + " " + part.what, part.digest);
   inputs.check(comm);
 }
 
@@ -43,11 +39,10 @@ void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm
   hosts.check(comm);
 }
 
-void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
-                    const fs::path& cache_path, const std::optional<SavedState>& state, Communicator& comm) {
+void compare_inputs(const TrainOptions& options, const KdCacheInfo& cache, const fs::path& cache_path,
+                    const std::optional<SavedState>& state, Communicator& comm) {
   if (comm.size() == 1) return;
   Agreement inputs(ExitCode::data, kSameFiles);
-  add_model("model", model, inputs);
   inputs.add("cache fingerprint", cache.fingerprint.substr(0, kShown));
   inputs.add("cache sequences", std::to_string(cache.sequences));
   inputs.add("cache hold-out sequences", std::to_string(cache.holdout_sequences));

@@ -32,26 +32,31 @@ constexpr std::string_view kWrittenAnew[] = {"best_state_dict.pt", "v2_scratch_i
 constexpr std::uint64_t kShowFrom = std::uint64_t{64}
                                     << 20;  // smaller files are written before a bar is read
 
-/// write_torch_file with progress for files that take a while.
-void write_tensors(const fs::path& path, const std::vector<LazyTensor>& tensors) {
+constexpr std::size_t kReleaseEvery = 64;  // tensors
+
+/// The model under the reference's keys, with progress for files that take a while. The file repeats the
+/// model's own weights: what was read of them is given back on the way, so that a run needs no more memory
+/// for its files than for its steps.
+void write_state_dict(const fs::path& path, const Student& student, bool half = false,
+                      CastCounts* counts = nullptr) {
+  const std::vector<LazyTensor> tensors = student.reference_state_dict(half, counts);
   std::uint64_t bytes = 0;
   for (const LazyTensor& tensor : tensors) {
     if (tensor.alias_of.empty()) bytes += total_bytes({&tensor, 1});
   }
   if (bytes < kShowFrom) {
     write_torch_file(path, tensors);
-    return;
+  } else {
+    const auto count = static_cast<std::int64_t>(tensors.size());
+    Progress bar("writing " + path.filename().string() + ", " + format_bytes(bytes), count, "tensors");
+    write_torch_file(path, tensors, [&](std::size_t place) {
+      bar.update(static_cast<std::int64_t>(place));
+      if (place % kReleaseEvery == 0) student.files().release_pages();
+    });
+    bar.update(count);
+    bar.finish();
   }
-  const auto count = static_cast<std::int64_t>(tensors.size());
-  Progress bar("writing " + path.filename().string() + ", " + format_bytes(bytes), count, "tensors");
-  write_torch_file(path, tensors,
-                   [&bar](std::size_t place) { bar.update(static_cast<std::int64_t>(place)); });
-  bar.update(count);
-  bar.finish();
-}
-
-void write_state_dict(const fs::path& path, const Student& student) {
-  write_tensors(path, student.reference_state_dict(false, nullptr));
+  student.files().release_pages();
 }
 
 std::string timestamp() {
@@ -159,7 +164,7 @@ std::pair<std::string, std::string> OutputFiles::write_final(const Student& stud
   // Under --dtype fp16 both have one name, and the half-precision file is the one that stays.
   if (full != half) write_state_dict(folder_ / full, student);
   CastCounts counts;
-  write_tensors(folder_ / half, student.reference_state_dict(true, &counts));
+  write_state_dict(folder_ / half, student, true, &counts);
   if (counts.saturated > 0) {
     log_warning(strf("%s: %lld values were clamped to the half range", half.c_str(),
                      static_cast<long long>(counts.saturated)));

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ratio>
 #include <utility>
 
 namespace anemll {
@@ -22,12 +23,22 @@ bool is_due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
 }
 
+/// Of --max-time; a time beyond a year is no limit that a clock must hold.
+Timeline::Clock::time_point end_of(const TrainOptions& options, Timeline::Clock::time_point began) {
+  constexpr double kMostMinutes = 366.0 * 24 * 60;
+  const std::chrono::duration<double, std::ratio<60>> minutes(std::min(options.max_time, kMostMinutes));
+  return began + std::chrono::duration_cast<Timeline::Clock::duration>(minutes);
+}
+
 }  // namespace
 
 Run::Run(Assembly assembly)
     : run_(std::move(assembly)), stepper_(run_), folder_(run_, stepper_.optimizer(), stepper_.share()) {
   if (run_.state) restore(*run_.state);
   reporter_.emplace(run_, numbers_.step);
+  const TrainOptions& o = run_.options;
+  first_loss_.emplace(o, o.from_scratch && !run_.state, run_.place.comm.is_root());
+  if (o.max_time > 0) stepper_.end_after(end_of(o, run_.timeline.began()));
 }
 
 void Run::restore(const SavedState& saved) {
@@ -48,10 +59,12 @@ ExitCode Run::live() {
   const bool resumed = run_.state.has_value();
   if (resumed) folder_.go_on(numbers_, *run_.state);
   run_.state.reset();  // its files are open no longer than they are needed
-  if (numbers_.finished && numbers_.step >= run_.options.max_steps) {
+  const bool all_steps = numbers_.step >= run_.options.max_steps;
+  if (numbers_.finished && (all_steps || patience_is_over())) {
     folder_.snap_late(numbers_, evaluates());
-    log_info(
-        strf("nothing to train: the run is complete at step %lld", static_cast<long long>(numbers_.step)));
+    log_info(strf("nothing to train: the run is complete at step %lld%s",
+                  static_cast<long long>(numbers_.step),
+                  all_steps ? "" : ", where --patience ended it (a larger one goes on)"));
     return ExitCode::done;
   }
   numbers_.finished = false;  // a complete run that goes on is not complete
@@ -87,11 +100,13 @@ void Run::begin() {
 
 void Run::train() {
   if (numbers_.tail_due) tail();  // a signal kept the run from it
-  while (numbers_.step < run_.options.max_steps) {
+  while (numbers_.step < run_.options.max_steps && early_end() == nullptr) {
     const StepReport step = stepper_.step(numbers_);
     const auto passed = std::chrono::steady_clock::now() - began_;
     numbers_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
     reporter_->observe(step);
+    first_loss_->observe(step, numbers_);
+    time_is_up_ = step.time_is_up;
     if (is_due(numbers_.step, run_.options.logging_steps)) report();
     if (is_due(numbers_.step, run_.options.inspect_steps)) inspect(step);
     numbers_.tail_due = tail_is_due();
@@ -126,6 +141,14 @@ bool Run::evaluation_is_due() const {
   return evaluates() && is_due(numbers_.step, run_.options.eval_steps);
 }
 
+bool Run::patience_is_over() const {
+  return run_.options.patience > 0 && numbers_.evaluations_since_best >= run_.options.patience;
+}
+
+const char* Run::early_end() const {
+  return patience_is_over() ? "--patience" : time_is_up_ ? "--max-time" : nullptr;
+}
+
 bool Run::tail_is_due() const {
   return evaluation_is_due() || is_due(numbers_.step, run_.options.save_steps) ||
          is_due(numbers_.step, run_.options.state_steps);
@@ -142,6 +165,7 @@ void Run::tail() {
 }
 
 EvaluationResult Run::evaluate(bool with_text) {
+  const Timeline::Span evaluating(run_.timeline, RunPart::evaluation);
   run_.student->set_evaluation();
   try {
     const EvaluationResult result = run_.evaluator->run(with_text);
@@ -162,25 +186,39 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
   if (RunLog* log = folder_.log())
     log->eval({numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation});
   // A run killed before its end makes the final evaluation again: till then its row does not count.
-  if (!final_evaluation) numbers_.count_evaluation();
+  if (!final_evaluation) {
+    numbers_.count_evaluation();
+    ++numbers_.evaluations_since_best;  // the final one repeats what the last of these has said
+  }
   if (result.loss < numbers_.best_loss) {  // NaN never wins
     numbers_.best_loss = result.loss;
     numbers_.best_step = numbers_.step;
+    numbers_.evaluations_since_best = 0;
     folder_.save_best(numbers_);
   }
   if (final_evaluation) numbers_.count_evaluation();
 }
 
 void Run::finish() {
+  const char* early = numbers_.step < run_.options.max_steps ? early_end() : nullptr;
+  if (early != nullptr)
+    log_info(strf("%s ends the run at step %lld of %lld", early, static_cast<long long>(numbers_.step),
+                  static_cast<long long>(run_.options.max_steps)));
   if (numbers_.window_steps > 0) report();  // the last window counts, however short
   if (!evaluates()) numbers_.best_step = numbers_.step;
   folder_.save(numbers_);
   if (evaluates()) evaluate_and_keep_best(true);
   const StopPlan plan("the run is complete and writes its last files");
-  folder_.finish(numbers_,
-                 {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_});
+  folder_.finish(numbers_, {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_,
+                            early != nullptr ? early : ""});
   numbers_.finished = true;  // last, so that a run killed above finishes again
   folder_.save(numbers_);
+  tell_time();
+}
+
+void Run::tell_time() const {
+  log_info(run_.timeline.line());
+  run_.timeline.write();
 }
 
 ExitCode Run::leave(int signal) {
@@ -191,6 +229,7 @@ ExitCode Run::leave(int signal) {
     log_info(strf("best_state_dict.pt holds the weights of step %lld till then",
                   static_cast<long long>(numbers_.best_step)));
   }
+  tell_time();
   return ExitCode::save_and_requeue;
 }
 

@@ -43,6 +43,7 @@ RunFolder::RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& shar
     : run_(run), optimizer_(optimizer), share_(share), store_(run.options.output_dir) {}
 
 void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   on_root(run_.place.comm, [&] { set_up_start(numbers, first); });
   save(numbers);
   on_root(run_.place.comm, [&] {
@@ -64,6 +65,7 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
 }
 
 void RunFolder::go_on(RunNumbers& numbers, const SavedState& saved) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   Communicator& comm = run_.place.comm;
   const std::string before = numbers.to_json();
   on_root(comm, [&] { set_up_going_on(numbers, saved); });
@@ -140,6 +142,7 @@ void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {
 }
 
 void RunFolder::save(RunNumbers& numbers) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   check_replicas(run_.place.comm, run_.selection);
   const Moments whole = {share_.whole(optimizer_.m), share_.whole(optimizer_.v)};
   on_root(run_.place.comm, [&] {
@@ -163,11 +166,13 @@ void RunFolder::share_best(const std::string& name) {
 }
 
 void RunFolder::save_best(RunNumbers& numbers) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   save(numbers);
   on_root(run_.place.comm, [&] { write_best(); });
 }
 
 void RunFolder::save_periodic(RunNumbers& numbers) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   const bool is_best = run_.options.eval_samples == 0;  // nothing says otherwise: the last weights are
   if (is_best) numbers.best_step = numbers.step;
   save(numbers);
@@ -178,6 +183,7 @@ void RunFolder::save_periodic(RunNumbers& numbers) {
 }
 
 void RunFolder::finish(RunNumbers& numbers, const RunEnd& end) {
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   on_root(run_.place.comm, [&] {
     const auto [full, half] = files_->write_final(*run_.student);
     if (!end.evaluated) {
@@ -211,6 +217,8 @@ std::string RunFolder::summary(const RunNumbers& numbers, const RunEnd& end, con
   nlohmann::json summary = {{"step", numbers.step},
                             {"elapsed_s", numbers.elapsed_s},
                             {"peak_resident_bytes", end.peak_resident_bytes},
+                            {"planned_bytes", run_.planned_bytes},
+                            {"time_s", nlohmann::json::parse(run_.timeline.json())},
                             {"body_weights", run_.student->body_weights()},
                             {"positions_per_token", positions_per_token(run_.data->info())},
                             {"best_step", numbers.best_step},
@@ -226,6 +234,7 @@ std::string RunFolder::summary(const RunNumbers& numbers, const RunEnd& end, con
                     run_.options.eval_text->c_str(), numbers.initial_text_kl, *end.text_kl));
     }
   }
+  if (!end.ended_by.empty()) summary["ended_by"] = end.ended_by;
   if (end.unsupervised_steps > 0) summary["steps_without_supervision"] = end.unsupervised_steps;
   return summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

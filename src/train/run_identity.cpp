@@ -38,4 +38,13 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
   return identity.dump();
 }
 
+std::optional<std::int64_t> saved_batch_size(const SavedState& state) {
+  const auto trainer = nlohmann::json::parse(state.trainer_json, nullptr, false);
+  if (!trainer.is_object() || !trainer.contains("identity") || !trainer["identity"].is_object())
+    return std::nullopt;
+  const auto found = trainer["identity"].find("batch_size");
+  if (found == trainer["identity"].end() || !found->is_number_integer()) return std::nullopt;
+  return found->get<std::int64_t>();
+}
+
 }  // namespace anemll

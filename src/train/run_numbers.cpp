@@ -40,6 +40,8 @@ std::string RunNumbers::to_json() const {
                  {"best_step", best_step},
                  {"finished", finished}};
   if (tail_due) object["tail_due"] = true;
+  if (std::isfinite(first_loss)) object["first_loss"] = first_loss;
+  if (evaluations_since_best > 0) object["evaluations_since_best"] = evaluations_since_best;
   if (!sink_positions.empty()) object["sinks"] = sink_positions;
   return object.dump();
 }
@@ -68,6 +70,8 @@ RunNumbers RunNumbers::from_json(const std::string& text) {
   state.best_step = object.value("best_step", std::int64_t{-1});
   state.finished = object.at("finished").get<bool>();
   state.tail_due = object.value("tail_due", false);
+  state.first_loss = object.value("first_loss", fresh.first_loss);
+  state.evaluations_since_best = object.value("evaluations_since_best", std::int64_t{0});
   state.sink_positions = object.value("sinks", state.sink_positions);
   return state;
 }

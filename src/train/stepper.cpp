@@ -21,7 +21,7 @@
 namespace anemll {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Timeline::Clock;
 
 constexpr std::int64_t kMaxSkippedInRow = 3;
 // Ranks meet to share a signal no more often than this: where micro-steps are shorter, the meeting would
@@ -74,29 +74,17 @@ Stepper::Stepper(Assembly& run)
 StepReport Stepper::step(RunNumbers& numbers) {
   const auto started = Clock::now();
   const std::int64_t micro_steps = run_.options.accumulation_steps;
+  run_.timeline.set_step(numbers.step + 1);
   StepReport report;
   run_.selection.parameters->zero_gradients();
   for (QuantLayer* layer : run_.student->layers()) layer->begin_step();
   for (std::int64_t i = 0; i < micro_steps; ++i) {
     // Before the last micro-step starts the reduction, so that a stop leaves none half done.
     if (i > 0 && i % check_every_ == 0) leave_together(run_.place.comm, "training", "");
-    KdBatch batch = run_.data->next();
+    KdBatch batch = next_batch();
     add(report.loss, micro_step(batch, numbers.step, numbers.step * micro_steps + i, i + 1 == micro_steps));
   }
-  reducer_->finish();
-
-  const double busy_s = seconds_since(started);
-  // One small collective makes the loss global and every decision that hangs on it common.
-  const int mine = pending_signal();
-  double sums[] = {report.loss.total,      report.loss.kl,     report.loss.ce,
-                   report.loss.sampled_ce, report.loss.tokens, busy_s};
-  std::int64_t signal[] = {mine};
-  run_.place.comm.all_reduce(std::span<double>(sums), ReduceOp::sum);
-  run_.place.comm.all_reduce(std::span<std::int64_t>(signal), ReduceOp::max);
-  report.loss = {sums[0], sums[1], sums[2], sums[3], sums[4]};
-  report.signal = static_cast<int>(signal[0]);
-  pace_checks(sums[5] / run_.place.comm.size());
-
+  share_results(report, started);
   update(numbers, report);
   ++numbers.step;
   if (!report.skipped) {
@@ -105,6 +93,27 @@ StepReport Stepper::step(RunNumbers& numbers) {
   }
   report.seconds = seconds_since(started);
   return report;
+}
+
+KdBatch Stepper::next_batch() {
+  const Timeline::Span waiting(run_.timeline, RunPart::data);
+  return run_.data->next();
+}
+
+void Stepper::share_results(StepReport& report, Clock::time_point started) {
+  const Timeline::Span reducing(run_.timeline, RunPart::reduction);
+  reducer_->finish();
+  const double busy_s = seconds_since(started);
+  // One small collective makes the loss global and every decision that hangs on it common.
+  double sums[] = {report.loss.total,      report.loss.kl,     report.loss.ce,
+                   report.loss.sampled_ce, report.loss.tokens, busy_s};
+  std::int64_t news[] = {pending_signal(), end_ && Clock::now() >= *end_ ? 1 : 0};
+  run_.place.comm.all_reduce(std::span<double>(sums), ReduceOp::sum);
+  run_.place.comm.all_reduce(std::span<std::int64_t>(news), ReduceOp::max);
+  report.loss = {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  report.signal = static_cast<int>(news[0]);
+  report.time_is_up = news[1] != 0;
+  pace_checks(sums[5] / run_.place.comm.size());
 }
 
 void Stepper::pace_checks(double seconds) {
@@ -129,17 +138,26 @@ KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int6
   for (QuantLayer* layer : run_.student->layers()) layer->begin_micro_step(last);
   if (last) reducer_->begin(device_stream(run_.place.device));
   Decoder& decoder = run_.student->decoder();
-  const at::Tensor hidden = decoder.hidden(tensors.input_ids, tensors.mask);       // [B, L, H]
-  const at::Tensor scored = hidden.narrow(1, 0, tensors.positions).flatten(0, 1);  // [N, H]
+  at::Tensor scored;  // [N, H]
+  {
+    const Timeline::Span computing(run_.timeline, RunPart::forward);
+    const at::Tensor hidden = decoder.hidden(tensors.input_ids, tensors.mask);  // [B, L, H]
+    scored = hidden.narrow(1, 0, tensors.positions).flatten(0, 1);
+  }
   const at::Tensor detached = scored.detach();
   at::Tensor gradient = at::empty_like(detached);
-  const KdLossSums sums =
-      kd_loss(detached, decoder.head_weight(run_.place.compute), tensors.targets, loss, gradient);
+  KdLossSums sums;
+  {
+    const Timeline::Span computing(run_.timeline, RunPart::head);
+    sums = kd_loss(detached, decoder.head_weight(run_.place.compute), tensors.targets, loss, gradient);
+  }
+  const Timeline::Span computing(run_.timeline, RunPart::backward);
   run_backward(scored, gradient);
   return sums;
 }
 
 void Stepper::update(RunNumbers& numbers, StepReport& report) {
+  const Timeline::Span updating(run_.timeline, RunPart::update);
   report.lr = run_.options.lr * lr_multiplier(schedule_of(run_.options), numbers.step);
   if (report.loss.tokens == 0) return skip_unsupervised(numbers, report);
   unsupervised_in_row_ = 0;

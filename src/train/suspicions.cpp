@@ -163,20 +163,6 @@ std::vector<Row> log_rows() {
 
 std::vector<Row> machine_rows() {
   return {
-      {[](const Facts& f) {
-         return f.memory_bytes > 0 && f.planned_bytes > 0 &&
-                static_cast<double>(f.planned_bytes) * f.local_ranks > static_cast<double>(f.memory_bytes);
-       },
-       [](const Facts& f) {
-         return strf("%s of this host need about %s of memory, it has %s",
-                     count(f.local_ranks, "rank").c_str(),
-                     format_bytes(static_cast<std::uint64_t>(f.planned_bytes) *
-                                  static_cast<std::uint64_t>(f.local_ranks))
-                         .c_str(),
-                     format_bytes(f.memory_bytes).c_str());
-       },
-       "give a smaller --batch-size with more --accumulation-steps, fewer ranks, or "
-       "--gradient-checkpointing"},
       {[](const Facts& f) { return f.bf16 && !f.fast_bf16; },
        [](const Facts&) {
          return std::string("bf16 products on a processor without them are emulated and slow");
@@ -226,8 +212,11 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"eval-ctx", "without --eval-text", no_text},
       {"eval-chunks", "without --eval-text", no_text},
       {"eval-steps", "with --eval-samples 0", no_evaluation},
+      {"patience", "with --eval-samples 0", no_evaluation},
+      {"patience", "with --eval-steps 0", [](const Facts& f) { return f.options.eval_steps == 0; }},
       {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},
       {"bucket-mib", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
+      {"memory-limit", "on a GPU", [](const Facts& f) { return f.on_gpu; }},
       {"shard-optimizer", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
       {"seed", "with --order sequential",
        [](const Facts& f) {

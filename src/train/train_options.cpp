@@ -75,7 +75,16 @@ void add_data(OptionTable& t, TrainOptions& o) {
 void add_optimisation(OptionTable& t, TrainOptions& o) {
   t.group("Optimisation");
   t.add("max-steps", &o.max_steps, "optimiser steps", 1, kMany);
-  t.add("batch-size", &o.batch_size, "sequences of one micro-step, over all ranks", 1, 1 << 20);
+  t.add(
+      "patience", &o.patience,
+      "end the run, with all its files, behind this many evaluations in a row that are no new best; 0: never",
+      0, kMany);
+  t.add("max-time", &o.max_time,
+        "end the run, with all its files, after the step in which it is this many minutes old; 0: never", 0,
+        kAny);
+  t.add("batch-size", &o.batch_size,
+        "sequences of one micro-step, over all ranks; auto: the most that the free memory holds", 1, 1 << 20);
+  t.add_word("batch-size", "auto", kAutoBatch);
   t.add("accumulation-steps", &o.accumulation_steps, "micro-steps per optimiser step", 1, 1 << 20);
   t.add("lr", &o.lr, "peak learning rate", 0, kAny);
   t.add("warmup-steps", &o.warmup_steps, "steps of linear warm-up (the first update has rate 0)", 0, kMany);
@@ -125,6 +134,9 @@ void add_numerics(OptionTable& t, TrainOptions& o) {
   add_device_option(t, &o.device);
   add_threads_option(t, &o.threads);
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
+  t.add("memory-limit", &o.memory_limit,
+        "GiB that the ranks of a host may use together; 0: what is free, also by control group", 0, 1 << 20);
+  t.add_flag("force", &o.force, "start although the memory plan does not fit");
 }
 
 void add_files(OptionTable& t, TrainOptions& o) {
@@ -156,6 +168,10 @@ void add_files(OptionTable& t, TrainOptions& o) {
         "gradients), in metrics.jsonl; 0: none",
         0, kMany);
   t.add_alias("inspect-steps", "every");
+  t.add(
+      "trace", &o.trace,
+      "write the timeline of the run here when it ends, for chrome://tracing or ui.perfetto.dev; of several "
+      "ranks each writes its own, NAME.rank0.json and so on");
   t.add("resume", &o.resume,
         "none, auto (the newest valid state in the output folder, if any), or a state folder or a folder "
         "that holds some (run/state/step_..., run/earlier-1)");
@@ -195,7 +211,7 @@ OptionTable make_train_table(TrainOptions& options) {
   add_numerics(table, options);
   add_files(table, options);
   for (const char* path :
-       {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "resume"})
+       {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "trace", "resume"})
     table.mark_path(path);
   return table;
 }

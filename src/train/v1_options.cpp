@@ -82,7 +82,7 @@ OptionTable make_train_v1_table(TrainOptions& options) {
   add_numerics(table, options);
   add_files(table, options);
   add_result(table, options);
-  for (const char* path : {"cache-dir", "output-dir", "eval-text", "resume"}) table.mark_path(path);
+  for (const char* path : {"cache-dir", "output-dir", "eval-text", "trace", "resume"}) table.mark_path(path);
   return table;
 }
 

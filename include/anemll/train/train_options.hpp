@@ -47,6 +47,9 @@ constexpr std::span<const Choice<SteChoice>> choices_of(SteChoice) {
   return kSteChoices;
 }
 
+/// A batch size that is chosen by the memory that is free.
+inline constexpr std::int64_t kAutoBatch = 0;
+
 struct TrainOptions {
   // Source: one of the three, or a state to resume.
   std::optional<std::string> v1_checkpoint;  ///< V1 layers that become V2's
@@ -71,7 +74,9 @@ struct TrainOptions {
 
   // Optimisation.
   std::int64_t max_steps = 1000;
-  std::int64_t batch_size = 8;  ///< global sequences of one micro-step
+  std::int64_t patience = 0;    ///< evaluations in a row without a new best that end the run; 0: any number
+  double max_time = 0;          ///< minutes after which the run ends; 0: never
+  std::int64_t batch_size = 8;  ///< global sequences of one micro-step, or kAutoBatch until a run starts
   std::int64_t accumulation_steps = 1;
   double lr = 5e-5;
   std::int64_t warmup_steps = 100;
@@ -110,6 +115,8 @@ struct TrainOptions {
   DeviceChoice device = DeviceChoice::automatic;
   std::int64_t threads = 0;
   double bucket_mib = 4;
+  double memory_limit = 0;  ///< GiB for the ranks of a host together; 0: what is free
+  bool force = false;       ///< start although the memory plan does not fit
 
   // Evaluation, logging, files.
   std::int64_t eval_steps = 100;
@@ -125,6 +132,7 @@ struct TrainOptions {
   std::int64_t state_steps = 0;
   std::int64_t inspect_steps = 0;
   std::int64_t keep_checkpoints = 0;
+  std::optional<std::string> trace;  ///< file of the run's timeline
   std::string resume = "none";
   bool dry_run = false;
   bool strict = false;  ///< what is left out of the model's files is an error

@@ -11,7 +11,9 @@
 #include "src/student/student.hpp"
 #include "src/train/internal/saved_state.hpp"
 #include "src/train/internal/selection.hpp"
+#include "src/train/internal/timeline.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,9 +44,12 @@ struct Assembly {
   std::unique_ptr<Student> student;  ///< none in a dry run from scratch
   Selection selection;
   std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0
+  std::int64_t planned_bytes = 0;        ///< of memory, by this rank
+  Timeline timeline;                     ///< from the start of the assembly on
 };
 
-/// Memory plan and suspicious settings are told. Collective. Every kind of Error.
+/// Memory plan and suspicious settings are told; a run that does not fit is refused before anything large is
+/// in memory. The options in it have no `auto` batch. Collective. Every kind of Error.
 Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place);
 
 }  // namespace anemll

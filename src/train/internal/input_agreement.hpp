@@ -19,13 +19,14 @@ namespace anemll {
 /// What options mean on this rank's host. A usage error on all ranks when the hosts differ. Collective.
 void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm);
 
-/// A model that the ranks load beside the student's; `what` names it in the data error. Collective.
+/// A model that the ranks have loaded, by a digest of its files too: its fingerprint does not look at them.
+/// `what` names it in the data error, which all ranks throw. Collective.
 void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm);
 
-/// Model, cache, source and state: fingerprints and, because that of a cache looks at stated hashes only and
-/// that of a model not at its files, a digest of the content. A data error on all ranks that names what
-/// differs. Collective; a rank whose files cannot be read throws alone.
-void compare_inputs(const TrainOptions& options, const ModelFiles& model, const KdCacheInfo& cache,
+/// Cache, source and state, before anything is loaded: fingerprints and, because that of a cache looks at
+/// stated hashes only, a digest of the content. A data error on all ranks that names what differs.
+/// Collective; a rank whose files cannot be read throws alone.
+void compare_inputs(const TrainOptions& options, const KdCacheInfo& cache,
                     const std::filesystem::path& cache_path, const std::optional<SavedState>& state,
                     Communicator& comm);
 

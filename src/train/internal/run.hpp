@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "src/inspect/token_rows.hpp"
 #include "src/train/internal/assembly.hpp"
+#include "src/train/internal/first_loss.hpp"
 #include "src/train/internal/reporter.hpp"
 #include "src/train/internal/run_folder.hpp"
 #include "src/train/internal/run_numbers.hpp"
@@ -37,10 +38,15 @@ class Run {
   /// The last evaluation and files.
   void finish();
   ExitCode leave(int signal);
+  /// Where the time went.
+  void tell_time() const;
 
   bool evaluates() const { return run_.options.eval_samples > 0; }
   bool evaluation_is_due() const;
   bool tail_is_due() const;
+  bool patience_is_over() const;
+  /// By which option the run ends before its last step; null for none.
+  const char* early_end() const;
   EvaluationResult evaluate(bool with_text);
   void evaluate_and_keep_best(bool final_evaluation);
   void report();
@@ -52,8 +58,10 @@ class Run {
   RunNumbers numbers_;
   RunFolder folder_;
   std::optional<Reporter> reporter_;
+  std::optional<FirstLoss> first_loss_;
   std::optional<double> final_text_kl_;
   std::optional<TokenRows> inspected_rows_;  ///< rank 0, once layers were looked at
+  bool time_is_up_ = false;                  ///< of --max-time
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double elapsed_before_s_ = 0;  ///< of the runs that this one resumes
 };

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace anemll {
 
@@ -23,6 +24,7 @@ struct RunEnd {
   std::uint64_t peak_resident_bytes = 0;
   std::int64_t unsupervised_steps = 0;
   std::optional<double> text_kl;  ///< of the final evaluation
+  std::string ended_by;           ///< the option that ended it before its last step
 };
 
 class RunFolder {

@@ -6,6 +6,8 @@
 #include "anemll/train/train_options.hpp"
 #include "src/train/internal/source_plan.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace anemll {
@@ -14,5 +16,8 @@ namespace anemll {
 /// (JSON object).
 std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
                          const SourcePlan& source);
+
+/// The batch size of the run that saved, by the identity in its state; nothing where an old state has none.
+std::optional<std::int64_t> saved_batch_size(const SavedState& state);
 
 }  // namespace anemll

@@ -29,6 +29,8 @@ struct RunNumbers {
   std::int64_t best_step = 0;                         ///< whose weights best_state_dict.pt holds
   bool finished = false;                              ///< the final files are written
   std::map<std::string, std::string> sink_positions;  ///< by name of the sink: what RunLog hands back to it
+  double first_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the first step that had one
+  std::int64_t evaluations_since_best = 0;                       ///< of those that --patience counts
   bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
 
   void count_evaluation() {

@@ -10,8 +10,10 @@
 #include "src/train/internal/optimizer_share.hpp"
 #include "src/train/internal/run_numbers.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace anemll {
 
@@ -21,7 +23,8 @@ struct StepReport {
   double lr = 0;  ///< that this update used
   double seconds = 0;
   bool skipped = false;
-  int signal = 0;  ///< that came to any rank by the step's end
+  int signal = 0;           ///< that came to any rank by the step's end
+  bool time_is_up = false;  ///< for any rank: see Stepper::end_after
 };
 
 /// The loss that the step behind `completed` ones trains with.
@@ -39,6 +42,9 @@ class Stepper {
   /// in a row had no finite loss, and a data error when a whole pass had nothing to learn from.
   StepReport step(RunNumbers& numbers);
 
+  /// Steps that end later than this say so.
+  void end_after(std::chrono::steady_clock::time_point end) { end_ = end; }
+
   /// Of this rank's share of the parameters.
   AdamW& optimizer() { return optimizer_; }
   const OptimizerShare& share() const { return share_; }
@@ -46,6 +52,9 @@ class Stepper {
   std::int64_t unsupervised_steps() const { return unsupervised_steps_; }
 
  private:
+  KdBatch next_batch();
+  /// Waits for the sums of all ranks: gradients, losses, and what came to any of them.
+  void share_results(StepReport& report, std::chrono::steady_clock::time_point started);
   KdLossSums micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last);
   void update(RunNumbers& numbers, StepReport& report);
   void skip_unsupervised(const RunNumbers& numbers, StepReport& report);
@@ -56,6 +65,7 @@ class Stepper {
   AdamW optimizer_;
   std::unique_ptr<BucketReducer> reducer_;
   std::int64_t check_every_ = 1;  ///< micro-steps between two looks for a signal, the same on all ranks
+  std::optional<std::chrono::steady_clock::time_point> end_;
   std::int64_t unsupervised_steps_ = 0;
   std::int64_t unsupervised_in_row_ = 0;
 };

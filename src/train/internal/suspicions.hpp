@@ -4,7 +4,6 @@
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/core/option_effects.hpp"
-#include "src/core/threads.hpp"
 
 #include <cstdint>
 #include <string>
@@ -16,10 +15,8 @@ struct SuspicionFacts {
   const TrainOptions& options;
   const KdCacheInfo& cache;
   int ranks = 1;
-  int local_ranks = 1;
-  std::int64_t planned_bytes = 0;  ///< of one rank
-  std::uint64_t memory_bytes = 0;  ///< of the ranks of a host together; 0: unknown
-  std::int64_t done_steps = 0;     ///< of the run that goes on
+  bool on_gpu = false;
+  std::int64_t done_steps = 0;  ///< of the run that goes on
   bool resumes = false;
   bool bf16 = false;  ///< GEMMs are bf16
   bool fast_bf16 = true;

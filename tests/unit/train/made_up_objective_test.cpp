@@ -301,9 +301,10 @@ BOOST_AUTO_TEST_CASE(the_memory_plan_counts_what_the_row_says) {
   cache.sequences = 24;
   Objective row = squared_objective();
   options.kd_objective = KdObjective(row);
+  const MemoryFacts facts{options, model, cache, source};
   const auto bytes = [&](const std::string& wanted) {
-    for (const auto& [name, size] : plan_memory(options, model, cache, source, 1, at::kFloat).items)
-      if (name == wanted) return size;
+    for (const MemoryItem& item : plan_memory(facts, options.batch_size, true).items)
+      if (item.name == wanted) return item.bytes;
     return std::int64_t{-1};
   };
   const std::int64_t chunk = bytes("logits chunk and its gradient");

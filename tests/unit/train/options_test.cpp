@@ -98,6 +98,11 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "resume",
                                "threads",
                                "svd-floor",
+                               "patience",
+                               "max-time",
+                               "memory-limit",
+                               "force",
+                               "trace",
                                "dry-run"};
   TrainOptions options;
   const std::vector<std::string> have = make_train_table(options).names();

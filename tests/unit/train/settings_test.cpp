@@ -2,7 +2,6 @@
 // that teach nothing.
 #include "anemll/core/error.hpp"
 #include "src/distill/batch_tensors.hpp"
-#include "src/train/internal/memory_plan.hpp"
 #include "src/train/internal/resume_differences.hpp"
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/source_plan.hpp"
@@ -142,12 +141,6 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
          o.logging_steps = 2000;
          o.given.push_back("logging-steps");
        }},
-      {"2 ranks of this host need about 4.0 GiB of memory, it has 3.0 GiB",
-       [](auto&, auto&, auto& f) {
-         f.local_ranks = 2;
-         f.planned_bytes = std::int64_t{2} << 30;
-         f.memory_bytes = std::uint64_t{3} << 30;
-       }},
       {"emulated",
        [](auto&, auto&, auto& f) {
          f.bf16 = true;
@@ -199,6 +192,16 @@ BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
          o.given.push_back("teacher-revision");
        }},
       {"--eval-ctx has no effect", [](auto& o, auto&, auto&) { o.given.push_back("eval-ctx"); }},
+      {"--patience has no effect",
+       [](auto& o, auto&, auto&) {
+         o.eval_steps = 0;
+         o.given.push_back("patience");
+       }},
+      {"--memory-limit has no effect",
+       [](auto& o, auto&, auto& f) {
+         f.on_gpu = true;
+         o.given.push_back("memory-limit");
+       }},
       {"--keep-checkpoints has no effect",
        [](auto& o, auto&, auto&) { o.given.push_back("keep-checkpoints"); }},
       {"--seed has no effect",
