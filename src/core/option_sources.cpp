@@ -182,7 +182,7 @@ void apply_command_line(TableSpec& table, const std::vector<OptionWord>& words) 
                   table.suggestion(value, "--") + "options start with --");
     }
     arguments[next]->assign(value, arguments[next]->name, "command line");
-    ++next;
+    if (!arguments[next]->is_list()) ++next;
   }
 }
 

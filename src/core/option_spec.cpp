@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <limits>
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 namespace anemll {
@@ -46,6 +47,12 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::optional<std::string> joined(const std::vector<std::string>& values) {
+  if (values.empty()) return std::nullopt;
+  return std::accumulate(values.begin() + 1, values.end(), values.front(),
+                         [](const std::string& all, const std::string& one) { return all + '\n' + one; });
 }
 
 std::optional<double> parse_real(const std::string& text) {
@@ -103,6 +110,7 @@ std::string OptionSpec::expectation() const {
                [](const bool*) { return std::string("true or false"); },
                [](const std::string*) { return std::string("text"); },
                [](const std::optional<std::string>*) { return std::string("text"); },
+               [](const std::vector<std::string>*) { return std::string("text"); },
                [&](const std::int64_t*) { return "a whole number" + tail; },
                [&](const std::optional<std::int64_t>*) { return "a whole number" + tail; },
                [&](const double*) { return "a number" + tail; },
@@ -138,6 +146,7 @@ std::optional<std::string> OptionSpec::value() const {
                [](const double* v) { return Text(shortest(*v)); },
                [](const bool* v) { return Text(*v ? "true" : "false"); },
                [](const std::optional<std::string>* v) { return *v; },
+               [](const std::vector<std::string>* v) { return joined(*v); },
                [](const std::optional<std::int64_t>* v) { return *v ? Text(std::to_string(**v)) : Text(); },
                [](const std::optional<double>* v) { return *v ? Text(shortest(**v)) : Text(); },
                [](const BoundChoice& choice) { return Text(choice.name()); }},
@@ -161,6 +170,12 @@ std::string OptionSpec::checked(const std::string& text, const std::string& plac
 }
 
 void OptionSpec::take(const std::optional<std::string>& text) {
+  if (auto* list = std::get_if<std::vector<std::string>*>(&target)) {
+    (*list)->clear();
+    std::istringstream lines(text.value_or(""));
+    for (std::string line; std::getline(lines, line);) (*list)->push_back(line);
+    return;
+  }
   if (text) return store(*text, name, "rank 0");
   std::visit(Overload{[](const auto&) {}, [](std::optional<std::string>* v) { v->reset(); },
                       [](std::optional<std::int64_t>* v) { v->reset(); },
@@ -193,6 +208,10 @@ void OptionSpec::store(const std::string& text, const std::string& place, const 
   };
   std::visit(Overload{[](std::monostate) {}, [&](std::string* v) { *v = text; },
                       [&](std::optional<std::string>* v) { *v = text; },
+                      [&](std::vector<std::string>* v) {
+                        if (source != new_source) v->clear();
+                        v->push_back(text);
+                      },
                       [&](bool* v) {
                         const std::optional<bool> b = parse_bool(text);
                         if (!b) refuse("is not " + expectation());

@@ -88,7 +88,8 @@ std::string usage_line(const TableSpec& table) {
   std::string text = "Usage: " + table.program + " [options]";
   for (const OptionSpec& o : table.options) {
     if (o.kind != OptionKind::positional) continue;
-    text += o.required ? ' ' + o.name : " [" + o.name + ']';
+    const std::string word = o.is_list() ? o.name + " ..." : o.name;
+    text += o.required ? ' ' + word : " [" + word + ']';
   }
   return text;
 }
@@ -167,13 +168,17 @@ std::string render_resolved(const TableSpec& table) {
     for (const OptionSpec& o : table.options) {
       if (o.group != group || !has_value(o)) continue;
       const std::optional<std::string> value = o.value();
-      std::string line = o.name + " = " + config_quoted(value.value_or(""));
+      std::string text = value.value_or("");
+      const bool several = text.find('\n') != std::string::npos;
+      std::replace(text.begin(), text.end(), '\n', ' ');
+      std::string line = o.name + " = " + config_quoted(text);
       std::string note = o.source;
-      // What a config file cannot say stays a comment: no value, a path that is empty, positional arguments.
+      // What a config file cannot say stays a comment: no value, a path that is empty, several values,
+      // positional arguments.
       if (!value || (o.is_path && value->empty())) {
         line = "# " + line;
         note = o.required ? "required, not given" : "not set";
-      } else if (o.kind == OptionKind::positional) {
+      } else if (o.kind == OptionKind::positional || several) {
         line = "# " + line;
       } else if (o.required && o.source == "default") {
         line = "# " + line;

@@ -115,6 +115,16 @@ struct OptionTable::Impl {
     }
     declare(std::move(o));
   }
+  template <class T>
+  void add_positional(std::string&& name, T target, std::string&& help, bool required) {
+    OptionSpec o;
+    o.name = std::move(name);
+    o.help = std::move(help);
+    o.target = target;
+    o.kind = OptionKind::positional;
+    o.required = required;
+    declare(std::move(o));
+  }
   void add_builtins() {
     const std::string before = std::exchange(group, "General");
     const auto builtin = [this](const char* name, bool takes_value, const char* help) {
@@ -155,6 +165,9 @@ void OptionTable::add(std::string name, std::string* value, std::string help) {
 }
 void OptionTable::add(std::string name, std::optional<std::string>* value, std::string help) {
   impl_->add(std::move(name), value, std::move(help));
+}
+void OptionTable::add(std::string name, std::vector<std::string>* values, std::string help) {
+  impl_->add(std::move(name), values, std::move(help));
 }
 void OptionTable::add(std::string name, std::int64_t* value, std::string help, std::int64_t min,
                       std::int64_t max) {
@@ -200,13 +213,11 @@ void OptionTable::add_refused(std::string name, bool takes_value, std::string me
   impl_->declare(std::move(o));
 }
 void OptionTable::add_positional(std::string name, std::string* value, std::string help, bool required) {
-  OptionSpec o;
-  o.name = std::move(name);
-  o.help = std::move(help);
-  o.target = value;
-  o.kind = OptionKind::positional;
-  o.required = required;
-  impl_->declare(std::move(o));
+  impl_->add_positional(std::move(name), value, std::move(help), required);
+}
+void OptionTable::add_positional(std::string name, std::vector<std::string>* values, std::string help,
+                                 bool required) {
+  impl_->add_positional(std::move(name), values, std::move(help), required);
 }
 void OptionTable::add_alias(const std::string& name, std::string alias) {
   OptionSpec& option = impl_->existing(name, "of another name");

@@ -39,6 +39,8 @@ class OptionTable {
   void add(std::string name, std::optional<std::int64_t>* value, std::string help, std::int64_t min,
            std::int64_t max);
   void add(std::string name, std::optional<double>* value, std::string help, double min, double max);
+  /// May be given several times; each source of values begins a list of its own.
+  void add(std::string name, std::vector<std::string>* values, std::string help);
   /// One of the words of the enum's table: see choices.hpp.
   template <class E>
   void add_choice(std::string name, E* value, std::string help) {
@@ -52,6 +54,8 @@ class OptionTable {
   void add_refused(std::string name, bool takes_value, std::string message, std::string hint);
   /// Positional arguments, in order; required unless optional.
   void add_positional(std::string name, std::string* value, std::string help, bool required);
+  /// All that are left: no other positional argument follows.
+  void add_positional(std::string name, std::vector<std::string>* values, std::string help, bool required);
   void require(const std::string& name);
   /// Another name of the option, for command line, config files and environment. Help shows it; everywhere
   /// else the option has its own name.

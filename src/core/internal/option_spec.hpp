@@ -15,9 +15,9 @@ namespace anemll {
 
 enum class OptionKind { value, flag, toggle, refused, positional, builtin };
 
-using OptionTarget =
-    std::variant<std::monostate, std::string*, std::int64_t*, double*, bool*, std::optional<std::string>*,
-                 std::optional<std::int64_t>*, std::optional<double>*, BoundChoice>;
+using OptionTarget = std::variant<std::monostate, std::string*, std::int64_t*, double*, bool*,
+                                  std::optional<std::string>*, std::optional<std::int64_t>*,
+                                  std::optional<double>*, std::vector<std::string>*, BoundChoice>;
 
 struct OptionSpec {
   std::string name;
@@ -45,9 +45,12 @@ struct OptionSpec {
   std::string range() const;
   /// N, X, TEXT, DIR, FILE or empty.
   std::string placeholder() const;
+  /// Whether it takes any number of values.
+  bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
   /// Whether the present value is the one that the option's word stands for.
   bool holds_word() const;
-  /// The present value, nothing for an empty optional.
+  /// The present value, nothing for an empty optional or list. Values of a list stand on lines of their own:
+  /// no value has a line end.
   std::optional<std::string> value() const;
   /// Parses, checks and stores; a path's ~ is expanded. Throws a usage error that names `place` and
   /// `new_source`.
