@@ -15,6 +15,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_softmax.h>
@@ -28,6 +29,8 @@ namespace {
 
 /// Rows of the two [chunk, vocab] fp32 buffers.
 constexpr std::int64_t kChunk = 128;
+/// The student's likeliest tokens among which the teacher's choice is looked for.
+constexpr std::int64_t kFirst = 5;
 
 void require(bool condition, const std::string& what) {
   if (!condition) throw_usage(what, "divergence of two models", "");
@@ -37,19 +40,31 @@ std::size_t first_of(std::span<const float> row, float value) {
   return static_cast<std::size_t>(std::find(row.begin(), row.end(), value) - row.begin());
 }
 
+/// How many ids are likelier than `choice`: of equal logits the lower id is.
+std::int64_t likelier(std::span<const float> row, std::size_t choice) {
+  if (choice >= row.size()) return static_cast<std::int64_t>(row.size());  // a row of NaN has no choice
+  const float logit = row[choice];
+  const auto middle = row.begin() + static_cast<std::ptrdiff_t>(choice);
+  return std::count_if(row.begin(), middle, [logit](float other) { return other >= logit; }) +
+         std::count_if(middle, row.end(), [logit](float other) { return other > logit; });
+}
+
 /// `student` is overwritten.
 PositionScore score_row(std::span<const float> teacher, std::span<float> student, const std::int64_t* next) {
   PositionScore score;
   score.counted = 1;
   const float student_max = kernels::row_max(std::span<const float>(student));
   const std::size_t student_choice = first_of(student, student_max);
+  const std::size_t teacher_choice = first_of(teacher, kernels::row_max(teacher));
+  const std::int64_t ahead = likelier(student, teacher_choice);
   const float student_logit = next != nullptr ? student[static_cast<std::size_t>(*next)] : 0.0F;
   kernels::subtract_in_place(student, teacher);
   const kernels::PairStats stats =
       kernels::pair_stats(teacher, std::span<const float>(student), 1.0F, /*plain=*/false);
   score.kl = stats.divergence();
   const bool finite = std::isfinite(score.kl);
-  score.same_top1 = finite && first_of(teacher, stats.teacher_max) == student_choice ? 1 : 0;
+  score.same_top1 = finite && teacher_choice == student_choice ? 1 : 0;
+  score.same_top5 = finite && ahead < kFirst ? 1 : 0;
   if (next == nullptr) return score;
   const auto nll = [](float max, double sum, float logit) {
     return double{max} + std::log(sum) - double{logit};
@@ -81,6 +96,11 @@ void score_by_operators(const at::Tensor& teacher, const at::Tensor& student, co
   const at::Tensor p = log_p.exp();
   const at::Tensor terms = at::where(p == 0, at::zeros({}, p.options()), p * (log_p - log_q));
   const at::Tensor same = at::argmax(teacher, 1).eq(at::argmax(student, 1)).to(at::kDouble);
+  const at::Tensor choice = at::argmax(teacher, 1, /*keepdim=*/true);
+  const at::Tensor logit = student.gather(1, choice);
+  const at::Tensor lower = at::arange(student.size(1), choice.options()).lt(choice);
+  const at::Tensor ahead = student.gt(logit).logical_or(student.eq(logit).logical_and(lower)).sum(1);
+  const at::Tensor same5 = ahead.lt(kFirst).to(at::kDouble);
   const at::Tensor kl = terms.sum(1, false, at::kDouble);
   at::Tensor teacher_nll = at::zeros_like(kl);
   at::Tensor student_nll = teacher_nll;
@@ -89,12 +109,12 @@ void score_by_operators(const at::Tensor& teacher, const at::Tensor& student, co
     teacher_nll = -log_p.gather(1, ids).squeeze(1).to(at::kDouble);
     student_nll = -log_q.gather(1, ids).squeeze(1).to(at::kDouble);
   }
-  const at::Tensor host = at::stack({kl, same, teacher_nll, student_nll}, 1).cpu();
+  const at::Tensor host = at::stack({kl, same, teacher_nll, student_nll, same5}, 1).cpu();
   const double* values = host.const_data_ptr<double>();
   for (PositionScore& score : out) {
     const bool finite = std::isfinite(values[0]);
-    score = {values[0], finite ? values[1] : 0, values[2], values[3], 1};
-    values += 4;
+    score = {values[0], finite ? values[1] : 0, values[2], values[3], 1, finite ? values[4] : 0};
+    values += 5;
   }
 }
 
@@ -162,16 +182,43 @@ void score_positions_generic(const HeadStates& teacher, const HeadStates& studen
   score(teacher, student, next, out, kScoreRowsGeneric);
 }
 
+void score_likelihoods(const HeadStates& model, const at::Tensor& next, std::span<PositionScore> out) {
+  const at::NoGradGuard no_grad;
+  require(model.hidden.dim() == 2 && model.head.dim() == 2 && model.hidden.size(1) == model.head.size(1),
+          "hidden [N, H] and head [V, H] do not fit together");
+  const std::int64_t positions = model.hidden.size(0);
+  require(next.defined() && next.dim() == 1 && next.size(0) == positions &&
+              static_cast<std::int64_t>(out.size()) == positions,
+          "states, next tokens and result differ in the number of positions");
+  if (positions == 0) return;
+  require(next.min().item<std::int64_t>() >= 0 && next.max().item<std::int64_t>() < model.head.size(0),
+          "a next token is outside the vocabulary");
+  const at::Tensor head = model.head.to(at::kFloat);
+  const at::Tensor ids = next.to(head.device(), at::kLong).unsqueeze(1);
+  for (std::int64_t begin = 0; begin < positions; begin += kChunk) {
+    const std::int64_t count = std::min(kChunk, positions - begin);
+    const at::Tensor logits = model.hidden.narrow(0, begin, count).to(head.device(), at::kFloat).mm(head.t());
+    const at::Tensor nll = at::log_softmax(logits, 1).gather(1, ids.narrow(0, begin, count)).neg();
+    const at::Tensor host = nll.squeeze(1).to(at::kCPU, at::kDouble).contiguous();
+    for (std::int64_t i = 0; i < count; ++i) {
+      PositionScore score;
+      score.student_nll = host.const_data_ptr<double>()[i];
+      score.counted = 1;
+      out[static_cast<std::size_t>(begin + i)] = score;
+    }
+  }
+}
+
 void share_scores(std::span<PositionScore> scores, Communicator& comm) {
   if (comm.size() == 1 || scores.empty()) return;
   std::vector<double> values;
   for (const PositionScore& s : scores)
-    values.insert(values.end(), {s.kl, s.same_top1, s.teacher_nll, s.student_nll, s.counted});
+    values.insert(values.end(), {s.kl, s.same_top1, s.teacher_nll, s.student_nll, s.counted, s.same_top5});
   comm.all_reduce(std::span<double>(values), ReduceOp::sum);
   const double* v = values.data();
   for (PositionScore& s : scores) {
-    s = {v[0], v[1], v[2], v[3], v[4]};
-    v += 5;
+    s = {v[0], v[1], v[2], v[3], v[4], v[5]};
+    v += 6;
   }
 }
 
@@ -185,19 +232,22 @@ DivergenceSummary summarise(std::span<const PositionScore> scores) {
     finite = finite && std::isfinite(score.kl);
     out.mean += score.kl;
     out.top1 += score.same_top1;
+    out.top5 += score.same_top5;
     out.teacher_nll += score.teacher_nll;
     out.student_nll += score.student_nll;
   }
   out.positions = static_cast<std::int64_t>(kl.size());
   const auto count = static_cast<double>(kl.size());
-  for (double* sum : {&out.mean, &out.top1, &out.teacher_nll, &out.student_nll}) *sum /= count;
+  for (double* sum : {&out.mean, &out.top1, &out.top5, &out.teacher_nll, &out.student_nll}) *sum /= count;
   if (kl.empty() || !finite) {
-    out.mean = out.median = out.p99 = std::numeric_limits<double>::quiet_NaN();
+    out.mean = out.median = out.p90 = out.p99 = out.p999 = std::numeric_limits<double>::quiet_NaN();
     return out;
   }
   std::sort(kl.begin(), kl.end());
   out.median = quantile(kl, 0.5);
+  out.p90 = quantile(kl, 0.9);
   out.p99 = quantile(kl, 0.99);
+  out.p999 = quantile(kl, 0.999);
   return out;
 }
 

@@ -22,7 +22,8 @@ struct PositionScore {
   double kl = 0;         ///< KL(teacher || student) in nats
   double same_top1 = 0;  ///< 1 when both prefer the same token (of equal logits the lower id counts)
   double teacher_nll = 0, student_nll = 0;  ///< of the next token, when there is one
-  double counted = 0;  ///< 1 for a position that was scored; others do not enter a summary
+  double counted = 0;    ///< 1 for a position that was scored; others do not enter a summary
+  double same_top5 = 0;  ///< 1 when the teacher's choice is among the student's five likeliest
 };
 
 /// Scores N positions into `out`. The models may differ in everything but the meaning of ids; where one
@@ -37,6 +38,10 @@ void score_positions(const HeadStates& teacher, const HeadStates& student, const
 void score_positions_generic(const HeadStates& teacher, const HeadStates& student, const at::Tensor& next,
                              std::span<PositionScore> out);
 
+/// The likelihoods of the tokens that came, without a teacher: of `out` only student_nll and counted are not
+/// 0. `next` as above, not undefined.
+void score_likelihoods(const HeadStates& model, const at::Tensor& next, std::span<PositionScore> out);
+
 /// Fills in what other ranks have scored: every slot was scored by one rank at most. Collective.
 void share_scores(std::span<PositionScore> scores, Communicator& comm);
 
@@ -45,6 +50,8 @@ struct DivergenceSummary {
   double top1 = 0;                       ///< share of positions with the same first choice
   std::int64_t positions = 0;
   double teacher_nll = 0, student_nll = 0;  ///< means; 0 without next tokens
+  double p90 = 0, p999 = 0;                 ///< more quantiles of the divergence
+  double top5 = 0;  ///< share with the teacher's choice among the student's first five
 };
 
 /// Quantiles are interpolated between neighbours. No position, no numbers: all are NaN then.
