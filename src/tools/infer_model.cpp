@@ -4,8 +4,8 @@
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/quant/quant_spec.hpp"
+#include "src/source/model_place.hpp"
 
-#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -15,47 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kGeneration = "generation_config.json";
-
-/// What CHECKPOINT names: a checkpoint's file, or plain weights. Both empty without it.
-struct Place {
-  std::string checkpoint;
-  std::optional<std::string> weights;
-};
-
-std::vector<fs::path> files_ending(const fs::path& folder, const std::string& end) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename().string().ends_with(end)) found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-/// The one that a run or a snap means by its folder.
-fs::path checkpoint_in(const fs::path& folder) {
-  for (const char* name : {"model_state_dict.pt", "best_state_dict.pt"}) {
-    if (fs::exists(folder / name)) return folder / name;
-  }
-  const std::vector<fs::path> all = files_ending(folder, ".pt");
-  if (all.size() == 1) return all.front();
-  if (all.empty())
-    throw_data("the folder has neither a checkpoint (.pt) nor plain weights (.safetensors)", folder.string(),
-               "give a checkpoint's file, or a model's folder");
-  std::string names;
-  for (const fs::path& file : all) names += (names.empty() ? "" : ", ") + file.filename().string();
-  throw_usage("the folder has several checkpoints: " + names, folder.string(), "give one of these files");
-}
-
-Place place_of(const std::string& given) {
-  if (given.empty()) return {};
-  const fs::path path(given);
-  if (path.extension() == ".gguf") return {{}, given};
-  if (!fs::is_directory(path)) return {given, {}};
-  const bool plain =
-      !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty();
-  if (plain) return {{}, given};
-  return {checkpoint_in(path).string(), {}};
-}
 
 void require_version(LayerVersion wanted, const QuantSpec& spec, const std::string& file) {
   if (wanted == LayerVersion::automatic) return;
@@ -89,7 +48,7 @@ struct TextSource {
 };
 
 /// Plain weights may lie in a folder without a tokenizer; --model-id then names one.
-TextSource text_of(const InferOptions& o, const Place& place, const NamedModel& named) {
+TextSource text_of(const InferOptions& o, const ModelPlace& place, const NamedModel& named) {
   if (!place.weights || !o.model.id)
     return {load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get()),
             named.opened.path};
@@ -113,7 +72,7 @@ Decoder& InferModel::decoder() {
 }
 
 InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
-  const Place place = place_of(o.checkpoint);
+  const ModelPlace place = place_of_model(o.checkpoint);
   const bool is_plain = place.checkpoint.empty();
   if (o.factored && is_plain)
     throw_usage("plain weights have no factors", "--factored", "give a V2 checkpoint, or drop the flag");

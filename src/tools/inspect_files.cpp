@@ -8,12 +8,13 @@
 #include "src/core/printable.hpp"
 #include "src/inspect/checkpoint_check.hpp"
 #include "src/inspect/checkpoint_diff.hpp"
+#include "src/inspect/text_table.hpp"
 #include "src/tools/inspect_commands.hpp"
-#include "src/tools/inspect_table.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -22,6 +23,10 @@
 
 namespace anemll {
 namespace {
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
 
 // Exit codes of the reference's check_checkpoint.
 constexpr int kHealthy = 0;
@@ -146,7 +151,7 @@ int inspect_check_command(int argc, const char* const* argv) {
     line.add_json("tensors", rows_json(tensor_check_columns(), check.tensors));
     line.add_json("lookups", rows_json(lookup_check_columns(), check.lookups));
     line.add_json("table_logits", rows_json(logit_check_columns(), check.logits));
-    print_json(line.text());
+    print(indented_json(line.text()));
   } else {
     print(check_text(check, file, top, verbose) + strf("\nresult: %s (exit code %d)\n", verdict(code), code));
   }
@@ -183,7 +188,7 @@ int inspect_diff_command(int argc, const char* const* argv) {
     line.add("indices", diff.indices).add("changed_indices", diff.changed_indices);
     line.add("changed_index_layers", diff.changed_index_layers);
     line.add_json("differing", rows_json(difference_columns(), diff.differing));
-    print_json(line.text());
+    print(indented_json(line.text()));
   } else {
     print(diff_text(diff, first, second, top));
   }

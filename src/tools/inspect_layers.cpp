@@ -13,15 +13,16 @@
 #include "src/distill/kd_loss.hpp"
 #include "src/inspect/inspection.hpp"
 #include "src/inspect/kd_gradients.hpp"
+#include "src/inspect/text_table.hpp"
 #include "src/inspect/token_rows.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/student/student.hpp"
 #include "src/student/v2_checkpoint.hpp"
 #include "src/tools/inspect_commands.hpp"
-#include "src/tools/inspect_table.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -30,6 +31,10 @@
 
 namespace anemll {
 namespace {
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
 
 struct Options {
   std::string checkpoint;
@@ -134,7 +139,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
     line.add("sequences", rows ? rows->rows() : 0).add("temperature", o.temperature).add("kd_loss", kd_loss);
     line.add_json("layers", rows_json(layer_columns(), found.layers));
     line.add_json("blocks", rows_json(block_columns(), found.blocks));
-    print_json(line.text());
+    print(indented_json(line.text()));
     return 0;
   }
   std::string text = strf("%s: %zu linears (%s) against %s\n", o.checkpoint.c_str(), found.layers.size(),

@@ -1,0 +1,51 @@
+// What models are scored on: windows of token ids out of texts, records and KD caches, each with its source.
+#pragma once
+
+#include "anemll/comm/communicator.hpp"
+#include "anemll/datasets/dataset.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "src/score/windows.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+struct EvalText {
+  std::vector<ScoreWindow> windows;
+  std::vector<std::size_t> source_of;  ///< by window, an index into `sources`
+  std::vector<std::string> sources;    ///< as they were named
+};
+
+struct EvalTextOptions {
+  WindowProtocol protocol;
+  std::int64_t chunks = 20;  ///< windows of each source, from its start; 0: all
+  RecordFormat format = RecordFormat::plain;
+  std::string text_field = "text";
+};
+
+/// One UTF-8 file, which is one text. Data errors: no file, not UTF-8, too short for a window.
+void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
+              const EvalTextOptions& options);
+
+/// A data set (file, folder or pattern; .jsonl and the other types) of which each document is a text of its
+/// own; what is too short for a window is passed over and told. Conversations go through the model's chat
+/// template with thinking switched off; those with a role that it has not are passed over and told. Data
+/// errors as Dataset::open; none of its documents gives a window.
+void add_records(EvalText& to, const std::string& path, const TextModel& text,
+                 const EvalTextOptions& options);
+
+/// Rows of a KD cache as they are: each is a window, of which every position counts whose next token is not
+/// masked. .pt shards are imported once below `work_dir`, by rank 0. Collective.
+void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,
+               std::int64_t vocab_size, std::int64_t rows, Communicator& comm);
+
+/// Data errors for a model that cannot run over them: ids that it has not, more tokens than it takes.
+void require_fit(std::span<const ScoreWindow> windows, std::int64_t vocab_size, std::int64_t max_positions,
+                 const std::string& model);
+
+}  // namespace anemll

@@ -1,0 +1,178 @@
+// anemll_eval: any number of models side by side, on texts, caches and questions.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/eval/choices.hpp"
+#include "src/eval/comparison.hpp"
+#include "src/eval/eval_text.hpp"
+#include "src/tools/eval_model.hpp"
+#include "src/tools/eval_options.hpp"
+#include "src/tools/eval_report.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace anemll;
+
+/// The models of the command line and the one that they are held against.
+struct Models {
+  std::vector<FoundEvalModel> all;
+  std::optional<FoundEvalModel> teacher;
+};
+
+Models find_models(const EvalOptions& o, const OptionTable& table) {
+  const ModelUse use = o.tokenizer ? ModelUse::weights : ModelUse::all;
+  Models models;
+  for (const std::string& name : o.models) models.all.push_back(find_eval_model(name, o, table, use));
+  if (!o.has_text() || o.no_teacher) return models;
+  if (o.teacher) {
+    models.teacher = find_eval_model(*o.teacher, o, table, use);
+    return models;
+  }
+  const auto first = std::find_if(models.all.begin(), models.all.end(),
+                                  [](const FoundEvalModel& m) { return m.checkpoint.has_value(); });
+  if (first != models.all.end()) {
+    models.teacher = base_of(*first);
+    log_info("teacher: " + models.teacher->name + ", the model of " + first->name);
+  } else {
+    log_info("no teacher: only likelihoods are told; --teacher MODEL names one");
+  }
+  return models;
+}
+
+/// Nothing where it is not needed and not there.
+std::optional<TextModel> find_text(const EvalOptions& o, const Models& models) {
+  if (o.tokenizer) {
+    TextModel text = load_text_model(fetch_model(*o.tokenizer, {}, ModelUse::text).path);
+    text.inventory.tell(*o.tokenizer, o.model.strict);
+    return text;
+  }
+  const NamedModel& named = models.teacher ? models.teacher->base : models.all.front().base;
+  const bool needed = !o.texts.empty() || !o.records.empty() || o.choices;
+  if (!needed && !named.opened.gguf && !std::filesystem::exists(named.opened.path / "tokenizer.json"))
+    return std::nullopt;
+  TextModel text = load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get());
+  text.inventory.tell(named.name.id, o.model.strict);
+  return text;
+}
+
+EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>& text,
+                           std::int64_t vocab_size, Communicator& comm) {
+  EvalText all;
+  for (const std::string& file : o.texts) add_text(all, file, text->tokenizer, o.text);
+  for (const std::string& path : o.records) add_records(all, path, *text, o.text);
+  for (const std::string& cache : o.caches)
+    add_cache(all, cache, o.work_dir, vocab_size, o.text.chunks, comm);
+  return all;
+}
+
+/// Everything that ranks must have read alike.
+void compare_inputs(const TextScorer& scorer, const std::optional<ChoiceQuestions>& questions,
+                    const Models& models, Communicator& comm) {
+  if (comm.size() == 1) return;
+  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  inputs.add("text", scorer.digest());
+  if (questions) inputs.add("questions", TextScorer(questions->windows).digest());
+  for (const FoundEvalModel& model : models.all) inputs.add("model " + model.name, model.base.opened.config);
+  inputs.check(comm);
+}
+
+/// The teacher's run; gives its head, which every comparison needs.
+at::Tensor run_teacher(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
+                       TextScorer& scorer, Communicator& comm) {
+  log_info("running the teacher " + found.name);
+  EvalModel teacher = open_eval_model(found, o.model.strict, device);
+  const Architecture& a = teacher.decoder().architecture();
+  require_fit(scorer.windows(), a.vocab_size, a.max_positions, found.name);
+  scorer.run_teacher(teacher.decoder(), comm);
+  return teacher.decoder().head_weight(at::kFloat);
+}
+
+ModelResult score_model(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
+                        const TextScorer& scorer, const at::Tensor& teacher_head,
+                        const std::optional<ChoiceQuestions>& questions, Communicator& comm) {
+  EvalModel model = open_eval_model(found, o.model.strict, device);
+  Decoder& decoder = model.decoder();
+  const Architecture& a = decoder.architecture();
+  const at::Tensor head = decoder.head_weight(at::kFloat);
+  ModelResult result{found.name, model.size, {}, {}};
+  if (scorer.chunks() > 0) {
+    require_fit(scorer.windows(), a.vocab_size, a.max_positions, found.name);
+    result.scores = teacher_head.defined() ? scorer.score_each(decoder, head, teacher_head, comm)
+                                           : scorer.likelihoods(decoder, head, comm);
+  }
+  if (questions) {
+    const TextScorer asked(questions->windows);
+    require_fit(asked.windows(), a.vocab_size, a.max_positions, found.name);
+    result.choices = judge_choices(*questions, asked, asked.likelihoods(decoder, head, comm));
+  }
+  return result;
+}
+
+int evaluate(int argc, char** argv, MpiRuntime& mpi) {
+  EvalOptions o;
+  OptionTable table = make_eval_table(o);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  check_eval_options(o);
+  o.bootstrap.seed = static_cast<std::uint64_t>(o.seed);
+  if (world->is_root())
+    tell_unread(
+        unread_options(eval_option_effects(), o, [&](const std::string& name) { return table.given(name); }));
+  const at::Device device = prepare_compute(o.model, o.threads);
+
+  const Models models = find_models(o, table);
+  const std::optional<TextModel> text = find_text(o, models);
+  const EvalText sources =
+      read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, *world);
+  std::optional<ChoiceQuestions> questions;
+  if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.text.chunks);
+  TextScorer scorer(sources.windows);
+  compare_inputs(scorer, questions, models, *world);
+
+  at::Tensor teacher_head;
+  if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, *world);
+  std::vector<ModelResult> results;
+  for (const FoundEvalModel& found : models.all) {
+    log_info(strf("scoring %s (%zu of %zu)", found.name.c_str(), results.size() + 1, models.all.size()));
+    results.push_back(score_model(found, o, device, scorer, teacher_head, questions, *world));
+  }
+  if (!world->is_root()) return 0;
+
+  const ComparedText compared{sources, scorer, models.teacher.has_value(), text ? &text->tokenizer : nullptr};
+  const ComparedText* const on_text = scorer.chunks() > 0 ? &compared : nullptr;
+  EvalReport report;
+  if (models.teacher) report.teacher = models.teacher->name;
+  report.sources = sources.sources;
+  report.chunks = scorer.chunks();
+  report.positions = scorer.positions();
+  report.tokens = scorer.tokens();
+  if (on_text != nullptr) report.digest = scorer.digest();
+  for (const ModelResult& result : results) {
+    report.models.push_back(model_row(result, on_text, o.bootstrap));
+    if (on_text == nullptr) continue;
+    for (PartRow& row : part_rows(result, compared)) report.parts.push_back(std::move(row));
+  }
+  report.pairs = pair_rows(results, on_text, o.bootstrap);
+  std::fputs(report_text(report, o).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return evaluate(argc, argv, mpi); });
+}
