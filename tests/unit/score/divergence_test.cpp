@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -78,9 +79,13 @@ BOOST_AUTO_TEST_CASE(positions_agree_with_double) {
   const at::Tensor p_next = -p.gather(1, ids);
   const at::Tensor q_next = -q.gather(1, ids);
   const std::vector<PositionScore> scores = pair.scores();
+  const at::Tensor first_five = std::get<1>(q.topk(5, 1)).eq(p.argmax(1).unsqueeze(1)).any(1);
   double agreeing = 0;
+  double nearly = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const auto n = static_cast<std::int64_t>(i);
+    BOOST_TEST(scores[i].same_top5 == (first_five[n].item<bool>() ? 1.0 : 0.0));
+    nearly += scores[i].same_top5;
     BOOST_TEST(std::abs(scores[i].kl - kl[n].item<double>()) < kFp32);
     BOOST_TEST(scores[i].same_top1 == (same[n].item<bool>() ? 1.0 : 0.0));
     BOOST_TEST(std::abs(scores[i].teacher_nll - p_next[n][0].item<double>()) < kFp32);
@@ -89,6 +94,7 @@ BOOST_AUTO_TEST_CASE(positions_agree_with_double) {
     agreeing += scores[i].same_top1;
   }
   BOOST_TEST((agreeing > 0 && agreeing < 20));
+  BOOST_TEST((nearly >= agreeing && nearly < 75));
 }
 
 BOOST_AUTO_TEST_CASE(tensor_operations_score_the_same) {
@@ -99,6 +105,7 @@ BOOST_AUTO_TEST_CASE(tensor_operations_score_the_same) {
   for (std::size_t i = 0; i < kernels.size(); ++i) {
     BOOST_TEST(std::abs(generic[i].kl - kernels[i].kl) < kFp32);
     BOOST_TEST(generic[i].same_top1 == kernels[i].same_top1);
+    BOOST_TEST(generic[i].same_top5 == kernels[i].same_top5);
     BOOST_TEST(std::abs(generic[i].teacher_nll - kernels[i].teacher_nll) < kFp32);
     BOOST_TEST(std::abs(generic[i].student_nll - kernels[i].student_nll) < kFp32);
     BOOST_TEST(generic[i].counted == 1.0);
@@ -125,17 +132,50 @@ BOOST_AUTO_TEST_CASE(of_equal_logits_the_lower_id_counts) {
   BOOST_TEST(out[0].same_top1 == 1.0);
 }
 
+BOOST_AUTO_TEST_CASE(the_first_five_are_counted_with_the_lower_of_equal_ids) {
+  const HeadStates teacher{at::ones({1, 1}),
+                           at::tensor({0.0F, 0.0F, 0.0F, 0.0F, 0.0F, 0.0F, 4.0F}).view({7, 1})};
+  // Four tokens are likelier than the teacher's; in the second case an equal one of a lower id too.
+  const at::Tensor fifth = at::tensor({6.0F, 5.0F, 4.0F, 3.0F, 1.0F, 0.0F, 2.0F}).view({7, 1});
+  const at::Tensor sixth = at::tensor({6.0F, 5.0F, 4.0F, 3.0F, 2.0F, 0.0F, 2.0F}).view({7, 1});
+  for (const auto score : {score_positions, score_positions_generic}) {
+    std::vector<PositionScore> out(1);
+    score(teacher, {at::ones({1, 1}), fifth}, {}, out);
+    BOOST_TEST(out[0].same_top5 == 1.0);
+    BOOST_TEST(out[0].same_top1 == 0.0);
+    score(teacher, {at::ones({1, 1}), sixth}, {}, out);
+    BOOST_TEST(out[0].same_top5 == 0.0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(likelihoods_need_no_teacher) {
+  const Pair pair;
+  const std::vector<PositionScore> both = pair.scores();
+  std::vector<PositionScore> alone(both.size());
+  score_likelihoods(pair.student, pair.next, alone);
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    BOOST_TEST(std::abs(alone[i].student_nll - both[i].student_nll) < kFp32);
+    BOOST_TEST(alone[i].counted == 1.0);
+    BOOST_TEST((alone[i].kl == 0 && alone[i].same_top1 == 0 && alone[i].teacher_nll == 0));
+  }
+  BOOST_CHECK_THROW(score_likelihoods(pair.student, {}, alone), Error);
+  BOOST_CHECK_THROW(score_likelihoods(pair.student, pair.next + 301, alone), Error);
+  std::vector<PositionScore> fewer(3);
+  BOOST_CHECK_THROW(score_likelihoods(pair.student, pair.next, fewer), Error);
+}
+
 BOOST_AUTO_TEST_CASE(a_broken_student_is_seen) {
   Pair pair;
   pair.student.hidden.select(0, 140).fill_(std::numeric_limits<float>::quiet_NaN());
   const std::vector<PositionScore> scores = pair.scores();
   BOOST_TEST(std::isnan(scores[140].kl));
-  BOOST_TEST(scores[140].same_top1 == 0.0);
+  BOOST_TEST((scores[140].same_top1 == 0.0 && scores[140].same_top5 == 0.0));
   BOOST_TEST(std::isfinite(scores[139].kl));
   const DivergenceSummary summary = summarise(scores);
   BOOST_TEST(std::isnan(summary.mean));
   BOOST_TEST(std::isnan(summary.median));
   BOOST_TEST(std::isnan(summary.p99));
+  BOOST_TEST((std::isnan(summary.p90) && std::isnan(summary.p999)));
   BOOST_TEST(summary.positions == 150);
 }
 
@@ -145,7 +185,9 @@ BOOST_AUTO_TEST_CASE(summaries_interpolate_and_leave_out_what_was_not_scored) {
   BOOST_TEST(summary.positions == 4);
   BOOST_TEST(summary.mean == 2.5);
   BOOST_TEST(summary.median == 2.5);
+  BOOST_TEST(std::abs(summary.p90 - 3.7) < 1e-12);
   BOOST_TEST(std::abs(summary.p99 - 3.97) < 1e-12);
+  BOOST_TEST(std::abs(summary.p999 - 3.997) < 1e-12);
   BOOST_TEST(summary.top1 == 0.75);
   summary = summarise(std::vector<PositionScore>{scored(7)});
   BOOST_TEST((summary.median == 7 && summary.p99 == 7));
@@ -157,13 +199,14 @@ BOOST_AUTO_TEST_CASE(slots_of_many_ranks_become_one_list) {
   run_local_ranks(3, [&](Communicator& comm) {
     std::vector<PositionScore> scores(7);
     for (std::size_t i = static_cast<std::size_t>(comm.rank()); i < 6; i += 3)
-      scores[i] = scored(static_cast<double>(i));
+      scores[i] = {static_cast<double>(i), 1, 0, 0, 1, i < 3 ? 1.0 : 0.0};
     share_scores(scores, comm);
     seen[static_cast<std::size_t>(comm.rank())] = summarise(scores);
   });
   for (const DivergenceSummary& summary : seen) {
     BOOST_TEST(summary.positions == 6);
     BOOST_TEST(summary.mean == 2.5);
+    BOOST_TEST((summary.top1 == 1 && summary.top5 == 0.5));
   }
 }
 

@@ -52,6 +52,10 @@ DivergenceSummary score(const std::vector<std::int32_t>& ids, const TextProtocol
   return summary;
 }
 
+TextScorer scorer_of(const ScoreWindow& window) {
+  return TextScorer(std::vector<ScoreWindow>{window});
+}
+
 int error_code(std::size_t tokens, const TextProtocol& protocol) {
   try {
     const TextScorer scorer(some_ids(tokens), protocol, "test");
@@ -127,6 +131,52 @@ BOOST_AUTO_TEST_CASE(the_number_of_ranks_does_not_show) {
 BOOST_AUTO_TEST_CASE(all_chunks_when_none_are_counted) {
   BOOST_TEST(TextScorer(some_ids(100), {32, 0}, "test").chunks() == 3);
   BOOST_TEST(TextScorer(some_ids(100), {32, 2}, "test").positions() == 30);
+}
+
+BOOST_AUTO_TEST_CASE(positions_are_told_one_by_one_and_likelihoods_alone) {
+  const auto comm = make_single_communicator();
+  const std::vector<std::int32_t> ids = some_ids(100);
+  TextScorer scorer(cut_windows(ids, {WindowKind::sliding, 32, 16}));
+  Decoder teacher(nano(), at::kCPU, true);
+  const auto student = bent();
+  const at::Tensor head = student->head_weight(at::kFloat);
+  scorer.run_teacher(teacher, *comm);
+  const TextScores each = scorer.score_each(*student, head, teacher.head_weight(at::kFloat), *comm);
+  BOOST_TEST(each.positions.size() == 99u);
+  BOOST_TEST(scorer.first_slot(static_cast<std::size_t>(scorer.chunks())) == 99u);
+  BOOST_TEST(each.seconds > 0);
+  const DivergenceSummary all = scorer.score(*student, head, teacher.head_weight(at::kFloat), *comm);
+  BOOST_TEST(summarise(each.positions).mean == all.mean);
+  const TextScores alone = scorer.likelihoods(*student, head, *comm);
+  for (std::size_t i = 0; i < each.positions.size(); ++i)
+    BOOST_TEST(std::abs(alone.positions[i].student_nll - each.positions[i].student_nll) < kFp32);
+  BOOST_TEST(all.student_nll > 0);
+}
+
+BOOST_AUTO_TEST_CASE(masked_tokens_do_not_count) {
+  const auto comm = make_single_communicator();
+  const std::vector<std::int32_t> ids = some_ids(16);
+  ScoreWindow padded{ids, 0, 15, std::vector<std::uint8_t>(16, 1)};
+  for (std::size_t i = 10; i < 16; ++i) padded.mask[i] = 0;
+  const ScoreWindow cut{{ids.begin(), ids.begin() + 10}, 0, 9, {}};
+  Decoder model(nano(), at::kCPU, true);
+  const at::Tensor head = model.head_weight(at::kFloat);
+  const TextScores with = scorer_of(padded).likelihoods(model, head, *comm);
+  const TextScores without = scorer_of(cut).likelihoods(model, head, *comm);
+  const DivergenceSummary a = summarise(with.positions);
+  const DivergenceSummary b = summarise(without.positions);
+  BOOST_TEST((a.positions == 9 && b.positions == 9));
+  BOOST_TEST(std::abs(a.student_nll - b.student_nll) < kFp32);
+}
+
+BOOST_AUTO_TEST_CASE(windows_that_have_not_what_they_score_are_refused) {
+  const std::vector<std::int32_t> ids = some_ids(8);
+  BOOST_CHECK_NO_THROW(scorer_of({ids, 0, 7, {}}));
+  for (const ScoreWindow& wrong :
+       {ScoreWindow{ids, 0, 8, {}}, ScoreWindow{ids, -1, 3, {}}, ScoreWindow{ids, 2, 0, {}},
+        ScoreWindow{ids, 0, 7, std::vector<std::uint8_t>(7, 1)}})
+    BOOST_CHECK_THROW(scorer_of(wrong), Error);
+  BOOST_TEST(TextScorer(std::vector<ScoreWindow>{}).positions() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(digests_tell_comparable_scores) {
