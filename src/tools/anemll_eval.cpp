@@ -139,7 +139,7 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
   const EvalText sources =
       read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, *world);
   std::optional<ChoiceQuestions> questions;
-  if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.text.chunks);
+  if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);
   TextScorer scorer(sources.windows);
   compare_inputs(scorer, questions, models, *world);
 

@@ -32,7 +32,9 @@ OptionTable make_eval_table(EvalOptions& o) {
   table.add(
       "choices", &o.choices,
       ".jsonl file of multiple-choice questions: {\"question\": ..., \"choices\": [...], \"answer\": 0}");
-  table.add("chunks", &o.text.chunks, "chunks of each text, sequences of each cache, questions; 0: all", 0,
+  table.add("chunks", &o.text.chunks, "chunks of each text, sequences of each cache; 0: all", 0,
+            std::numeric_limits<std::int32_t>::max());
+  table.add("questions", &o.questions, "how many of --choices, from the start; 0: all", 0,
             std::numeric_limits<std::int32_t>::max());
   table.group("Protocol");
   table.add_choice("windows", &o.text.protocol.kind,
@@ -83,6 +85,8 @@ std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
       {"work-dir", "without --cache-dir", [](const EvalOptions& o) { return o.caches.empty(); }},
       {"teacher", "without a text: questions have no teacher",
        [](const EvalOptions& o) { return !o.has_text(); }},
+      {"chunks", "without a text", [](const EvalOptions& o) { return !o.has_text(); }},
+      {"questions", "without --choices", [](const EvalOptions& o) { return !o.choices; }},
       {"parts", "without a text", [](const EvalOptions& o) { return !o.has_text(); }},
       {"parts", "with --json, which has them", [](const EvalOptions& o) { return o.json; }},
   };

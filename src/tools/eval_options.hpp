@@ -35,6 +35,7 @@ struct EvalOptions {
 
   std::vector<std::string> texts, records, caches;
   std::optional<std::string> choices;
+  std::int64_t questions = 0;  ///< 0: all
   EvalTextOptions text;
   std::string work_dir = ".";
 
