@@ -76,9 +76,9 @@ FoundModel open_recorded_model(const ModelFlags& flags, const OptionTable& table
   return {std::move(found.name), std::move(found.opened), std::move(files)};
 }
 
-at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads) {
-  set_compute_threads(static_cast<int>(threads), 1);
-  return choose_device(flags.device, 0, true);
+at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads, int local_rank, int local_ranks) {
+  set_compute_threads(static_cast<int>(threads), local_ranks);
+  return choose_device(flags.device, local_rank, true);
 }
 
 V2Checkpoint open_checkpoint(const std::string& file) {

@@ -49,8 +49,10 @@ struct FoundModel {
 FoundModel open_recorded_model(const ModelFlags& flags, const OptionTable& table,
                                const RecordedModel& recorded, ModelUse use);
 
-/// The device of the flags; sets the threads of this process (0: all that are usable).
-at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads = 0);
+/// The device of the flags; sets the threads of this process (0: its share of all that are usable). Of the
+/// `local_ranks` processes of the job on this host it is number `local_rank`.
+at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads = 0, int local_rank = 0,
+                           int local_ranks = 1);
 
 /// A checkpoint (V2 or V1) without adapters.
 V2Checkpoint open_checkpoint(const std::string& file);

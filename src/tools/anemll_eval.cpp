@@ -132,7 +132,8 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
   if (world->is_root())
     tell_unread(
         unread_options(eval_option_effects(), o, [&](const std::string& name) { return table.given(name); }));
-  const at::Device device = prepare_compute(o.model, o.threads);
+  const MpiRuntime::Host host = mpi.host();
+  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
   const Models models = find_models(o, table);
   const std::optional<TextModel> text = find_text(o, models);
