@@ -33,12 +33,11 @@ struct Models {
 };
 
 Models find_models(const EvalOptions& o, const OptionTable& table) {
-  const ModelUse use = o.tokenizer ? ModelUse::weights : ModelUse::all;
   Models models;
-  for (const std::string& name : o.models) models.all.push_back(find_eval_model(name, o, table, use));
+  for (const std::string& name : o.models) models.all.push_back(find_eval_model(name, o, table));
   if (!o.has_text() || o.no_teacher) return models;
   if (o.teacher) {
-    models.teacher = find_eval_model(*o.teacher, o, table, use);
+    models.teacher = find_eval_model(*o.teacher, o, table);
     return models;
   }
   const auto first = std::find_if(models.all.begin(), models.all.end(),
@@ -63,7 +62,9 @@ std::optional<TextModel> find_text(const EvalOptions& o, const Models& models) {
   const bool needed = !o.texts.empty() || !o.records.empty() || o.choices;
   if (!needed && !named.opened.gguf && !std::filesystem::exists(named.opened.path / "tokenizer.json"))
     return std::nullopt;
-  TextModel text = load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get());
+  const std::filesystem::path path =
+      named.opened.gguf ? named.opened.path : fetch_model(named.name.id, named.name.hub, ModelUse::text).path;
+  TextModel text = load_text_model(path, TokenizerRules::as_written, named.opened.gguf.get());
   text.inventory.tell(named.name.id, o.model.strict);
   return text;
 }

@@ -4,8 +4,8 @@
 
 namespace anemll {
 
-FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table,
-                               ModelUse use) {
+FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options,
+                               const OptionTable& table) {
   const ModelPlace place = place_of_model(name);
   FoundEvalModel found;
   found.name = name;
@@ -18,7 +18,7 @@ FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& optio
     found.checkpoint = open_checkpoint(place.checkpoint);
     recorded = recorded_model(*found.checkpoint);
   }
-  found.base = find_recorded_model(flags, table, recorded, use);
+  found.base = find_recorded_model(flags, table, recorded, ModelUse::weights);
   return found;
 }
 

@@ -22,8 +22,7 @@ struct FoundEvalModel {
   std::string file;                        ///< of the checkpoint
   NamedModel base;                         ///< the plain weights, or the model that the checkpoint is of
 };
-FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table,
-                               ModelUse use);
+FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table);
 /// The model that a checkpoint is of, as a model of its own.
 FoundEvalModel base_of(const FoundEvalModel& model);
 
