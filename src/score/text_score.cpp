@@ -111,6 +111,7 @@ void TextScorer::for_windows(Communicator& comm, const Body& body) const {
     leave_together(comm, "scoring the evaluation text", kStartAgain);
     const std::size_t mine = first + static_cast<std::size_t>(comm.rank());
     if (mine < windows_.size()) body(mine);
+    if (progress_) progress_(static_cast<std::int64_t>(std::min(first + size, windows_.size())));
   }
 }
 

@@ -9,7 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -45,6 +47,8 @@ class TextScorer {
   /// SHA-256 of the scored ids and the protocol: equal when two scores are comparable.
   const std::string& digest() const { return digest_; }
 
+  /// Called with the number of windows that all ranks are through with, again in each of the runs below.
+  void set_progress(std::function<void(std::int64_t)> call) { progress_ = std::move(call); }
   /// Windows c, c + size, ... of this rank through the teacher in fp32; keeps its hidden states. A signal
   /// between windows is StopError on all ranks, here and below. Collective.
   void run_teacher(Decoder& teacher, Communicator& comm);
@@ -69,6 +73,7 @@ class TextScorer {
   std::vector<ScoreWindow> windows_;
   std::vector<std::size_t> slots_{0};  // by window, and the end of the last
   std::string digest_;
+  std::function<void(std::int64_t)> progress_;
   std::vector<at::Tensor> teacher_hidden_;  // [scored, H] for this rank's windows, else undefined
 };
 

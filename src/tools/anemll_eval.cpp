@@ -1,5 +1,6 @@
 // anemll_eval: any number of models side by side, on texts, caches and questions.
 #include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
@@ -13,6 +14,7 @@
 #include "src/tools/eval_report.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
@@ -90,19 +92,31 @@ void compare_inputs(const TextScorer& scorer, const std::optional<ChoiceQuestion
   inputs.check(comm);
 }
 
+/// work() while a bar shows the windows of `scorer` that are done.
+template <class Work>
+auto with_bar(const std::string& title, TextScorer& scorer, const Work& work) {
+  Progress bar(title, scorer.chunks(), "chunks");
+  scorer.set_progress([&bar](std::int64_t done) { bar.update(done); });
+  auto result = work();
+  scorer.set_progress({});
+  bar.finish();
+  return result;
+}
+
 /// The teacher's run; gives its head, which every comparison needs.
 at::Tensor run_teacher(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
                        TextScorer& scorer, Communicator& comm) {
-  log_info("running the teacher " + found.name);
   EvalModel teacher = open_eval_model(found, o.model.strict, device);
   const Architecture& a = teacher.decoder().architecture();
   require_fit(scorer.windows(), a.vocab_size, a.max_positions, found.name);
-  scorer.run_teacher(teacher.decoder(), comm);
-  return teacher.decoder().head_weight(at::kFloat);
+  return with_bar("Running the teacher " + found.name, scorer, [&] {
+    scorer.run_teacher(teacher.decoder(), comm);
+    return teacher.decoder().head_weight(at::kFloat);
+  });
 }
 
 ModelResult score_model(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
-                        const TextScorer& scorer, const at::Tensor& teacher_head,
+                        TextScorer& scorer, const at::Tensor& teacher_head,
                         const std::optional<ChoiceQuestions>& questions, Communicator& comm) {
   EvalModel model = open_eval_model(found, o.model.strict, device);
   Decoder& decoder = model.decoder();
@@ -111,15 +125,25 @@ ModelResult score_model(const FoundEvalModel& found, const EvalOptions& o, at::D
   ModelResult result{found.name, model.size, {}, {}};
   if (scorer.chunks() > 0) {
     require_fit(scorer.windows(), a.vocab_size, a.max_positions, found.name);
-    result.scores = teacher_head.defined() ? scorer.score_each(decoder, head, teacher_head, comm)
-                                           : scorer.likelihoods(decoder, head, comm);
+    result.scores = with_bar("Scoring " + found.name, scorer, [&] {
+      return teacher_head.defined() ? scorer.score_each(decoder, head, teacher_head, comm)
+                                    : scorer.likelihoods(decoder, head, comm);
+    });
   }
   if (questions) {
-    const TextScorer asked(questions->windows);
+    TextScorer asked(questions->windows);
     require_fit(asked.windows(), a.vocab_size, a.max_positions, found.name);
-    result.choices = judge_choices(*questions, asked, asked.likelihoods(decoder, head, comm));
+    const TextScores answers =
+        with_bar("Asking " + found.name, asked, [&] { return asked.likelihoods(decoder, head, comm); });
+    result.choices = judge_choices(*questions, asked, answers);
   }
   return result;
+}
+
+/// The result is all that this program makes: a full disk is an error, a reader that has enough is none.
+void print_result(const std::string& text) {
+  const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!written && errno != EPIPE) throw_data("cannot write", "stdout", "check the disk space");
 }
 
 int evaluate(int argc, char** argv, MpiRuntime& mpi) {
@@ -148,10 +172,8 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
   at::Tensor teacher_head;
   if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, *world);
   std::vector<ModelResult> results;
-  for (const FoundEvalModel& found : models.all) {
-    log_info(strf("scoring %s (%zu of %zu)", found.name.c_str(), results.size() + 1, models.all.size()));
+  for (const FoundEvalModel& found : models.all)
     results.push_back(score_model(found, o, device, scorer, teacher_head, questions, *world));
-  }
   if (!world->is_root()) return 0;
 
   const ComparedText compared{sources, scorer, models.teacher.has_value(), text ? &text->tokenizer : nullptr};
@@ -169,7 +191,7 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
     for (PartRow& row : part_rows(result, compared)) report.parts.push_back(std::move(row));
   }
   report.pairs = pair_rows(results, on_text, o.bootstrap);
-  std::fputs(report_text(report, o).c_str(), stdout);
+  print_result(report_text(report, o));
   return 0;
 }
 

@@ -265,6 +265,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {
   refused(eval((dir / "absent.pt").string() + text.arguments()), 3, "absent.pt");
   refused(eval(nano() + " --text " + text.file + " --context 1024"), 3, "takes 512");
   refused(eval(nano() + text.arguments() + " --windows sliding --stride 65"), 2, "--stride");
+  const auto full = test::run("( " + eval(nano() + text.arguments()) + " > /dev/full )");
+  BOOST_TEST(full.code == 3, full.output);
+  BOOST_TEST(says(full.output, "cannot write"), full.output);
   const Answer told = ask(eval(nano() + text.arguments() + " --stride 8"));
   BOOST_TEST(says(told.log, "--stride has no effect without --windows sliding"), told.log);
 }
