@@ -49,8 +49,8 @@ struct FoundModel {
 FoundModel open_recorded_model(const ModelFlags& flags, const OptionTable& table,
                                const RecordedModel& recorded, ModelUse use);
 
-/// The device of the flags; sets the threads of this process (0: its share of all that are usable). Of the
-/// `local_ranks` processes of the job on this host it is number `local_rank`.
+/// The device of the flags; sets the threads of this process (0: its share of what is usable). `local_ranks`:
+/// processes of the job on this host, `local_rank`: which of them this is.
 at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads = 0, int local_rank = 0,
                            int local_ranks = 1);
 
