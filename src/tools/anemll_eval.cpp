@@ -140,6 +140,18 @@ ModelResult score_model(const FoundEvalModel& found, const EvalOptions& o, at::D
   return result;
 }
 
+/// Models whose answers nobody would read.
+void tell_far(const std::vector<FoundEvalModel>& models, const std::vector<ModelRow>& rows) {
+  constexpr double kFar = 3;  // nats: half-trained models of 2 bits are nearer
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].compared || rows[i].kl.mean <= kFar) continue;  // NaN is told too
+    const std::string look = models[i].checkpoint ? "anemll_inspect layers " + models[i].file
+                                                  : "anemll_infer " + rows[i].model + " --prompt Hello";
+    log_warning(strf("%s: its KL to the teacher is %.2f, so its answers are garbled: '%s' shows more",
+                     rows[i].model.c_str(), rows[i].kl.mean, look.c_str()));
+  }
+}
+
 /// The result is all that this program makes: a full disk is an error, a reader that has enough is none.
 void print_result(const std::string& text) {
   const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
@@ -190,6 +202,7 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
     if (on_text == nullptr) continue;
     for (PartRow& row : part_rows(result, compared)) report.parts.push_back(std::move(row));
   }
+  tell_far(models.all, report.models);
   report.pairs = pair_rows(results, on_text, o.bootstrap);
   print_result(report_text(report, o));
   return 0;
