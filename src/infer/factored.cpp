@@ -1,10 +1,11 @@
 #include "src/infer/factored.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/infer/internal/layer_factors.hpp"
 #include "src/kernels/product.hpp"
 
 #include <cstddef>
-#include <string_view>
+#include <optional>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -71,27 +72,18 @@ class FactoredLinear final : public Linear {
 };
 
 Factors factors_of(const QuantLayer& layer) {
-  const LinearQuant quant = layer.quant();
-  if (quant.type != "v2") {
-    throw_usage(layer.name() + " is a layer of type " + quant.type + ", which is not computed rank by rank",
-                "--factored", "give a V2 checkpoint, or drop the flag");
+  const std::optional<LayerFactors> own = layer_factors(layer, /*half=*/true);
+  if (!own) {
+    throw_usage(
+        layer.name() + " is a layer of type " + layer.quant().type + ", which is not computed rank by rank",
+        "--factored", "give a V2 checkpoint, or drop the flag");
   }
-  const std::unique_ptr<QuantLayer> baked = layer.baked(/*half=*/true);
-  std::vector<LayerTensor> table = baked->tensor_table();
-  const auto slot = [&](std::string_view suffix) {
-    for (const LayerTensor& tensor : table) {
-      if (tensor.row.suffix == suffix) return *tensor.slot;
-    }
-    return at::Tensor();
-  };
   Factors factors;
-  factors.a = as_half(slot(".scale_A").t().contiguous());
-  factors.b = as_half(slot(".scale_B").contiguous());
-  const at::Tensor indices = slot("._indices");
-  factors.q = at::index_select(slot(".lut").to(at::kHalf), 0, indices.reshape({-1}).to(at::kLong))
-                  .view(indices.sizes());
-  const at::Tensor bias = slot(".bias");
-  if (bias.defined()) factors.bias = as_half(bias);
+  factors.a = as_half(own->a.t().contiguous());
+  factors.b = as_half(own->b.contiguous());
+  factors.q = at::index_select(own->lut.to(at::kHalf), 0, own->indices.reshape({-1}).to(at::kLong))
+                  .view(own->indices.sizes());
+  if (own->bias.defined()) factors.bias = as_half(own->bias);
   return factors;
 }
 

@@ -18,25 +18,25 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+}  // namespace
+
 std::int64_t most_positions(const Architecture& model) {
   return model.max_positions > 0 ? model.max_positions : std::numeric_limits<std::int64_t>::max();
 }
 
-void check_prompt(std::span<const std::int32_t> prompt, const Architecture& model) {
-  if (prompt.empty()) throw_data("there is nothing to continue", "prompt", "give a text with a token in it");
+void check_prompt(std::span<const std::int32_t> prompt, const Architecture& model, const std::string& where) {
+  if (prompt.empty()) throw_data("there is nothing to continue", where, "give a text with a token in it");
   for (const std::int32_t id : prompt) {
     if (id < 0 || id >= model.vocab_size)
       throw_data("the prompt has the token " + std::to_string(id) + ", the model has " +
                      std::to_string(model.vocab_size) + " tokens",
-                 "prompt", "the tokenizer is another model's");
+                 where, "the tokenizer is another model's");
   }
   if (static_cast<std::int64_t>(prompt.size()) >= most_positions(model))
     throw_data("the prompt has " + std::to_string(prompt.size()) + " tokens, the model takes " +
                    std::to_string(model.max_positions) + " with the answer",
-               "prompt", "shorten the text; in a dialogue /reset begins anew");
+               where, "shorten the text; in a dialogue /reset begins anew");
 }
-
-}  // namespace
 
 /// Room for so many positions: what is cached is lost where there was less.
 void Generator::make_room(std::int64_t positions) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace anemll {
@@ -18,6 +19,13 @@ struct GenerationOptions {
   std::int64_t max_tokens = 512;
   std::set<std::int32_t> stops;  ///< any of these ids ends the text
 };
+
+/// Positions that the model takes, prompt and answer together.
+std::int64_t most_positions(const Architecture& model);
+/// Data errors: an empty prompt, ids that the model has not, more tokens than it takes. `where` names the
+/// prompt.
+void check_prompt(std::span<const std::int32_t> prompt, const Architecture& model,
+                  const std::string& where = "prompt");
 
 /// Why a text ended.
 enum class Ending {

@@ -98,9 +98,12 @@ std::int32_t draw(std::span<const float> scores, double uniform) {
   const auto best = static_cast<std::size_t>(likeliest(scores));
   const float largest = scores[best];
   double total = 0;
-  for (const float score : scores) total += std::exp(score - largest);
+  for (const float score : scores) {
+    if (score != kNever) total += std::exp(score - largest);
+  }
   double left = uniform * total;
   for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] == kNever) continue;
     left -= std::exp(scores[i] - largest);
     if (left < 0) return static_cast<std::int32_t>(i);
   }

@@ -4,6 +4,7 @@
 
 #include "src/kernels/dispatch.hpp"
 #include "src/kernels/internal/attention_cpu.hpp"
+#include "src/kernels/internal/attention_row.hpp"
 #include "src/kernels/internal/generic.hpp"
 #include "src/kernels/internal/rows_cpu.hpp"
 #include "src/kernels/parallel.hpp"
@@ -323,7 +324,8 @@ constexpr Operation<decltype(head_norm_rope)> kHeadNormRope(generic::head_norm_r
                                                             {{at::kCPU, fused_head_norm_rope, fuses_rope}});
 constexpr Operation<decltype(swiglu)> kSwiGlu(generic::swiglu, {{at::kCPU, fused_swiglu, fuses_swiglu}});
 constexpr Operation<decltype(attention)> kAttention(generic::attention,
-                                                    {{at::kCPU, fused_attention, fuses_attention}});
+                                                    {{at::kCPU, row_attention, takes_row_attention},
+                                                     {at::kCPU, fused_attention, fuses_attention}});
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // What the row kernels share: the function attribute that makes GCC emit one clone per instruction set and
-// choose at load time, a bfloat16 storage type with conversions that vectorise, and an exp that does.
+// choose at load time, storage types of 16 bits with conversions that vectorise, an exp that does, and a
+// look-up of eight lanes in a table of eight.
 // No torch here; the *_cpu.cpp files that include it are plain loops over raw pointers.
 #pragma once
 
@@ -27,11 +28,26 @@ struct Bf16 {
   std::uint16_t bits;
 };
 
+/// Storage only. Same bytes as c10::Half.
+struct Half {
+  std::uint16_t bits;
+};
+
 ANEMLL_INLINE float load(float x) {
   return x;
 }
 ANEMLL_INLINE float load(Bf16 x) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
+
+/// A finite half times 2^-112: the bits are in their places then, and nothing has to be computed.
+ANEMLL_INLINE float load_small(Half x) {
+  const auto wide = static_cast<std::int32_t>(static_cast<std::int16_t>(x.bits));  // the sign goes to the top
+  return std::bit_cast<float>((static_cast<std::uint32_t>(wide) << 13) & 0x8fffe000U);
+}
+/// Finite halves alone.
+ANEMLL_INLINE float load(Half x) {
+  return load_small(x) * 0x1p112F;
 }
 
 ANEMLL_INLINE void store(float& to, float x) {
@@ -66,6 +82,20 @@ ANEMLL_INLINE float exp_fast(float x) {
 
 ANEMLL_INLINE float sigmoid(float x) {
   return 1.0F / (1.0F + exp_fast(-x));
+}
+
+/// Eight lanes at once. Handed on by reference: their way through a call differs between instruction sets.
+constexpr int kLanes8 = 8;
+using Floats8 __attribute__((vector_size(32))) = float;
+using Words8 __attribute__((vector_size(32))) = std::uint32_t;
+
+/// out = table[index % 8] in each lane.
+ANEMLL_INLINE void look_up(const Floats8& table, const Words8& index, Floats8& out) {
+#if defined(__GNUC__) && !defined(__clang__)
+  out = __builtin_shuffle(table, index);
+#else
+  for (int i = 0; i < kLanes8; ++i) out[i] = table[index[i] % kLanes8];
+#endif
 }
 
 }  // namespace anemll::kernels

@@ -6,7 +6,10 @@
 #include <string>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 
 namespace anemll {
 
@@ -17,6 +20,32 @@ std::int64_t KvCache::length() const {
   const auto shortest = std::min_element(layers_.begin(), layers_.end(),
                                          [](const Layer& a, const Layer& b) { return a.length < b.length; });
   return shortest == layers_.end() ? 0 : shortest->length;
+}
+
+KvCache KvCache::joined(const std::vector<KvCache>& parts) {
+  const KvCache& first = parts.at(0);
+  KvCache all(static_cast<std::int64_t>(first.layers_.size()), first.capacity_);
+  for (std::size_t i = 0; i < all.layers_.size(); ++i) {
+    std::vector<at::Tensor> keys;
+    std::vector<at::Tensor> values;
+    for (const KvCache& part : parts) {
+      const Layer& layer = part.layers_.at(i);
+      if (part.capacity_ != first.capacity_ || layer.length != first.layers_[i].length)
+        throw_usage("caches of different lengths cannot become one", "KV cache", "join rows of equal length");
+      keys.push_back(layer.entry.keys);
+      values.push_back(layer.entry.values);
+    }
+    all.layers_[i] = {{at::cat(keys), at::cat(values)}, first.layers_[i].length};
+  }
+  return all;
+}
+
+void KvCache::keep_rows(const std::vector<std::int64_t>& rows) {
+  for (Layer& layer : layers_) {
+    if (!layer.entry.keys.defined()) continue;
+    const at::Tensor index = at::tensor(rows, layer.entry.keys.options().dtype(at::kLong));
+    layer.entry = {layer.entry.keys.index_select(0, index), layer.entry.values.index_select(0, index)};
+  }
 }
 
 KvCache::Entry KvCache::append(std::size_t index, std::int64_t first, const at::Tensor& keys,

@@ -20,6 +20,11 @@ class KvCache {
   /// Room for `capacity` positions in each of `layers` layers; the memory is taken at the first append.
   KvCache(std::int64_t layers, std::int64_t capacity);
 
+  /// The rows of several caches, in one. They have the same layers, length and capacity.
+  static KvCache joined(const std::vector<KvCache>& parts);
+  /// Keeps these rows alone, in this order.
+  void keep_rows(const std::vector<std::int64_t>& rows);
+
   std::int64_t capacity() const { return capacity_; }
   /// Positions that every layer has.
   std::int64_t length() const;

@@ -98,9 +98,10 @@ struct Decoder::Impl {
   std::vector<RopeTable> ropes;
   at::Tensor final_norm;
   std::vector<std::pair<std::string, at::Tensor*>>
-      norm_names;        // into layers and final_norm, which never move
-  at::Tensor embedding;  // [V, H] in the file's dtype; on the CPU a view of the map
-  at::Tensor head;       // the same for the output projection
+      norm_names;                       // into layers and final_norm, which never move
+  at::Tensor embedding;                 // [V, H] in the file's dtype; on the CPU a view of the map
+  at::Tensor head;                      // the same for the output projection
+  std::unique_ptr<Linear> head_linear;  // what logits() asks instead, where a caller set one
   std::map<at::ScalarType, at::Tensor> heads;
 };
 
@@ -208,6 +209,7 @@ at::Tensor Decoder::finish(const Stream& stream) {
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) {
+  if (impl_->head_linear) return impl_->head_linear->forward(hidden);
   constexpr std::int64_t kChunk = 8192;  // vocabulary rows widened at a time
   const at::Tensor& head = impl_->head;
   std::vector<at::Tensor> parts;
@@ -216,6 +218,10 @@ at::Tensor Decoder::logits(const at::Tensor& hidden) {
     parts.push_back(kernels::linear(hidden, head.narrow(0, begin, rows).to(at::kFloat), {}));
   }
   return at::cat(parts, -1);
+}
+
+void Decoder::set_head(std::unique_ptr<Linear> head) {
+  impl_->head_linear = std::move(head);
 }
 
 const Architecture& Decoder::architecture() const {

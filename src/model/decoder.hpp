@@ -54,8 +54,10 @@ class Decoder {
   at::Tensor finish(const Stream& stream);
 
   /// hidden [..., H] fp32 times the head: logits [..., V] fp32, in fp32 whatever the compute dtype (bf16
-  /// logits would tie). For tests and scoring; training fuses the head into the loss.
+  /// logits would tie). For tests, scoring and decoding; training fuses the head into the loss.
   at::Tensor logits(const at::Tensor& hidden);
+  /// From now on `logits` asks this linear. It stands for the same head, in another form.
+  void set_head(std::unique_ptr<Linear> head);
 
   const Architecture& architecture() const;
   std::vector<Slot>& slots();

@@ -1,13 +1,17 @@
-// anemll_infer: a prompt to an answer, or a dialogue.
+// anemll_infer: a prompt to an answer, a dialogue, or a file of prompts to a file of answers.
+#include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
+#include "src/comm/agreement.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
+#include "src/tools/infer_batch.hpp"
 #include "src/tools/infer_chat.hpp"
 #include "src/tools/infer_model.hpp"
 #include "src/tools/infer_options.hpp"
 
 #include <cstdint>
 #include <random>
+#include <string>
 
 namespace {
 
@@ -18,11 +22,13 @@ std::int64_t new_seed() {
   return std::random_device()() % 1'000'000'000;
 }
 
-int infer(int argc, char** argv) {
-  InferOptions options;
-  OptionTable table = make_infer_table(options);
-  if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
-  check_infer_options(options);
+/// What of the weights decides an answer beside the seed, where it was measured.
+std::string chosen_format(const InferModel& model) {
+  if (!model.compact || model.compact->facts().dense_rate == 0) return {};
+  return strf(" --weight-format %s", choice_name(model.compact->facts().format).c_str());
+}
+
+void infer(const InferOptions& options, const OptionTable& table) {
   InferModel model = open_infer_model(options, table);
   const std::int64_t seed = options.seed ? *options.seed : new_seed();
   InferChat chat(model, options, static_cast<std::uint64_t>(seed));
@@ -32,16 +38,37 @@ int infer(int argc, char** argv) {
     chat.answer(*options.prompt);
   }
   chat.tell_ranges();
-  if (!options.seed && !options.chooses_greedily())
-    log_info(strf("--seed %lld repeats this", static_cast<long long>(seed)));
+  if (!options.seed && !options.chooses_greedily()) {
+    log_info(strf("--seed %lld%s repeats this", static_cast<long long>(seed), chosen_format(model).c_str()));
+  }
+}
+
+/// Ranks are for files alone: one answer starts without MPI.
+int infer_on_ranks(int argc, char** argv, MpiRuntime& mpi) {
+  InferOptions options;
+  OptionTable table = make_infer_table(options);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  check_infer_options(options);
+  infer_batch(options, table, *world, mpi.host());
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return anemll::run_tool([&] {
-    anemll::prepare_signals(anemll::ProgramKind::filter);
-    return infer(argc, argv);
+  bool many = false;
+  const int code = run_tool([&] {
+    prepare_signals(ProgramKind::filter);
+    InferOptions options;
+    OptionTable table = make_infer_table(options);
+    if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+    check_infer_options(options);
+    many = options.batch.has_value();
+    if (!many) infer(options, table);
+    return 0;
   });
+  if (!many) return code;
+  return run_ranks(argc, argv, [&](MpiRuntime& mpi) { return infer_on_ranks(argc, argv, mpi); });
 }

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/quant/quant_spec.hpp"
+#include "src/core/content_digest.hpp"
 #include "src/source/model_place.hpp"
 
 #include <filesystem>
@@ -67,11 +68,13 @@ GenerationConfig generation_of(const NamedModel& named, const TextSource& text) 
 }  // namespace
 
 Decoder& InferModel::decoder() {
+  if (compact) return compact->decoder();
   if (factored) return factored->decoder();
   return student ? student->decoder() : *plain;
 }
 
-InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
+InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int local_rank,
+                            int local_ranks) {
   const ModelPlace place = place_of_model(o.checkpoint);
   const bool is_plain = place.checkpoint.empty();
   if (o.factored && is_plain)
@@ -82,7 +85,12 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
     checkpoint = open_checkpoint(place.checkpoint);
     recorded = recorded_model(*checkpoint);
   }
-  const at::Device device = prepare_compute(o.model, o.threads);
+  const at::Device device = prepare_compute(o.model, o.threads, local_rank, local_ranks);
+  const at::ScalarType compute = compute_type(o, device);
+  const bool is_compact = device.is_cpu() && compute == at::kFloat && !o.factored;
+  if (is_plain && is_compact && o.weight_format == WeightFormat::packed)
+    throw_usage("plain weights have no codes", "--weight-format packed",
+                "give a V2 checkpoint, or use --weight-format dense");
   ModelFlags flags = o.model;
   if (place.weights) flags.id = place.weights;
   const bool text_elsewhere = place.weights && o.model.id;
@@ -101,15 +109,27 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
                    std::move(generation),
                    {},
                    {},
+                   {},
+                   {},
                    {}};
   model.chat = chat_of(o, model.text, named.name.id);
-  const InferFacts facts{o, is_plain, model.chat.has_value(),
-                         model.chat && model.chat->has_thinking_switch()};
+  const InferFacts facts{o, is_plain, model.chat.has_value(), model.chat && model.chat->has_thinking_switch(),
+                         is_compact};
   tell_unread(unread_options(infer_option_effects(), facts,
                              [&](const std::string& name) { return table.given(name); }));
 
   const ModelFiles files = load_named_model(named, o.model.strict);
-  const at::ScalarType compute = compute_type(o, device);
+  model.fingerprint = files.fingerprint;
+  if (!is_plain) {
+    const fs::path file = place.checkpoint;
+    model.fingerprint += ' ';
+    model.fingerprint += content_digest({&file, 1});
+  }
+  if (is_plain && is_compact) {
+    model.compact = std::make_unique<CompactModel>(files);
+    log_info(model.compact->facts().describe());
+    return model;
+  }
   if (is_plain) {
     model.plain = std::make_unique<Decoder>(files, device, /*dense=*/true);
     model.plain->set_compute(compute);
@@ -120,6 +140,13 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table) {
   tell_differences(o.numbers, model.student->spec().usual());
   if (o.factored) {
     model.factored = std::make_unique<FactoredModel>(model.student->files(), model.student->layers(), device);
+    model.student.reset();
+    return model;
+  }
+  if (is_compact) {
+    model.compact =
+        std::make_unique<CompactModel>(model.student->files(), model.student->layers(), o.weight_format);
+    log_info(model.compact->facts().describe());
     model.student.reset();
     return model;
   }

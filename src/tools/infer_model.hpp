@@ -3,6 +3,7 @@
 
 #include "anemll/text/chat_template.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/infer/compact_model.hpp"
 #include "src/infer/factored.hpp"
 #include "src/infer/generation_config.hpp"
 #include "src/student/student.hpp"
@@ -19,7 +20,9 @@ struct InferModel {
   TextModel text;
   std::optional<ChatTemplate> chat;
   GenerationConfig generation;
-  /// One of the three.
+  std::string fingerprint;  ///< of the model whose weights, or whose checkpoint, it is
+  /// One of the four.
+  std::unique_ptr<CompactModel> compact;
   std::unique_ptr<Decoder> plain;
   std::unique_ptr<Student> student;
   std::unique_ptr<FactoredModel> factored;
@@ -28,7 +31,9 @@ struct InferModel {
 };
 
 /// Finds, opens and loads; tells what is not used, numbers that are not the checkpoint's, and options without
-/// effect. Text comes first: what is wrong with it is known before the weights are read.
-InferModel open_infer_model(const InferOptions& options, const OptionTable& table);
+/// effect. Text comes first: what is wrong with it is known before the weights are read. `local_ranks`: ranks
+/// on this host, which share its processors and GPUs; `local_rank`: which of them this is.
+InferModel open_infer_model(const InferOptions& options, const OptionTable& table, int local_rank = 0,
+                            int local_ranks = 1);
 
 }  // namespace anemll

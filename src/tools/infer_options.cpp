@@ -32,6 +32,12 @@ OptionTable make_infer_table(InferOptions& o) {
                  "the prompt is continued as it is; in a dialogue each line is a text of its own");
   table.add("chat-template", &o.chat_template,
             "qwen3, chatml or smollm2, in place of the model's own template");
+  table.group("Many prompts");
+  table.add(
+      "batch", &o.batch,
+      "JSON lines with a \"prompt\" or \"messages\" each (and \"system\"); any number of ranks shares them");
+  table.add("out", &o.out, "their answers as JSON lines; a second start goes on from what is written there");
+  table.add("batch-size", &o.batch_size, "prompts of equal length that are answered together", 1, 1024);
   table.group("Sampling");
   table.add("max-tokens", &o.max_tokens, "tokens of an answer at most", 1,
             std::numeric_limits<std::int32_t>::max());
@@ -49,17 +55,27 @@ OptionTable make_infer_table(InferOptions& o) {
             std::numeric_limits<std::int64_t>::max());
   table.group("Machine");
   table.add_choice("precision", &o.precision, "of matrix products; auto: bf16 on a GPU, else fp32");
+  table.add_choice(
+      "weight-format", &o.weight_format,
+      "on a CPU in fp32: dense (16 bits a weight), packed (codes of a V2 checkpoint, scales formed "
+      "on the way: for ranks up to 8), or auto: the faster by half a second of measuring");
   add_threads_option(table, &o.threads);
   table.add_flag("factored", &o.factored,
                  "linears rank by rank in FP16, as the Neural Engine computes them; counts values beyond "
                  "65504 and sums that became infinite");
-  table.mark_path("CHECKPOINT");
+  for (const char* name : {"CHECKPOINT", "batch", "out"}) table.mark_path(name);
   return table;
 }
 
 void check_infer_options(const InferOptions& o) {
-  if (!o.prompt && !o.interactive)
-    throw_usage("there is nothing to answer", "command line", "give --prompt TEXT, or --interactive");
+  if (o.batch && (o.prompt || o.interactive))
+    throw_usage("a file of prompts and one to type exclude each other", "--batch",
+                "drop --prompt and --interactive");
+  if (o.batch && !o.out) throw_usage("the answers need a file", "--batch", "give --out FILE.jsonl");
+  if (!o.prompt && !o.interactive && !o.batch) {
+    throw_usage("there is nothing to answer", "command line",
+                "give --prompt TEXT, --interactive, or --batch FILE.jsonl");
+  }
   if (o.checkpoint.empty() && !o.model.id)
     throw_usage("no model is given", "command line", "give a checkpoint, or --model-id MODEL");
 }
@@ -82,6 +98,12 @@ std::vector<OptionEffect<InferFacts>> infer_option_effects() {
       {"chat-template", "with --no-template", [](const InferFacts& f) { return f.options.no_template; }});
   rows.push_back({"precision", "with --factored, which is fp32 beside its halves",
                   [](const InferFacts& f) { return f.options.factored; }});
+  rows.push_back(
+      {"weight-format", "with --factored", [](const InferFacts& f) { return f.options.factored; }});
+  rows.push_back({"weight-format", "on a GPU and in bf16: weights have the type of the products there",
+                  [](const InferFacts& f) { return !f.options.factored && !f.compact; }});
+  for (const char* name : {"out", "batch-size"})
+    rows.push_back({name, "without --batch", [](const InferFacts& f) { return !f.options.batch; }});
   return rows;
 }
 

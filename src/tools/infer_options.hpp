@@ -7,6 +7,7 @@
 #include "src/core/option_effects.hpp"
 #include "src/infer/generation_config.hpp"
 #include "src/infer/sampling.hpp"
+#include "src/infer/weight_format.hpp"
 #include "src/source/recorded_model.hpp"
 
 #include <array>
@@ -55,7 +56,12 @@ struct InferOptions {
   bool sample = false;
   std::optional<std::int64_t> seed;
 
+  std::optional<std::string> batch;  ///< prompts
+  std::optional<std::string> out;    ///< their answers
+  std::int64_t batch_size = 8;
+
   Precision precision = Precision::automatic;
+  WeightFormat weight_format = WeightFormat::automatic;
   std::int64_t threads = 0;
   bool factored = false;
 
@@ -72,6 +78,7 @@ struct InferFacts {
   bool plain = false;     ///< no checkpoint: the model's own weights
   bool chat = false;      ///< prompts go through a chat template
   bool thinking = false;  ///< which has a switch for thinking
+  bool compact = false;   ///< computed in fp32 on the CPU, where weights have a format
 };
 std::vector<OptionEffect<InferFacts>> infer_option_effects();
 

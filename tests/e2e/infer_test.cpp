@@ -37,10 +37,13 @@ std::string infer(const std::string& arguments) {
   return test::bin("anemll_infer") + " " + arguments + " --threads 1";
 }
 
-/// The document's command on the nano checkpoint.
+/// The document's command on the nano checkpoint. Packed: what is measured may differ from run to run, and
+/// 16 bits a weight are not the model to the last bit.
 std::string document(const std::string& more) {
   return infer(kTrained + " --model-id " + nano() +
-               " --version v2 --lut-bits 2 --attn-lut-bits 4 --scale-rank 32 --attn-scale-rank 8 " + more);
+               " --weight-format packed --version v2 --lut-bits 2 --attn-lut-bits 4 --scale-rank 32 "
+               "--attn-scale-rank 8 " +
+               more);
 }
 
 std::string greedy(const std::string& more = "") {
@@ -120,7 +123,7 @@ BOOST_AUTO_TEST_CASE(the_document_s_command_gives_the_answer_of_full_passes) {
   // A folder means the checkpoint in it.
   const test::TempDir dir;
   fs::copy_file(kTrained, dir / "best_state_dict.pt");
-  const Answer folder = ask(infer(dir.path().string() + " --model-id " + nano() + " " +
+  const Answer folder = ask(infer(dir.path().string() + " --weight-format packed --model-id " + nano() + " " +
                                   greedy("--prompt " + in_quotes(kQuestion))));
   BOOST_TEST(folder.out == answer.out, folder.log);
 }
@@ -155,6 +158,24 @@ BOOST_AUTO_TEST_CASE(a_seed_repeats_an_answer) {
   BOOST_TEST(first.out != other.out);
   const Answer without = ask(document("--sample --max-tokens 2 --prompt hi"));
   BOOST_TEST(says(without.log, "repeats this"), without.log);
+  BOOST_TEST(!says(without.log, "--weight-format"), without.log);  // it was typed
+}
+
+BOOST_AUTO_TEST_CASE(the_format_of_the_weights_is_chosen_and_told) {
+  const std::string checkpoint = kTrained + " --model-id " + nano();
+  const std::string question = " --max-tokens 2 --prompt hi";
+  const Answer measured = ask(infer(checkpoint + question));
+  BOOST_TEST_REQUIRE(measured.code == 0, measured.log);
+  BOOST_TEST(says(measured.log, ", the faster: "), measured.log);
+  const bool packed = says(measured.log, "weights packed (14 of 14 linears)");
+  BOOST_TEST(
+      says(measured.log, packed ? "--weight-format packed repeats this" : "--weight-format dense repeats"),
+      measured.log);
+  const Answer dense = ask(infer(checkpoint + " --weight-format dense" + question));
+  BOOST_TEST(says(dense.log, "weights dense, 16 bits each; linears "), dense.log);
+  const Answer wide = ask(infer(checkpoint + " --weight-format packed --precision bf16" + question));
+  BOOST_TEST(says(wide.log, "--weight-format has no effect on a GPU and in bf16"), wide.log);
+  refused(infer("--weight-format packed --prompt hi --model-id " + nano()), 2, "plain weights have no codes");
 }
 
 BOOST_AUTO_TEST_CASE(plain_weights_answer_too) {
@@ -215,6 +236,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_answered_is_refused) {
   const test::TempDir dir;
   refused(infer(kTrained + " --model-id " + nano()), 2, "there is nothing to answer");
   refused(infer("--prompt hi"), 2, "no model is given");
+  refused(infer(kTrained + " --batch a.jsonl"), 2, "need a file");
+  refused(infer(kTrained + " --batch a.jsonl --out b.jsonl --prompt hi"), 2, "exclude each other");
   refused(infer((dir / "absent.pt").string() + " --prompt hi"), 3, "absent.pt");
   refused(infer(dir.path().string() + " --prompt hi"), 3, "neither a checkpoint");
   for (const char* name : {"a.pt", "b.pt"}) std::ofstream(dir / name) << "x";

@@ -1,0 +1,160 @@
+// A file of prompts from the outside: the same answers by any number of ranks, whatever stopped the program
+// before, and what is refused.
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+namespace fs = std::filesystem;
+namespace test = anemll::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kRows = 9;
+
+/// Prompts of different lengths, some of them equal.
+std::string prompts() {
+  std::string text;
+  for (int i = 0; i < kRows; ++i) {
+    std::string prompt = "Tell me more";
+    for (int word = 0; word < i % 3; ++word) prompt += " about trees";
+    text += json({{"prompt", prompt}, {"id", "p" + std::to_string(i)}}).dump() + "\n";
+  }
+  return text;
+}
+
+struct Job {
+  test::TempDir dir;
+  fs::path in = dir / "in.jsonl";
+  fs::path out = dir / "out.jsonl";
+
+  Job() { std::ofstream(in) << prompts(); }
+
+  std::string command(const std::string& more = "--seed 3") const {
+    return test::bin("anemll_infer") + " " + test::golden("nano/v2_q2a4_trained.pt").string() +
+           " --model-id " + test::golden("nano").string() + " --batch " + in.string() + " --out " +
+           out.string() + " --weight-format packed --max-tokens 12 --threads 1 " + more;
+  }
+  test::ToolResult run(int ranks = 1, const std::string& more = "--seed 3") const {
+    return test::run(test::mpirun(ranks, command(more)));
+  }
+};
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+/// What one rank writes.
+const std::string& answers() {
+  static const std::string text = [] {
+    const Job job;
+    const test::ToolResult result = job.run();
+    BOOST_TEST_REQUIRE(result.code == 0, result.output);
+    return test::read_all(job.out);
+  }();
+  return text;
+}
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(infer_batch_tool)
+
+BOOST_AUTO_TEST_CASE(every_prompt_gets_its_answer_in_its_place) {
+  const std::vector<std::string> lines = lines_of(answers());
+  BOOST_TEST_REQUIRE(lines.size() == static_cast<std::size_t>(kRows));
+  for (int i = 0; i < kRows; ++i) {
+    const json line = json::parse(lines[static_cast<std::size_t>(i)]);
+    BOOST_TEST(line.at("row") == i);
+    BOOST_TEST(line.at("id") == "p" + std::to_string(i));
+    BOOST_TEST(line.at("tokens") <= 12);
+    BOOST_TEST(line.at("messages").back().at("content") == line.at("answer"));
+  }
+  // Rows of the same prompt have seeds of their own.
+  BOOST_TEST(json::parse(lines[0]).at("answer") != json::parse(lines[3]).at("answer"));
+}
+
+BOOST_AUTO_TEST_CASE(ranks_and_groups_change_nothing) {
+  const Job two;
+  const test::ToolResult result = two.run(2);
+  BOOST_TEST_REQUIRE(result.code == 0, result.output);
+  BOOST_TEST(test::read_all(two.out) == answers());
+  const Job single;
+  BOOST_TEST(single.run(1, "--seed 3 --batch-size 1").code == 0);
+  BOOST_TEST(test::read_all(single.out) == answers());
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_run_goes_on_with_another_number_of_ranks) {
+  const Job job;
+  // Alone and long: a kill comes between two answers wherever it comes.
+  const std::string slow = job.command("--seed 3 --batch-size 1");
+  test::start_and_kill(slow, 700ms);
+  if (fs::exists(job.out)) {  // as a machine that loses its power may leave it
+    const std::string text = test::read_all(job.out);
+    std::ofstream(job.out, std::ios::app) << "{\"row\": 1, \"ans";
+    BOOST_TEST_MESSAGE("answered before: " << lines_of(text).size());
+  }
+  const test::ToolResult rest = job.run(2);
+  BOOST_TEST_REQUIRE(rest.code == 0, rest.output);
+  BOOST_TEST(test::read_all(job.out) == answers());
+  const test::ToolResult again = job.run();
+  BOOST_TEST(again.code == 0, again.output);
+  BOOST_TEST(says(again.output, "9 prompts, 9 answered before"), again.output);
+  BOOST_TEST(test::read_all(job.out) == answers());
+}
+
+BOOST_AUTO_TEST_CASE(some_answers_are_kept_and_the_others_made) {
+  const Job job;
+  BOOST_TEST_REQUIRE(job.run().code == 0);
+  const std::vector<std::string> lines = lines_of(answers());
+  std::ofstream(job.out) << lines[4] << "\n" << lines[1] << "\n" << lines[7].substr(0, 30);
+  const test::ToolResult rest = job.run();
+  BOOST_TEST_REQUIRE(rest.code == 0, rest.output);
+  BOOST_TEST(says(rest.output, "9 prompts, 2 answered before"), rest.output);
+  BOOST_TEST(test::read_all(job.out) == answers());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_start_chose_by_itself_stays_chosen) {
+  const Job job;
+  BOOST_TEST_REQUIRE(job.run(1, "").code == 0);
+  const std::string first = test::read_all(job.out);
+  const std::vector<std::string> lines = lines_of(first);
+  std::ofstream(job.out) << lines[0] << "\n";
+  const test::ToolResult rest = job.run(1, "");
+  BOOST_TEST_REQUIRE(rest.code == 0, rest.output);
+  BOOST_TEST(test::read_all(job.out) == first);
+}
+
+BOOST_AUTO_TEST_CASE(other_settings_and_wrong_lines_are_refused) {
+  const Job job;
+  BOOST_TEST_REQUIRE(job.run().code == 0);
+  const test::ToolResult other = job.run(1, "--seed 4");
+  BOOST_TEST(other.code == 2, other.output);
+  BOOST_TEST(says(other.output, "seed was '3', is '4'"), other.output);
+  BOOST_TEST(test::read_all(job.out) == answers());
+
+  const Job wrong;
+  std::ofstream(wrong.in, std::ios::app) << "{\"question\": \"?\"}\n";
+  const test::ToolResult result = wrong.run();
+  BOOST_TEST(result.code == 3, result.output);
+  BOOST_TEST(says(result.output, "in.jsonl, line 10"), result.output);
+  BOOST_TEST(!fs::exists(wrong.out));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
