@@ -43,7 +43,7 @@ struct Job {
   std::string command(const std::string& more = "--seed 3") const {
     return test::bin("anemll_infer") + " " + test::golden("nano/v2_q2a4_trained.pt").string() +
            " --model-id " + test::golden("nano").string() + " --batch " + in.string() + " --out " +
-           out.string() + " --weight-format packed --max-tokens 12 --threads 1 " + more;
+           out.string() + " --weight-format packed --temperature 2 --max-tokens 12 --threads 1 " + more;
   }
   test::ToolResult run(int ranks = 1, const std::string& more = "--seed 3") const {
     return test::run(test::mpirun(ranks, command(more)));

@@ -31,7 +31,7 @@ constexpr double kFloatTolerance = 1e-5;
 constexpr double kHalfStep = 0x1p-11;
 
 void check_close(const Tensor& value, const Tensor& expected, const std::string& what) {
-  BOOST_TEST_REQUIRE(value.sizes() == expected.sizes());
+  BOOST_TEST_REQUIRE((value.sizes() == expected.sizes()));
   BOOST_TEST((value.scalar_type() == at::kFloat));
   const double scale = expected.abs().max().item<double>();
   const double error = (value.to(at::kDouble) - expected).abs().max().item<double>();

@@ -188,6 +188,33 @@ BOOST_AUTO_TEST_CASE(a_pass_that_broke_off_can_be_made_again) {
                  kDecodeTolerance);
 }
 
+BOOST_AUTO_TEST_CASE(rows_that_were_computed_alone_go_on_together) {
+  const at::NoGradGuard no_grad;
+  const SmallModel model(kQwen3);
+  Decoder decoder(model.files, at::kCPU, /*dense=*/true);
+  const Tensor ids = random_ids(3, 9);
+  const Tensor full = decoder.hidden(ids, {});
+  std::vector<KvCache> alone;
+  for (std::int64_t row = 0; row < 3; ++row) {
+    alone.emplace_back(2, 9);
+    decoder.hidden(ids.narrow(0, row, 1).narrow(1, 0, 6), {}, {}, &alone.back());
+  }
+  KvCache together = KvCache::joined(alone);
+  BOOST_CHECK_EQUAL(together.length(), 6);
+  BOOST_CHECK_EQUAL(together.capacity(), 9);
+  BOOST_CHECK_LT(relative_error(decoder.hidden(ids.narrow(1, 6, 1), {}, {}, &together), full.narrow(1, 6, 1)),
+                 kDecodeTolerance);
+  // The middle one ends, and the others change places.
+  together.keep_rows({2, 0});
+  const Tensor places = at::tensor(std::vector<std::int64_t>{2, 0}, at::kLong);
+  const Tensor left = ids.index_select(0, places).narrow(1, 7, 2);
+  BOOST_CHECK_LT(
+      relative_error(decoder.hidden(left, {}, {}, &together), full.index_select(0, places).narrow(1, 7, 2)),
+      kDecodeTolerance);
+  decoder.hidden(ids.narrow(0, 0, 1).narrow(1, 6, 1), {}, {}, &alone[0]);
+  BOOST_CHECK_THROW(KvCache::joined(alone), Error);  // one is longer now
+}
+
 BOOST_AUTO_TEST_CASE(a_family_of_a_row_from_here) {
   SmallModel heron(kHeron, kMadeUp);
   const Architecture& a = heron.files.architecture;

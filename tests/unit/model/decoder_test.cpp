@@ -183,6 +183,22 @@ BOOST_AUTO_TEST_CASE(recomputation_changes_nothing_and_runs_backward_once) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_head_of_another_form_answers) {
+  struct Twice final : Linear {
+    at::Tensor weight;
+    at::Tensor forward(const at::Tensor& x) override { return x.matmul(weight.t()).mul(2); }
+  };
+  const at::NoGradGuard no_grad;
+  SmallModel model(kQwen3);
+  Decoder decoder(model.files, at::kCPU, /*dense=*/true);
+  const Tensor hidden = at::randn({2, 3, 16});
+  const Tensor before = decoder.logits(hidden);
+  auto head = std::make_unique<Twice>();
+  head->weight = decoder.head_weight(at::kFloat);
+  decoder.set_head(std::move(head));
+  BOOST_CHECK_LT((decoder.logits(hidden) - before.mul(2)).abs().max().item<double>(), 1e-4);
+}
+
 BOOST_AUTO_TEST_CASE(misuse_is_reported) {
   SmallModel model(kQwen3);
   Decoder decoder(model.files, at::kCPU, /*dense=*/false);
