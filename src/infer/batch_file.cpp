@@ -76,6 +76,11 @@ fs::path settings_file(const fs::path& out) {
   return file += ".settings.json";
 }
 
+/// Whether there is something to go on with, or to keep.
+bool holds_text(const fs::path& out) {
+  return has_name(out) && !read_text(out).empty();
+}
+
 std::size_t row_of(std::string_view line, std::size_t number, const fs::path& file, std::size_t rows) {
   const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
   const bool is_answer = object.is_object() && object.contains("row") &&
@@ -143,7 +148,7 @@ std::string answer_line(const PromptRecord& prompt, const AnswerRecord& answer, 
 
 std::optional<AnswerSettings> recorded_settings(const fs::path& out) {
   const fs::path file = settings_file(out);
-  if (!has_name(file)) return std::nullopt;
+  if (!holds_text(out) || !has_name(file)) return std::nullopt;
   const json object = json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
   AnswerSettings settings;
   bool good = object.is_object();
@@ -161,7 +166,7 @@ AnswerFile::AnswerFile(fs::path out, const AnswerSettings& settings, std::size_t
     : out_(std::move(out)) {
   const fs::path record = settings_file(out_);
   const std::optional<AnswerSettings> before = recorded_settings(out_);
-  const bool is_there = has_name(out_);
+  const bool is_there = holds_text(out_);
   if (before) require_same(*before, settings, out_);
   if (is_there && !before)
     throw_usage("is there already, and not by this program", out_.string(), "give the name of a new file");

@@ -44,8 +44,8 @@ std::string answer_line(const PromptRecord& prompt, const AnswerRecord& answer, 
 /// What decides the answers, by name.
 using AnswerSettings = std::map<std::string, std::string>;
 
-/// Those that an earlier start recorded beside `out`, in OUT.settings.json; none without such a file. Data
-/// error where it cannot be read.
+/// Those that an earlier start recorded beside `out`, in OUT.settings.json; none without such a file, or
+/// before the first answer. Data error where it cannot be read.
 std::optional<AnswerSettings> recorded_settings(const std::filesystem::path& out);
 
 class AnswerFile {

@@ -91,6 +91,8 @@ BOOST_AUTO_TEST_CASE(a_second_start_goes_on) {
   const test::TempDir dir;
   const std::filesystem::path out = dir / "out.jsonl";
   BOOST_TEST(!recorded_settings(out).has_value());
+  { const AnswerFile without_answers(out, {{"seed", "2"}}, 4); }
+  BOOST_TEST(!recorded_settings(out).has_value());
   {
     AnswerFile first(out, kSettings, 4);
     BOOST_TEST(first.done().empty());
