@@ -170,9 +170,13 @@ AnswerFile::AnswerFile(fs::path out, const AnswerSettings& settings, std::size_t
   if (before) require_same(*before, settings, out_);
   if (is_there && !before)
     throw_usage("is there already, and not by this program", out_.string(), "give the name of a new file");
+  const auto lock = [&] {
+    if (!lock_.take(record))
+      throw_usage("another process writes answers there", out_.string(), "wait for it, or name another file");
+  };
+  if (has_name(record)) lock();  // it may be at its first answer
   if (!before) write_file(record, json(settings).dump(2) + "\n");
-  if (!lock_.take(record))
-    throw_usage("another process writes answers there", out_.string(), "wait for it, or name another file");
+  lock();  // on the file that is there now
   if (is_there) {
     const std::string text = read_text(out_);
     const std::string_view whole(text.data(), text.rfind('\n') + 1);  // npos + 1 is 0

@@ -129,8 +129,13 @@ BOOST_AUTO_TEST_CASE(answers_of_others_are_not_touched) {
   AnswerFile(out, kSettings, 4).add(line_of(1));
   refuses({{"seed", "2"}, {"top-k", "50"}}, ExitCode::usage, "seed was '1', is '2'");
   refuses({{"seed", "1"}}, ExitCode::usage, "top-k was '50', is nothing");
-  const AnswerFile holder(out, kSettings, 4);
-  refuses(kSettings, ExitCode::usage, "another process");
+  {
+    const AnswerFile holder(out, kSettings, 4);
+    refuses(kSettings, ExitCode::usage, "another process");
+  }
+  write_file(out, "");
+  const AnswerFile holder(out, kSettings, 4);  // it has not written yet
+  refuses({{"seed", "2"}}, ExitCode::usage, "another process");
 }
 
 BOOST_AUTO_TEST_CASE(lines_that_are_no_answers_are_told) {
