@@ -7,6 +7,7 @@
 #include "anemll/quant/layer_modes.hpp"
 #include "anemll/quant/quant_spec.hpp"
 #include "src/model/linear.hpp"
+#include "src/quant/positive_scales.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -89,6 +90,13 @@ class QuantLayer : public Linear {
   /// The same layer with its scales multiplied out. With `half`, magnitudes are rounded the way training with
   /// STE rounds them, so that such a model loses nothing when the factors are cast.
   virtual std::unique_ptr<QuantLayer> baked(bool half) const = 0;
+  /// The same layer, baked, with no scale under kSmallestPositiveScale and indices to match. `column_weight`
+  /// and `half` as in PositiveSource. Null where all scales are above it already, and for a layer that has
+  /// none of this kind. `fit` says what it cost; its tensors are left out.
+  virtual std::unique_ptr<QuantLayer> positive(const at::Tensor& /*column_weight*/, bool /*half*/,
+                                               PositiveFit& /*fit*/) const {
+    return nullptr;
+  }
 
   // Of layers whose weight a snap replaces (V1).
   /// The same layer with that weight; null for a layer that has none to replace.

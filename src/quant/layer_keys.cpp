@@ -5,10 +5,13 @@
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/layer_type.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
 
 namespace anemll {
 namespace {
@@ -41,7 +44,27 @@ at::Tensor LayerReader::floats(std::string_view suffix, at::IntArrayRef shape) c
   return floats(tensor, suffix, shape.size());
 }
 
+std::vector<float> values_of_q(const HostTensor& q) {
+  std::vector<float> found;
+  if (!is_floating(q.dtype) || q.numel() == 0) return found;
+  const at::Tensor values = as_torch(q).to(at::kFloat).contiguous();
+  const float* value = values.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    const auto place = std::lower_bound(found.begin(), found.end(), value[i]);
+    if (place != found.end() && *place == value[i]) continue;
+    if (found.size() == 256 || !std::isfinite(value[i])) return {};
+    found.insert(place, value[i]);
+  }
+  return found;
+}
+
 at::Tensor LayerReader::table() const {
+  const HostTensor* q = find(".lut") == nullptr ? find("._Q") : nullptr;
+  if (q != nullptr) {
+    const std::vector<float> values = values_of_q(*q);
+    if (values.size() < 2) fail("._Q", *q, "without .lut these must be 2 to 256 different values");
+    return at::tensor(values, at::kFloat);
+  }
   const HostTensor& tensor = require(".lut");
   at::Tensor lut = floats(tensor, ".lut", 1);
   if (lut.numel() < 2 || lut.numel() > 256 || !ascending(lut))

@@ -98,4 +98,23 @@ std::unique_ptr<QuantLayer> V2Linear::baked(bool half) const {
   return std::make_unique<V2Linear>(state_->name, state_->config, std::move(t));
 }
 
+std::unique_ptr<QuantLayer> V2Linear::positive(const at::Tensor& column_weight, bool half,
+                                               PositiveFit& fit) const {
+  Tensors t = state_->tensors;
+  const at::Device device = t.scale_A.device();
+  const ScaleFactors factors =
+      normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, t.baked, state_->config, half);
+  fit = fit_positive_scales({t.indices.cpu(), t.lut.cpu(), factors.scaled_a().detach().cpu(),
+                             factors.b_dir.detach().cpu(), column_weight, half});
+  const PositiveFit made = std::move(fit);
+  fit = {{}, {}, {}, made.below, made.recoded, made.squared_error, made.squared_clamped, made.squared_weight};
+  if (made.below == 0) return nullptr;
+  t.scale_A = made.a.to(device);
+  t.scale_B = made.b.to(device);
+  t.indices = made.indices.to(device);
+  t.rank_magnitude = at::ones_like(t.rank_magnitude);
+  t.baked = true;
+  return std::make_unique<V2Linear>(state_->name, state_->config, std::move(t));
+}
+
 }  // namespace anemll

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/quant/internal/layer_init.hpp"
+#include "src/quant/internal/layer_keys.hpp"
 #include "src/quant/internal/layer_state.hpp"
 
 #include <optional>
@@ -45,7 +46,12 @@ std::optional<LinearQuant> recognise(const TensorFinder& find, const std::string
   const std::string key = layer + ".scale_A";
   if (find(key) == nullptr) return std::nullopt;
   LinearQuant quant;
-  quant.lut_size = first_size(find, layer + ".lut", 0, 1, file);
+  const HostTensor* q = find(layer + ".lut") == nullptr ? find(layer + "._Q") : nullptr;
+  quant.lut_size = q == nullptr ? first_size(find, layer + ".lut", 0, 1, file)
+                                : static_cast<std::int64_t>(values_of_q(*q).size());
+  if (quant.lut_size == 0)
+    throw_data(layer + "._Q holds other values than those of a table, and there is no .lut", file,
+               "give the checkpoint that training wrote");
   quant.rank = first_size(find, key, 1, 2, file);
   quant.force_positive_scales = find(layer + std::string(kForcePositive)) != nullptr;
   return quant;

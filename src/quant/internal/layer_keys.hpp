@@ -30,7 +30,8 @@ class LayerReader {
   /// A float copy with the wanted number of dimensions; every value is finite.
   at::Tensor floats(const HostTensor& tensor, std::string_view suffix, std::size_t dims) const;
   at::Tensor floats(std::string_view suffix, at::IntArrayRef shape) const;
-  /// `.lut`: 2 to 256 strictly ascending values.
+  /// `.lut`: 2 to 256 strictly ascending values. Files for load_anemll_weights leave it out: the values of
+  /// `._Q` are the table then.
   at::Tensor table() const;
 
   void check_shape(const HostTensor& tensor, std::string_view suffix, at::IntArrayRef shape) const;
@@ -42,6 +43,9 @@ class LayerReader {
   const std::string& file_;
   const char* kind_;
 };
+
+/// The different values of a stored `._Q`, ascending; none where it holds more than 256 or no numbers.
+std::vector<float> values_of_q(const HostTensor& q);
 
 /// `value` is called when the entry is written, and its result is moved to the CPU.
 LazyTensor lazy_entry(std::string key, DType dtype, std::vector<std::int64_t> shape,

@@ -48,6 +48,8 @@ class V2Linear final : public QuantLayer {
   std::vector<LazyTensor> checkpoint_entries(const HostTensor& weight, bool with_indices) const override;
   /// scale_A = A_dir g, scale_B = B_dir, magnitudes one.
   std::unique_ptr<QuantLayer> baked(bool half) const override;
+  std::unique_ptr<QuantLayer> positive(const at::Tensor& column_weight, bool half,
+                                       PositiveFit& fit) const override;
 
   const V2Config& config() const;
   Tensors& tensors();

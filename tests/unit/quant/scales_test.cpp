@@ -182,6 +182,28 @@ BOOST_AUTO_TEST_CASE(initial_layer_reconstructs_the_weight) {
   BOOST_TEST(previous < .1);  // 4 bits, full-rank scales, normal weights: about 0.06
 }
 
+// |A| and |B| of a decomposition are another matrix.
+BOOST_AUTO_TEST_CASE(a_layer_of_positive_scales_starts_without_a_negative_entry) {
+  const at::Tensor w = at::randn({64, 128}) * .02;
+  V2Config config;
+  config.lut_size = 16;
+  config.group_size = 16;
+  config.force_positive_scales = true;
+  double previous = 1;
+  for (const std::int64_t rank : {1, 4, 8}) {
+    config.rank = rank;
+    const V2Draft layer = initial_layer(w, {}, config, {});
+    BOOST_TEST(layer.tensors.scale_A.min().item<float>() > 0.0F);
+    BOOST_TEST(layer.tensors.scale_B.min().item<float>() > 0.0F);
+    BOOST_TEST(layer.tensors.rank_magnitude.min().item<float>() >= 0.0F);
+    const at::Tensor effective = V2Linear("layer", layer.config, layer.tensors).effective_weight(at::kFloat);
+    const double error = relative_norm(effective, w);
+    BOOST_TEST(error < previous * 1.02);
+    previous = error;
+  }
+  BOOST_TEST(previous < .15);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace anemll::test
