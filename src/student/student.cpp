@@ -56,6 +56,11 @@ void Student::install(std::size_t slot, LayerTensors tensors) {
   decoder_->slots()[slot].linear = std::move(layer);
 }
 
+void Student::replace_layer(std::size_t i, std::unique_ptr<QuantLayer> layer) {
+  layers_[i] = layer.get();
+  decoder_->slots()[i].linear = std::move(layer);
+}
+
 at::Tensor Student::bias_of(const LinearSpec& linear) const {
   return as_torch(*files_.tensors.find(linear.name + ".bias")).to(at::kFloat).clone();
 }

@@ -11,6 +11,7 @@
 #include "src/quant/layer_type.hpp"
 #include "src/student/v2_checkpoint.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -39,6 +40,8 @@ class Student {
   const QuantSpec& spec() const { return spec_; }
   /// In module order, as the decoder's slots.
   const std::vector<QuantLayer*>& layers() const { return layers_; }
+  /// Puts another layer of the same linear in the place of layer `i`.
+  void replace_layer(std::size_t i, std::unique_ptr<QuantLayer> layer);
   std::vector<Decoder::NamedTensor> norms() const { return decoder_->norms(); }
 
   std::int64_t body_weights() const;

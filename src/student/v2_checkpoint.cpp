@@ -82,12 +82,19 @@ ResolvedQuant checkpoint_quant(const V2Checkpoint& checkpoint, const Architectur
                     " contradicts the checkpoint, whose scales have groups of " + std::to_string(group_size),
                 checkpoint.config.string(), "drop the flag, or start from the model's own weights");
   }
+  if (wishes.positive_scales && !quant.spec.force_positive_scales()) {
+    throw_usage("--positive-scales, but the checkpoint's scales have signs", checkpoint.file,
+                "start --from-scratch, or drop the flag and give it to anemll_snap, which fits them anew");
+  }
   return quant;
 }
 
 ResolvedQuant scratch_quant(const Architecture& architecture, const QuantWishes& wishes) {
   const std::vector<LinearSpec> linears = body_linears(architecture);
-  return resolve_quant(request_of(linears, wishes));
+  ResolvedQuant quant = resolve_quant(request_of(linears, wishes));
+  for (QuantSpec::Entry& entry : quant.spec.entries())
+    entry.quant.force_positive_scales = wishes.positive_scales;
+  return quant;
 }
 
 }  // namespace anemll

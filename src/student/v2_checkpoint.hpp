@@ -34,6 +34,7 @@ struct QuantWishes {
   SchemeOverrides overrides;
   std::int64_t group_size = 32;
   bool group_size_given = false;  ///< somebody asked for it: a checkpoint must not differ
+  bool positive_scales = false;   ///< LinearQuant::force_positive_scales of every linear
 };
 
 /// Of the checkpoint. Usage errors where a wish contradicts it; data errors for magnitudes that cannot be

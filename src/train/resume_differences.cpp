@@ -37,6 +37,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"expand-rank", OnResume::no_effect},
     {"svd-floor", OnResume::no_effect},
     {"fast-init", OnResume::no_effect},
+    {"positive-scales", OnResume::identity},
     {"max-steps", OnResume::free},
     {"patience", OnResume::free},
     {"max-time", OnResume::free},

@@ -34,6 +34,7 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
     identity["attn_group_size"] = spec.attn_group_size();
   }
   // Named only where it is not the default, so that states from before there was a choice go on.
+  if (o.positive_scales) identity["numerics"].push_back("positive-scales");
   if (o.kd_objective != KdObjective()) identity["loss"].push_back(choice_name(o.kd_objective));
   return identity.dump();
 }

@@ -24,6 +24,7 @@ QuantWishes wishes_of(const TrainOptions& options) {
   wishes.overrides = {options.mlp_lut, options.mlp_rank, options.attn_lut, options.attn_rank};
   wishes.group_size = options.group_size;
   wishes.group_size_given = options.is_given("group-size");
+  wishes.positive_scales = options.positive_scales;
   return wishes;
 }
 

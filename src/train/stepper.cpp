@@ -6,6 +6,7 @@
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/objective.hpp"
 #include "src/model/torch_backward.hpp"
+#include "src/quant/layer.hpp"
 #include "src/train/internal/schedule.hpp"
 
 #include <algorithm>
@@ -39,6 +40,15 @@ void add(KdLossSums& into, const KdLossSums& more) {
 
 double seconds_since(Clock::time_point started) {
   return std::chrono::duration<double>(Clock::now() - started).count();
+}
+
+/// None below 0: with factors that are absolute values no scale is then negative.
+void keep_magnitudes(const std::vector<QuantLayer*>& layers) {
+  for (QuantLayer* layer : layers) {
+    for (const LayerTensor& tensor : layer->tensor_table()) {
+      if (tensor.row.part == TensorPart::magnitudes) tensor.slot->clamp_min_(0);
+    }
+  }
 }
 
 }  // namespace
@@ -189,6 +199,7 @@ void Stepper::update(RunNumbers& numbers, StepReport& report) {
   optimizer_.update(share_.mine(trainable.values()), share_.mine(trainable.gradients()), report.lr,
                     per_token * clip);
   share_.complete(trainable.values());
+  if (run_.options.positive_scales) keep_magnitudes(run_.student->layers());
   numbers.optimizer_step = optimizer_.step;
 }
 

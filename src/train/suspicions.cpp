@@ -180,6 +180,7 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
   const auto float_attention = [resumed](const Facts& f) {
     return f.options.v1 && !f.options.v1->quantize_attn && !resumed(f) && !f.options.source_file();
   };
+  const auto positive = [](const Facts& f) { return f.options.positive_scales; };
   const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
   const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
   return {
@@ -204,6 +205,8 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"attn-group-size", "without --quantize-attn", float_attention},
       {"attn-scale-rank", "without --quantize-attn", float_attention},
       {"svd-floor", "with --fast-init", [](const Facts& f) { return f.options.fast_init; }},
+      {"svd-floor", "with --positive-scales, which start otherwise", positive},
+      {"fast-init", "with --positive-scales, which start otherwise", positive},
       {"freeze-mags-mlp", "with --attn-only", [](const Facts& f) { return f.options.attn_only; }},
       {"freeze-mags-mlp", "with --freeze-mags, which freezes them all",
        [](const Facts& f) { return f.options.freeze_mags; }},

@@ -43,6 +43,11 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init");
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
+  t.add_flag(
+      "positive-scales", &o.positive_scales,
+      "no scale becomes negative, for programs that clamp scales: the factors are |scale_A| and "
+      "|scale_B| (force_positive_scales in config.json), start without a negative entry, and magnitudes "
+      "are kept at 0 or above; from scratch, or from a checkpoint that was trained so");
 }
 
 void add_trainable(OptionTable& t, TrainOptions& o) {
@@ -242,6 +247,10 @@ void check_train_options(const TrainOptions& o) {
   }
   if (o.train_norms_only && (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp)) {
     throw_usage("trains the norms and nothing else", "--train-norms-only", "drop the other selection flags");
+  }
+  if (o.positive_scales && o.v1_checkpoint) {
+    throw_usage("the conversion of V1 layers gives scales with signs", "--positive-scales, --v1-checkpoint",
+                "drop the flag and give it to anemll_snap, which fits them anew");
   }
   if (o.freeze_all) {
     if (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp || o.train_norms_only)

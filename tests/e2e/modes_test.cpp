@@ -154,6 +154,38 @@ BOOST_AUTO_TEST_CASE(starts_and_precisions) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(positive_scales_stay_positive) {
+  const test::TempDir out;
+  const std::string nano = test::golden("nano").string();
+  const std::string again = test::bin("anemll_train") + " --model-id " + nano + " --cache-dir " + nano +
+                            "/cache --output-dir " + (out / "run").string() +
+                            " --max-steps 12 --batch-size 4 --lr 1e-2 --warmup-steps 1 --group-size 2 "
+                            "--eval-samples 8 --threads 1";
+  const auto result = test::run(again + " --from-scratch --positive-scales");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  const auto config = nlohmann::json::parse(test::read_all(out / "run/config.json"));
+  BOOST_TEST(config.at("force_positive_scales") == true);
+  // All programs then read a snap alike, those that take absolute values too.
+  const auto snapped = test::run(test::bin("anemll_snap") + " --checkpoint " +
+                                 (out / "run/best_state_dict.pt").string() + " --model-id " + nano +
+                                 " --fp16 --no-test --layout no-lut --output " + (out / "snap").string());
+  BOOST_REQUIRE_MESSAGE(snapped.code == 0, snapped.output);
+  BOOST_TEST(snapped.output.find("garbled") == std::string::npos, snapped.output);
+  const auto report = nlohmann::json::parse(test::read_all(out / "snap/snap_report.json"));
+  BOOST_TEST(report.at("negative_scale_share") == 0.0);
+  for (const auto& [name, score] : report.at("consumers").items())
+    BOOST_TEST(score.at("weight_error").get<double>() < 1e-3, name);
+  // It is the run's own: going on without it is another run, and scales with signs cannot begin it.
+  const auto resumed = test::run(again + " --resume auto");
+  BOOST_TEST(resumed.code == 2, resumed.output);
+  BOOST_TEST(resumed.output.find("positive-scales: true -> false") != std::string::npos, resumed.output);
+  const auto refused = test::run(test::bin("anemll_train") + " --v2-checkpoint " + nano +
+                                 "/v2_q2a4_init.pt --positive-scales --model-id " + nano + " --cache-dir " +
+                                 nano + "/cache --output-dir " + (out / "other").string());
+  BOOST_TEST(refused.code == 2, refused.output);
+  BOOST_TEST(refused.output.find("the checkpoint's scales have signs") != std::string::npos, refused.output);
+}
+
 BOOST_AUTO_TEST_CASE(without_evaluation_and_with_few_kept_files) {
   const test::TempDir out;
   const std::string nano = test::golden("nano").string();

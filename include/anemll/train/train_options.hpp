@@ -71,6 +71,7 @@ struct TrainOptions {
   std::int64_t group_size = 32;
   bool fast_init = false;
   SvdFloor svd_floor = SvdFloor::reference;
+  bool positive_scales = false;  ///< |A|, |B| and magnitudes that stay at or above 0
 
   // Optimisation.
   std::int64_t max_steps = 1000;
