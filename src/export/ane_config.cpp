@@ -8,7 +8,7 @@ namespace anemll {
 
 std::string ane_config(const QuantSpec& spec, const SnapOptions& options, const AneConfigFacts& facts) {
   const QuantScheme usual = spec.usual();
-  const bool universal = options.layout == AneLayout::universal;
+  const bool universal = is_baked(options.layout);
   nlohmann::ordered_json config;
   config["version"] = "v2";
   if (universal) config["snapped_mode"] = "lut";

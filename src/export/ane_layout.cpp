@@ -13,8 +13,10 @@ namespace {
 
 /// The keys of a baked layer, with LUT values for `.weight` and the narrow indices that the converters
 /// expect.
-std::vector<LazyTensor> universal_entries(const QuantLayer& layer, bool half) {
-  std::vector<LazyTensor> entries = layer.baked(half)->checkpoint_entries({}, true);
+std::vector<LazyTensor> universal_entries(const QuantLayer& layer, const SnapOptions& options) {
+  std::vector<LazyTensor> entries = layer.baked(options.half)->checkpoint_entries({}, true);
+  if (options.layout == AneLayout::no_lut)
+    std::erase_if(entries, [](const LazyTensor& entry) { return entry.name.ends_with(".lut"); });
   LazyTensor weight;
   for (LazyTensor& entry : entries) {
     if (entry.name.ends_with("._Q")) {
@@ -33,8 +35,8 @@ std::vector<LazyTensor> universal_entries(const QuantLayer& layer, bool half) {
 }
 
 std::vector<LazyTensor> entries_of(const SnapLayer& layer, const SnapOptions& options, CastCounts& counts) {
-  std::vector<LazyTensor> entries = options.layout == AneLayout::universal
-                                        ? universal_entries(*layer.linear, options.half)
+  std::vector<LazyTensor> entries = is_baked(options.layout)
+                                        ? universal_entries(*layer.linear, options)
                                         : layer.linear->checkpoint_entries(layer.weight, true);
   for (LazyTensor& entry : entries) {
     if (entry.dtype == DType::f32)

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/model/torch_bridge.hpp"
+#include "src/quant/positive_scales.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -50,6 +51,10 @@ const char* name_of(Consumer consumer) {
       return "weight";
     case Consumer::reference:
       return "reference";
+    case Consumer::factored:
+      return "factored";
+    case Consumer::conv:
+      return "conv";
   }
   return "";
 }
@@ -63,6 +68,7 @@ SnappedLayer read_snapped_layer(const TensorMap& file, const std::string& name) 
   layer.scale_B = read_float(file, name + ".scale_B");
   layer.magnitude = read_float(file, name + ".rank_magnitude");
   if (file.contains(name + ".bias")) layer.bias = read_float(file, name + ".bias");
+  if (file.contains(name + ".lut")) layer.lut = read_float(file, name + ".lut");
   if (file.contains(name + "._scales_baked_flag"))
     layer.baked = read_float(file, name + "._scales_baked_flag").item<float>() != 0;
 
@@ -93,6 +99,12 @@ at::Tensor effective_weight(const SnappedLayer& layer, Consumer consumer) {
       const at::Tensor b_dir = b.div(b.norm(2, {1}, true).clamp_min(kNormFloor));
       return layer.Q.mul(product(a_dir, g, b_dir));
     }
+    case Consumer::factored:
+      return layer.weight.mul(at::mm(a, b));
+    case Consumer::conv: {
+      const at::Tensor scales = at::mm(a, b).clamp_min(kScaleFloor);
+      return layer.lut.defined() ? scales.mul(layer.lut[0]) : layer.weight.mul(scales);
+    }
   }
   return {};
 }
@@ -102,6 +114,8 @@ ScaleFacts scale_facts(const SnappedLayer& layer) {
   const at::Tensor scales = product(layer.scale_A, layer.magnitude, layer.scale_B);
   facts.entries = scales.numel();
   facts.negative = scales.lt(0).sum().item<std::int64_t>();
+  facts.below = scales.lt(kSmallestPositiveScale).sum().item<std::int64_t>();
+  facts.has_lut = layer.lut.defined();
   facts.weight_is_q = layer.weight.equal(layer.Q);
   facts.unit_magnitude = layer.magnitude.eq(1).all().item<bool>();
   facts.baked = layer.baked;
@@ -118,18 +132,29 @@ ScaleFacts scale_facts(const SnappedLayer& layer) {
 Consumer same_reading(Consumer consumer, const ScaleFacts& facts) {
   if (consumer == Consumer::weight && facts.weight_is_q && facts.unit_magnitude) return Consumer::clamp;
   if (consumer == Consumer::reference && facts.baked) return Consumer::raw;
+  if (consumer == Consumer::factored && facts.weight_is_q && facts.unit_magnitude) return Consumer::raw;
+  if (consumer == Consumer::conv && !facts.has_lut)
+    return facts.weight_is_q && facts.unit_magnitude ? Consumer::clamp : Consumer::weight;
   return consumer;
 }
 
-ConsumerLinear::ConsumerLinear(const TensorMap& file, std::string name, Consumer consumer, at::Device device)
-    : file_(file), name_(std::move(name)), consumer_(consumer), device_(device) {}
+ConsumerLinear::ConsumerLinear(const TensorMap& file, std::string name, Consumer consumer, at::Device device,
+                               bool keep)
+    : file_(file), name_(std::move(name)), consumer_(consumer), device_(device), keep_(keep) {}
 
 at::Tensor ConsumerLinear::forward(const at::Tensor& x) {
-  const SnappedLayer layer = read_snapped_layer(file_, name_);
-  const at::Tensor weight = effective_weight(layer, consumer_).to(device_, x.scalar_type());
-  const std::optional<at::Tensor> bias =
-      layer.bias.defined() ? std::optional(layer.bias.to(device_, x.scalar_type())) : std::nullopt;
-  return at::linear(x, weight, bias);
+  at::Tensor weight = weight_, bias = bias_;
+  if (!weight.defined()) {
+    const SnappedLayer layer = read_snapped_layer(file_, name_);
+    weight = effective_weight(layer, consumer_).to(device_);
+    if (layer.bias.defined()) bias = layer.bias.to(device_);
+    if (keep_) {
+      weight_ = weight;
+      bias_ = bias;
+    }
+  }
+  return at::linear(x, weight.to(x.scalar_type()),
+                    bias.defined() ? std::optional(bias.to(x.scalar_type())) : std::nullopt);
 }
 
 }  // namespace anemll

@@ -16,7 +16,7 @@ namespace anemll {
 BOOST_AUTO_TEST_SUITE(snap_options)
 
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
-  const test::ProgramTable<SnapToolOptions> program{make_snap_table, {"--checkpoint", "x", "--output", "y"}};
+  const test::ProgramTable<SnapToolOptions> program{make_snap_table, {"--checkpoint", "x"}};
   const std::set<std::string> checked = {check_choice(program, "layout", &SnapToolOptions::layout),
                                          check_choice(program, "device", &SnapToolOptions::device)};
   SnapToolOptions options;
@@ -40,6 +40,8 @@ BOOST_AUTO_TEST_CASE(options_without_effect_are_told) {
   BOOST_TEST(told(test::golden("nano").string()) == "samples model-revision ");
   options.cache_dir = std::string("cache");
   BOOST_TEST(told("org/name").empty());
+  options.test = false;
+  BOOST_TEST(told("org/name") == "test-tokens ");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
