@@ -6,6 +6,7 @@
 #include "src/hub/hub_options.hpp"
 #include "src/model/compute.hpp"
 #include "src/quant/layer_type.hpp"
+#include "src/source/garbled.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -93,7 +94,9 @@ Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));
-  return Student::from_checkpoint(model, checkpoint, quant.spec, ste, device);
+  Student student = Student::from_checkpoint(model, checkpoint, quant.spec, ste, device);
+  tell_garbled(checkpoint, student, model.tensors);
+  return student;
 }
 
 void tell_differences(const SaidNumbers& said, const QuantScheme& usual) {

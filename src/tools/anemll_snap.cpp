@@ -8,15 +8,20 @@
 #include "src/data/first_rows.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
+#include "src/export/programs.hpp"
 #include "src/formats/told_write.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/compute.hpp"
+#include "src/source/garbled.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/student/student.hpp"
+#include "src/tools/snap_answers.hpp"
 #include "src/tools/snap_options.hpp"
+#include "src/tools/snap_positive.hpp"
 #include "src/tools/snap_report.hpp"
 #include "src/tools/snap_verify.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -30,6 +35,7 @@
 namespace {
 
 using namespace anemll;
+namespace fs = std::filesystem;
 
 SaidNumbers said_numbers(const OptionTable& table, const SnapToolOptions& o) {
   const auto said = [&table](const char* flag, std::int64_t value) {
@@ -41,6 +47,41 @@ SaidNumbers said_numbers(const OptionTable& table, const SnapToolOptions& o) {
 
 std::string more_of(std::size_t others) {
   return others == 0 ? "" : strf(", as have %zu other tensors", others);
+}
+
+/// The tensors of a file that is not written.
+TensorMap in_memory(const std::vector<LazyTensor>& tensors) {
+  TensorMap map;
+  for (const LazyTensor& tensor : tensors) {
+    leave_on_signal("making the snap", "nothing was written: run the same command again");
+    map.set(tensor.name, tensor.alias_of.empty() ? tensor.make() : *map.find(tensor.alias_of));
+  }
+  return map;
+}
+
+std::int64_t most_bits(const QuantSpec& spec, bool mlp) {
+  std::int64_t most = 0;
+  for (const QuantSpec::Entry& entry : spec.entries()) {
+    if (entry.mlp == mlp) most = std::max(most, entry.quant.bits());
+  }
+  return most;
+}
+
+/// What was wrong with the file, as the error of the program.
+void require_passed(const SnapReport& report, const std::string& where) {
+  const CastCounts& casts = report.casts;
+  if (!casts.beyond_half.empty()) {
+    throw_numerics(
+        casts.beyond_half.front() + " has values that fp16 cannot hold" +
+            more_of(casts.beyond_half.size() - 1),
+        where,
+        "do not convert this file: its readers make infinities of them. Train with a smaller --lr, "
+        "or snap without --fp16; the universal layout multiplies scales and magnitudes first");
+  }
+  if (!report.passed) {
+    throw_numerics("the snapped file is not the trained model", where,
+                   "snap_report.json beside it has the figures of every linear; do not convert this file");
+  }
 }
 
 int snap(int argc, char** argv) {
@@ -55,58 +96,80 @@ int snap(int argc, char** argv) {
   const std::string& model_id = source.id;
   tell_unread(unread_options(snap_option_effects(), SnapFacts{options, model_id},
                              [&](const std::string& name) { return table.given(name); }));
-  const std::filesystem::path target = snap_target(options.output);
-  const std::unique_ptr<OutputFolder> folder = take_snap_folder(target, options.checkpoint);
+  const bool writes = !options.output.empty();
+  const fs::path target = writes ? snap_target(options.output) : fs::path();
+  const std::unique_ptr<OutputFolder> folder =
+      writes ? take_snap_folder(target, options.checkpoint) : nullptr;
 
   SnapVerifyOptions verify;
   verify.snap = {options.layout, options.fp16 || options.ane};
 
   set_compute_threads(0, 1);
   verify.device = choose_device(options.device, 0, true);
-  const ModelFiles model = load_model_files(fetch_model(model_id, source.hub, ModelUse::weights).path);
+  const OpenModel opened = open_model(fetch_model(model_id, source.hub, ModelUse::weights).path);
+  const ModelFiles model = load_model_files(opened);
   model.inventory.tell(model_id, options.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));
   Student student = Student::from_checkpoint(model, checkpoint, quant.spec, /*ste=*/true, verify.device);
+  tell_garbled(checkpoint, student, model.tensors);
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {
-    verify.samples = read_first_rows(*options.cache_dir, target.parent_path().parent_path(), options.samples,
+    const fs::path beside = (writes ? target : fs::absolute(options.checkpoint)).parent_path();
+    verify.samples = read_first_rows(*options.cache_dir, beside.parent_path(), options.samples,
                                      student.files().architecture.vocab_size);
   }
-  const std::vector<SnapLayer> layers = snap_layers(student);
   tell_differences(said_numbers(table, options), quant.spec.usual());
-  CastCounts casts;
-  folder->set_aside();
-  write_torch_file_told(target,
-                        ane_state_dict(expected_tensors(student.files().architecture), layers,
-                                       student.files().tensors, verify.snap, casts),
-                        "Writing " + target.string(), "writing the snap");
-  write_file(target.parent_path() / "config.json",
-             ane_config(quant.spec, verify.snap,
-                        {id_to_record(model_id), options.checkpoint,
-                         revision_to_record(model_id, source.hub.revision)}));
+  std::optional<PositiveCost> positive;
+  if (options.positive_scales) positive = make_positive(student, verify.samples, verify.snap.half);
 
-  SnapReport report = verify_snap(student, target, verify);
+  CastCounts casts;
+  const std::vector<SnapLayer> layers = snap_layers(student);
+  const std::vector<LazyTensor> tensors = ane_state_dict(expected_tensors(student.files().architecture),
+                                                         layers, student.files().tensors, verify.snap, casts);
+  TensorMap written;
+  if (writes) {
+    folder->set_aside();
+    write_torch_file_told(target, tensors, "Writing " + target.string(), "writing the snap");
+    write_file(target.parent_path() / "config.json",
+               ane_config(quant.spec, verify.snap,
+                          {id_to_record(model_id), options.checkpoint,
+                           revision_to_record(model_id, source.hub.revision)}));
+    written = read_state_dict(target);
+  } else {
+    written = in_memory(tensors);
+  }
+
+  SnapReport report = verify_snap(student, written, verify);
   report.checkpoint = options.checkpoint;
+  report.file = target.string();
+  if (writes) report.file_bytes = fs::file_size(target);
   report.casts = casts;
   report.passed = report.passed && casts.beyond_half.empty();
-  write_file(target.parent_path() / "snap_report.json", report_json(report));
-  std::fputs(report_text(report, options.debug).c_str(), stdout);
-  if (!casts.beyond_half.empty()) {
-    throw_numerics(
-        casts.beyond_half.front() + " has values that fp16 cannot hold" +
-            more_of(casts.beyond_half.size() - 1),
-        target.string(),
-        "do not convert this file: its readers make infinities of them. Train with a smaller --lr, "
-        "or snap without --fp16; the universal layout multiplies scales and magnitudes first");
+  report.positive = positive;
+  report.programs = program_verdicts(program_facts(model.architecture, quant.spec, !is_baked(options.layout)),
+                                     kSnapWeightTolerance,
+                                     [&report](Consumer consumer) { return report.error_of(consumer); });
+  // Answers of a file that is wrong say nothing new.
+  if (options.test && report.passed)
+    report.answers = compare_answers(opened, model, student, written, table.given("test"),
+                                     {options.test_tokens, verify.device});
+  if (writes) write_file(target.parent_path() / "snap_report.json", report_json(report));
+  std::string text = report_text(report, options.debug);
+  if (writes && report.passed) {
+    text +=
+        "config.json beside the file belongs to it: where the one goes, the other goes too. Without it some "
+        "programs read another model.\n";
+    text +=
+        converter_command({target.string(), fs::absolute(options.checkpoint).string(), id_to_record(model_id),
+                           is_local(HubKind::model, model_id), model.architecture.family,
+                           most_bits(quant.spec, true), most_bits(quant.spec, false)});
   }
-  if (!report.passed) {
-    throw_numerics("the snapped file is not the trained model", target.string(),
-                   "snap_report.json beside it has the figures of every linear; do not convert this file");
-  }
+  std::fputs(text.c_str(), stdout);
+  require_passed(report, writes ? target.string() : options.checkpoint);
   return 0;
 }
 

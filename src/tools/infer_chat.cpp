@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
+#include "src/infer/prompt_check.hpp"
 #include "src/infer/text_stream.hpp"
 #include "src/tools/infer_lines.hpp"
 
@@ -105,6 +106,7 @@ void InferChat::answer(const std::string& prompt, const std::function<bool()>& s
       write(part);
     };
     const std::vector<std::int32_t> ids = model_.text.tokenizer.encode(rendered());
+    if (model_.teacher) tell_divergence(ids);
     GenerationCalls calls;
     calls.on_token = [&](std::int32_t id) { show(stream.push(id)); };
     calls.stop = stop;
@@ -118,6 +120,23 @@ void InferChat::answer(const std::string& prompt, const std::function<bool()>& s
   write("\n");
   turns_.push_back({"assistant", answer});
   tell_speed(made);
+}
+
+/// --check. Once: the teacher's weights are given back.
+void InferChat::tell_divergence(const std::vector<std::int32_t>& ids) {
+  const double divergence = prompt_divergence(*model_.teacher, model_.decoder(), ids);
+  model_.teacher.reset();
+  const std::string figure =
+      strf("KL from the unquantised model on the prompt: %.3g nats a token", divergence);
+  if (divergence <= kGarbledDivergence) {
+    log_info(figure);
+    return;
+  }
+  log_warning(
+      "answers will be garbled: " + figure +
+      strf(", where a trained model is below %g; to mend it: train on (anemll_train --v2-checkpoint %s), or "
+           "give --model-id of the model that was trained; anemll_inspect check %s looks at the tensors",
+           kGarbledDivergence, model_.name.c_str(), model_.name.c_str()));
 }
 
 void InferChat::tell_ranges() const {

@@ -31,6 +31,7 @@ class InferChat {
   static const std::vector<Command>& commands();
 
   std::string rendered() const;
+  void tell_divergence(const std::vector<std::int32_t>& ids);
   bool run_command(const std::string& line);
   void turn(const std::string& prompt);
   void help(const std::string& argument);

@@ -5,6 +5,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/quant/quant_spec.hpp"
 #include "src/core/content_digest.hpp"
+#include "src/infer/prompt_check.hpp"
 #include "src/source/model_place.hpp"
 
 #include <filesystem>
@@ -40,6 +41,27 @@ std::optional<ChatTemplate> chat_of(const InferOptions& o, const TextModel& text
   if (!text.chat_template.empty()) return ChatTemplate::recognise(text.chat_template, name);
   log_info(name + " has no chat template: prompts are continued as they are");
   return std::nullopt;
+}
+
+/// A template that is not this model's.
+void tell_template(const InferOptions& o, const ChatTemplate& chat, const TextModel& text,
+                   const std::string& name) {
+  for (const std::string& mark : foreign_marks(chat, text.tokenizer)) {
+    log_warning("answers will be garbled: the chat template " + chat.name() + " writes " + mark +
+                ", which is no token of the tokenizer of " + name +
+                "; to mend it: give --model-id of the model that was trained, or --no-template");
+  }
+  if (!o.chat_template || text.chat_template.empty()) return;
+  std::string own;
+  try {
+    own = ChatTemplate::recognise(text.chat_template, name).name();
+  } catch (const Error&) {
+    return;  // that is what the option is for
+  }
+  if (own != chat.name()) {
+    log_warning("answers may be garbled: --chat-template " + chat.name() + " is not the template of " + name +
+                ", which is " + own + "; to mend it: drop the option");
+  }
 }
 
 /// What of a model concerns text, and where its generation_config.json would be.
@@ -113,6 +135,7 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
                    {},
                    {}};
   model.chat = chat_of(o, model.text, named.name.id);
+  if (model.chat) tell_template(o, *model.chat, model.text, named.name.id);
   const InferFacts facts{o, is_plain, model.chat.has_value(), model.chat && model.chat->has_thinking_switch(),
                          is_compact};
   tell_unread(unread_options(infer_option_effects(), facts,
@@ -138,6 +161,7 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
   model.student = std::make_unique<Student>(open_student(*checkpoint, files, device));
   require_version(o.version, model.student->spec(), place.checkpoint);
   tell_differences(o.numbers, model.student->spec().usual());
+  if (o.check) model.teacher = std::make_unique<Decoder>(files, device, /*dense=*/true);
   if (o.factored) {
     model.factored = std::make_unique<FactoredModel>(model.student->files(), model.student->layers(), device);
     model.student.reset();

@@ -26,6 +26,8 @@ struct InferModel {
   std::unique_ptr<Decoder> plain;
   std::unique_ptr<Student> student;
   std::unique_ptr<FactoredModel> factored;
+  /// --check: the model's own weights, until the first prompt.
+  std::unique_ptr<Decoder> teacher;
 
   Decoder& decoder();
 };

@@ -63,6 +63,10 @@ OptionTable make_infer_table(InferOptions& o) {
   table.add_flag("factored", &o.factored,
                  "linears rank by rank in FP16, as the Neural Engine computes them; counts values beyond "
                  "65504 and sums that became infinite");
+  table.add_flag(
+      "check", &o.check,
+      "compare the first prompt with the model's own unquantised weights, which are loaded for that, and "
+      "tell a KL above 3: the answer is garbled then");
   for (const char* name : {"CHECKPOINT", "batch", "out"}) table.mark_path(name);
   return table;
 }
@@ -85,7 +89,7 @@ std::vector<OptionEffect<InferFacts>> infer_option_effects() {
   const auto greedy = [](const InferFacts& f) { return f.options.chooses_greedily(); };
   const auto no_chat = [](const InferFacts& f) { return !f.chat; };
   std::vector<OptionEffect<InferFacts>> rows;
-  for (const char* name : {"version", "lut-bits", "attn-lut-bits", "scale-rank", "attn-scale-rank"})
+  for (const char* name : {"version", "lut-bits", "attn-lut-bits", "scale-rank", "attn-scale-rank", "check"})
     rows.push_back({name, "on plain weights: they have no layers of ours", plain});
   for (const char* name : {"top-k", "top-p", "seed", "sample"})
     rows.push_back({name, "where the likeliest token is taken", greedy});

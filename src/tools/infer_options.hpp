@@ -64,6 +64,7 @@ struct InferOptions {
   WeightFormat weight_format = WeightFormat::automatic;
   std::int64_t threads = 0;
   bool factored = false;
+  bool check = false;
 
   bool chooses_greedily() const { return greedy || temperature == 0; }
 };

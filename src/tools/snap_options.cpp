@@ -17,9 +17,10 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.group("Files");
   table.add("checkpoint", &o.checkpoint, "trained V2 checkpoint (.pt)");
   table.require("checkpoint");
-  table.add("output", &o.output,
-            "folder that gets model_state_dict.pt, config.json and snap_report.json (or a .pt path)");
-  table.require("output");
+  table.add(
+      "output", &o.output,
+      "folder that gets model_state_dict.pt, config.json and snap_report.json (or a .pt path); without it "
+      "nothing is written: the snap is verified and tested only");
   add_model_option(
       table, "model-id", &o.model_id,
       "the unquantised model: folder, .gguf file, or org/name on the hub (default: config.json beside "
@@ -29,8 +30,15 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.group("Layout");
   table.add_flag("fp16", &o.fp16, "floats of quantised layers as saturated fp16; without it they stay fp32");
   table.add_flag("ane", &o.ane, "the same as --fp16");
-  table.add_choice("layout", &o.layout,
-                   "universal: every converter reads it; reference: what the Python reference writes");
+  table.add_choice(
+      "layout", &o.layout,
+      "universal: every converter reads it; reference: what the Python reference writes; no-lut: "
+      "universal without .lut, which load_anemll_weights reads wrong");
+  table.add_flag(
+      "positive-scales", &o.positive_scales,
+      "fit factors and indices anew until every scale is at least 1e-6: programs that clamp scales then "
+      "read the file right. By the least error of outputs over the samples of --cache-dir, without it "
+      "of weights; what it costs is told");
   table.add("lut-bits", &o.lut_bits, "bits of MLP linears; the checkpoint's shapes win", 1, 8);
   table.add("attn-lut-bits", &o.attn_lut_bits, "bits of attention linears; the checkpoint's shapes win", 1,
             8);
@@ -40,6 +48,11 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.group("Verification");
   table.add("cache-dir", &o.cache_dir, "KD cache to score with; without it effective weights are compared");
   table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
+  table.add_switch(
+      "test", &o.test,
+      "four greedy answers of the trained and the snapped model, side by side; on where the model "
+      "has its tokenizer beside it");
+  table.add("test-tokens", &o.test_tokens, "tokens of such an answer", 1, 1 << 12);
   add_device_option(table, &o.device);
   add_strict_option(table, &o.strict, "the model's files");
   table.add_flag("debug", &o.debug, "one line per linear");
@@ -50,6 +63,7 @@ OptionTable make_snap_table(SnapToolOptions& o) {
 std::vector<OptionEffect<SnapFacts>> snap_option_effects() {
   return {{"samples", "without --cache-dir: nothing is scored",
            [](const SnapFacts& f) { return !f.options.cache_dir; }},
+          {"test-tokens", "with --no-test", [](const SnapFacts& f) { return !f.options.test; }},
           {"model-revision", "on a local model: revisions are the hub's",
            [](const SnapFacts& f) { return is_local(HubKind::model, f.model_id); }}};
 }

@@ -18,10 +18,11 @@ namespace anemll {
 
 struct SnapToolOptions {
   std::string checkpoint;
-  std::string output;
+  std::string output;  ///< empty: nothing is written
   bool fp16 = false;
   bool ane = false;
   AneLayout layout = AneLayout::universal;
+  bool positive_scales = false;
   std::int64_t lut_bits = 2;
   std::int64_t attn_lut_bits = 4;
   std::int64_t scale_rank = 32;
@@ -30,6 +31,8 @@ struct SnapToolOptions {
   std::optional<std::string> model_revision;
   std::optional<std::string> cache_dir;
   std::int64_t samples = 40;
+  bool test = true;
+  std::int64_t test_tokens = 32;
   DeviceChoice device = DeviceChoice::automatic;
   bool strict = false;
   bool debug = false;

@@ -20,9 +20,13 @@ const char* meaning_of(Consumer consumer) {
     case Consumer::clamp:
       return "baked and dynamic loaders: _Q o max(A g B, 1e-8)";
     case Consumer::weight:
-      return "MIL converter: weight o max(A B, 1e-8)";
+      return "MIL converter, materialised: weight o max(A B, 1e-8)";
     case Consumer::reference:
       return "the reference's tools: normalised unless baked";
+    case Consumer::factored:
+      return "MIL converter: weight o (A B)";
+    case Consumer::conv:
+      return "load_anemll_weights: lut[0] o max(A B, 1e-8) where there is .lut, else weight";
   }
   return "";
 }
@@ -36,6 +40,38 @@ nlohmann::ordered_json number(double value) {
   return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
 }
 
+std::string positive_text(const PositiveCost& cost) {
+  if (cost.layers == 0) return "  positive scales: none was below 1e-6, nothing was fitted\n";
+  std::string text = strf(
+      "  positive scales: %lld scales were below 1e-6; %lld linears fitted anew, %lld indices changed\n"
+      "  that costs: %s off by %.3g (clamped, the trained scales would be off by %.3g)",
+      static_cast<long long>(cost.below), static_cast<long long>(cost.layers),
+      static_cast<long long>(cost.recoded),
+      cost.by_outputs ? "outputs, by the mean squares of the inputs," : "weights", cost.weight_error,
+      cost.clamped_error);
+  if (cost.kl) text += strf("; KL from the trained model %.3g nats a token", *cost.kl);
+  return text + "\n  all figures below compare with the fitted model\n";
+}
+
+const char* word_of(Reading reading) {
+  switch (reading) {
+    case Reading::right:
+      return "right";
+    case Reading::changed:
+      return "changed";
+    case Reading::another:
+      return "another";
+    case Reading::refuses:
+      return "refuses";
+  }
+  return "";
+}
+
+/// As JSON, or null.
+nlohmann::ordered_json number_or_null(const std::optional<double>& value) {
+  return value ? number(*value) : nullptr;
+}
+
 std::string score_line(const SnapReport& report, const ConsumerScore& score) {
   std::string line = strf("  %-10s", name_of(score.consumer));
   if (score.kd_loss)
@@ -46,6 +82,13 @@ std::string score_line(const SnapReport& report, const ConsumerScore& score) {
 }
 
 }  // namespace
+
+ReadingError SnapReport::error_of(Consumer consumer) const {
+  for (const ConsumerScore& score : scores) {
+    if (score.consumer == consumer) return {score.weight_error, score.kl};
+  }
+  return {std::numeric_limits<double>::quiet_NaN(), std::nullopt};
+}
 
 std::int64_t SnapReport::scale_entries() const {
   std::int64_t sum = 0;
@@ -93,8 +136,11 @@ std::string report_text(const SnapReport& r, bool with_layers) {
                percent(layer.facts.negative, layer.facts.entries), layer.facts.largest, layer.weight_error);
     }
   }
-  text += strf("Snapped %zu linears (%s layout, %s) to %s (%s)\n", r.layers.size(), r.layout.c_str(),
-               r.half ? "fp16" : "fp32", r.file.c_str(), format_bytes(r.file_bytes).c_str());
+  const std::string where = r.file.empty() ? "nowhere: without --output it is verified and tested only"
+                                           : "to " + r.file + " (" + format_bytes(r.file_bytes) + ")";
+  text += strf("Snapped %zu linears (%s layout, %s) %s\n", r.layers.size(), r.layout.c_str(),
+               r.half ? "fp16" : "fp32", where.c_str());
+  if (r.positive) text += positive_text(*r.positive);
   if (r.half) {
     text += strf("  half casts: %lld values, %lld saturated, %lld flushed to zero\n",
                  static_cast<long long>(r.casts.values), static_cast<long long>(r.casts.saturated),
@@ -123,6 +169,10 @@ std::string report_text(const SnapReport& r, bool with_layers) {
   } else {
     text += " (weights only)\n";
   }
+  if (!r.programs.empty()) text += "Programs, as they were measured with such files:\n";
+  for (const ProgramVerdict& verdict : r.programs)
+    text += "  " + verdict.program + ": " + verdict.words + "\n";
+  if (r.answers) text += answers_text(*r.answers);
   return text;
 }
 
@@ -155,12 +205,35 @@ std::string report_json(const SnapReport& r) {
                   {"kl_to_trained", kl ? number(*kl) : nullptr},
                   {"kl_tolerance", kl ? number(r.kl_tolerance) : nullptr},
                   {"passed", r.passed}};
+  for (const ProgramVerdict& verdict : r.programs) {
+    json["programs"][verdict.program] = {{"reading", word_of(verdict.reading)},
+                                         {"weight_error", number(verdict.weight_error)},
+                                         {"kl_to_trained", number_or_null(verdict.kl)},
+                                         {"words", verdict.words}};
+  }
+  if (r.positive) {
+    json["positive_scales"] = {{"below", r.positive->below},
+                               {"linears", r.positive->layers},
+                               {"indices_changed", r.positive->recoded},
+                               {"by_outputs", r.positive->by_outputs},
+                               {"error", number(r.positive->weight_error)},
+                               {"clamped_error", number(r.positive->clamped_error)},
+                               {"kl_to_trained", number_or_null(r.positive->kl)}};
+  }
+  if (r.answers) {
+    for (const AnswerPair& pair : r.answers->pairs) {
+      json["answers"].push_back({{"prompt", pair.prompt},
+                                 {"trained", pair.trained},
+                                 {"snapped", pair.snapped},
+                                 {"same", !pair.differs.has_value()}});
+    }
+    json["kl_to_unquantised_on_prompts"] = number(r.answers->divergence);
+  }
   for (const LayerFinding& layer : r.layers) {
-    json["layers"][layer.name] = {{"distinct_values", layer.facts.distinct},
-                                  {"negative_scales", layer.facts.negative},
-                                  {"largest_factor", number(layer.facts.largest)},
-                                  {"weight_equals_q", layer.facts.weight_is_q},
-                                  {"weight_error", number(layer.weight_error)}};
+    json["layers"][layer.name] = {
+        {"distinct_values", layer.facts.distinct},    {"negative_scales", layer.facts.negative},
+        {"scales_below_1e-6", layer.facts.below},     {"largest_factor", number(layer.facts.largest)},
+        {"weight_equals_q", layer.facts.weight_is_q}, {"weight_error", number(layer.weight_error)}};
   }
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

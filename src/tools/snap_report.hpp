@@ -2,7 +2,10 @@
 #pragma once
 
 #include "src/export/consumers.hpp"
+#include "src/export/programs.hpp"
 #include "src/quant/half_cast.hpp"
+#include "src/tools/snap_answers.hpp"
+#include "src/tools/snap_positive.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,7 +29,8 @@ struct LayerFinding {
 };
 
 struct SnapReport {
-  std::string checkpoint, file, layout;
+  std::string checkpoint, layout;
+  std::string file;  ///< empty: nothing was written
   bool half = true;
   std::uint64_t file_bytes = 0;
   CastCounts casts;
@@ -38,6 +42,12 @@ struct SnapReport {
   double kl_tolerance = 0;        ///< on the gate's KL, where it was measured
   std::vector<LayerFinding> layers;
   bool passed = false;
+  std::vector<ProgramVerdict> programs;
+  std::optional<PositiveCost> positive;  ///< the trained model of all figures is then the fitted one
+  std::optional<SnapAnswers> answers;
+
+  /// Of one reading.
+  ReadingError error_of(Consumer consumer) const;
 
   std::int64_t scale_entries() const;
   std::int64_t negative_scales() const;

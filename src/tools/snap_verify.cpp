@@ -2,7 +2,6 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
-#include "anemll/formats/torch_file.hpp"
 #include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
 
@@ -16,8 +15,6 @@
 namespace anemll {
 namespace {
 
-// The evaluation's fixed temperature.
-constexpr double kTemperature = 2.0;
 // Half rounding of scales moves the loss by 1e-4 to 1e-3 of it, and to the better where training rounded too;
 // what a consumer would notice starts above. The absolute bound is for small losses, whose differences are
 // noise.
@@ -26,17 +23,6 @@ constexpr double kRelativeLossTolerance = 2e-3;
 // What rounding to half leaves between the trained model and the file, in nats a token over the whole
 // vocabulary, stays far below: more is a file of another model.
 constexpr double kKlTolerance = 1e-3;
-// Two half roundings per product of the scales, 2^-11 each, and as much again for cancellation between ranks.
-constexpr double kWeightTolerance = 2e-3;
-
-/// The model whose every tensor comes from the written file.
-ModelFiles reread_model(const ModelFiles& trained, const TensorMap& written) {
-  ModelFiles files = trained;
-  for (const TensorSpec& spec : expected_tensors(trained.architecture)) {
-    if (const HostTensor* tensor = written.find(spec.name)) files.tensors.set(spec.name, *tensor);
-  }
-  return files;
-}
 
 /// KD loss and KL from the trained model, whose states `trained` holds.
 SampleScores score(const ModelFiles& files, const TensorMap& written, Consumer consumer,
@@ -46,7 +32,7 @@ SampleScores score(const ModelFiles& files, const TensorMap& written, Consumer c
   for (Decoder::Slot& slot : decoder.slots()) {
     slot.linear = std::make_unique<ConsumerLinear>(written, slot.spec.name, consumer, device);
   }
-  return score_samples(decoder, samples, trained, kTemperature, comm);
+  return score_samples(decoder, samples, trained, kSnapTemperature, comm);
 }
 
 /// Squared norms of what a layer differs by, per consumer, and of the trained weight.
@@ -90,6 +76,9 @@ ScaleFacts common_facts(const std::vector<LayerFinding>& layers) {
   common.weight_is_q = all(&ScaleFacts::weight_is_q);
   common.unit_magnitude = all(&ScaleFacts::unit_magnitude);
   common.baked = all(&ScaleFacts::baked);
+  // With `.lut` in some layers that reading is its own for all.
+  common.has_lut = std::any_of(layers.begin(), layers.end(),
+                               [](const LayerFinding& layer) { return layer.facts.has_lut; });
   return common;
 }
 
@@ -104,19 +93,22 @@ std::vector<SnapLayer> snap_layers(Student& student) {
   return result;
 }
 
-SnapReport verify_snap(Student& student, const std::filesystem::path& file,
-                       const SnapVerifyOptions& options) {
+ModelFiles reread_model(const ModelFiles& trained, const TensorMap& written) {
+  ModelFiles files = trained;
+  for (const TensorSpec& spec : expected_tensors(trained.architecture)) {
+    if (const HostTensor* tensor = written.find(spec.name)) files.tensors.set(spec.name, *tensor);
+  }
+  return files;
+}
+
+SnapReport verify_snap(Student& student, const TensorMap& written, const SnapVerifyOptions& options) {
   const at::NoGradGuard no_grad;
   SnapReport report;
-  report.file = file.string();
-  report.file_bytes = std::filesystem::file_size(file);
   report.half = options.snap.half;
-  const bool universal = options.snap.layout == AneLayout::universal;
   report.layout = choice_name(options.snap.layout);
-  report.gate = universal ? Consumer::raw : Consumer::reference;
+  report.gate = is_baked(options.snap.layout) ? Consumer::raw : Consumer::reference;
   const std::size_t gate = index_of(report.gate);
 
-  const TensorMap written = read_state_dict(file);
   WeightErrors sum;
   for (const QuantLayer* linear : student.layers()) {
     leave_on_signal("verifying the snapped file", "it is not verified: run the same command again");
@@ -132,7 +124,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
         {kConsumers[c], std::nullopt, relative(sum.squared[c], sum.trained), std::nullopt});
   }
 
-  report.tolerance = kWeightTolerance;
+  report.tolerance = kSnapWeightTolerance;
   if (options.samples) {
     const auto comm = make_single_communicator();
     const KdBatch& samples = *options.samples;
@@ -141,7 +133,7 @@ SnapReport verify_snap(Student& student, const std::filesystem::path& file,
     Progress bar("Scoring", static_cast<std::int64_t>(kConsumers.size()) + 1, "readings");
     student.set_evaluation();
     report.samples = samples.rows;
-    report.trained_kd_loss = sample_kd_loss(student.decoder(), samples, kTemperature, *comm);
+    report.trained_kd_loss = sample_kd_loss(student.decoder(), samples, kSnapTemperature, *comm);
     const TeacherRows trained{teacher_states(student.decoder(), samples, *comm),
                               student.decoder().head_weight(at::kFloat).cpu()};
     std::int64_t done = 1;

@@ -116,6 +116,116 @@ BOOST_AUTO_TEST_CASE(without_a_cache_weights_are_compared_and_it_says_so) {
   BOOST_TEST(report_of(temp / "snap")["gate"]["measure"] == "weight_error");
 }
 
+BOOST_AUTO_TEST_CASE(positive_scales_are_read_alike_by_those_that_clamp_and_the_cost_is_told) {
+  const test::TempDir temp;
+  const std::string flags = "--fp16 --no-test --samples 16" + cache_flag();
+  const auto plain = snap(kTrained, temp / "plain", flags);
+  BOOST_REQUIRE_MESSAGE(plain.code == 0, plain.output);
+  const auto result = snap(kTrained, temp / "snap", flags + " --positive-scales");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  const auto before = report_of(temp / "plain"), after = report_of(temp / "snap");
+  BOOST_TEST(before["consumers"]["clamp"]["weight_error"].get<double>() > 1e-2);
+  BOOST_TEST(after["consumers"]["clamp"]["weight_error"].get<double>() < 1e-3);
+  BOOST_TEST(after["negative_scale_share"] == 0.0);
+  BOOST_TEST(after["consumers"]["clamp"]["kl_to_trained"] == after["consumers"]["raw"]["kl_to_trained"]);
+
+  const auto cost = after["positive_scales"];
+  BOOST_TEST(cost["below"].get<int>() > 0);
+  BOOST_TEST(cost["linears"].get<int>() > 0);
+  BOOST_TEST(cost["by_outputs"] == true);
+  // The model is still the trained one: the trained scales read as absolute values cost a KL of 0.1 and more.
+  BOOST_TEST(cost["kl_to_trained"].get<double>() > 0.0);
+  BOOST_TEST(cost["kl_to_trained"].get<double>() < 0.02);
+  BOOST_TEST(cost["clamped_error"].get<double>() > 0.0);
+  BOOST_TEST(result.output.find("positive scales: ") != std::string::npos, result.output);
+  BOOST_TEST(result.output.find("KL from the trained model ") != std::string::npos, result.output);
+  // Without rows weights are what counts.
+  const auto weights = snap(kTrained, temp / "weights", "--fp16 --no-test --positive-scales");
+  BOOST_REQUIRE_MESSAGE(weights.code == 0, weights.output);
+  BOOST_TEST(report_of(temp / "weights")["positive_scales"]["by_outputs"] == false);
+  BOOST_TEST(report_of(temp / "weights")["positive_scales"]["kl_to_trained"].is_null());
+  // A file that has them already is left as it is.
+  const auto again = snap((temp / "snap/model_state_dict.pt").string(), temp / "again",
+                          "--fp16 --no-test --positive-scales");
+  BOOST_REQUIRE_MESSAGE(again.code == 0, again.output);
+  BOOST_TEST(again.output.find("none was below 1e-6, nothing was fitted") != std::string::npos, again.output);
+}
+
+BOOST_AUTO_TEST_CASE(each_program_is_told_what_it_will_read) {
+  const test::TempDir temp;
+  const auto universal = snap(kTrained, temp / "u", "--fp16 --no-test");
+  BOOST_REQUIRE_MESSAGE(universal.code == 0, universal.output);
+  const auto reading = [&](const char* folder, const std::string& program) {
+    for (const auto& [name, verdict] : report_of(temp / folder)["programs"].items()) {
+      if (name.find(program) != std::string::npos) return verdict["reading"].get<std::string>();
+    }
+    return std::string("no such program");
+  };
+  BOOST_TEST(reading("u", "convert_v2_trace") == "right");
+  BOOST_TEST(reading("u", "load_baked") == "changed");
+  BOOST_TEST(reading("u", "load_anemll_weights") == "another");
+  BOOST_TEST(universal.output.find("convert_v2_trace.py: reads it right") != std::string::npos,
+             universal.output);
+  BOOST_TEST(universal.output.find("config.json beside the file belongs to it") != std::string::npos);
+  BOOST_TEST(
+      universal.output.find("convert_v2_trace.py --checkpoint " + (temp / "u/model_state_dict.pt").string() +
+                            " --model ORG/NAME") != std::string::npos,
+      universal.output);
+  BOOST_TEST(universal.output.find("--mlp-bits 2 --attn-bits 4") != std::string::npos);
+
+  const auto positive = snap(kTrained, temp / "p", "--fp16 --no-test --positive-scales --layout no-lut");
+  BOOST_REQUIRE_MESSAGE(positive.code == 0, positive.output);
+  for (const char* program : {"convert_v2_trace", "aq1_full", "aq1-materialized", "load_baked",
+                              "load_anemll_weights", "load.py", "load_rf", "the reference"})
+    BOOST_TEST(reading("p", program) == "right", program);
+
+  const auto reference = snap(kTrained, temp / "r", "--fp16 --no-test --layout reference");
+  BOOST_REQUIRE_MESSAGE(reference.code == 0, reference.output);
+  BOOST_TEST(reading("r", "the reference") == "right");
+  BOOST_TEST(reading("r", "aq1_full") != "right");
+}
+
+BOOST_AUTO_TEST_CASE(without_an_output_it_is_verified_and_tested_only) {
+  const test::TempDir temp;
+  const auto result =
+      test::run("cd " + temp.path().string() + " && " + test::bin("anemll_snap") + " --checkpoint " +
+                kTrained + " --model-id " + test::golden("nano").string() + " --fp16 --test --test-tokens 8");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  BOOST_TEST(entries(temp.path()).empty());
+  BOOST_TEST(result.output.find("verified and tested only") != std::string::npos, result.output);
+  BOOST_TEST(result.output.find("verified: raw is off by ") != std::string::npos, result.output);
+  BOOST_TEST(result.output.find("> What is the capital of France?") != std::string::npos, result.output);
+  BOOST_TEST(result.output.find("KL from the unquantised model on these prompts: ") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(answers_of_both_are_in_the_report) {
+  const test::TempDir temp;
+  const auto result = snap(kTrained, temp / "snap", "--fp16 --test-tokens 8");
+  BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
+  const auto report = report_of(temp / "snap");
+  BOOST_TEST(report["answers"].size() == 4U);
+  for (const auto& answer : report["answers"]) {
+    BOOST_TEST(!answer["trained"].get<std::string>().empty());
+    if (answer["same"] == true) BOOST_TEST(answer["trained"] == answer["snapped"]);
+  }
+  BOOST_TEST(report["kl_to_unquantised_on_prompts"].get<double>() > 0.0);
+  BOOST_TEST(snap(kTrained, temp / "other", "--fp16 --no-test").code == 0);
+  BOOST_TEST(!report_of(temp / "other").contains("answers"));
+  // A model without a tokenizer is snapped all the same, unless answers are asked for.
+  const fs::path bare = temp / "bare";
+  fs::create_directories(bare);
+  for (const char* file : {"config.json", "model.safetensors"})
+    fs::copy_file(test::golden("nano") / file, bare / file);
+  const auto from_bare = [&](const std::string& flags) {
+    return test::run(test::bin("anemll_snap") + " --checkpoint " + kTrained + " --model-id " + bare.string() +
+                     " --fp16 " + flags);
+  };
+  const auto untested = from_bare("");
+  BOOST_TEST(untested.code == 0, untested.output);
+  BOOST_TEST(untested.output.find("answers are not compared") != std::string::npos, untested.output);
+  BOOST_TEST(from_bare("--test").code == 3);
+}
+
 BOOST_AUTO_TEST_CASE(a_config_json_that_contradicts_the_shapes_is_told_in_one_line) {
   const test::TempDir temp;
   fs::create_directory(temp / "run");
@@ -171,7 +281,7 @@ BOOST_AUTO_TEST_CASE(finite_values_that_become_infinite_in_half_are_named) {
 BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {
   const test::TempDir temp;
   BOOST_TEST(snap((temp / "absent.pt").string(), temp / "snap", "").code == 3);
-  BOOST_TEST(test::run(test::bin("anemll_snap") + " --checkpoint " + kTrained).code == 2);
+  BOOST_TEST(test::run(test::bin("anemll_snap") + " --output " + (temp / "snap").string()).code == 2);
   fs::create_directories(temp / "full");
   fs::copy_file(kTrained, temp / "full" / "other.pt");
   const auto full = snap(kTrained, temp / "full", "--fp16");
