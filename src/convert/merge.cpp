@@ -33,6 +33,23 @@ LazyTensor cast_entry(const std::string& name, const std::vector<std::int64_t>& 
   return entry;
 }
 
+// The class of transformers 5 for any tokenizer.json, and what version 4 calls it.
+constexpr const char* kNewClass = "TokenizersBackend";
+constexpr const char* kOldClass = "PreTrainedTokenizerFast";
+
+/// What readers of before rope_parameters look for; without it they take a theta of their own.
+void add_old_rope(nlohmann::ordered_json& config) {
+  const auto rope = config.find("rope_parameters");
+  if (rope == config.end() || !rope->is_object()) return;
+  nlohmann::ordered_json scaling = *rope;
+  if (const auto theta = scaling.find("rope_theta"); theta != scaling.end()) {
+    config["rope_theta"] = *theta;
+    scaling.erase("rope_theta");
+  }
+  const std::string type = scaling.value("rope_type", std::string("default"));
+  if (type != "default" && !config.contains("rope_scaling")) config["rope_scaling"] = scaling;
+}
+
 }  // namespace
 
 DType merged_dtype(MergedType type, const ModelFiles& model) {
@@ -88,6 +105,15 @@ std::string merged_config(const std::string& config, DType dtype, bool tied, con
   }
   if (!named) object["torch_dtype"] = name_of(dtype);
   object["tie_word_embeddings"] = tied;
+  add_old_rope(object);
+  return object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string merged_tokenizer_config(const std::string& text) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!object.is_object() || object.value("tokenizer_class", nlohmann::ordered_json()) != kNewClass)
+    return text;
+  object["tokenizer_class"] = kOldClass;
   return object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

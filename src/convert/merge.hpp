@@ -42,8 +42,12 @@ DType merged_dtype(MergedType type, const ModelFiles& model);
 std::vector<LazyTensor> merged_tensors(const Student& student, DType dtype, CastCounts& counts);
 
 /// config.json of the merged model: `config`, the model's, with this dtype under the key names that it has
-/// (`dtype`, `torch_dtype`), and `tied` as it is computed with. Data error, which names `source`, when
-/// `config` is no JSON object.
+/// (`dtype`, `torch_dtype`), and `tied` as it is computed with. What rope_parameters says also stands under
+/// the keys of before (rope_theta, rope_scaling): the programs around ANEMLL read no others. Data error,
+/// which names `source`, when `config` is no JSON object.
 std::string merged_config(const std::string& config, DType dtype, bool tied, const std::string& source);
+/// tokenizer_config.json of the merged model: with a tokenizer class that transformers 4 knows as well; else
+/// as it is.
+std::string merged_tokenizer_config(const std::string& text);
 
 }  // namespace anemll

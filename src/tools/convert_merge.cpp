@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kGeneration = "generation_config.json";
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
 /// Files of the model that say how it is spoken to. Links of a hub cache become files.
 void copy_text_files(const fs::path& model, const fs::path& to) {
@@ -32,6 +33,10 @@ void copy_text_files(const fs::path& model, const fs::path& to) {
   if (fs::exists(model / kGeneration)) names.emplace_back(kGeneration);
   for (const std::string& name : names) {
     fs::create_directories((to / name).parent_path());
+    if (name == kTokenizerConfig) {
+      write_file(to / name, merged_tokenizer_config(read_text(model / name)));
+      continue;
+    }
     std::error_code error;
     fs::copy_file(model / name, to / name, error);
     if (error) throw_data("cannot copy: " + error.message(), (model / name).string(), "check the file");

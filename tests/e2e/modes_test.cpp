@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;

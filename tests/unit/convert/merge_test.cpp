@@ -95,6 +95,9 @@ BOOST_AUTO_TEST_CASE(config_says_the_dtype_and_stays_otherwise) {
   auto after = nlohmann::json::parse(merged_config(nano_config(), DType::f16, true, "nano"));
   BOOST_TEST(after.at("dtype") == "float16");
   after["dtype"] = before.at("dtype");
+  // Programs that know no rope_parameters take another theta.
+  BOOST_TEST(after.at("rope_theta") == 1000000.0);
+  after.erase("rope_theta");
   BOOST_TEST((after == before), after.dump());
   const auto old =
       nlohmann::json::parse(merged_config(R"({"torch_dtype": "bfloat16"})", DType::f32, false, "m"));
@@ -102,6 +105,20 @@ BOOST_AUTO_TEST_CASE(config_says_the_dtype_and_stays_otherwise) {
   BOOST_TEST(old.at("tie_word_embeddings") == false);
   BOOST_TEST(!old.contains("dtype"));
   BOOST_CHECK_THROW(merged_config("[1]", DType::f32, true, "m"), Error);
+  const auto llama3 = nlohmann::json::parse(
+      merged_config(R"({"rope_parameters": {"rope_theta": 5.0, "rope_type": "llama3", "factor": 8.0}})",
+                    DType::f32, true, "m"));
+  BOOST_TEST(llama3.at("rope_theta") == 5.0);
+  BOOST_TEST((llama3.at("rope_scaling") == nlohmann::json({{"rope_type", "llama3"}, {"factor", 8.0}})));
+}
+
+BOOST_AUTO_TEST_CASE(tokenizer_config_names_a_class_that_older_programs_know) {
+  const auto made = nlohmann::json::parse(
+      merged_tokenizer_config(R"({"eos_token": "x", "tokenizer_class": "TokenizersBackend"})"));
+  BOOST_TEST(made.at("tokenizer_class") == "PreTrainedTokenizerFast");
+  BOOST_TEST(made.at("eos_token") == "x");
+  for (const std::string other : {R"({"tokenizer_class": "Qwen2Tokenizer"})", "{}", "no json"})
+    BOOST_TEST(merged_tokenizer_config(other) == other);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
