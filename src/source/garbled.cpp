@@ -171,23 +171,27 @@ std::vector<GarbledCause> garbled_causes(const V2Checkpoint& checkpoint, const S
   if (found.layers == 0) return causes;
   const bool positive = student.spec().force_positive_scales();
   const double now = found.now.distance;
-  const double best = std::min({found.other_sign.distance, found.other_bake.distance, found.both.distance});
-  const std::string away = strf("the weights are off the model's own by %.2f, and by %.2f ", now, best);
-  if (best < kFar && best < kClearly * now) {
-    if (best == found.other_sign.distance) {
-      causes.push_back({GarbledBy::positive_scales,
-                        away + (positive ? "with the signs of the scales: force_positive_scales is true in "
-                                           "config.json, but the model was trained without it"
-                                         : "with absolute values: the model was trained with "
-                                           "force_positive_scales, and config.json does not say so"),
-                        in_config(checkpoint, positive)});
-    } else {
-      causes.push_back(
-          {GarbledBy::baked_flag,
-           away + "where the scales are read the other way: _scales_baked_flag is not what the "
-                  "scales are",
-           "anemll_snap --checkpoint CKPT --output DIR --fp16, of the file that training wrote"});
-    }
+  const double signs = found.other_sign.distance;
+  const double bakes = std::min(found.other_bake.distance, found.both.distance);
+  const auto right = [now](double distance) { return distance < kFar && distance < kClearly * now; };
+  const auto away = [now](double distance) {
+    return strf("the weights are off the model's own by %.2f, and by %.2f ", now, distance);
+  };
+  // Training moves norms by little, so a reading without normalisation may be near as well: signs come first.
+  if (right(signs)) {
+    causes.push_back(
+        {GarbledBy::positive_scales,
+         away(signs) + (positive ? "with the signs of the scales: force_positive_scales is true in "
+                                   "config.json, but the model was trained without it"
+                                 : "with absolute values: the model was trained with "
+                                   "force_positive_scales, and config.json does not say so"),
+         in_config(checkpoint, positive)});
+  } else if (right(bakes)) {
+    causes.push_back({GarbledBy::baked_flag,
+                      away(bakes) +
+                          "where the scales are read the other way: _scales_baked_flag is not what the "
+                          "scales are",
+                      "anemll_snap --checkpoint CKPT --output DIR --fp16, of the file that training wrote"});
   } else if (found.now.cosine < kUnrelated && found.negative > 0.5) {
     causes.push_back(
         {GarbledBy::negative_scales,
