@@ -21,15 +21,17 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/nonzero.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 namespace anemll {
 namespace {
 
 // Weight of a scale under the bound, in mean weights of its row. It grows, so that the first steps may pass
 // through the bound.
-constexpr std::array<double, 6> kPenalties = {1e1, 1e2, 1e3, 1e3, 1e3, 1e3};
+constexpr std::array<double, 10> kPenalties = {1e1, 1e2, 1e3, 1e3, 1e3, 1e3, 1e4, 1e4, 1e4, 1e4};
 // Of the mean diagonal: directions that nothing depends on stay where they are.
 constexpr double kRidge = 1e-9;
 // Half rounding of both factors moves a sum of products by this share of the sum of their magnitudes.
@@ -38,7 +40,8 @@ constexpr int kSweeps = 4;
 constexpr double kWorthwhile = 0.99;      // a sweep that keeps more of the error than this is the last
 constexpr int kRoundings = 60;            // the bound doubles in each; a half has 40 binary orders
 constexpr std::int64_t kBlock = 1 << 21;  // entries of a block of rows
-constexpr int kUpdates = 60;              // of non-negative factors; later ones move the error by 1e-3 of it
+constexpr std::int64_t kDense = 16;  // of so many scales one under the bound: then a plain product is faster
+constexpr int kUpdates = 60;         // of non-negative factors; later ones move the error by 1e-3 of it
 constexpr double kTiny = 1e-30;
 
 /// Rows of one factor to be chosen while the other, `other` [r, m], stays. The weight of entry (i, j) is
@@ -70,6 +73,24 @@ at::Tensor nearest_values(const at::Tensor& weight, const at::Tensor& scales, co
   return lut_values(nearest(weight, scales, lut), lut, at::kFloat).to(at::kDouble);
 }
 
+/// low [n, m] times pairs [m, r r], where few entries of `low` are not zero.
+at::Tensor sparse_product(const at::Tensor& low, const at::Tensor& pairs) {
+  const at::Tensor places = at::nonzero(low);
+  if (places.size(0) * kDense > low.numel()) return low.mm(pairs);
+  const at::Tensor sums = at::zeros({low.size(0), pairs.size(1)}, low.options());
+  const at::Tensor weights =
+      low.flatten().index_select(0, places.select(1, 0).mul(low.size(1)).add_(places.select(1, 1)));
+  const std::int64_t at_once = std::max<std::int64_t>(1, kBlock / pairs.size(1));
+  for (std::int64_t first = 0; first < places.size(0); first += at_once) {
+    const std::int64_t count = std::min(at_once, places.size(0) - first);
+    const at::Tensor part = places.narrow(0, first, count);
+    sums.index_add_(
+        0, part.select(1, 0),
+        pairs.index_select(0, part.select(1, 1)).mul_(weights.narrow(0, first, count).unsqueeze(1)));
+  }
+  return sums;
+}
+
 /// Least squares with the indices that the present rows [n, r] choose.
 at::Tensor solved(const Side& side, const at::Tensor& present, double bound) {
   const std::int64_t n = present.size(0), r = present.size(1), m = side.other.size(1);
@@ -84,7 +105,7 @@ at::Tensor solved(const Side& side, const at::Tensor& present, double bound) {
   at::Tensor rows = present;
   for (const double penalty : kPenalties) {
     const at::Tensor low = rows.mm(side.other).lt(bound).to(at::kDouble).mul_(mean).mul_(penalty);
-    const at::Tensor normal = base.add(low.mm(pairs));
+    const at::Tensor normal = base.add(sparse_product(low, pairs));
     const at::Tensor diagonal = normal.mul(identity).sum(1, true).div_(r).clamp_min_(kTiny);
     const at::Tensor missing = wanted.add(low.mul(2 * bound).mm(columns)).unsqueeze(2) -
                                normal.view({n, r, r}).bmm(rows.unsqueeze(2));
@@ -281,9 +302,11 @@ NonNegativeFactors non_negative_factors(const at::Tensor& m, std::int64_t rank,
   made.b = waves(columns).mul(target.mean(0).unsqueeze(1).div(mean)).mul_(share).t().contiguous();
   for (int i = 0; i < kUpdates; ++i) {
     const at::Tensor weighed = made.b.mul(counts);
-    made.a.mul_(target.mm(weighed.t())).div_(made.a.mm(made.b.mm(weighed.t())).clamp_min(kTiny));
+    const at::Tensor below_a = made.a.mm(made.b.mm(weighed.t())).clamp_min(kTiny);
+    made.a.mul_(target.mm(weighed.t())).div_(below_a);
     // The weight of a column cancels in its own update.
-    made.b.mul_(made.a.t().mm(target)).div_(made.a.t().mm(made.a).mm(made.b).clamp_min(kTiny));
+    const at::Tensor below_b = made.a.t().mm(made.a).mm(made.b).clamp_min(kTiny);
+    made.b.mul_(made.a.t().mm(target)).div_(below_b);
   }
   return {made.a.to(at::kFloat).contiguous(), made.b.to(at::kFloat).contiguous()};
 }

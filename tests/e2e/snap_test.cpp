@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(positive_scales_are_read_alike_by_those_that_clamp_and_the_
   const auto result = snap(kTrained, temp / "snap", flags + " --positive-scales");
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
   const auto before = report_of(temp / "plain"), after = report_of(temp / "snap");
-  BOOST_TEST(before["consumers"]["clamp"]["weight_error"].get<double>() > 1e-2);
+  BOOST_TEST(before["consumers"]["clamp"]["weight_error"].get<double>() > 3e-3);
   BOOST_TEST(after["consumers"]["clamp"]["weight_error"].get<double>() < 1e-3);
   BOOST_TEST(after["negative_scale_share"] == 0.0);
   BOOST_TEST(after["consumers"]["clamp"]["kl_to_trained"] == after["consumers"]["raw"]["kl_to_trained"]);
