@@ -156,7 +156,8 @@ BOOST_AUTO_TEST_CASE(each_program_is_told_what_it_will_read) {
   const auto universal = snap(kTrained, temp / "u", "--fp16 --no-test");
   BOOST_REQUIRE_MESSAGE(universal.code == 0, universal.output);
   const auto reading = [&](const char* folder, const std::string& program) {
-    for (const auto& [name, verdict] : report_of(temp / folder)["programs"].items()) {
+    const nlohmann::json programs = report_of(temp / folder)["programs"];
+    for (const auto& [name, verdict] : programs.items()) {
       if (name.find(program) != std::string::npos) return verdict["reading"].get<std::string>();
     }
     return std::string("no such program");
