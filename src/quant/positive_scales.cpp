@@ -31,7 +31,7 @@ namespace {
 
 // Weight of a scale under the bound, in mean weights of its row. It grows, so that the first steps may pass
 // through the bound.
-constexpr std::array<double, 10> kPenalties = {1e1, 1e2, 1e3, 1e3, 1e3, 1e3, 1e4, 1e4, 1e4, 1e4};
+constexpr std::array<double, 8> kPenalties = {1e0, 1e1, 1e2, 1e2, 1e3, 1e3, 1e3, 1e3};
 // Of the mean diagonal: directions that nothing depends on stay where they are.
 constexpr double kRidge = 1e-9;
 // Half rounding of both factors moves a sum of products by this share of the sum of their magnitudes.
@@ -91,8 +91,8 @@ at::Tensor sparse_product(const at::Tensor& low, const at::Tensor& pairs) {
   return sums;
 }
 
-/// Least squares with the indices that the present rows [n, r] choose.
-at::Tensor solved(const Side& side, const at::Tensor& present, double bound) {
+/// Least squares with the indices that the present rows [n, r] choose, after each step of the penalty.
+std::vector<at::Tensor> solved(const Side& side, const at::Tensor& present, double bound) {
   const std::int64_t n = present.size(0), r = present.size(1), m = side.other.size(1);
   const at::Tensor columns = side.other.t().contiguous();
   const at::Tensor pairs = columns.unsqueeze(2).mul(columns.unsqueeze(1)).reshape({m, r * r});
@@ -103,6 +103,7 @@ at::Tensor solved(const Side& side, const at::Tensor& present, double bound) {
   const at::Tensor wanted = q.mul(side.target).mul_(side.column_weight).mm(columns);
   const at::Tensor identity = at::eye(r, present.options()).reshape({1, r * r});
   at::Tensor rows = present;
+  std::vector<at::Tensor> steps;
   for (const double penalty : kPenalties) {
     const at::Tensor low = rows.mm(side.other).lt(bound).to(at::kDouble).mul_(mean).mul_(penalty);
     const at::Tensor normal = base.add(sparse_product(low, pairs));
@@ -111,8 +112,9 @@ at::Tensor solved(const Side& side, const at::Tensor& present, double bound) {
                                normal.view({n, r, r}).bmm(rows.unsqueeze(2));
     const at::Tensor firm = normal.add(identity.mul(diagonal).mul_(kRidge)).view({n, r, r});
     rows = rows.add(at::linalg_solve(firm, missing).squeeze(2));
+    steps.push_back(rows);
   }
-  return rows;
+  return steps;
 }
 
 /// The rows moved along the direction until no scale is under `bound` (a number, or [n, 1]).
@@ -133,7 +135,7 @@ at::Tensor row_errors(const Side& side, const at::Tensor& rows) {
       .mul_(side.row_weight);
 }
 
-/// Rows that are better, or that had a scale under the bound.
+/// Each row as it is, raised where a scale is under the bound, or the best of its steps.
 at::Tensor improved(const Side& whole, const at::Tensor& present, double bound) {
   const std::int64_t per_block = std::max<std::int64_t>(1, kBlock / whole.other.size(1));
   std::vector<at::Tensor> parts;
@@ -142,11 +144,16 @@ at::Tensor improved(const Side& whole, const at::Tensor& present, double bound) 
     const Side side = whole.rows(first, count);
     const at::Tensor old = present.narrow(0, first, count);
     const at::Tensor limit = at::full({1, 1}, bound, old.options());
-    const at::Tensor made = raised(side, solved(side, old, bound), limit);
-    const at::Tensor low = old.mm(side.other).amin(1, true).lt(bound);
-    const at::Tensor better = row_errors(side, made).lt(row_errors(side, old)).logical_or_(low);
-    const at::Tensor finite = made.isfinite().all(1, true);
-    parts.push_back(at::where(better.logical_and_(finite), made, raised(side, old, limit)));
+    at::Tensor best = raised(side, old, limit);
+    at::Tensor least = row_errors(side, best);
+    for (const at::Tensor& step : solved(side, old, bound)) {
+      const at::Tensor made = raised(side, step, limit);
+      const at::Tensor error = row_errors(side, made);
+      const at::Tensor better = error.lt(least);  // what is no number is not better
+      best = at::where(better, made, best);
+      least = at::where(better, error, least);
+    }
+    parts.push_back(best);
   }
   return at::cat(parts, 0);
 }

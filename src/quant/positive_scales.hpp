@@ -35,8 +35,8 @@ struct PositiveFit {
 
 /// The factors keep their rank. Rows of A with B fixed and columns of B with A fixed are weighted least
 /// squares with the bound as a penalty, in turns; an index is the nearest table entry to W over the new
-/// scale, so that a weight whose scale was negative gets the entry of the other sign. A row or column is
-/// taken only where it lowers the error or was under the bound. Numerics error when no such factors are
+/// scale, so that a weight whose scale was negative gets the entry of the other sign. A row or column changes
+/// only where that lowers the error, or where it was under the bound. Numerics error when no such factors are
 /// found.
 PositiveFit fit_positive_scales(const PositiveSource& source);
 
