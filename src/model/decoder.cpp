@@ -70,7 +70,7 @@ struct Decoder::Impl {
     const auto [hidden, x] = kernels::add_rms_norm(in.hidden, in.delta, own.input, eps, dtype);
     const std::int64_t batch = x.size(0);
     const std::int64_t length = x.size(1);
-    const auto split = [&](LayerLinear which) {
+    const auto split = [&, &x = x](LayerLinear which) {
       return run(index, which, x).view({batch, length, -1, arch.head_dim});
     };
     const at::Tensor query = kernels::head_norm_rope(split(q), own.q, eps, turn.cosine, turn.sine);

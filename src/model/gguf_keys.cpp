@@ -75,7 +75,7 @@ void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const
     if (key.starts_with("tokenizer.")) continue;
     const std::string_view name =
         std::string_view(key).substr(key.starts_with(prefix) ? prefix.size() : key.size());
-    const auto starts = [&](std::string_view stem) { return key.starts_with(stem); };
+    const auto starts = [&key = key](std::string_view stem) { return key.starts_with(stem); };
     if (is_one_of(name, kUsed)) {
       inventory.add(Fate::used, kKind, key);
     } else if (is_one_of(name, kFeatures) || name == "attention.causal") {

@@ -36,7 +36,7 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   const bool gpt2 =
       config.tokenizer_class == "GPT2Tokenizer" || config.tokenizer_class == "GPT2TokenizerFast";
   if (rules == TokenizerRules::transformers && gpt2) spec.split = SplitPattern::gpt2;
-  TextModel model{Tokenizer(std::move(spec), where), {}, {}, {}};
+  TextModel model{Tokenizer(spec, where), {}, {}, {}};
   model.sha256 = sha256_hex(file->bytes());
   if (!tokens.changes.empty()) {
     const std::string all = model.sha256 + '\n' + tokens.changes;

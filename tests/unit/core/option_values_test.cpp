@@ -223,6 +223,7 @@ BOOST_AUTO_TEST_CASE(ranks_take_over_what_they_share) {
   BOOST_TEST(other.table.given("batch-size"));
   BOOST_TEST(!other.table.given("order"));
   std::vector<std::string> names;
+  names.reserve(differences.size());
   for (const auto& d : differences) names.push_back(d.name);
   const std::vector<std::string> expected = {"cache-dir", "order", "batch-size", "end", "eval-text"};
   BOOST_TEST(names == expected, boost::test_tools::per_element());
