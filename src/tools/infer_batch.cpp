@@ -95,7 +95,7 @@ InferModel open_alike(InferOptions& o, const OptionTable& table, Communicator& c
 AnswerSettings settings_of(const InferOptions& o, const InferModel& model, const SamplingOptions& sampling,
                            const GenerationOptions& generation) {
   std::string stops;
-  for (const std::int32_t id : generation.stops) stops += (stops.empty() ? "" : " ") + std::to_string(id);
+  for (const std::int32_t id : generation.stops) stops += strf(stops.empty() ? "%d" : " %d", id);
   return {{"model", model.fingerprint},
           {"prompts", sha256_file(*o.batch)},
           {"chat template", model.chat ? model.chat->name() : "none"},

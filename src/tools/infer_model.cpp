@@ -125,15 +125,7 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
   generation.inventory.tell(named.name.id, o.model.strict);
   if (generation.stops.empty())
     log_warning(named.name.id + " names no end of text: an answer ends at --max-tokens");
-  InferModel model{is_plain ? named.name.id : place.checkpoint,
-                   std::move(text.text),
-                   {},
-                   std::move(generation),
-                   {},
-                   {},
-                   {},
-                   {},
-                   {}};
+  InferModel model{is_plain ? named.name.id : place.checkpoint, std::move(text.text), std::move(generation)};
   model.chat = chat_of(o, model.text, named.name.id);
   if (model.chat) tell_template(o, *model.chat, model.text, named.name.id);
   const InferFacts facts{o, is_plain, model.chat.has_value(), model.chat && model.chat->has_thinking_switch(),

@@ -18,16 +18,16 @@ namespace anemll {
 struct InferModel {
   std::string name;  ///< for messages
   TextModel text;
-  std::optional<ChatTemplate> chat;
   GenerationConfig generation;
-  std::string fingerprint;  ///< of the model whose weights, or whose checkpoint, it is
+  std::optional<ChatTemplate> chat = {};
+  std::string fingerprint = {};  ///< of the model whose weights, or whose checkpoint, it is
   /// One of the four.
-  std::unique_ptr<CompactModel> compact;
-  std::unique_ptr<Decoder> plain;
-  std::unique_ptr<Student> student;
-  std::unique_ptr<FactoredModel> factored;
+  std::unique_ptr<CompactModel> compact = {};
+  std::unique_ptr<Decoder> plain = {};
+  std::unique_ptr<Student> student = {};
+  std::unique_ptr<FactoredModel> factored = {};
   /// --check: the model's own weights, until the first prompt.
-  std::unique_ptr<Decoder> teacher;
+  std::unique_ptr<Decoder> teacher = {};
 
   Decoder& decoder();
 };

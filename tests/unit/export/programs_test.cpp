@@ -1,6 +1,8 @@
 // What is said about each program, from facts and figures, and the command that is typed.
 #include "src/export/programs.hpp"
 
+#include "anemll/core/log.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -103,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_nan_is_no_right_reading) {
 BOOST_AUTO_TEST_CASE(facts_come_from_the_specification) {
   QuantSpec spec;
   const auto add = [&](bool mlp, std::int64_t lut) {
-    spec.entries().push_back({"l" + std::to_string(spec.entries().size()), mlp, {"v2", lut, 4, 16, false}});
+    spec.entries().push_back({strf("l%zu", spec.entries().size()), mlp, {"v2", lut, 4, 16, false}});
   };
   add(false, 16);
   add(true, 4);
