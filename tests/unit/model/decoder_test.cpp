@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/log_softmax.h>
 #include <boost/test/unit_test.hpp>
 
