@@ -113,7 +113,7 @@ Figures by_hand(const std::string& content) {
     const at::Tensor q = log_p(student.decoder());
     for (std::int64_t s = kContext / 2; s <= kContext - 2; ++s) {
       const std::int64_t next = part[static_cast<std::size_t>(s + 1)];
-      f.kl += (p[s].exp() * (p[s] - q[s])).sum().item<double>();
+      f.kl += p[s].exp().mul(p[s].sub(q[s])).sum().item<double>();
       f.teacher_nll -= p[s][next].item<double>();
       f.student_nll -= q[s][next].item<double>();
       f.top1 += p[s].argmax().equal(q[s].argmax()) ? 1 : 0;

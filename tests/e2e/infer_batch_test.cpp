@@ -28,7 +28,7 @@ std::string prompts() {
   for (int i = 0; i < kRows; ++i) {
     std::string prompt = "Tell me more";
     for (int word = 0; word < i % 3; ++word) prompt += " about trees";
-    text += json({{"prompt", prompt}, {"id", "p" + std::to_string(i)}}).dump() + "\n";
+    text += json({{"prompt", prompt}, {"id", std::string("p").append(std::to_string(i))}}).dump() + "\n";
   }
   return text;
 }
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(every_prompt_gets_its_answer_in_its_place) {
   for (int i = 0; i < kRows; ++i) {
     const json line = json::parse(lines[static_cast<std::size_t>(i)]);
     BOOST_TEST(line.at("row") == i);
-    BOOST_TEST(line.at("id") == "p" + std::to_string(i));
+    BOOST_TEST(line.at("id") == std::string("p").append(std::to_string(i)));
     BOOST_TEST(line.at("tokens") <= 12);
     BOOST_TEST(line.at("messages").back().at("content") == line.at("answer"));
   }
