@@ -1,5 +1,6 @@
 #include "src/eval/model_size.hpp"
 
+#include "anemll/core/file.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/model/architecture.hpp"
 #include "src/quant/layer.hpp"
@@ -38,12 +39,11 @@ std::uint64_t bytes_of(const fs::path& file) {
   return ignored ? 0 : bytes;
 }
 
-std::uint64_t weight_files(const OpenModel& opened) {
+/// A folder may hold other files of weights, which the model does not use.
+std::uint64_t weight_files(const OpenModel& opened, const ModelFiles& files) {
   if (opened.gguf) return bytes_of(opened.path);
   std::uint64_t bytes = 0;
-  for (const auto& entry : fs::directory_iterator(opened.path)) {
-    if (entry.path().extension() == ".safetensors") bytes += bytes_of(entry.path());
-  }
+  for (const auto& map : files.maps) bytes += map->bytes().size();
   return bytes;
 }
 
@@ -76,7 +76,7 @@ ModelSize size_of_student(const Student& student, const fs::path& file) {
 
 ModelSize size_of_plain(const OpenModel& opened, const ModelFiles& files) {
   ModelSize size;
-  size.file_bytes = weight_files(opened);
+  size.file_bytes = weight_files(opened, files);
   for (const TensorSpec& spec : expected_tensors(files.architecture)) {
     const double bits = stored_bits(opened, files, spec);
     if (spec.role == TensorRole::weight) {

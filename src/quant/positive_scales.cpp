@@ -23,6 +23,7 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -249,6 +250,21 @@ double weighted_square(const at::Tensor& x, const at::Tensor& counts) {
   return x.square().mul_(counts).sum().item<double>();
 }
 
+/// Factors fitted with the columns' weights `fitted`, and their error in the weights `counts`.
+void fit_from(const PositiveSource& source, const at::Tensor& weight, const at::Tensor& fitted,
+              const at::Tensor& counts, PositiveFit& fit) {
+  Fit factors(source, weight, fitted);
+  factors.run();
+  factors.finish(source.half);
+  fit.a = factors.a();
+  fit.b = factors.b();
+  const at::Tensor made = fit.a.mm(fit.b);
+  fit.indices = nearest(weight, made, source.lut);
+  fit.recoded = fit.indices.ne(source.indices).sum().item<std::int64_t>();
+  const at::Tensor values = lut_values(fit.indices, source.lut, at::kFloat);
+  fit.squared_error = weighted_square(values.mul(made).to(at::kDouble).sub(weight), counts);
+}
+
 }  // namespace
 
 PositiveFit fit_positive_scales(const PositiveSource& source) {
@@ -275,17 +291,12 @@ PositiveFit fit_positive_scales(const PositiveSource& source) {
     fit.indices = source.indices;
     return fit;
   }
-  Fit factors(source, weight, counts);
-  factors.run();
-  factors.finish(source.half);
-  fit.a = factors.a();
-  fit.b = factors.b();
-  const at::Tensor made = fit.a.mm(fit.b);
-  fit.indices = nearest(weight, made, source.lut);
-  fit.recoded = fit.indices.ne(source.indices).sum().item<std::int64_t>();
-  const at::Tensor values = lut_values(fit.indices, source.lut, at::kFloat);
-  fit.squared_error = weighted_square(values.mul(made).to(at::kDouble).sub(weight), counts);
-  return fit;
+  // The weights of columns pull the fit into a valley of its own, not always the deeper one.
+  fit_from(source, weight, counts, counts, fit);
+  if (!source.column_weight.defined()) return fit;
+  PositiveFit even = fit;
+  fit_from(source, weight, at::ones_like(counts), counts, even);
+  return even.squared_error < fit.squared_error ? even : fit;
 }
 
 NonNegativeFactors non_negative_factors(const at::Tensor& m, std::int64_t rank,

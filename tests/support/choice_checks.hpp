@@ -27,6 +27,7 @@ struct ProgramTable {
     words.insert(words.begin(), "program");
     words.insert(words.end(), required.begin(), required.end());
     std::vector<const char*> arguments;
+    arguments.reserve(words.size());
     for (const std::string& word : words) arguments.push_back(word.c_str());
     BOOST_REQUIRE((table.parse(static_cast<int>(arguments.size()), arguments.data(), false) ==
                    OptionTable::Outcome::run));

@@ -25,6 +25,7 @@ bool finite_with(DType dtype, Bits bits, std::int64_t place) {
 
 std::vector<std::uint16_t> halves(const std::vector<int>& bits) {
   std::vector<std::uint16_t> narrow;
+  narrow.reserve(bits.size());
   for (const int value : bits) narrow.push_back(static_cast<std::uint16_t>(value));
   return narrow;
 }

@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(pickle_bombs) {
     doubling += "](h" + bytes({i}) + "h" + bytes({i}) + "eq" + bytes({i + 1});
   }
   refused("(" + doubling + "t", "more than");
-  const std::string text = text_op(std::string(64 * 1024, 'x')) + "q" + bytes({0});
+  const std::string text = text_op(std::string(std::size_t{64} * 1024, 'x')) + "q" + bytes({0});
   refused("](" + text + repeat("h" + bytes({0}), 10'000) + "e", "more than");
   refused("](" + repeat("N", formats::kMaxPickleNodes) + "e", "more than");
 }

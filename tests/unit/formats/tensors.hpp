@@ -83,7 +83,7 @@ inline std::vector<double> elements(const HostTensor& tensor) {
 inline HostTensor patterned(DType dtype, std::vector<std::int64_t> shape, unsigned seed) {
   HostTensor tensor = HostTensor::zeros(dtype, std::move(shape));
   for (std::size_t i = 0; i < tensor.bytes(); ++i) {
-    const auto byte = static_cast<unsigned char>((i * 37 + seed * 101 + 13) & 0xff);
+    const auto byte = static_cast<unsigned char>((i * 37 + std::size_t{seed} * 101 + 13) & 0xff);
     tensor.mutable_bytes()[i] =
         std::byte{dtype == DType::boolean ? static_cast<unsigned char>(byte & 1) : byte};
   }

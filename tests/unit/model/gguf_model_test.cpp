@@ -55,7 +55,7 @@ ModelFiles llama_folder(const TempDir& folder, const Keys& more = {}) {
 
 at::Tensor logits(const ModelFiles& files) {
   Decoder decoder(files, at::kCPU, /*dense=*/true);
-  std::vector<std::int64_t> ids(2 * 12);
+  std::vector<std::int64_t> ids(std::size_t{2} * 12);
   for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(i * 7 % 50);
   const at::Tensor input = at::empty({2, 12}, at::TensorOptions().dtype(at::kLong));
   std::memcpy(input.data_ptr(), ids.data(), ids.size() * sizeof(ids[0]));
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(values_beyond_the_half_range_stay_floats) {
           as_q8_0(reinterpret_cast<const float*>(stored.data), static_cast<std::size_t>(stored.numel()));
       // Row 2 of the file is row 1 of the folder (heads of 16): scale 1000 times 100, or an infinite scale.
       const std::uint16_t scale = float_to_half(finite ? 1000.0F : std::numeric_limits<float>::infinity());
-      std::memcpy(blocks.data() + 2 * 2 * 34, &scale, sizeof(scale));
+      std::memcpy(blocks.data() + std::ptrdiff_t{2} * 2 * 34, &scale, sizeof(scale));
       blocks[2 * 2 * 34 + 2] = 100;
       writer.tensor(gguf_tensor_name(name), static_cast<std::uint32_t>(GgufType::q8_0), stored.shape, blocks);
     }

@@ -123,7 +123,7 @@ class CountingLinear final : public Linear {
   CountingLinear(Tensor weight, Tensor bias) : weight_(std::move(weight)), bias_(std::move(bias)) {}
   Tensor forward(const Tensor& x) override {
     ++forwards;
-    const Tensor y = at::linear(x, weight_, bias_.defined() ? std::optional<Tensor>(bias_) : std::nullopt);
+    Tensor y = at::linear(x, weight_, bias_.defined() ? std::optional<Tensor>(bias_) : std::nullopt);
     if (y.requires_grad()) y.register_hook([this](const Tensor& grad) { return ++backwards, grad; });
     return y;
   }

@@ -187,6 +187,15 @@ BOOST_AUTO_TEST_CASE(index_types_and_half_scales_are_accepted) {
   BOOST_TEST((loaded.tensors.scale_A.scalar_type() == at::kFloat));
 }
 
+BOOST_AUTO_TEST_CASE(a_table_is_read_out_of_q_where_it_is_not_stored) {
+  TensorMap state = one_layer();
+  const V2Draft expected = load(state);
+  state.erase(std::string(kLayer) + ".lut");
+  const V2Draft loaded = load(state);
+  BOOST_TEST(loaded.tensors.lut.equal(expected.tensors.lut));
+  BOOST_TEST(loaded.tensors.indices.equal(expected.tensors.indices));
+}
+
 BOOST_AUTO_TEST_CASE(stored_q_wins_over_indices_that_contradict_it) {
   TensorMap state = one_layer();
   const at::Tensor expected = load(state).tensors.indices;
@@ -207,13 +216,16 @@ BOOST_AUTO_TEST_CASE(broken_layers_are_refused_with_file_and_key) {
     put(state, suffix, value);
     return failure([&] { load(state); });
   };
-  for (const char* suffix : {".scale_A", ".scale_B", ".rank_magnitude", ".lut"}) {
+  for (const char* suffix : {".scale_A", ".scale_B", ".rank_magnitude"}) {
     TensorMap state = one_layer();
     state.erase(kLayer + std::string(suffix));
     const std::string text = failure([&] { load(state); });
     BOOST_TEST(mentions(text, suffix));
     BOOST_TEST(mentions(text, "test.pt"));
   }
+  TensorMap no_table = one_layer();  // ._Q holds the table's values too
+  for (const char* suffix : {"._Q", ".lut"}) no_table.erase(kLayer + std::string(suffix));
+  BOOST_TEST(mentions(failure([&] { load(no_table); }), ".lut"));
   TensorMap no_weight = one_layer();
   for (const char* suffix : {"._Q", "._indices", ".weight"}) no_weight.erase(kLayer + std::string(suffix));
   BOOST_TEST(mentions(failure([&] { load(no_weight); }), ".weight"));

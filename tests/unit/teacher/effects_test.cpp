@@ -27,6 +27,7 @@ std::string told(const std::string& line) {
     begin = stop + 1;
   }
   std::vector<const char*> arguments;
+  arguments.reserve(words.size());
   for (const std::string& word : words) arguments.push_back(word.c_str());
   PrecomputeOptions options;
   OptionTable table = make_precompute_table(options);

@@ -53,7 +53,7 @@ TextModel byte_text() {
     spec.vocabulary.push_back(utf8(visible ? byte : spare++));
   }
   spec.added.push_back({256, "<eos>", true});
-  return {Tokenizer(std::move(spec), "test"), "", 256, "sha"};
+  return {Tokenizer(spec, "test"), "", 256, "sha"};
 }
 
 Document plain(std::string text) {

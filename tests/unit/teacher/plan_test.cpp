@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_unit_is_whole_or_does_not_count) {
   fs::path file;
   for (const auto& entry : fs::directory_iterator(temp.path())) file = entry.path();
   const std::string good = test::read_all(file);
-  const auto put = [&](std::string text) { std::ofstream(file, std::ios::binary) << text; };
+  const auto put = [&](const std::string& text) { std::ofstream(file, std::ios::binary) << text; };
   for (const std::size_t at : {std::size_t{3}, good.size() / 2, good.size() - 1}) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 1);

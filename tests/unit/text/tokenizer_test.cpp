@@ -199,6 +199,7 @@ BOOST_AUTO_TEST_CASE(many_threads_share_one) {
   const Json cases = golden_json("text/nano_cases.json");
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (const Json& item : cases) {
