@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_run_says_where_its_time_went) {
   const std::string trace = " --trace " + (out / "run/trace.json").string();
   const auto result = test::run(
       test::mpirun(2, command(out / "run", "--lr 5e-4 --max-steps 3 --accumulation-steps 2" + trace)));
-  expect(result, 0, {"time ", "% ", ", rest "});
+  expect(result, 0, {"time ", "%, rest ", ", rest "});
   const json parts = summary_of(out / "run").at("time_s");
   for (const char* part : {"start", "forward", "head", "backward", "update", "evaluation", "files"})
     BOOST_TEST(parts.at(part).get<double>() > 0, part);
