@@ -178,12 +178,12 @@ BOOST_AUTO_TEST_CASE(ranks_share_the_chunks_and_change_nothing) {
 
 BOOST_AUTO_TEST_CASE(windows_of_three_kinds) {
   const Text text;
-  const std::string command = eval(nano() + " --text " + text.file + " --context 64 --chunks 0 --windows ");
+  const std::string command = eval(nano() + " --text " + text.file + " --context 64 --chunks 0");
   const std::size_t tokens =
       anemll::load_text_model(test::golden("nano")).tokenizer.encode(text.content).size();
-  const json sliding = json_of(command + "sliding --stride 16");
+  const json sliding = json_of(command + " --windows sliding --stride 16");
   BOOST_TEST(sliding.at("positions").get<std::size_t>() == tokens - 1);
-  const json batched = json_of(command + "batched");
+  const json batched = json_of(command + " --windows batched");
   BOOST_TEST(batched.at("positions").get<std::size_t>() == tokens / 64 * 63);
   BOOST_TEST(batched.at("teacher").is_null());
   BOOST_TEST(batched.at("models").at(0).at("kl").is_null());
