@@ -7,7 +7,9 @@
 #
 #   from google.colab import drive
 #   drive.mount('/content/drive')
-#   !git clone URL anemll_train && cd anemll_train && bash launch/colab.sh
+#   !git clone URL anemll_train
+#   %cd anemll_train
+#   !bash launch/colab.sh
 #
 #   ANEMLL_DRIVE   the drive, as for pull_cache.sh
 #   PRESET         the build (default: cuda where there are a GPU and nvcc, else release)

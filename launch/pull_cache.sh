@@ -43,7 +43,10 @@ if is_cache "$target" && [ ! -e "$record" ]; then
   exit 0
 fi
 drive_check
-drive_has "$archive" || refuse 2 "$drive/$archive is not there" "the drive has: $(drive_list qwen3_caches | grep -v '\.sha256$' | tr '\n' ' ')"
+if ! drive_has "$archive"; then
+  others=$(drive_list qwen3_caches | grep -v '\.sha256$' | tr '\n' ' ' || true)
+  refuse 2 "$drive/$archive is not there" "the drive has: ${others:-nothing in qwen3_caches}"
+fi
 stamp=$(drive_stamp "$archive")
 if is_cache "$target" && [ "$stamp" = "$(cat "$record" 2>/dev/null)" ]; then
   say "$target: done already, the archive is unchanged"
@@ -91,15 +94,15 @@ fi
 # Links and devices have no place in a cache: they could lead anywhere.
 odd=$(find "$part/tree" ! -type f ! -type d | head -n 1)
 [ -z "$odd" ] || damaged "holds ${odd#"$part/tree/"}, which is neither file nor folder" "a cache has files only"
-# The cache is the archive's one folder, or the archive itself.
-found=$part/tree
-is_cache "$found" || for folder in "$part/tree"/*/; do
-  if is_cache "${folder%/}"; then
-    [ "$found" = "$part/tree" ] || damaged "holds several caches" "one cache an archive"
-    found=${folder%/}
-  fi
-done
-is_cache "$found" || damaged "holds no KD cache" "it should have shard_*.pt and meta.json, or index.json and shard_*.h5, in one folder"
+# The cache is the archive itself, or one folder of it at any depth: "tar -czf NAME.tgz caches/NAME" packs the path too.
+found=
+while IFS= read -r folder; do
+  is_cache "$folder" || continue
+  [ -z "$found" ] || [[ $folder != "$found"/* ]] || continue
+  [ -z "$found" ] || damaged "holds several caches" "one cache an archive"
+  found=$folder
+done < <(find "$part/tree" -type d)
+[ -n "$found" ] || damaged "holds no KD cache" "it should have shard_*.pt and meta.json, or index.json and shard_*.h5, in one folder"
 [ -z "$(find "$found" -name 'shard_*' -size 0 | head -n 1)" ] || damaged "has an empty shard" "copy the archive to the drive again"
 
 # Only renames, and the record while nothing is there: killed in between, the next start pulls again, and never takes

@@ -3,7 +3,7 @@
 # this, calls recipe_begin "$@", states its trainings and ends with recipe_finish CHECKPOINT.
 #
 # What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION], and typed[OPTION] of those
-# that stand on the command line.
+# that stand on the command line; choice[OPTION] and chosen[OPTION] in the same way.
 
 launch=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$launch/stages.sh"
@@ -14,6 +14,7 @@ declare -A choice=(
   [--ranks]=1 [--bin]=$(programs_folder) [--config-file]='' [--v1-config-file]=''
   [--sequences]=20000 [--length]=128 [--topk]=128 [--holdout]=0.01 [--dataset-format]=plain [--enable-thinking]=false
 )
+declare -A chosen=()
 extra=() # words for every anemll_train
 
 recipe_usage() {
@@ -57,7 +58,7 @@ recipe_begin() {
           steps[$1]=$2 typed[$1]=$2
         elif [ -n "${choice[$1]+known}" ]; then
           [ $# -gt 1 ] || refuse 2 "$1 needs a value" "launch/$recipe.sh --help"
-          choice[$1]=$2
+          choice[$1]=$2 chosen[$1]=$2
         else
           refuse 2 "no such option: $1" "launch/$recipe.sh --help; options of anemll_train go behind --"
         fi
@@ -88,6 +89,9 @@ recipe_begin() {
   # What looks like a path must be there: the hub is asked for org/name only.
   if [ ! -e "$model" ] && [[ $model == /* || $model == ./* || $model == ../* || $model == *.gguf || $model != */* ]]; then
     refuse 3 "the model $model does not exist" "a model folder, a .gguf file, or org/name on the hub"
+  fi
+  if [ -d "$model" ] && [ ! -e "$model/config.json" ]; then
+    refuse 3 "$model is no model: it has no config.json" "MODEL comes first, then TEXT_OR_CACHE, then OUT"
   fi
   if [ ! -e "$input" ] && [[ $input == /* || $input == ./* || $input == ../* || $input != */* ]]; then
     refuse 3 "$input does not exist" "a text, a data set, a KD cache, an archive of one, or org/name on the hub"
@@ -172,6 +176,14 @@ cost_of_reading() { echo "about $(spell_seconds $((1 + $(bytes_of "$1") / 100000
 
 is_torch_cache() { compgen -G "$1/shard_*.pt" >/dev/null; }
 
+# A cache was made with numbers of its own.
+tell_unread_choices() {
+  local option
+  for option in --sequences --length --topk --holdout --dataset-format --enable-thinking; do
+    [ -z "${chosen[$option]-}" ] || say "warning: $option ${chosen[$option]} has no effect: $input is a KD cache already (drop it)"
+  done
+}
+
 # Sets `cache`: the input itself, or what a stage makes of it. Sets `teacher`: words that make evaluations run the model,
 # where the cache has no hidden states but is of this model.
 make_cache() {
@@ -180,9 +192,11 @@ make_cache() {
   cache=$out/cache
   if [ -f "$input/index.json" ] || [[ $input == *.h5 ]]; then
     cache=$input
+    tell_unread_choices
     stage cache "every value of the KD cache is checked" --from "$input" --cost "$(cost_of_reading "$input")" \
       -- "$bin/anemll_cache" verify "$input"
   elif is_torch_cache "$input" || [[ $input =~ \.(tgz|tar|tar\.gz|tar\.zst)$ ]]; then
+    tell_unread_choices
     stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
       --cost "$(cost_of_reading "$input")" -- "$bin/anemll_cache" import "$input" "$cache"
   else
@@ -226,7 +240,7 @@ train() {
   [ -z "${choice[--config-file]}" ] || froms+=(--from "${choice[--config-file]}") own+=(--config-file "${choice[--config-file]}")
   stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
     --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \
-    --again --resume --again auto --ranks "${choice[--ranks]}" \
+    --again --resume --again auto --check --print-config --ranks "${choice[--ranks]}" \
     --cost "$(cost $((most * $(setting batch-size 8) * tokens_of_sequence)) 3 14)" \
     -- "$bin/anemll_train" "$@" --model-id "$model" --cache-dir "$cache" --output-dir "$out/$stage_name" "${own[@]}" "${teacher[@]}" "${extra[@]}"
   trainings+=("$stage_name")

@@ -69,7 +69,7 @@ else
   "${pull[@]}" || exit
 fi
 stage train "V2 scales on $cache" --from "$model" --from "$cache" "${from[@]}" --makes "$out" --result "$out/best_state_dict.pt" \
-  --again --resume --again auto --ranks "$ranks" \
+  --again --resume --again auto --check --print-config --ranks "$ranks" \
   -- "$bin/anemll_train" "${source[@]}" --model-id "$model" --cache-dir "$cache" --output-dir "$out" \
   --batch-size "${BATCH_SIZE:-8}" --max-steps "${MAX_STEPS:-1000}" --lr "${LR:-1e-4}" "${states[@]}" "${words[@]}"
 # shellcheck disable=SC2034  # stages.sh reads it

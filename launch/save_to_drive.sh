@@ -38,6 +38,7 @@ if [ -d "$checkpoint" ]; then
   for file in "$checkpoint"/*; do [ ! -f "$file" ] || files+=("$file"); done
   compgen -G "$checkpoint/*.pt" >/dev/null || refuse 3 "$checkpoint holds no checkpoint (.pt)" "give the folder of a run, or a .pt file"
 elif [ -f "$checkpoint" ]; then
+  [[ $checkpoint == *.pt ]] || refuse 3 "$checkpoint is no checkpoint (.pt)" "give the folder of a run, or a .pt file"
   files=("$checkpoint")
   folder=$(dirname "$checkpoint")
   for file in config.json training_log.csv metrics.jsonl; do
@@ -72,7 +73,7 @@ if drive_has "$archive"; then
     say "$drive/$archive: done already, unchanged"
     exit 0
   fi
-  [ -n "$overwrite" ] || refuse 2 "$drive/$archive is there, and holds something else" "another NAME, or --overwrite"
+  [ -n "$overwrite" ] || refuse 2 "$drive/$archive is there, and holds something else" "another NAME, or --overwrite (of run_v2_training.sh: SAVE_NAME=NAME, or OVERWRITE=yes)"
 fi
 say "saving $(spell_bytes "$(bytes_of "$work/archive")") to $drive/$archive"
 drive_put "$work/archive" "$archive" "$sum"

@@ -4,7 +4,7 @@
 #   . launch/stages.sh
 #   stages_begin NAME FOLDER [dry]      the recipe's name, where its results lie; dry: print the plan, do nothing
 #   stage NAME SAYS [--from PATH]... [--makes PATH]... [--result PATH]... [--part PATH]... [--again WORD]...
-#         [--same WORD]... [--ranks N] [--cost TEXT] -- PROGRAM [ARGUMENT]...
+#         [--same WORD]... [--check WORD] [--ranks N] [--cost TEXT] -- PROGRAM [ARGUMENT]...
 #   stages_end
 #
 #   --from PATH    an input: a file, a folder, or a name on the hub (then only the name counts)
@@ -14,6 +14,8 @@
 #   --again WORD   a word of the command that makes the program go on where it was stopped. Without one, what a killed
 #                  program left is removed first
 #   --same WORD    a word of the command that does not change the result
+#   --check WORD   a word with which the program only looks at its command line. Where it refuses that, an earlier
+#                  result stays where it is, as the result of its own command
 #   --ranks N      the program runs under mpirun.sh on N ranks
 #   --cost TEXT    estimated time and memory, for the plan
 #
@@ -139,13 +141,13 @@ stages_begin() { # NAME FOLDER [dry]
   stages_state=$2/stages
   stages_digests=$stages_state/digests
   trap '' PIPE # a reader that leaves (| head) does not end the work
-  if [ -n "$stages_dry" ]; then
-    say "$1: the plan, in $2. Nothing is done now"
-    return 0
-  fi
   if [ -e "$2" ] && [ ! -d "$2" ]; then refuse 2 "$2 is no folder" "give the name of a new folder"; fi
   if [ -d "$2" ] && [ ! -d "$stages_state" ] && [ -n "$(ls -A "$2")" ]; then
     refuse 2 "$2 holds something that no recipe made" "give the name of a new folder"
+  fi
+  if [ -n "$stages_dry" ]; then
+    say "$1: the plan, in $2. Nothing is done now"
+    return 0
   fi
   mkdir -p "$stages_state" || refuse 2 "cannot make $2" "check the permissions"
   take_lock "$stages_state/lock" "$2"
@@ -191,7 +193,7 @@ print_plan() {
 }
 
 stage() {
-  local name=$1 says=$2 cost='' ranks=0 path word state why began code attempts seconds
+  local name=$1 says=$2 cost='' check='' ranks=0 path word state why began code attempts seconds
   local from=() makes=() results=() parts=() again=() same=() command=() runner=()
   shift 2
   while [ $# -gt 0 ]; do
@@ -202,6 +204,7 @@ stage() {
       --part) parts+=("$2") ;;
       --again) again+=("$2") ;;
       --same) same+=("$2") ;;
+      --check) check=$2 ;;
       --ranks) ranks=$2 ;;
       --cost) cost=$2 ;;
       --) shift; break ;;
@@ -239,6 +242,11 @@ stage() {
     fi
   fi
 
+  if [ $state = new ]; then
+    for path in "${makes[@]}"; do
+      [ ! -e "$path" ] || refuse 2 "$path is there, and this recipe did not make it" "move it away"
+    done
+  fi
   if [ -n "$stages_dry" ]; then
     case $state in
       done) print_plan "done and unchanged: is skipped" "$says" "$cost" "${runner[@]}" "${command[@]}" ;;
@@ -258,6 +266,8 @@ stage() {
       ;;
     changed)
       say "== $name: $says (anew: $why)"
+      # A slip of the pen must not cost a finished result.
+      [ -z "$check" ] || "$@" "$check" >/dev/null || exit
       # In this order: killed here, the next start sees the same and goes on with it.
       set_aside "${makes[@]}"
       [ ${#parts[@]} -eq 0 ] || rm -rf "${parts[@]}"
@@ -269,9 +279,6 @@ stage() {
       ;;
     new)
       say "== $name: $says"
-      for path in "${makes[@]}"; do
-        [ ! -e "$path" ] || refuse 2 "$path is there, and this recipe did not make it" "move it away"
-      done
       ;;
   esac
   echo "$now" | make_file "$plan"

@@ -5,8 +5,8 @@
 #
 # MODEL is a model folder, a .gguf file or org/name on the hub. TEXT_OR_CACHE is a text or data set that MODEL reads
 # first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and OUT/report.md and
-# OUT/report.json. --v1-config-file FILE has settings of anemll_train_v1. The shapes that it does not name are those of the
-# preset q2a4.
+# OUT/report.json. The option --v1-config-file FILE names a file with settings of anemll_train_v1; the shapes that it does
+# not name are those of the preset q2a4.
 set -euo pipefail
 recipe=workflow_a
 needs=anemll_train_v1
@@ -32,7 +32,7 @@ if [ -n "${typed[--v1-steps]-}" ] || [ -z "$v1_said" ]; then v1+=(--max-steps "$
 [ -n "$(said_in_file "$v1_file" state-steps)" ] || v1+=(--state-steps "$(at_most 50 "$v1_steps")")
 stage_name=v1
 stage v1 "V1: full weights under quantisation" --from "$model" --from "$cache" "${v1_from[@]}" --makes "$out/v1" \
-  --result "$out/v1/best_state_dict.pt" --result "$out/v1/config.json" --again --resume --again auto --ranks "${choice[--ranks]}" \
+  --result "$out/v1/best_state_dict.pt" --result "$out/v1/config.json" --again --resume --again auto --check --print-config --ranks "${choice[--ranks]}" \
   --cost "$(cost $((v1_steps * ${v1_batch:-32} * tokens_of_sequence)) 3 24)" \
   -- "$bin/anemll_train_v1" --model-id "$model" --kd-cache-dir "$cache" --output-dir "$out/v1" --train-weights \
   "${v1[@]}" "${teacher[@]}"

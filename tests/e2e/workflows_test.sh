@@ -43,7 +43,13 @@ expect "a bad number" "$code" 2
 output=$(bash "$root/launch/workflow_b.sh" "$work/no_model" "$text" bad 2>&1)
 expect "no such model" $? 3
 says "no such model" "hint:"
+output=$(bash "$root/launch/workflow_b.sh" "$nano/cache" "$nano" bad 2>&1)
+expect "the cache in the place of the model" $? 3
+says "the cache in the place of the model" "MODEL comes first"
 [ ! -e bad ] || fail "a bad command left a folder"
+output=$(bash "$root/launch/workflow_b.sh" "$nano" "$nano/cache" plan --dry-run --holdout 0.2 2>&1)
+expect "an option of texts with a cache" $? 0
+says "an option of texts with a cache" "--holdout 0.2 has no effect"
 
 # V1 has settings of its own.
 cat >v1.ini <<'SETTINGS'
@@ -86,6 +92,11 @@ grep -q '^Verified: yes' whole/report.md || fail "report.md does not say that th
 grep -q "sha256 .$(sha256sum whole/snap/model_state_dict.pt | cut -c1-64)" whole/report.md || fail "report.md has not the hash of the file"
 workflow b whole "${arguments[@]}"
 expect "a finished one" "$code $(grep -c 'done already, unchanged' <<<"$output")" "0 3"
+workflow b whole "${arguments[@]}" --no-such-option
+expect "an option that no program has" "$code $(ls -d whole/earlier-* 2>/dev/null)" "2 "
+says "an option that no program has" "unknown option '--no-such-option'"
+workflow b whole "${arguments[@]}"
+expect "it cost no result" "$code $(grep -c 'done already, unchanged' <<<"$output")" "0 3"
 
 # family PID: it and all that it started.
 family() {
@@ -164,6 +175,8 @@ expect "a training" "$code" 0
 expect "it is on the drive" "$(tar -xOzf drive/qwen3_runs/first.tgz first/best_state_dict.pt | sha256sum)" "$(sha256sum <runs/out/best_state_dict.pt)"
 training
 expect "again" "$code $(grep -c 'done already' <<<"$output")" "0 3"
+MAX_STEPS=many training
+expect "steps that are no number" "$code $(ls -d runs/out.stages/earlier-* 2>/dev/null)" "2 "
 
 [ "$failures" -eq 0 ] && echo "workflows end in a verified file"
 exit $((failures > 0))

@@ -145,6 +145,10 @@ mkdir -p odd && cp tree/nano/* odd && pack flat
 pull flat
 expect "a cache without a folder" "$code" 0
 same_cache caches/flat "a cache without a folder"
+mkdir -p odd/caches && cp -r tree/nano odd/caches && pack deep
+pull deep
+expect "a cache packed with its path" "$code" 0
+same_cache caches/deep "a cache packed with its path"
 mkdir -p odd && cp -r tree/nano odd && : >odd/nano/shard_00001.pt && pack empty
 pull empty
 refused "an empty shard" 3 "empty shard"
@@ -157,13 +161,19 @@ for name in ../nano a/b '' -x .hidden; do
   expect "the name '$name'" "$code" 2
 done
 pull none
-refused "no such archive" 2 "the drive has:"
+refused "no such archive" 2 "the drive has: "
+mkdir bare
+ANEMLL_DRIVE=$work/bare pull none
+refused "a drive without archives" 2 "the drive has: nothing"
 ANEMLL_DRIVE=$work/nowhere pull nano
 expect "no drive" "$code" 2
 says "no drive" "drive.mount"
 mkdir no_checkpoint
 save no_checkpoint name
 expect "no checkpoint" "$code" 3
+save run/config.json name
+expect "a file that is no checkpoint" "$code" 3
+says "a file that is no checkpoint" "hint:"
 save run/none.pt name
 expect "no such checkpoint" "$code" 3
 save run

@@ -37,6 +37,13 @@ cat "$2"/[1-4] >"$2/all"
 PROGRAM
 printf '#!/usr/bin/env bash\necho "broken" >>log\nexit 5\n' >broken
 printf '#!/usr/bin/env bash\necho "idle" >>log\n' >idle
+# It refuses the word "bad", and only looks at its words when the last one is --look.
+cat >checked <<'PROGRAM'
+#!/usr/bin/env bash
+echo "checked ${*:2}" >>log
+[ "$2" != bad ] || exit 2
+[ "${*: -1}" = --look ] || { mkdir -p "$1" && echo "$2" >"$1/text"; }
+PROGRAM
 cat >recipe <<'RECIPE'
 #!/usr/bin/env bash
 set -euo pipefail
@@ -48,7 +55,7 @@ stage second "makes four parts" --from "$1/first" --makes "$1/second" --result "
 ${LAST:-:}
 stages_end
 RECIPE
-chmod +x copy slow broken idle
+chmod +x copy slow broken idle checked
 export ROOT=$root
 recipe() { output=$(bash recipe "$@" 2>&1); code=$?; }
 logged() { [ ! -e log ] || tr '\n' ' ' <log; rm -f log; }
@@ -154,12 +161,29 @@ rm -f log
 LAST='stage last ends -- ./idle' recipe out
 expect "it is done once" "$code $(logged)" "0 "
 
+# A command line that its program refuses costs no earlier result.
+last() { LAST="stage line ends --makes out/line --check --look -- ./checked out/line $1" recipe out; }
+last one
+expect "the first needs no look" "$code $(logged)" "0 checked one "
+last bad
+expect "a bad word" "$code $(logged)" "2 checked bad --look "
+expect "the earlier result stays" "$(cat out/line/text)" one
+last one
+expect "and is still that of its command" "$code $(logged)" "0 "
+last two
+expect "another word" "$code $(logged)" "0 checked two --look checked two "
+expect "its result" "$(cat out/line/text)" two
+
 # What is not ours.
 mkdir other && touch other/file
+recipe other dry
+expect "the plan in somebody's folder" "$code" 2
 recipe other
 expect "somebody's folder" "$code" 2
 says "somebody's folder" "hint:"
 rm -rf out && mkdir -p out/stages out/first && touch out/first/file
+recipe out dry
+expect "the plan over a result that no stage made" "$code" 2
 recipe out
 expect "a result that no stage made" "$code $(ls out/first)" "2 file"
 if command -v flock >/dev/null; then
