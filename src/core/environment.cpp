@@ -29,6 +29,9 @@ constexpr std::array<std::string_view, 12> kDocumented = {
     "ANEMLL_WITH_CUDA",
     "ANEMLL_WITH_PARQUET",
 };
+// Of the recipes in launch/, which start the programs with them. No program reads one, so none is suggested.
+constexpr std::array<std::string_view, 4> kOfScripts = {"ANEMLL_DRIVE", "ANEMLL_CACHES", "ANEMLL_GFLOPS",
+                                                        "ANEMLL_LOCK_WAIT_S"};
 // Programs with a prefix of their own: the others leave their variables alone.
 constexpr std::array<std::string_view, 1> kProgramPrefixes = {"ANEMLL_PRECOMPUTE_"};
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
@@ -128,6 +131,7 @@ std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const
     if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;  // empty means unset
     const std::string name(entry.substr(0, equals));
     if (!upper(name).starts_with(kOurs) || belongs_elsewhere(name, table)) continue;
+    if (is_one_of(name, kOfScripts)) continue;
     if (name == kLogLevel && !is_one_of(entry.substr(equals + 1), kLevels)) {
       notices.push_back({name + " is none of debug, info, warning, error: info is used", true});
     }

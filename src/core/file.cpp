@@ -34,6 +34,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
+    if (S_ISDIR(info.st_mode))
+      throw_data("is a folder, not a file", path.string(), "give the path of a file in it");
     throw_data("not a regular file", path.string(), "give the path of a file");
   }
   std::shared_ptr<MappedFile> file(new MappedFile);

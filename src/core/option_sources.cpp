@@ -125,6 +125,17 @@ std::vector<std::string> canonical_words(const TableSpec& table, std::vector<std
   return words;
 }
 
+/// Throws for the first flag of `words` that is refused: what it says (another program, say) explains the
+/// words that nobody knows beside it.
+void refuse_first(const TableSpec& table, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word == "--") return;
+    const OptionSpec* option = word.starts_with("--") ? table.find(word.substr(2)) : nullptr;
+    if (option != nullptr && option->kind == OptionKind::refused)
+      throw_usage(option->message + " (source: command line)", word, option->hint);
+  }
+}
+
 }  // namespace
 
 std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::vector<std::string>& args) {
@@ -137,10 +148,12 @@ std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::ve
     const std::size_t first = name.find_first_not_of('-');
     return first == std::string::npos ? name : name.substr(first);
   };
+  const std::vector<std::string> canonical = canonical_words(table, args);
   std::vector<po::option> parsed;
   try {
-    parsed = po::command_line_parser(canonical_words(table, args)).options(known).style(kStyle).run().options;
+    parsed = po::command_line_parser(canonical).options(known).style(kStyle).run().options;
   } catch (const po::unknown_option& e) {
+    refuse_first(table, canonical);
     const std::string name = bare(e.get_option_name());
     throw_usage("unknown option '--" + name + "'", "command line", table.suggestion(name, "--") + more);
   } catch (const po::error_with_option_name& e) {
@@ -189,12 +202,15 @@ void apply_command_line(TableSpec& table, const std::vector<OptionWord>& words) 
 void check_required(const TableSpec& table) {
   for (const OptionSpec& o : table.options) {
     if (!o.required || o.source != "default") continue;
+    if (!o.required_unless.empty() && table.find(o.required_unless)->value() == "true") continue;
     if (o.kind == OptionKind::positional) {
       throw_usage("the argument " + o.name + " is missing", "command line", o.help);
     }
+    std::string others;
+    for (const std::string& alias : o.aliases) others.append("--").append(alias).append(", ");
     const std::string variable = table.variable(o.name);
     throw_usage("this option is required", "--" + o.name,
-                o.help + (variable.empty() ? "" : " (also: " + variable + " or a config file)"));
+                o.help + (variable.empty() ? "" : " (also: " + others + variable + " or a config file)"));
   }
 }
 

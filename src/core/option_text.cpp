@@ -46,9 +46,13 @@ std::string left_column(const OptionSpec& o) {
   return placeholder.empty() ? text : text + ' ' + placeholder;
 }
 
+std::string required_words(const OptionSpec& o) {
+  return o.required_unless.empty() ? "required" : "required without --" + o.required_unless;
+}
+
 std::string default_words(const OptionSpec& o) {
   if (o.kind == OptionKind::refused || o.kind == OptionKind::builtin || o.kind == OptionKind::flag) return {};
-  if (o.required) return "required";
+  if (o.required) return required_words(o);
   if (!o.default_set || o.default_text.empty()) return {};
   if (o.kind == OptionKind::toggle) return o.default_text == "true" ? "default on" : "default off";
   return "default " + o.default_text;
@@ -148,7 +152,7 @@ std::string render_markdown(const TableSpec& table) {
     out += "\n## " + group + "\n\n| Option | Default | Allowed | Meaning |\n|---|---|---|---|\n";
     for (const OptionSpec& o : table.options) {
       if (o.group != group) continue;
-      const std::string initial = o.required ? "required" : o.default_set ? o.default_text : "";
+      const std::string initial = o.required ? required_words(o) : o.default_set ? o.default_text : "";
       const std::string others = other_names(o);
       const std::string meaning = o.kind == OptionKind::refused
                                       ? o.help + (o.help.empty() ? "" : " ") + "Not available: " + o.message

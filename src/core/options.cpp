@@ -227,6 +227,11 @@ void OptionTable::add_alias(const std::string& name, std::string alias) {
 void OptionTable::require(const std::string& name) {
   impl_->existing(name, "to require").required = true;
 }
+void OptionTable::require_unless(const std::string& name, std::string flag) {
+  impl_->existing(flag, "that makes another needless");
+  require(name);
+  impl_->existing(name, "to require").required_unless = std::move(flag);
+}
 void OptionTable::add_word(const std::string& name, std::string word, std::int64_t value) {
   OptionSpec& option = impl_->existing(name, "that takes a word");
   if (!std::holds_alternative<std::int64_t*>(option.target))

@@ -167,7 +167,7 @@ int inspect_diff_command(int argc, const char* const* argv) {
       "What two files differ in. The exit code is 0 also where they do: see the key \"same\" of "
       "--json.");
   table.add_positional("FIRST", &first, "checkpoint (.pt) or .safetensors file", true);
-  table.add_positional("SECOND", &second, "the same", true);
+  table.add_positional("SECOND", &second, "the file to hold it against: .pt or .safetensors", true);
   table.add("top", &top, "tensors to print in each list; 0: all", 0, 1 << 20);
   table.add_flag("json", &json, "one JSON object with all tensors that differ");
   table.mark_path("FIRST");

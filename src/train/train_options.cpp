@@ -208,13 +208,13 @@ OptionTable make_train_table(TrainOptions& options) {
                     "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
   add_source(table, options);
   add_data(table, options);
-  table.require("cache-dir");
   add_quantisation(table, options);
   add_optimisation(table, options);
   add_loss(table, options);
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
+  table.require_unless("cache-dir", "freeze-all");
   for (const char* path :
        {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "trace", "resume"})
     table.mark_path(path);

@@ -82,6 +82,7 @@ OptionTable make_train_v1_table(TrainOptions& options) {
   add_numerics(table, options);
   add_files(table, options);
   add_result(table, options);
+  table.require_unless("cache-dir", "skip-training");
   for (const char* path : {"cache-dir", "output-dir", "eval-text", "trace", "resume"}) table.mark_path(path);
   return table;
 }
@@ -109,8 +110,6 @@ void check_v1_options(const TrainOptions& o) {
       throw_usage("there is no run to go on with", "--skip-training, --resume", "drop one of them");
     return;
   }
-  if (o.cache_dir.empty())
-    throw_usage("the option is required", "--kd-cache-dir", "see anemll_train_v1 --help");
   if (!v1.train_weights && !v1.train_scales)
     throw_usage("nothing is trained", "command line",
                 "add --train-weights, --train-scales or both, or --skip-training --snap-weights");

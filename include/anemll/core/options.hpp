@@ -57,6 +57,8 @@ class OptionTable {
   /// All that are left: no other positional argument follows.
   void add_positional(std::string name, std::vector<std::string>* values, std::string help, bool required);
   void require(const std::string& name);
+  /// The same, but not where the flag is set: the program then does not read it.
+  void require_unless(const std::string& name, std::string flag);
   /// Another name of the option, for command line, config files and environment. Help shows it; everywhere
   /// else the option has its own name.
   void add_alias(const std::string& name, std::string alias);

@@ -32,6 +32,7 @@ struct OptionSpec {
   std::int64_t word_value = 0;  ///< that it stands for
   bool takes_value = true;
   bool required = false;
+  std::string required_unless;     ///< a flag; empty: always
   bool is_path = false;            ///< see OptionTable::mark_path
   bool own = false;                ///< see OptionTable::mark_own
   std::string message, hint;       ///< of a refused option

@@ -250,7 +250,8 @@ BOOST_AUTO_TEST_CASE(misspelt_variables_are_told) {
     return environment_notices(table, environment.data());
   };
   BOOST_TEST(notices({"PATH=/bin", "ANEMLL_BATCHSIZE=", "ANEMLL_LOG_LEVEL=debug", "ANEMLL_DEPS_DIR=/x",
-                      "ANEMLL_PRECOMPUTE_BATCHSIZE=3"})
+                      "ANEMLL_PRECOMPUTE_BATCHSIZE=3", "ANEMLL_DRIVE=/d", "ANEMLL_CACHES=c",
+                      "ANEMLL_GFLOPS=9", "ANEMLL_LOCK_WAIT_S=1"})
                  .empty());
   for (const char* variable :
        {"ANEMLL_BATCHSIZE=1", "ANEMLL_BATCH_SZIE=1", "anemll_batch_size=1", "ANEMLL_BACH_SIZE=1"}) {

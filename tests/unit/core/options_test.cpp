@@ -261,6 +261,8 @@ BOOST_AUTO_TEST_CASE(refused_options_say_why) {
   BOOST_TEST(has(wandb, "hint: use metrics.jsonl"));
   BOOST_TEST(has(refusal({"--v1-checkpoint", "a.pt"}), "V1 files are not read"));
   BOOST_TEST(has(refusal({"--v1-checkpoint"}), "V1 files are not read"));
+  // Beside it stand words that are unknown for the same reason.
+  BOOST_TEST(has(refusal({"--wandb-team", "x", "--wandb"}), "no wandb client"));
   const Environment env("ANEMLL_WANDB", "1");
   BOOST_TEST(has(refusal({}), "environment ANEMLL_WANDB"));
 }
@@ -269,6 +271,13 @@ BOOST_AUTO_TEST_CASE(required_options_may_come_from_anywhere) {
   Sample missing;
   missing.table.require("cache-dir");
   BOOST_TEST(has(usage_error([&] { missing.parse({}); }), "--cache-dir: this option is required"));
+  Sample needless;
+  needless.table.require_unless("cache-dir", "fast-init");
+  needless.parse({"--fast-init"});
+  BOOST_TEST(has(needless.table.help(), "required without --fast-init"));
+  Sample needed;
+  needed.table.require_unless("cache-dir", "fast-init");
+  BOOST_TEST(has(usage_error([&] { needed.parse({}); }), "--cache-dir: this option is required"));
   const Environment env("ANEMLL_CACHE_DIR", "/c");
   Sample s;
   s.table.require("cache-dir");

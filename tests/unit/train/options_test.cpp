@@ -230,6 +230,8 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--g-only", "--freeze-mags"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--train-norms-only", "--g-only"}), Error);
   BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all"}));
+  BOOST_CHECK_NO_THROW(parse({"--from-scratch", "--freeze-all"}));  // it reads no cache
+  BOOST_CHECK_THROW(parse({"--from-scratch"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all", "--g-only"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all", "--resume", "auto"}), Error);
