@@ -80,10 +80,10 @@ report_as_text() {
   done
   [ -n "$measured" ] || printf '\nThe KL on held-out documents was not measured: the cache has no hold-out part, or neither hidden states nor this model as its teacher. From a text, with a larger --holdout, it is measured.\n'
   printf '\n## The snapped file, as each converter reads it\n\n| Converter | KD loss | KL from the trained model | Weight error |\n|---|---|---|---|\n'
-  printf '| trained, nothing rounded | %s | 0 | 0 |\n' "$(sed -nE 's/^  "trained_kd_loss": ([^,]*),?/\1/p' "$snap")"
+  printf '| trained, nothing rounded | %.6f | 0 | 0 |\n' "$(sed -nE 's/^  "trained_kd_loss": ([^,]*),?/\1/p' "$snap")"
   awk '/^  "consumers"/ {on = 1; next} on && /^  }/ {exit} on {gsub(/[",:{}]/, " "); if (NF == 1) name = $1
     if ($1 == "kd_loss") loss = $2; if ($1 == "kl_to_trained") kl = $2
-    if ($1 == "weight_error") printf "| %s | %s | %s | %s |\n", name, loss, kl, $2}' "$snap"
+    if ($1 == "weight_error") printf "| %s | %.6f | %.3g | %.4g |\n", name, loss, kl, $2}' "$snap"
   printf '\nVerified: %s. Share of negative scales: %s.\n' "$(sed -nE 's/^    "passed": ([a-z]*).*/\1/p' "$snap" | sed 's/true/yes/; s/false/NO/')" \
     "$(sed -nE 's/^  "negative_scale_share": ([^,]*),?/\1/p' "$snap")"
   printf '\n## To repeat\n\nAll of it:\n\n```\nbash %s\n```\n\nStage by stage:\n\n```\n' "$again_command"

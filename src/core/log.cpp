@@ -42,6 +42,7 @@ Progress::Progress(std::string title, std::int64_t total, std::string unit, std:
 
 Progress::~Progress() {
   if (finished_ || !Logger::instance().shows_progress()) return;
+  if (before_ > 0 && before_ == total_) return;  // there was nothing to do
   // Left by an exception: say how far it came.
   Logger& logger = Logger::instance();
   logger.end_bar(title_ + ": stopped at " + count_text(done_, total_, unit_) + " after " +

@@ -88,6 +88,7 @@ expect "workflow b" "$code" 0
 for file in whole/report.md whole/report.json whole/snap/model_state_dict.pt; do [ -s $file ] || fail "no $file"; done
 grep -qE '"holdout_kl_mean":[0-9.]+' whole/report.json || fail "report.json has no KL of held-out documents"
 grep -qE '^\| v2 \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \|' whole/report.md || fail "report.md has no losses"
+grep -qE '^\| raw \| [0-9]\.[0-9]{6} \| [0-9.e-]{1,8} \| [0-9.e-]{1,9} \|' whole/report.md || fail "report.md has other figures than people read"
 grep -q '^Verified: yes' whole/report.md || fail "report.md does not say that the file was verified"
 grep -q "sha256 .$(sha256sum whole/snap/model_state_dict.pt | cut -c1-64)" whole/report.md || fail "report.md has not the hash of the file"
 workflow b whole "${arguments[@]}"

@@ -114,6 +114,14 @@ BOOST_AUTO_TEST_CASE(progress_cut_short_says_how_far_it_came) {
   BOOST_TEST(lines[1].find("Save: stopped at 4/10 tensors") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_complete_from_the_start_is_not_called_stopped) {
+  Capture err(STDERR_FILENO);
+  { const Progress progress("Train", 10, "steps", 10); }
+  const auto lines = lines_of(err.text());
+  BOOST_REQUIRE(lines.size() == 1u);
+  BOOST_TEST(lines[0].ends_with("Train: 10/10 steps"));
+}
+
 BOOST_AUTO_TEST_CASE(what_was_there_before_is_not_in_the_rate) {
   ::setenv("TERM", "xterm", 1);
   Capture err(STDERR_FILENO, Capture::To::terminal);
