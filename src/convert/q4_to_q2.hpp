@@ -71,6 +71,9 @@ Q2Result convert_q4_to_q2(Student& q4, const std::vector<std::string>& started, 
 /// The reference state dict of the result. With `compat` reference without `_Q`.
 std::vector<LazyTensor> q2_state_dict(const Student& q2, Compat compat);
 
+/// Whether something of the source is lost, so that its loss jumps: a smaller table or rank, a linear made
+/// anew.
+bool loses(const std::vector<Q2Change>& changes);
 /// What was kept, reduced, expanded and started, for people: one line each.
 std::string changes_text(const std::vector<Q2Change>& changes, const Q2Options& options);
 

@@ -63,6 +63,12 @@ std::string arrow(std::int64_t from, std::int64_t to) {
 
 }  // namespace
 
+bool loses(const std::vector<Q2Change>& changes) {
+  return std::any_of(changes.begin(), changes.end(), [](const Q2Change& change) {
+    return change.started || change.to.lut_size < change.from.lut_size || change.to.rank < change.from.rank;
+  });
+}
+
 std::string changes_text(const std::vector<Q2Change>& changes, const Q2Options& options) {
   const bool reference = options.compat == Compat::reference;
   Rows rows;

@@ -24,7 +24,6 @@ constexpr std::array<QuantPreset, 6> kPresets = {{
     {"q4_r64", {16, 64, 16, 64}},
     {"q2a2", {4, 32, 4, 32}},
 }};
-constexpr const char* kAllNumbers = "--mlp-lut, --mlp-rank, --attn-lut and --attn-rank";
 
 using Field = std::optional<std::int64_t>;
 
@@ -74,18 +73,18 @@ std::optional<LinearQuant> shapes_of(const QuantRequest& request, const std::str
 }
 
 /// One number of a linear with its four sources in order.
-std::int64_t choose(const char* flag, const Field& shape, const Field& wanted, const Field& key,
-                    const Field& named, const std::string& file) {
+std::int64_t choose(const std::string& flag, const Field& shape, const Field& wanted, const Field& key,
+                    const Field& named, const QuantRequest& request) {
   if (shape && wanted && *shape != *wanted)
-    throw_usage(std::string(flag) + " " + std::to_string(*wanted) +
-                    " contradicts the checkpoint, which has " + std::to_string(*shape),
-                file, "drop the flag, or start from the model's own weights");
+    throw_usage(flag + " " + std::to_string(*wanted) + " contradicts the checkpoint, which has " +
+                    std::to_string(*shape),
+                request.checkpoint_file, "drop the flag, or start from the model's own weights");
   if (shape) return *shape;
   if (wanted) return *wanted;
   if (key) return *key;
   if (!named)
-    throw_usage(std::string("--config custom needs ") + flag, "--config",
-                std::string("give ") += kAllNumbers);
+    throw_usage(std::string("--config custom needs ") += flag, "--config",
+                std::string("give ") += request.flags.all());
   return *named;
 }
 
@@ -115,7 +114,11 @@ QuantScheme preset_scheme(std::string_view name) {
     if (preset.name == name) return preset.scheme;
   }
   throw_usage("there is no preset '" + std::string(name) + "'", "--config",
-              (std::string("choose one of ") += preset_words()) + "; custom stands for " + kAllNumbers);
+              (std::string("choose one of ") += preset_words()) + "; custom has no numbers of its own");
+}
+
+std::string SchemeFlags::all() const {
+  return std::string(mlp_lut) + ", " + mlp_rank + ", " + attn_lut + " and " + attn_rank;
 }
 
 std::string preset_words() {
@@ -141,6 +144,7 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
     name = request.keys->config_preset;
   const Numbers named = from_preset(name.empty() ? "q2a4" : name);
   const SchemeOverrides& o = request.overrides;
+  const SchemeFlags& flags = request.flags;
   const std::string& file = request.checkpoint_file;
 
   resolved.spec = QuantSpec(request.linears, {}, request.group_size);
@@ -155,11 +159,11 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
       quant.group_size = request.group_size;
     }
     if (entry.mlp) {
-      quant.lut_size = choose("--mlp-lut", lut, o.mlp_lut, keys.mlp_lut, named.mlp_lut, file);
-      quant.rank = choose("--mlp-rank", rank, o.mlp_rank, keys.mlp_rank, named.mlp_rank, file);
+      quant.lut_size = choose(flags.mlp_lut, lut, o.mlp_lut, keys.mlp_lut, named.mlp_lut, request);
+      quant.rank = choose(flags.mlp_rank, rank, o.mlp_rank, keys.mlp_rank, named.mlp_rank, request);
     } else {
-      quant.lut_size = choose("--attn-lut", lut, o.attn_lut, keys.attn_lut, named.attn_lut, file);
-      quant.rank = choose("--attn-rank", rank, o.attn_rank, keys.attn_rank, named.attn_rank, file);
+      quant.lut_size = choose(flags.attn_lut, lut, o.attn_lut, keys.attn_lut, named.attn_lut, request);
+      quant.rank = choose(flags.attn_rank, rank, o.attn_rank, keys.attn_rank, named.attn_rank, request);
     }
     (entry.mlp ? mlp_shapes : attention_shapes) |= shapes.has_value();
     if (request.checkpoint != nullptr && request.keys != nullptr) {
@@ -175,6 +179,8 @@ ResolvedQuant resolve_quant(const QuantRequest& request) {
     resolved.source = "config.json";
   else
     resolved.source = "preset " + (name.empty() ? std::string("q2a4") : name);
+  if (mlp_shapes != attention_shapes)
+    resolved.source = (std::string("tensor shapes of ") += file) + ", else " + resolved.source;
   if (!by_shapes) return resolved;
   const QuantScheme usual = resolved.spec.usual();
   std::string others;

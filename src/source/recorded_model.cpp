@@ -1,5 +1,6 @@
 #include "src/source/recorded_model.hpp"
 
+#include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/common_options.hpp"
 #include "src/core/option_effects.hpp"
@@ -18,8 +19,8 @@ namespace anemll {
 namespace {
 
 /// A V1 file need not quantise all: linears that have no scales in it are float.
-void leave_float(const V2Checkpoint& checkpoint, QuantSpec& spec) {
-  std::vector<QuantSpec::Entry>& entries = spec.entries();
+void leave_float(const V2Checkpoint& checkpoint, ResolvedQuant& quant) {
+  std::vector<QuantSpec::Entry>& entries = quant.spec.entries();
   const bool v1 = std::any_of(entries.begin(), entries.end(),
                               [](const QuantSpec::Entry& entry) { return entry.quant.type == "v1"; });
   if (!v1) return;
@@ -32,9 +33,24 @@ void leave_float(const V2Checkpoint& checkpoint, QuantSpec& spec) {
     entry.quant.group_size = group_size;
     ++count;
   }
-  if (count > 0)
-    log_info(strf("%zu of %zu linears have no scales in %s: they are float", count, entries.size(),
-                  checkpoint.file.c_str()));
+  if (count == 0) return;
+  quant.source = "tensor shapes of " + checkpoint.file;  // no preset has a part in it
+  log_info(strf("%zu of %zu linears have no scales in %s: they are float", count, entries.size(),
+                checkpoint.file.c_str()));
+}
+
+/// A name that nobody typed may be what is wrong, so an error says where it comes from.
+HubSnapshot fetch_choice(const ModelFlags& flags, const ModelChoice& name, const RecordedModel& recorded,
+                         ModelUse use) {
+  try {
+    return fetch_model(name.id, name.hub, use);
+  } catch (const Error& e) {
+    if (flags.id || e.code() != ExitCode::data) throw;
+    const std::string from = recorded.id.empty()
+                                 ? "nothing beside the checkpoint names its model, so this is the default"
+                                 : recorded.config.string() + " names this model";
+    throw_data(e.problem(), e.where(), e.hint() + "; " + from + ", --model-id MODEL gives another");
+  }
 }
 
 }  // namespace
@@ -60,7 +76,7 @@ NamedModel find_recorded_model(const ModelFlags& flags, const OptionTable& table
   const std::string& id = found.name.id;
   if (table.given("model-revision") && is_local(HubKind::model, id))
     tell_unread({{"model-revision", "on a local model: revisions are the hub's"}});
-  found.opened = open_model(fetch_model(id, found.name.hub, use).path);
+  found.opened = open_model(fetch_choice(flags, found.name, recorded, use).path);
   return found;
 }
 
@@ -90,7 +106,7 @@ V2Checkpoint open_checkpoint(const std::string& file) {
 
 Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device, bool ste) {
   ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
-  leave_float(checkpoint, quant.spec);
+  leave_float(checkpoint, quant);
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));

@@ -15,6 +15,7 @@ QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishe
   request.linears = linears;
   request.preset = wishes.preset;
   request.overrides = wishes.overrides;
+  request.flags = wishes.flags;
   request.group_size = wishes.group_size;
   return request;
 }

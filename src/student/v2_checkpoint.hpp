@@ -32,6 +32,7 @@ std::filesystem::path config_beside(const std::filesystem::path& checkpoint);
 struct QuantWishes {
   std::string preset;  ///< --config, or empty
   SchemeOverrides overrides;
+  SchemeFlags flags;
   std::int64_t group_size = 32;
   bool group_size_given = false;  ///< somebody asked for it: a checkpoint must not differ
   bool positive_scales = false;   ///< LinearQuant::force_positive_scales of every linear

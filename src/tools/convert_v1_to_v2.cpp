@@ -83,6 +83,7 @@ QuantWishes wishes_of(const Settings& s, const OptionTable& table) {
   QuantWishes wishes;
   wishes.preset = s.preset.value_or("");
   wishes.overrides = {entries(s.lut_bits), s.rank, entries(s.attn_lut_bits), s.attn_rank};
+  wishes.flags = {"--lut-bits", "--scale-rank", "--attn-lut-bits", "--attn-scale-rank"};
   wishes.group_size = s.group_size;
   wishes.group_size_given = table.given("group-size");
   return wishes;

@@ -49,15 +49,16 @@ GroupSizes state_group_sizes(const SavedState& state) {
 
 /// V1 layers are trained by their own program, and it trains no others.
 void require_own_types(const TrainOptions& options, const SourcePlan& plan) {
+  const std::string& holder = plan.checkpoint ? plan.checkpoint->file : plan.quant.source;
   for (const QuantSpec::Entry& entry : plan.quant.spec.entries()) {
     const bool v1 = entry.quant.type == "v1";
     if (v1 && !options.v1)
-      throw_usage("holds V1 layers, " + entry.linear + " among them", plan.quant.source,
+      throw_usage("holds V1 layers, " + entry.linear + " among them", holder,
                   plan.checkpoint ? "train them with anemll_train_v1, or give the file to --v1-checkpoint"
                                   : "train them with anemll_train_v1");
     if (!v1 && options.v1 && entry.quant.type != "float")
-      throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them",
-                  plan.quant.source, "train them with anemll_train");
+      throw_usage("holds layers of type " + entry.quant.type + ", " + entry.linear + " among them", holder,
+                  "train them with anemll_train");
   }
 }
 

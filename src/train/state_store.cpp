@@ -339,13 +339,14 @@ std::optional<SavedState> StateStore::load_latest() const {
 SavedState StateStore::load(const fs::path& folder) {
   if (fs::exists(folder / "manifest.json")) return load_state_folder(folder);
   auto loaded = newest_in(fs::is_directory(folder / "state") ? folder / "state" : folder);
-  if (!loaded) {
-    throw_data("holds no saved state", folder.string(),
-               fs::is_directory(folder)
-                   ? "give a state/step_... folder, or an output folder that holds one"
-                   : "give a state/step_... folder; a new run from the weights of a file: --v2-checkpoint");
-  }
-  return std::move(*loaded);
+  if (loaded) return std::move(*loaded);
+  constexpr const char* kHint = "give a state/step_... folder, or an output folder that holds one";
+  if (!fs::exists(folder)) throw_data("does not exist", folder.string(), kHint);
+  if (fs::is_directory(folder)) throw_data("holds no saved state", folder.string(), kHint);
+  throw_data("is a file, not a saved state", folder.string(),
+             std::string(kHint) +
+                 "; weights of a file begin a new run: --v2-checkpoint of anemll_train, --init-state of "
+                 "anemll_train_v1");
 }
 
 }  // namespace anemll

@@ -172,7 +172,26 @@ BOOST_AUTO_TEST_CASE(a_state_is_the_checkpoint_of_its_step) {
          3, "of another model");
   expect(convert("state " + (temp / "third").string() + " " + (temp / "none/out.pt").string()), 3,
          "holds no saved state");
+  expect(convert("state " + (temp / "nowhere").string() + " " + (temp / "none/out.pt").string()), 3,
+         "does not exist");
+  expect(convert("state " + (temp / "third/out.pt").string() + " " + (temp / "none/out.pt").string()), 3,
+         "is a file, not a saved state");
   expect(convert("state " + run + " " + (temp / "run/out.pt").string()), 2, kRefused);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_checkpoint_or_no_model_is_told_with_the_way_out) {
+  const test::TempDir temp;
+  expect(convert("merge " + nano() + " " + (temp / "out").string() + " --model-id " + nano()), 3,
+         "is a folder, not a file");
+  fs::create_directory(temp / "moved");
+  fs::copy_file(kTrained, temp / "moved/v2.pt");
+  std::ofstream(temp / "moved/config.json") << R"({"model_id": "/no/such/model"})";
+  expect(convert("merge " + (temp / "moved/v2.pt").string() + " " + (temp / "out").string()), 3,
+         "config.json names this model, --model-id MODEL gives another");
+  // A file that has 2 bits already loses nothing.
+  expect(convert("q4-to-q2 --q4-checkpoint " + kTrained + " --output " + (temp / "q2/q2.pt").string() +
+                 " --model-id " + nano()),
+         0, "the KD loss stays about the same");
 }
 
 BOOST_AUTO_TEST_CASE(merged_weights_are_a_model_folder) {

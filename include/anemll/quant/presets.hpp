@@ -26,9 +26,18 @@ QuantScheme preset_scheme(std::string_view name);
 /// The preset with these numbers, or empty; none has linears that differ.
 std::string preset_name(const QuantSpec& spec);
 
-/// --mlp-lut, --mlp-rank, --attn-lut, --attn-rank.
+/// The values of the four flags.
 struct SchemeOverrides {
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
+};
+/// What the program calls them, for messages.
+struct SchemeFlags {
+  const char* mlp_lut = "--mlp-lut";
+  const char* mlp_rank = "--mlp-rank";
+  const char* attn_lut = "--attn-lut";
+  const char* attn_rank = "--attn-rank";
+  /// "--mlp-lut, --mlp-rank, --attn-lut and --attn-rank"
+  std::string all() const;
 };
 
 /// What a checkpoint's config.json says about its quantisation and its model; every key is optional.
@@ -55,11 +64,14 @@ struct QuantRequest {
   const QuantConfigKeys* keys = nullptr;  ///< config.json beside it
   std::string preset;                     ///< --config, or empty
   SchemeOverrides overrides;
+  SchemeFlags flags;
   std::int64_t group_size = 32;  ///< --group-size, which the keys of a checkpoint overrule
 };
 struct ResolvedQuant {
   QuantSpec spec;
-  std::string source;                 ///< "tensor shapes of best.pt", "config.json", "preset q2a4"
+  /// "tensor shapes of best.pt", "config.json" or "preset q2a4"; "tensor shapes of best.pt, else preset q2a4"
+  /// where the checkpoint has one kind of linears only.
+  std::string source;
   std::vector<std::string> warnings;  ///< one line where a preset's name or config.json says otherwise
 };
 /// Shapes, numeric keys, --config, config_preset, q2a4: the first that knows each number, linear by linear.

@@ -179,6 +179,23 @@ BOOST_AUTO_TEST_CASE(a_linear_that_is_missing_is_started_and_told) {
   BOOST_TEST(text.find("MLP scales rank 4 -> 32 (6 linears)") != std::string::npos, text);
 }
 
+BOOST_AUTO_TEST_CASE(a_smaller_table_or_rank_loses_something) {
+  const auto loss = [](std::int64_t lut, std::int64_t rank, bool started = false) {
+    Q2Change change;
+    change.from.lut_size = 4;
+    change.from.rank = 8;
+    change.to.lut_size = lut;
+    change.to.rank = rank;
+    change.started = started;
+    return loses({Q2Change{change.linear, false, false, change.from, change.from, 0}, change});
+  };
+  BOOST_TEST(!loss(4, 8));
+  BOOST_TEST(!loss(4, 16));
+  BOOST_TEST(loss(2, 8));
+  BOOST_TEST(loss(4, 4));
+  BOOST_TEST(loss(4, 8, true));
+}
+
 BOOST_AUTO_TEST_CASE(files_of_other_layers_or_models_are_refused) {
   const auto problem_of = [](const TensorMap& tensors) {
     V2Checkpoint checkpoint;

@@ -66,6 +66,34 @@ BOOST_AUTO_TEST_CASE(scheme_of_a_new_model) {
   BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{16, 7, 16, 4}));
 }
 
+BOOST_AUTO_TEST_CASE(messages_have_the_program_s_own_flags) {
+  QuantRequest request;
+  request.linears = kLinears;
+  request.preset = "custom";
+  request.flags = {"--lut-bits", "--scale-rank", "--attn-lut-bits", "--attn-scale-rank"};
+  request.overrides = {4, 16, 16, {}};
+  BOOST_CHECK_EXCEPTION(resolve_quant(request), Error, [](const Error& e) {
+    return e.problem() == "--config custom needs --attn-scale-rank" &&
+           e.hint() == "give --lut-bits, --scale-rank, --attn-lut-bits and --attn-scale-rank";
+  });
+  // Programs differ in them, so a list of the presets has none.
+  BOOST_CHECK_EXCEPTION(preset_scheme("q3"), Error, [](const Error& e) {
+    return e.hint().find("custom") != std::string::npos && e.hint().find("--") == std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(what_shapes_do_not_say_has_a_source_of_its_own) {
+  TensorMap state;
+  add_layer(state, "model.layers.0.mlp.down_proj", 3, 16);
+  QuantRequest request;
+  request.linears = kLinears;
+  request.checkpoint = &state;
+  request.checkpoint_file = "mlp.pt";
+  const ResolvedQuant resolved = resolve_quant(request);
+  BOOST_TEST((resolved.spec.usual() == QuantScheme{16, 3, 16, 8}));
+  BOOST_TEST(resolved.source == "tensor shapes of mlp.pt, else preset q2a4");
+}
+
 BOOST_AUTO_TEST_CASE(custom_needs_every_number_that_no_shape_says) {
   QuantRequest request;
   request.linears = kLinears;

@@ -125,6 +125,8 @@ BOOST_AUTO_TEST_CASE(the_hint_fits_what_was_given) {
   BOOST_CHECK_EXCEPTION(StateStore::load(dir / "best_state_dict.pt"), anemll::Error,
                         hint_has("--v2-checkpoint"));
   BOOST_CHECK_EXCEPTION(StateStore::load(dir.path()), anemll::Error, hint_has("state/step_..."));
+  BOOST_CHECK_EXCEPTION(StateStore::load(dir / "none"), anemll::Error,
+                        [](const anemll::Error& e) { return e.problem() == "does not exist"; });
 }
 
 BOOST_AUTO_TEST_CASE(killed_writers_leave_drafts_that_nobody_reads) {
