@@ -41,11 +41,16 @@ TensorMap open_tensors(const std::filesystem::path& file) {
 class Bar {
  public:
   Bar(const std::string& title, std::size_t total)
-      : progress_(title, static_cast<std::int64_t>(total), "tensors") {}
+      : total_(static_cast<std::int64_t>(total)), progress_(title, total_, "tensors") {}
+  /// Before the tensor at `place`, which is the number of those behind it.
   void operator()(std::int64_t place) { progress_.update(place); }
-  ~Bar() { progress_.finish(); }
+  void finish() {
+    progress_.update(total_);
+    progress_.finish();
+  }
 
  private:
+  std::int64_t total_;
   Progress progress_;
 };
 
@@ -142,6 +147,7 @@ int inspect_check_command(int argc, const char* const* argv) {
   {
     Bar bar("Checking " + file, tensors.size());
     check = check_tensors(tensors, [&bar](std::int64_t place) { bar(place); });
+    bar.finish();
   }
   const int code = check.not_finite() > 0 ? kNotFinite : check.at_risk() > 0 ? kOverflow : kHealthy;
   if (json) {
@@ -179,6 +185,7 @@ int inspect_diff_command(int argc, const char* const* argv) {
   {
     Bar bar("Comparing", here.size());
     diff = diff_tensors(here, there, [&bar](std::int64_t place) { bar(place); });
+    bar.finish();
   }
   if (json) {
     JsonLine line;

@@ -217,6 +217,9 @@ BOOST_AUTO_TEST_CASE(diff_names_what_differs) {
   BOOST_TEST(json["differing"][0]["largest"].get<double>() > 50);
   BOOST_TEST(json["changed_indices"] == 0);
   const auto text = test::run(inspect("diff --top 0 " + kInitial + " " + kTrained));
+  const std::string all = std::to_string(anemll::read_state_dict(kInitial).size());
+  BOOST_TEST(text.output.find("Comparing: " + all + "/" + all + " tensors in ") != std::string::npos,
+             text.output);
   BOOST_TEST(text.code == 0, text.output);
   BOOST_TEST(text.output.find(kScale) != std::string::npos, text.output);
   const auto model =
@@ -236,7 +239,7 @@ BOOST_AUTO_TEST_CASE(bad_input_is_told) {
   expect("look", 2, "unknown command");
   expect("check", 2, "FILE");
   expect("check " + (dir / "absent.pt").string(), 3, "absent.pt");
-  expect("diff " + kTrained, 2, "SECOND");
+  expect("diff " + kTrained, 2, "the file to hold it against");
   expect("layers " + test::golden("nano/model.safetensors").string(), 3, "model.safetensors");
   expect("check --top -1 " + kTrained, 2, "--top");
   expect("layers " + kTrained + " --model-id " + test::golden("nano").string() + " --cache-dir " +
