@@ -34,8 +34,8 @@ constexpr std::span<const Choice<LutReduce>> choices_of(LutReduce) {
 }
 
 struct Q2Options {
-  QuantScheme target;  ///< of MLP and attention linears
-  LutReduce reduce = LutReduce::weighted_kmeans;
+  QuantScheme target;                            ///< of MLP and attention linears
+  LutReduce reduce = LutReduce::kmeans_entries;  ///< the best as measured: src/convert/README.md
   /// Of the new components' directions.
   std::uint64_t seed = 0;
   /// `reference`: no indices are written, so that whoever loads the file chooses all of them from the float

@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(q4_becomes_q2_by_the_document_s_command_and_is_trained_wher
   for (const char* part :
        {"Manually loaded 14 _Q buffers", "--q4-rank 8 is not what the checkpoint holds",
         "kept: attention tables of 16 entries and their indices (8 linears), float weights",
-        "reduced: MLP tables 16 -> 4 entries (6 linears; weighted-kmeans",
+        "reduced: MLP tables 16 -> 4 entries (6 linears; kmeans-entries",
         "MLP scales rank 4 -> 32 (6 linears)", "attention scales rank 4 -> 8 (8 linears)",
         "KD loss over 16 sequences: ", "prompt: What is 2+2?", "answer: "})
     BOOST_TEST(says(result, part), "no '" << part << "' in: " << result.output);
