@@ -100,16 +100,10 @@ bool has_few_tokens(const at::Tensor& x) {
 }
 
 at::Tensor narrow_linear(const at::Tensor& x, const NarrowWeight& weight, const at::Tensor& bias) {
-  const at::NoGradGuard no_grad;
-  std::vector<Index> shape = x.sizes().vec();
-  shape.back() = weight.values.size(0);
-  const at::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous();
-  at::Tensor y = at::empty({rows.size(0), shape.back()}, x.options());
-  if (has_few_tokens(x))
-    few_tokens(rows, weight, bias, y);
-  else
-    many_tokens(rows, weight, bias, y);
-  return y.view(shape);
+  return product_of_tokens(
+      x, weight.values.size(0),
+      [&](const at::Tensor& rows, at::Tensor& y) { few_tokens(rows, weight, bias, y); },
+      [&](const at::Tensor& rows, at::Tensor& y) { many_tokens(rows, weight, bias, y); });
 }
 
 }  // namespace anemll::kernels

@@ -111,16 +111,9 @@ PackedWeight pack_weight(const at::Tensor& indices, const at::Tensor& lut, const
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const PackedWeight& weight, const at::Tensor& bias) {
-  const at::NoGradGuard no_grad;
-  std::vector<Index> shape = x.sizes().vec();
-  shape.back() = weight.a.size(0);
-  const at::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous();
-  at::Tensor y = at::empty({rows.size(0), shape.back()}, x.options());
-  if (has_few_tokens(x))
-    few_tokens(rows, weight, bias, y);
-  else
-    many_tokens(rows, weight, bias, y);
-  return y.view(shape);
+  return product_of_tokens(
+      x, weight.a.size(0), [&](const at::Tensor& rows, at::Tensor& y) { few_tokens(rows, weight, bias, y); },
+      [&](const at::Tensor& rows, at::Tensor& y) { many_tokens(rows, weight, bias, y); });
 }
 
 }  // namespace anemll::kernels

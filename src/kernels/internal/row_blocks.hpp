@@ -2,10 +2,12 @@
 // the product that needs them.
 #pragma once
 
+#include "src/kernels/narrow_product.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -32,6 +34,21 @@ void mm_by_row_blocks(at::Tensor& y, const at::Tensor& x, const Make& make) {
       at::mm_out(part, x, weight.t());
     }
   });
+}
+
+/// y [..., n] of x [..., k], by rows of tokens: `few` or `many` fills y [rows, n] from x [rows, k].
+template <class Few, class Many>
+at::Tensor product_of_tokens(const at::Tensor& x, std::int64_t outputs, const Few& few, const Many& many) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape.back() = outputs;
+  const at::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous();
+  at::Tensor y = at::empty({rows.size(0), outputs}, x.options());
+  if (has_few_tokens(x))
+    few(rows, y);
+  else
+    many(rows, y);
+  return y.view(shape);
 }
 
 }  // namespace anemll::kernels
