@@ -13,15 +13,11 @@
 # interpreter with the packages of its converter (python3), THREADS the threads of both (2).
 # Exit codes: 0 all agree, 1 a figure differs, 2 usage, 3 data.
 set -euo pipefail
-usage() { sed -n '2,/^[^#]/{/^[^#]/d; s/^# \{0,1\}//; p;}' "$0"; }
-refuse() { # CODE WHAT HINT
-  printf '%s: %s\nhint: %s\n' "${0##*/}" "$2" "$3" >&2
-  exit "$1"
-}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../launch/stages.sh"
 case " $* " in *" --help "* | *" -h "*) usage; exit 0 ;; esac
 [ $# -ge 4 ] && [ $# -le 5 ] || { usage >&2; exit 2; }
 build=${1%/} model=${2%/} text=$3 out=${4%/} chunks=${5:-20}
-here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../launch/env.sh"
 python=${PYTHON:-python3} threads=${THREADS:-2}
 read -ra types <<<"${TYPES:-Q4_0 Q3_K_M Q2_K}"

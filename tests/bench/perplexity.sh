@@ -10,15 +10,11 @@
 #
 # PYTHON names an interpreter (python3), THREADS the threads (2). Exit codes: 0 all within 0.1%, 1 one is not, 2 usage, 3 data.
 set -euo pipefail
-usage() { sed -n '2,/^[^#]/{/^[^#]/d; s/^# \{0,1\}//; p;}' "$0"; }
-refuse() { # CODE WHAT HINT
-  printf '%s: %s\nhint: %s\n' "${0##*/}" "$2" "$3" >&2
-  exit "$1"
-}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../launch/stages.sh"
 case " $* " in *" --help "* | *" -h "*) usage; exit 0 ;; esac
 [ $# -eq 4 ] || { usage >&2; exit 2; }
 build=${1%/} models=${2%/} text=$3 out=${4%/}
-here=$(cd "$(dirname "$0")" && pwd)
 golden=$here/../golden
 . "$here/../../launch/env.sh"
 python=${PYTHON:-python3}
