@@ -1,6 +1,7 @@
 // Ranks that are told or given different things: rank 0's options count, other files and other builds end the
 // job before the first step, and nobody waits for ever.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <chrono>
@@ -33,10 +34,6 @@ std::string train_command(const fs::path& out, const std::string& flags) {
 
 std::string nano_cache() {
   return " --cache-dir " + test::golden("nano/cache").string() + " ";
-}
-
-bool has(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
 }
 
 void flip_byte(const fs::path& file, double place) {
@@ -75,11 +72,11 @@ struct Hosts {
   void refused(const std::string& what) const {
     const auto result = train("out");
     BOOST_TEST(result.code == 3, result.output);
-    BOOST_TEST(has(result, "the ranks do not agree"), result.output);
-    BOOST_TEST(has(result, what + ": "), result.output);
-    BOOST_TEST(has(result, "on rank 1"), result.output);
-    BOOST_TEST(!has(result, "step 1/"), result.output);
-    BOOST_TEST(!has(result, "damaged"), result.output);  // each is good for itself
+    BOOST_TEST(says(result, "the ranks do not agree"), result.output);
+    BOOST_TEST(says(result, what + ": "), result.output);
+    BOOST_TEST(says(result, "on rank 1"), result.output);
+    BOOST_TEST(!says(result, "step 1/"), result.output);
+    BOOST_TEST(!says(result, "damaged"), result.output);  // each is good for itself
     BOOST_TEST(!fs::exists(dir / "out/best_state_dict.pt"));
   }
 };
@@ -97,14 +94,14 @@ BOOST_AUTO_TEST_CASE(options_of_rank_0_count_everywhere) {
       "--accumulation-steps 2 --logging-steps 3 --eval-steps 1 --hard-top1 0.5 --g-only";
   const auto expected = test::run(test::mpirun(2, train_command(same.path(), first)));
   BOOST_REQUIRE_MESSAGE(expected.code == 0, expected.output);
-  BOOST_TEST(!has(expected, "other options"), expected.output);
+  BOOST_TEST(!says(expected, "other options"), expected.output);
   const auto result = run_apart(train_command(mixed.path(), first), train_command(mixed.path(), other));
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
-  BOOST_TEST(has(result, "those of rank 0 count"), result.output);
+  BOOST_TEST(says(result, "those of rank 0 count"), result.output);
   for (const char* line :
        {"batch-size: 4 on rank 0, 6 (command line) on rank 1", "eval-samples: 4", "seed: 1", "save-steps: 2",
         "temperature: 2", "accumulation-steps: 1", "g-only: false"}) {
-    BOOST_TEST(has(result, line), "no '" << line << "' in: " << result.output);
+    BOOST_TEST(says(result, line), "no '" << line << "' in: " << result.output);
   }
   for (const char* file : {"state/step_00000004/parameters.safetensors", "best_state_dict.pt"})
     BOOST_TEST(test::read_all(same / file) == test::read_all(mixed / file), file);
@@ -117,9 +114,9 @@ BOOST_AUTO_TEST_CASE(options_out_of_variables_and_files_count_too) {
   const auto result = run_apart(command, "ANEMLL_BATCH_SIZE=6 ANEMLL_TEMPERATURE=3 " + command +
                                              " --config-file " + (out / "c.ini").string());
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
-  BOOST_TEST(has(result, "temperature: 2 on rank 0, 3 (environment ANEMLL_TEMPERATURE) on rank 1"),
+  BOOST_TEST(says(result, "temperature: 2 on rank 0, 3 (environment ANEMLL_TEMPERATURE) on rank 1"),
              result.output);
-  BOOST_TEST(has(result, "c.ini:1) on rank 1"), result.output);
+  BOOST_TEST(says(result, "c.ini:1) on rank 1"), result.output);
 }
 
 BOOST_AUTO_TEST_CASE(a_command_line_that_does_not_parse_ends_all) {
@@ -130,8 +127,8 @@ BOOST_AUTO_TEST_CASE(a_command_line_that_does_not_parse_ends_all) {
     const std::string bad = good + " --batch-size none";
     const auto result = run_apart(root ? bad : good, root ? good : bad);
     BOOST_TEST(result.code == 2, result.output);
-    BOOST_TEST(has(result, "'none' is not a whole number"), result.output);
-    BOOST_TEST(has(result, root ? "(on rank 0)" : "(on rank 1)"), result.output);
+    BOOST_TEST(says(result, "'none' is not a whole number"), result.output);
+    BOOST_TEST(says(result, root ? "(on rank 0)" : "(on rank 1)"), result.output);
     BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(20)));
   }
   BOOST_TEST(!fs::exists(out / "state"));
@@ -191,8 +188,8 @@ BOOST_AUTO_TEST_CASE(another_build_is_refused) {
   const std::string theirs = (dir / "anemll_train").string() + mine.substr(program.string().size());
   const auto result = run_apart(mine, theirs);
   BOOST_TEST(result.code == 2, result.output);
-  BOOST_TEST(has(result, "build git"), result.output);
-  BOOST_TEST(has(result, other), result.output);
+  BOOST_TEST(says(result, "build git"), result.output);
+  BOOST_TEST(says(result, other), result.output);
   BOOST_TEST(!fs::exists(dir / "out/state"));
 }
 
@@ -211,7 +208,7 @@ BOOST_AUTO_TEST_CASE(precompute_takes_rank_0s_options) {
       run_apart(command("mixed", first),
                 command("mixed", "--seed 2 --rand_neg 3 --max_length 16 --batch_size 3 --payload topk"));
   BOOST_REQUIRE_MESSAGE(result.code == 0, result.output);
-  BOOST_TEST(has(result, "seed: 1 on rank 0, 2 (command line) on rank 1"), result.output);
+  BOOST_TEST(says(result, "seed: 1 on rank 0, 2 (command line) on rank 1"), result.output);
   const auto shards = [&](const std::string& out) {  // with their hashes; times of the runs differ
     return nlohmann::json::parse(test::read_all(dir / out / "index.json")).at("shards");
   };

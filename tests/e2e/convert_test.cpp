@@ -2,6 +2,7 @@
 // weights, and what is refused.
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
 
@@ -36,9 +37,6 @@ test::ToolResult convert(const std::string& arguments) {
   return test::run(test::bin("anemll_convert") + " " + arguments);
 }
 
-bool says(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
-}
 void expect(const test::ToolResult& result, int code, const std::string& part) {
   BOOST_TEST(result.code == code, result.output);
   BOOST_TEST(says(result, part), "no '" << part << "' in: " << result.output);

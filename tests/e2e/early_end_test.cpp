@@ -1,6 +1,7 @@
 // Runs that end before their last step, by --patience and --max-time: whole, and able to go on. And what a
 // run says of its time.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <filesystem>
@@ -23,15 +24,6 @@ std::string command(const fs::path& out, const std::string& flags) {
          test::golden("nano/cache").string() + " --output-dir " + out.string() +
          " --precision fp32 --threads 1 --batch-size 4 --eval-samples 2 --warmup-steps 0 --v2-checkpoint " +
          test::golden("nano/v2_q2a4_init.pt").string() + " " + flags;
-}
-
-bool has(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
-}
-void expect(const test::ToolResult& result, int code, const std::vector<std::string>& parts) {
-  BOOST_TEST(result.code == code, result.output);
-  for (const std::string& part : parts)
-    BOOST_TEST(has(result, part), "no '" << part << "' in: " << result.output);
 }
 
 /// The closing figures, of the last process that wrote some.
@@ -79,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_improves_needs_none) {
   const test::TempDir out;
   const auto result = test::run(command(out.path(), "--lr 5e-4 --max-steps 4 --eval-steps 2 --patience 2"));
   expect(result, 0, {});
-  BOOST_TEST(!has(result, "ends the run"), result.output);
+  BOOST_TEST(!says(result, "ends the run"), result.output);
   BOOST_TEST(!summary_of(out.path()).contains("ended_by"));
   BOOST_TEST(summary_of(out.path()).at("step") == 4);
 }

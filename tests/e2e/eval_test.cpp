@@ -3,6 +3,7 @@
 #include "anemll/text/tokenizer.hpp"
 #include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <cmath>
@@ -22,6 +23,10 @@
 namespace fs = std::filesystem;
 namespace test = anemll::test;
 using nlohmann::json;
+using test::Answer;
+using test::ask;
+using test::refused;
+using test::says;
 
 namespace {
 
@@ -35,19 +40,6 @@ std::string nano() {
   return test::golden("nano").string();
 }
 
-struct Answer {
-  int code = 0;
-  std::string out;  ///< stdout
-  std::string log;  ///< stderr
-};
-
-Answer ask(const std::string& command) {
-  const test::TempDir dir;
-  const fs::path out = dir / "out";
-  const test::ToolResult result = test::run("( " + command + " > " + out.string() + " )");
-  return {result.code, test::read_all(out), result.output};
-}
-
 std::string eval(const std::string& arguments) {
   return test::bin("anemll_eval") + " " + arguments + " --threads 1";
 }
@@ -56,18 +48,6 @@ json json_of(const std::string& command) {
   const Answer answer = ask(command + " --json");
   BOOST_TEST_REQUIRE(answer.code == 0, answer.log);
   return json::parse(answer.out);
-}
-
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-void refused(const std::string& command, int code, const std::string& part) {
-  const Answer answer = ask(command);
-  BOOST_TEST(answer.code == code, answer.log);
-  BOOST_TEST(says(answer.log, part), "no '" << part << "' in: " << answer.log);
-  BOOST_TEST(says(answer.log, "hint:"), answer.log);
-  BOOST_TEST(answer.out.empty(), answer.out);
 }
 
 /// A text of some hundred tokens, in a file.

@@ -2,6 +2,7 @@
 // the cause and no other, with the command that mends it.
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::says;
 
 namespace {
 
@@ -63,10 +65,6 @@ test::ToolResult infer(const std::string& checkpoint, const std::string& more = 
 test::ToolResult snap(const std::string& checkpoint, const std::string& more = "") {
   return test::run(test::bin("anemll_snap") + " --checkpoint " + checkpoint + " --model-id " +
                    test::golden("nano").string() + " " + more);
-}
-
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::size_t count(const std::string& text, const std::string& part) {

@@ -1,6 +1,7 @@
 // A file of prompts from the outside: the same answers by any number of ranks, whatever stopped the program
 // before, and what is refused.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <chrono>
@@ -15,6 +16,7 @@
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::says;
 using namespace std::chrono_literals;
 using nlohmann::json;
 
@@ -66,10 +68,6 @@ const std::string& answers() {
     return test::read_all(job.out);
   }();
   return text;
-}
-
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/terminal_program.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <chrono>
@@ -21,6 +22,10 @@
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::Answer;
+using test::ask;
+using test::refused;
+using test::says;
 using namespace std::chrono_literals;
 
 namespace {
@@ -52,31 +57,6 @@ std::string greedy(const std::string& more = "") {
 
 std::string in_quotes(const std::string& text) {
   return "\"" + text + "\"";
-}
-
-struct Answer {
-  int code = 0;
-  std::string out;  ///< stdout
-  std::string log;  ///< stderr
-};
-
-Answer ask(const std::string& command) {
-  const test::TempDir dir;
-  const fs::path out = dir / "out";
-  const test::ToolResult result = test::run("( " + command + " > " + out.string() + " )");
-  return {result.code, test::read_all(out), result.output};
-}
-
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-void refused(const std::string& command, int code, const std::string& part) {
-  const Answer answer = ask(command);
-  BOOST_TEST(answer.code == code, answer.log);
-  BOOST_TEST(says(answer.log, part), "no '" << part << "' in: " << answer.log);
-  BOOST_TEST(says(answer.log, "hint:"), answer.log);
-  BOOST_TEST(answer.out.empty(), answer.out);
 }
 
 /// The answer to the question by a pass over the whole text for each token.

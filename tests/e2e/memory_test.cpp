@@ -1,6 +1,7 @@
 // Runs that do not fit into the memory: refused before anything is made, with the batch that fits; that batch
 // taken by itself. --memory-limit stands for a small machine.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <cstdlib>
@@ -24,15 +25,6 @@ std::string command(const fs::path& out, const std::string& flags) {
          test::golden("nano/cache").string() + " --output-dir " + out.string() +
          " --precision fp32 --threads 1 --eval-samples 2 --warmup-steps 0 --v2-checkpoint " +
          test::golden("nano/v2_q2a4_init.pt").string() + " " + flags;
-}
-
-bool has(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
-}
-void expect(const test::ToolResult& result, int code, const std::vector<std::string>& parts) {
-  BOOST_TEST(result.code == code, result.output);
-  for (const std::string& part : parts)
-    BOOST_TEST(has(result, part), "no '" << part << "' in: " << result.output);
 }
 
 /// The number behind the first `words`.
@@ -96,7 +88,7 @@ BOOST_AUTO_TEST_CASE(auto_is_kept_as_if_it_had_been_typed) {
   const auto resumed = test::run(
       command(out / "auto", "--batch-size auto --resume auto --max-steps 3 --force --memory-limit 0.2"));
   expect(resumed, 0, {"--batch-size auto: 64, that of the saved run", "max-steps: 2 -> 3"});
-  BOOST_TEST(!has(resumed, "batch-size: "), resumed.output);
+  BOOST_TEST(!says(resumed, "batch-size: "), resumed.output);
   BOOST_TEST(options_of(out / "auto", "step_00000003").at("batch-size") == 64);
   expect(test::run(command(out / "x", "--batch-size Auto")), 2, {"1 to 1048576, or auto"});
 }

@@ -1,6 +1,7 @@
 // anemll_precompute and what it reads: data sets as people have them, what is told of them, --inspect,
 // --strict.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <fstream>
@@ -11,14 +12,11 @@
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::says;
 
 namespace {
 
 const std::string kFox = "The quick brown fox jumps over the lazy dog near the river bank today.";
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// One folder with a data file and the outputs of the runs over it.
 struct Case {
@@ -30,7 +28,7 @@ struct Case {
   std::string command(const fs::path& dataset, const std::string& flags) const {
     const std::string own = "--teacher_model_name_or_path ";
     return test::bin("anemll_precompute") + " " +
-           (has(flags, own) ? "" : own + test::golden("nano").string()) +
+           (says(flags, own) ? "" : own + test::golden("nano").string()) +
            " --threads 1 --dtype fp32 --max_length 16 --topk 4 --holdout 0 --num_sequences 8 --no-shuffle "
            "--dataset_name " +
            dataset.string() + " " + flags;
@@ -65,20 +63,20 @@ BOOST_AUTO_TEST_CASE(inspection_tells_everything_and_makes_nothing) {
         std::string("not used: 1 record (skipped)"), std::string("cache: 2 sequences of 16 tokens"),
         std::string(" bytes each: "), std::string("sample 1, "), std::string("[[<|im_start|>]]us|er|\\n"),
         std::string("[[<|im_end|>]]")})
-    BOOST_TEST(has(seen.output, part), part << "\nis not in\n" << seen.output);
+    BOOST_TEST(says(seen.output, part), part << "\nis not in\n" << seen.output);
   BOOST_TEST(std::distance(fs::directory_iterator(one.temp.path()), fs::directory_iterator{}) == 1);
-  BOOST_TEST(!has(seen.output, "teacher pass"));
+  BOOST_TEST(!says(seen.output, "teacher pass"));
   // The same as an error, before anything is made.
   for (const bool inspect : {true, false}) {
     const auto strict = inspect ? one.inspect(data, "--strict --dataset_format sharegpt")
                                 : one.make(data, "--strict --dataset_format sharegpt");
     BOOST_TEST(strict.code == 3, strict.output);
-    BOOST_TEST(has(strict.output, "turn (narrator)"), strict.output);
+    BOOST_TEST(says(strict.output, "turn (narrator)"), strict.output);
     BOOST_TEST(!fs::exists(one.temp / "out"));
   }
   const auto needed = test::run(one.command(data, "--dataset_format sharegpt"));
   BOOST_TEST(needed.code == 2);
-  BOOST_TEST(has(needed.output, "--output_dir"), needed.output);
+  BOOST_TEST(says(needed.output, "--output_dir"), needed.output);
 }
 
 // 43d-reasoning-content and 43-sharegpt-tools
@@ -90,20 +88,20 @@ BOOST_AUTO_TEST_CASE(thinking_and_tools_by_the_templates_rules) {
           kFox + "\"}]}\n");
   const auto on = one.inspect(thinking, "--strict --dataset_format sharegpt --enable_thinking true");
   BOOST_TEST(on.code == 0, on.output);
-  BOOST_TEST(has(on.output, "A|dd|ing| two| and| two|.\\n"), on.output);
-  BOOST_TEST(has(on.output, "left out: nothing"), on.output);
+  BOOST_TEST(says(on.output, "A|dd|ing| two| and| two|.\\n"), on.output);
+  BOOST_TEST(says(on.output, "left out: nothing"), on.output);
   const auto off = one.inspect(thinking, "--dataset_format sharegpt");
-  BOOST_TEST(has(off.output, "not used: 1 thinking (assistant)"), off.output);
+  BOOST_TEST(says(off.output, "not used: 1 thinking (assistant)"), off.output);
   const fs::path tools = one.put(
       "tools.jsonl",
       R"({"conversations": [{"from": "human", "value": "Weather?"}, {"from": "function_call", "value": "{\"name\": \"w\", \"arguments\": {}}"}, {"from": "observation", "value": "21"}, {"from": "gpt", "value": ")" +
           kFox + "\"}]}\n");
   const auto called = one.inspect(tools, "--strict --dataset_format sharegpt");
   BOOST_TEST(called.code == 0, called.output);
-  BOOST_TEST(has(called.output, "observation as tool x 1"), called.output);
+  BOOST_TEST(says(called.output, "observation as tool x 1"), called.output);
   const auto smol = one.make(tools, "--strict --dataset_format sharegpt --chat-template smollm2");
   BOOST_TEST(smol.code == 3, smol.output);
-  BOOST_TEST(has(smol.output, "1 turn (tool): the chat template smollm2 has no known rule for it"),
+  BOOST_TEST(says(smol.output, "1 turn (tool): the chat template smollm2 has no known rule for it"),
              smol.output);
 }
 
@@ -129,7 +127,7 @@ BOOST_AUTO_TEST_CASE(records_as_people_have_them) {
            {history, "--strict --dataset_format alpaca", "p|ir|ate|."}}) {
     const auto seen = one.inspect(path, flags);
     BOOST_TEST(seen.code == 0, seen.output);
-    BOOST_TEST(has(seen.output, part), seen.output);
+    BOOST_TEST(says(seen.output, part), seen.output);
   }
 }
 
@@ -139,14 +137,15 @@ BOOST_AUTO_TEST_CASE(bad_records_are_in_the_provenance) {
       one.put("d.jsonl", "{\"text\": \"" + kFox + "\"}\n{\"text\": \n{\"text\": \"" + kFox + "\"}\n");
   const auto refused = one.make(data, "");
   BOOST_TEST(refused.code == 3, refused.output);
-  BOOST_TEST((has(refused.output, "d.jsonl:2") && has(refused.output, "--max-bad-records")), refused.output);
+  BOOST_TEST((says(refused.output, "d.jsonl:2") && says(refused.output, "--max-bad-records")),
+             refused.output);
   const auto made = one.make(data, "--max-bad-records 1");
   BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
-  BOOST_TEST(has(made.output, "d.jsonl:2"), made.output);
+  BOOST_TEST(says(made.output, "d.jsonl:2"), made.output);
   const auto meta = nlohmann::json::parse(test::read_all(one.temp / "out/index.json"))["meta"]["anemll"];
   BOOST_TEST(meta["bad_records"] == 1);
-  BOOST_TEST(has(meta["bad_record_examples"][0].get<std::string>(), "d.jsonl:2"));
-  BOOST_TEST(has(meta["left_out"][0].get<std::string>(), "1 bad record"));
+  BOOST_TEST(says(meta["bad_record_examples"][0].get<std::string>(), "d.jsonl:2"));
+  BOOST_TEST(says(meta["left_out"][0].get<std::string>(), "1 bad record"));
   const auto exported = test::run(test::bin("anemll_cache") + " export " + (one.temp / "out").string() + " " +
                                   (one.temp / "pt").string());
   BOOST_REQUIRE_MESSAGE(exported.code == 0, exported.output);
@@ -160,18 +159,18 @@ BOOST_AUTO_TEST_CASE(configurations_are_never_mixed) {
     one.put(std::string("d/") + name, "{\"text\": \"" + kFox + "\"}\n");
   const auto open = one.inspect(one.temp / "d", "");
   BOOST_TEST(open.code == 3, open.output);
-  BOOST_TEST((has(open.output, "big, small") && has(open.output, "--dataset_config_name")), open.output);
+  BOOST_TEST((says(open.output, "big, small") && says(open.output, "--dataset_config_name")), open.output);
   one.put("d/README.md",
           "---\nconfigs:\n- config_name: default\n  data_files: big/*\n- config_name: tiny\n  data_files: "
           "small/*\n---\n");
   const auto big = one.inspect(one.temp / "d", "--strict");
   BOOST_TEST(big.code == 0, big.output);
   BOOST_TEST(
-      has(big.output, "files: 1, because of: the card's configuration 'default', split 'train' (big/*)"),
+      says(big.output, "files: 1, because of: the card's configuration 'default', split 'train' (big/*)"),
       big.output);
   const auto tiny = one.inspect(one.temp / "d", "--dataset_config_name tiny");
-  BOOST_TEST(has(tiny.output, "small/train.jsonl: 1 documents"), tiny.output);
-  BOOST_TEST(!has(tiny.output, "big/train.jsonl"), tiny.output);
+  BOOST_TEST(says(tiny.output, "small/train.jsonl: 1 documents"), tiny.output);
+  BOOST_TEST(!says(tiny.output, "big/train.jsonl"), tiny.output);
 }
 
 // What of the teacher's folder is not used: told before the text is read, kept with the cache.
@@ -192,12 +191,12 @@ BOOST_AUTO_TEST_CASE(parts_of_the_teacher_that_are_not_used) {
   const auto strict = one.make(data, "--strict" + flags);
   BOOST_TEST(strict.code == 3, strict.output);
   for (const char* part : {"config key (strange)", "(chat_template): it differs from chat_template.jinja"})
-    BOOST_TEST(has(strict.output, part), strict.output);
+    BOOST_TEST(says(strict.output, part), strict.output);
   const auto made = one.make(data, flags);
   BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
-  BOOST_TEST(has(made.output, "config key (strange)"), made.output);
+  BOOST_TEST(says(made.output, "config key (strange)"), made.output);
   const auto meta = nlohmann::json::parse(test::read_all(one.temp / "out/index.json"))["meta"]["anemll"];
-  BOOST_TEST(has(meta["left_out"].dump(), "teacher: not used: 1 config key (strange)"));
+  BOOST_TEST(says(meta["left_out"].dump(), "teacher: not used: 1 config key (strange)"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,6 @@
 // A revision of a model on the hub: every program takes one, what a run records leads back to it.
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <filesystem>
@@ -42,10 +43,6 @@ struct Hub {
            flags;
   }
 };
-
-bool says(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
-}
 
 nlohmann::json config_of(const fs::path& folder) {
   return nlohmann::json::parse(test::read_all(folder / "config.json"));

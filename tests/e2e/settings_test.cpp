@@ -2,6 +2,7 @@
 // effect are refused; rows that teach nothing; paths that are found again.
 #include "tests/support/nano_cache.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <algorithm>
@@ -37,15 +38,6 @@ std::string command(const fs::path& out, const std::string& flags, const std::st
 std::string from_checkpoint(const std::string& flags = "") {
   return "--v2-checkpoint " + test::golden("nano/v2_q2a4_init.pt").string() +
          " --batch-size 4 --eval-samples 4 --warmup-steps 1 " + flags;
-}
-
-bool has(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
-}
-void expect(const test::ToolResult& result, int code, const std::vector<std::string>& parts) {
-  BOOST_TEST(result.code == code, result.output);
-  for (const std::string& part : parts)
-    BOOST_TEST(has(result, part), "no '" << part << "' in: " << result.output);
 }
 
 nlohmann::json config_of(const fs::path& out) {
@@ -102,7 +94,7 @@ BOOST_AUTO_TEST_CASE(suspicious_settings_are_told_by_a_dry_run) {
                                       "--from-scratch --dry-run --max-steps 100 --warmup-steps 10 "
                                       "--batch-size 4 --eval-samples 8"));
   expect(fine, 0, {});
-  BOOST_TEST(!has(fine, "warning"), fine.output);
+  BOOST_TEST(!says(fine, "warning"), fine.output);
 }
 
 // Minutes of scale init for a large model, of which nothing that is told or checked depends.
@@ -110,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_from_scratch_builds_no_student) {
   const test::TempDir out;
   const auto plan = test::run(command(out / "a", "--from-scratch --dry-run --group-size 2 --mlp-rank 3"));
   expect(plan, 0, {"Memory per rank", "rank 3", "group 2"});
-  BOOST_TEST(!has(plan, "scale init"), plan.output);
+  BOOST_TEST(!says(plan, "scale init"), plan.output);
   // What it is for is still found.
   std::vector<int> first(8);
   std::iota(first.begin(), first.end(), 0);
@@ -217,9 +209,9 @@ BOOST_AUTO_TEST_CASE(a_step_without_supervision_updates_nothing) {
       dir / "out", from_checkpoint("--batch-size 1 --order sequential --max-steps 8 --logging-steps 1"),
       (dir / "masked").string()));
   expect(result, 0, {"step 2: none of its sequences has a supervised token", "step 4:", "counted, not told"});
-  BOOST_TEST(!has(result, " nan"), result.output);
-  BOOST_TEST(!has(result, "-nan"), result.output);
-  BOOST_TEST(!has(result, "skipped:"), result.output);
+  BOOST_TEST(!says(result, " nan"), result.output);
+  BOOST_TEST(!says(result, "-nan"), result.output);
+  BOOST_TEST(!says(result, "skipped:"), result.output);
   const auto steps = lines(dir / "out", "train");
   BOOST_REQUIRE_EQUAL(steps.size(), 3u);  // 1, 7, 8
   BOOST_TEST(steps[1].at("step") == 7);

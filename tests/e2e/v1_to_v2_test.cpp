@@ -2,6 +2,7 @@
 // of the nano model, the first of them against the reference's loss.
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 
 #include <cmath>
@@ -39,10 +40,6 @@ void expect(const std::string& command, int code, const std::string& part) {
   const test::ToolResult result = test::run(command);
   BOOST_TEST(result.code == code, command + "\n" + result.output);
   BOOST_TEST(result.output.find(part) != std::string::npos, "no '" << part << "' in: " << result.output);
-}
-
-bool says(const test::ToolResult& result, const std::string& part) {
-  return result.output.find(part) != std::string::npos;
 }
 
 /// A V1 run into `out`.
