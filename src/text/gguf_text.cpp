@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/one_of.hpp"
+#include "src/text/internal/split_patterns.hpp"
 #include "src/text/utf8.hpp"
 
 #include <algorithm>
@@ -14,23 +15,12 @@
 namespace anemll {
 namespace {
 
-/// tokenizer.ggml.pre names the split pattern and, silently, the normalisation.
-struct PreTokenizer {
-  std::string_view name;
-  SplitPattern split;
-  bool nfc;
-};
-constexpr std::array kPreTokenizers{
-    PreTokenizer{"qwen2", SplitPattern::qwen2, true},
-    PreTokenizer{"smollm", SplitPattern::gpt2_digits, false},
-    PreTokenizer{"gpt-2", SplitPattern::gpt2, false},
-};
-
 constexpr const char* kModel = "tokenizer.ggml.model";
 constexpr const char* kPre = "tokenizer.ggml.pre";
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kTypes = "tokenizer.ggml.token_type";
 constexpr const char* kMerges = "tokenizer.ggml.merges";
+constexpr const char* kBos = "tokenizer.ggml.bos_token_id";
 constexpr const char* kEos = "tokenizer.ggml.eos_token_id";
 constexpr const char* kTemplate = "tokenizer.chat_template";
 
@@ -45,19 +35,20 @@ class Reader {
     if (const std::string& model = required<std::string>(kModel, "a text"); model != "gpt2") {
       fail(kModel, "the tokenizer \"" + model + "\" is not supported", "only byte-level BPE (\"gpt2\") is");
     }
-    for (const char* key : {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token",
-                            "tokenizer.ggml.add_space_prefix"}) {
-      if (const bool* flag = find<bool>(key, "true or false"); flag != nullptr && *flag) {
-        fail(key, "a tokenizer that adds something to every text is not supported",
-             "use a model whose tokenizer adds nothing");
-      }
+    constexpr const char* kSpace = "tokenizer.ggml.add_space_prefix";
+    if (const bool* flag = find<bool>(kSpace, "true or false"); flag != nullptr && *flag) {
+      fail(kSpace, "a tokenizer that puts a space before every text is not supported",
+           "use a model whose tokenizer adds nothing");
     }
     TokenizerSpec spec;
-    const PreTokenizer& pre = pre_tokenizer();
+    const text::PreTokenizer& pre = pre_tokenizer();
     spec.split = pre.split;
     spec.nfc = pre.nfc;
+    spec.ignore_merges = pre.ignore_merges;
     read_tokens(spec);
     read_merges(spec);
+    spec.text_begin = around(kBos, "tokenizer.ggml.add_bos_token", pre.begins_text, spec);
+    spec.text_end = around(kEos, "tokenizer.ggml.add_eos_token", false, spec);
     return spec;
   }
 
@@ -68,21 +59,13 @@ class Reader {
     return *text;
   }
 
-  std::optional<std::int32_t> eos_id(std::int64_t size) const {
-    const GgufValue* value = file_.find(kEos);
-    if (value == nullptr) return std::nullopt;
-    const auto* natural = std::get_if<std::uint64_t>(value);  // converters write u32, some i32
-    const auto* integer = std::get_if<std::int64_t>(value);
-    if (natural == nullptr && integer == nullptr) fail(kEos, "not a number", kDamaged);
-    const std::uint64_t id = natural != nullptr ? *natural : static_cast<std::uint64_t>(*integer);
-    if (id >= static_cast<std::uint64_t>(size)) fail(kEos, "the id is outside the vocabulary", kDamaged);
-    return static_cast<std::int32_t>(id);
-  }
+  std::optional<std::int32_t> eos_id(std::int64_t size) const { return token_id(kEos, size); }
 
   /// Every key of the tokenizer that no function above reads and that is more than the id of a token.
   Inventory inventory() const {
-    constexpr std::array kRead{kModel, kPre, kTokens, kTypes, kMerges, kEos, kTemplate};
-    // Scores are for other models than BPE; the flags are false here or were refused.
+    constexpr std::array kRead{kModel, kPre, kTokens, kTypes, kMerges, kBos, kEos, kTemplate};
+    // Scores are for other models than BPE; flags of what is added speak of special tokens, which encode
+    // never adds, or were refused.
     constexpr std::array<std::string_view, 8> kHarmless{"tokenizer.ggml.scores",
                                                         "tokenizer.ggml.add_bos_token",
                                                         "tokenizer.ggml.add_eos_token",
@@ -163,14 +146,31 @@ class Reader {
     return *content;
   }
 
-  const PreTokenizer& pre_tokenizer() const {
+  const text::PreTokenizer& pre_tokenizer() const {
     const auto& name = required<std::string>(kPre, "a text");
-    std::string known;
-    for (const PreTokenizer& pre : kPreTokenizers) {
-      if (pre.name == name) return pre;
-      known += (known.empty() ? "" : ", ") + std::string(pre.name);
-    }
-    fail(kPre, "the pre-tokenizer \"" + name + "\" is not supported", "known: " + known);
+    if (const text::PreTokenizer* pre = text::find_pre_tokenizer(name)) return *pre;
+    fail(kPre, "the pre-tokenizer \"" + name + "\" is not supported",
+         "give the model as a folder with tokenizer.json; known here: " + text::known_pre_tokenizers());
+  }
+
+  std::optional<std::int32_t> token_id(const char* key, std::int64_t size) const {
+    const GgufValue* value = file_.find(key);
+    if (value == nullptr) return std::nullopt;
+    const auto* natural = std::get_if<std::uint64_t>(value);  // converters write u32, some i32
+    const auto* integer = std::get_if<std::int64_t>(value);
+    if (natural == nullptr && integer == nullptr) fail(key, "not a number", kDamaged);
+    const std::uint64_t id = natural != nullptr ? *natural : static_cast<std::uint64_t>(*integer);
+    if (id >= static_cast<std::uint64_t>(size)) fail(key, "the id is outside the vocabulary", kDamaged);
+    return static_cast<std::int32_t>(id);
+  }
+
+  /// The token of `key` where the flag asks for it around every text.
+  std::vector<std::int32_t> around(const char* key, const char* flag_key, bool absent,
+                                   const TokenizerSpec& spec) const {
+    const bool* flag = find<bool>(flag_key, "true or false");
+    if (!(flag != nullptr ? *flag : absent)) return {};
+    const auto id = token_id(key, static_cast<std::int64_t>(spec.vocabulary.size()));
+    return id ? std::vector<std::int32_t>{*id} : std::vector<std::int32_t>{};
   }
 
   void read_tokens(TokenizerSpec& spec) const {
@@ -216,7 +216,10 @@ class Reader {
 
 TextModel text_model_from_gguf(const GgufFile& file) {
   const Reader reader(file);
-  TextModel model{Tokenizer(reader.spec(), file.path.string()), reader.chat_template(), {}, reader.sha256()};
+  const TokenizerSpec spec = reader.spec();
+  TextModel model{Tokenizer(spec, file.path.string()), reader.chat_template(), {}, reader.sha256()};
+  model.text_begin = spec.text_begin;
+  model.text_end = spec.text_end;
   model.eos_id = reader.eos_id(model.tokenizer.size());
   model.inventory = reader.inventory();
   return model;

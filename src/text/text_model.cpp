@@ -31,12 +31,17 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   inventory.add(Fate::used, "file", "tokenizer.json");
   for (const std::string& key : spec.unread)
     inventory.add(Fate::left_out, "key of tokenizer.json", key, "no rule for it is known");
+  for (const std::string& key : spec.of_batches)
+    inventory.add(Fate::left_out, "key of tokenizer.json", key,
+                  "texts are cut and padded by the options of the program");
   text::compare_slow_files(folder, spec, inventory);
   const text::SettledTokens tokens = text::settle_tokens(folder, config, spec, inventory);
   const bool gpt2 =
       config.tokenizer_class == "GPT2Tokenizer" || config.tokenizer_class == "GPT2TokenizerFast";
-  if (rules == TokenizerRules::transformers && gpt2) spec.split = SplitPattern::gpt2;
+  if (rules == TokenizerRules::transformers && gpt2) spec.split = {SplitPattern::gpt2};
   TextModel model{Tokenizer(spec, where), {}, {}, {}};
+  model.text_begin = spec.text_begin;
+  model.text_end = spec.text_end;
   model.sha256 = sha256_hex(file->bytes());
   if (!tokens.changes.empty()) {
     const std::string all = model.sha256 + '\n' + tokens.changes;

@@ -63,7 +63,8 @@ class Table {
       index(spec_.added.size() - 1);
     }
     changes_ += number(token.id) + (token.special ? " special " : " ") +
-                (token.normalized ? "normalized " : "") + token.content + '\n';
+                (token.normalized ? "normalized " : "") + (token.single_word ? "single_word " : "") +
+                (token.lstrip ? "lstrip " : "") + (token.rstrip ? "rstrip " : "") + token.content + '\n';
   }
   const std::string& changes() const { return changes_; }
 
@@ -99,14 +100,13 @@ void settle_decoder(const TokenizerConfig& config, const fs::path& folder, Table
       contradiction(token, std::string(kConfig) + " (added_tokens_decoder)", conflict, folder);
     listed.insert(token.content);
     const AddedToken* known = table.added(token.content);
-    if (known && known->special == token.special && known->normalized == token.normalized) {
+    if (known && *known == token) {
       inventory.add(Fate::compared, "added token", token.content);
       continue;
     }
     if (known)
-      inventory.add(
-          Fate::left_out, "flag of an added token", token.content,
-          "'special' and 'normalized' are taken from tokenizer_config.json, tokenizer.json differs");
+      inventory.add(Fate::left_out, "flag of an added token", token.content,
+                    "its flags are taken from tokenizer_config.json, tokenizer.json differs");
     inventory.add(Fate::used, "added token", token.content);
     table.put(token);
   }

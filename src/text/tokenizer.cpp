@@ -69,7 +69,7 @@ struct Tokenizer::Impl {
   std::string where;
   bool nfc;
   bool ignore_merges;
-  SplitPattern split;
+  std::vector<SplitPattern> split;
   text::ByteTable ids_of_bytes;                              // of vocabulary tokens that spell bytes
   std::unordered_map<std::string, std::int32_t> by_content;  // all others, and added tokens
   text::MergeTable merges;
@@ -99,6 +99,7 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec, std::string where_name)
   if (size > std::numeric_limits<std::int32_t>::max()) fail("the vocabulary has more than 2^31 ids");
   if (static_cast<std::size_t>(size) > spec.vocabulary.size() + spec.added.size() + kMostUnusedIds)
     fail(strf("an added token has the id %lld, far above all others", static_cast<long long>(size - 1)));
+  if (split.size() > text::kMostSplitSteps) fail(strf("%zu steps of splitting are too many", split.size()));
   index_vocabulary(spec.vocabulary);
   index_merges(spec.merges);
   index_added(spec.added, spec.vocabulary);
@@ -186,9 +187,9 @@ void Tokenizer::Impl::index_added(const std::vector<AddedToken>& added,
       // The Python library would find such a token, but decode another text and forget that it is special.
       if (nfc && text::to_nfc(token.content, normal) != token.content)
         fail(strf("the added token %s is looked for in NFC but is not in NFC", name.c_str()));
-      normal_added.insert(token.content, token.id);
+      normal_added.insert(token);
     } else {
-      raw_added.insert(token.content, token.id);
+      raw_added.insert(token);
     }
   }
   for (std::size_t id = 0; id < known.size(); ++id)
@@ -212,15 +213,9 @@ void Tokenizer::Impl::index_bytes(const std::vector<std::string>& vocabulary) {
 }
 
 void Tokenizer::Impl::encode_raw(std::string_view raw, Work& work) const {
-  std::size_t at = 0;
-  while (at < raw.size()) {
-    const AddedTokenFinder::Match match = raw_added.find(raw, at);
-    const std::size_t stop = match.id < 0 ? raw.size() : match.begin;
-    encode_stretch(raw.substr(at, stop - at), work);
-    if (match.id < 0) return;
-    work.ids->push_back(match.id);
-    at = match.end;
-  }
+  raw_added.cut(
+      raw, [&](std::string_view stretch) { encode_stretch(stretch, work); },
+      [&](std::int32_t id) { work.ids->push_back(id); });
 }
 
 void Tokenizer::Impl::encode_stretch(std::string_view stretch, Work& work) const {
@@ -232,15 +227,9 @@ void Tokenizer::Impl::encode_stretch(std::string_view stretch, Work& work) const
       stretch = work.normalised.back();
     }
   }
-  std::size_t at = 0;
-  while (at < stretch.size()) {
-    const AddedTokenFinder::Match match = normal_added.find(stretch, at);
-    const std::size_t stop = match.id < 0 ? stretch.size() : match.begin;
-    encode_pieces(stretch.substr(at, stop - at), work);
-    if (match.id < 0) return;
-    work.ids->push_back(match.id);
-    at = match.end;
-  }
+  normal_added.cut(
+      stretch, [&](std::string_view piece) { encode_pieces(piece, work); },
+      [&](std::int32_t id) { work.ids->push_back(id); });
 }
 
 void Tokenizer::Impl::encode_pieces(std::string_view normal, Work& work) const {

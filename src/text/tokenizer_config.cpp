@@ -91,8 +91,7 @@ bool flag(const json& value, const char* key, bool absent) {
   return found != value.end() && found->is_boolean() ? found->get<bool>() : absent;
 }
 
-/// Flags that the tokenizer does not know are refused, as in tokenizer.json.
-AddedToken token_of(const json& value, bool special, const std::filesystem::path& path) {
+AddedToken token_of(const json& value, bool special) {
   AddedToken token;
   token.special = special;
   if (value.is_string()) {
@@ -100,11 +99,9 @@ AddedToken token_of(const json& value, bool special, const std::filesystem::path
     return token;
   }
   token.content = value["content"].get<std::string>();
-  for (const char* rule : {"single_word", "lstrip", "rstrip"}) {
-    if (flag(value, rule, false))
-      throw_data("the token '" + token.content + "' with " + rule + " is not supported", path.string(),
-                 "use a model whose added tokens are cut out as they are");
-  }
+  token.single_word = flag(value, "single_word", false);
+  token.lstrip = flag(value, "lstrip", false);
+  token.rstrip = flag(value, "rstrip", false);
   token.special = flag(value, "special", special);
   token.normalized = flag(value, "normalized", !token.special);
   return token;
@@ -143,7 +140,7 @@ std::vector<AddedToken> decoder_of(const json& value, const std::filesystem::pat
     if (error != std::errc() || end != key.data() + key.size() || id < 0 || !entry.is_object() ||
         !is_token(entry))
       bad_text_file("the entry '" + key + "' of added_tokens_decoder is no id with a token", path);
-    out.push_back(token_of(entry, false, path));
+    out.push_back(token_of(entry, false));
     out.back().id = id;
   }
   std::sort(out.begin(), out.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
@@ -191,7 +188,7 @@ std::vector<NamedToken> named_tokens(const json& root, const std::filesystem::pa
   const auto add = [&](const std::string& role, const json& value) {
     if (value.is_null()) return;
     if (is_token(value)) {
-      out.push_back({role, token_of(value, true, path)});
+      out.push_back({role, token_of(value, true)});
     } else if (role == "eos_token") {
       bad_text_file("eos_token is not a string", path);
     } else {

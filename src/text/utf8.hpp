@@ -35,22 +35,65 @@ inline CodePoint code_point_at(const char* at) {
 void append_code_point(std::string& out, char32_t value);
 
 enum class CharClass : std::uint8_t {
-  other,
-  letter,   ///< general category L*
-  number,   ///< general category N*
-  space,    ///< White_Space but for CR and LF
-  newline,  ///< CR, LF
+  other,        ///< none of those below: controls, formats, unassigned
+  upper,        ///< Lu, Lt
+  lower,        ///< Ll
+  letter,       ///< Lm, Lo
+  mark,         ///< M*
+  decimal,      ///< Nd
+  number,       ///< Nl, No
+  connector,    ///< Pc
+  punctuation,  ///< the other P*
+  symbol,       ///< S*
+  space,        ///< White_Space but for CR and LF
+  newline,      ///< CR, LF
 };
+
+/// Some of the classes.
+struct CharSet {
+  std::uint16_t bits;
+  constexpr bool has(CharClass kind) const { return (bits >> static_cast<unsigned>(kind) & 1U) != 0; }
+  constexpr CharSet operator|(CharSet other) const { return {static_cast<std::uint16_t>(bits | other.bits)}; }
+  constexpr CharSet operator&(CharSet other) const { return {static_cast<std::uint16_t>(bits & other.bits)}; }
+  constexpr CharSet operator~() const { return {static_cast<std::uint16_t>(~bits)}; }
+};
+template <typename... Kinds>
+constexpr CharSet char_set(Kinds... kinds) {
+  return {static_cast<std::uint16_t>(((1U << static_cast<unsigned>(kinds)) | ...))};
+}
+inline constexpr CharSet kLetters = char_set(CharClass::upper, CharClass::lower, CharClass::letter);
+inline constexpr CharSet kMarks = char_set(CharClass::mark);
+inline constexpr CharSet kNumbers = char_set(CharClass::decimal, CharClass::number);
+inline constexpr CharSet kPunctuation = char_set(CharClass::connector, CharClass::punctuation);
+inline constexpr CharSet kSymbols = char_set(CharClass::symbol);
+inline constexpr CharSet kSpaces = char_set(CharClass::space, CharClass::newline);
 
 CharClass class_above_ascii(char32_t value);
 
 inline CharClass class_of(char32_t value) {
   if (value >= 0x80) return class_above_ascii(value);
-  if ((value >= 'a' && value <= 'z') || (value >= 'A' && value <= 'Z')) return CharClass::letter;
-  if (value >= '0' && value <= '9') return CharClass::number;
+  if (value >= 'a' && value <= 'z') return CharClass::lower;
+  if (value >= 'A' && value <= 'Z') return CharClass::upper;
+  if (value >= '0' && value <= '9') return CharClass::decimal;
   if (value == '\n' || value == '\r') return CharClass::newline;
   if (value == ' ' || (value >= 0x09 && value <= 0x0d)) return CharClass::space;
-  return CharClass::other;
+  if (value < 0x20 || value == 0x7f) return CharClass::other;
+  switch (value) {
+    case '_':
+      return CharClass::connector;
+    case '$':
+    case '+':
+    case '<':
+    case '=':
+    case '>':
+    case '^':
+    case '`':
+    case '|':
+    case '~':
+      return CharClass::symbol;
+    default:
+      return CharClass::punctuation;
+  }
 }
 
 }  // namespace anemll::text

@@ -19,11 +19,38 @@ namespace anemll {
 
 struct GgufFile;
 
-/// How text is cut into pieces before merging.
-enum class SplitPattern {
-  qwen2,        ///< the Qwen2 and Qwen3 pattern
-  gpt2,         ///< the GPT-2 pattern
-  gpt2_digits,  ///< every digit alone first, then the GPT-2 pattern (SmolLM2)
+/// One step of cutting a text into pieces before merging. The first ones cut everything, the others take what
+/// they match out of the text. README.md of src/text names the tokenizers that have them.
+enum class SplitPattern : std::uint8_t {
+  gpt2,              ///< GPT-2: words with a space before them, runs of digits, runs of signs
+  qwen2,             ///< Qwen2 and Qwen3: every digit alone, signs take the line ends after them
+  qwen2_plain,       ///< the same without English contractions
+  qwen35,            ///< the same as qwen2 with marks as parts of words
+  llama3,            ///< the same as qwen2 with up to three digits together
+  any_digits,        ///< the same as qwen2 with any number of digits together
+  seed_coder,        ///< the same as qwen2, signs without line ends
+  gpt4o,             ///< words cut before capitals, contractions at their ends, up to three digits
+  tekken,            ///< the same without contractions, every digit alone
+  deepseek_v3,       ///< words with marks, signs, white space; numbers and controls are left between
+  spark,             ///< the same, every line end alone
+  bloom,             ///< everything but white space, brackets and some signs, with a space before it
+  each_number,       ///< every digit and other number alone
+  number_runs,       ///< all numbers that stand together
+  numbers_by_three,  ///< up to three of them, from the left
+  digits_by_three,   ///< up to three digits, from the right, where no word goes on behind them
+  ascii_triples,     ///< three of 0 to 9
+  each_byte_number,  ///< each_number of the byte alphabet, in which some parts of characters are numbers
+  byte_number_runs,  ///< number_runs of the same
+  line_ends,         ///< every CR and LF alone
+  letter_runs,       ///< letters with a white space before them
+  punctuation_runs,  ///< the same with punctuation
+  ascii_punctuation_runs,  ///< punctuation and ASCII signs, without white space
+  old_punctuation_runs,    ///< the same, the grave accent is none
+  cased_letters,           ///< letters of scripts with case, with a white space before them
+  deepseek_signs,          ///< signs of ASCII and of East Asia, with a white space before them
+  white_space_at_end,      ///< white space before the end of a line or of the text
+  han_and_hangul,          ///< U+0800 to U+9FA5 and Hangul syllables
+  han_and_kana,            ///< Han, Hiragana and Katakana
 };
 
 struct AddedToken {
@@ -32,6 +59,11 @@ struct AddedToken {
   bool special = false;  ///< left out by decode when asked to skip special tokens
   bool normalized =
       false;  ///< looked for in the normalised text, after those that are looked for in the raw one
+  bool single_word = false;  ///< not where a word goes on before or after it
+  bool lstrip = false;       ///< takes the white space before it
+  bool rstrip = false;       ///< takes the white space after it
+
+  bool operator==(const AddedToken&) const = default;
 };
 
 /// What a tokenizer is made of, whatever file it came from.
@@ -42,9 +74,16 @@ struct TokenizerSpec {
   std::vector<AddedToken> added;
   bool nfc = false;
   bool ignore_merges = false;  ///< a piece that is in the vocabulary is one token
-  SplitPattern split = SplitPattern::qwen2;
+  /// One after the other: each cuts the pieces of the one before. Without any a text is one piece.
+  std::vector<SplitPattern> split = {SplitPattern::qwen2};
+  /// Ids that the tokenizer's post-processor puts before and after a text when it is asked for special
+  /// tokens. `encode` never puts them.
+  std::vector<std::int32_t> text_begin = {};
+  std::vector<std::int32_t> text_end = {};
   /// Keys of the file that no rule reads ("model.strange"); the Python library takes no heed of them either.
   std::vector<std::string> unread = {};
+  /// Keys of the file that say how batches are made ("truncation"); ids do not depend on them.
+  std::vector<std::string> of_batches = {};
 };
 
 /// The components of a tokenizer.json, which `where` names in messages. A component that is not known is a
@@ -87,6 +126,10 @@ struct TextModel {
   std::string sha256;                  ///< of tokenizer.json (and what other files change of its tokens), or
                                        ///< of the GGUF's tokenizer metadata
   Inventory inventory = {};            ///< files, keys and tokens and their fates; for the caller to tell
+  /// TokenizerSpec::text_begin and text_end: a begin of text, as Llama 3 has one. Chat templates write their
+  /// own.
+  std::vector<std::int32_t> text_begin = {};
+  std::vector<std::int32_t> text_end = {};
 };
 
 /// How a tokenizer.json is taken.

@@ -137,14 +137,31 @@ BOOST_AUTO_TEST_CASE(gguf_end_of_text_as_a_signed_number) {
 
 BOOST_AUTO_TEST_CASE(gguf_tokenizers_that_are_not_known_are_refused) {
   refused([](Parts& p) { p.model = "llama"; }, "tokenizer.ggml.model", "llama");
-  refused([](Parts& p) { p.pre = "llama-bpe"; }, "tokenizer.ggml.pre", "llama-bpe");
+  refused([](Parts& p) { p.pre = "kimi-k2"; }, "tokenizer.ggml.pre", "kimi-k2");
   refused([](Parts& p) { p.pre = ""; }, "tokenizer.ggml.pre", "missing");
   refused([](Parts& p) { p.types[7] = 6; }, "token_type", "token 7 is of the unknown kind 6");
-  for (const char* key :
-       {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"}) {
-    refused(Parts().writer().boolean(key, true), key, "adds something");
-    BOOST_TEST(load(Parts().writer().boolean(key, false)).eos_id.has_value());
-  }
+  constexpr const char* kSpace = "tokenizer.ggml.add_space_prefix";
+  refused(Parts().writer().boolean(kSpace, true), kSpace, "puts a space");
+  BOOST_TEST(load(Parts().writer().boolean(kSpace, false)).eos_id.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(gguf_tokens_around_a_text_are_known_and_not_added) {
+  const auto end = static_cast<std::int32_t>(Parts().eos);
+  constexpr const char* kBos = "tokenizer.ggml.bos_token_id";
+  constexpr const char* kFlag = "tokenizer.ggml.add_bos_token";
+  Parts llama;
+  llama.pre = "llama-bpe";
+  const TextModel model = load(llama.writer().u32(kBos, 7));
+  BOOST_TEST(model.text_begin == std::vector<std::int32_t>{7}, boost::test_tools::per_element());
+  BOOST_TEST(model.text_end.empty());
+  BOOST_TEST(model.tokenizer.encode("ab").size() == 1U);
+  BOOST_TEST(load(llama.writer().u32(kBos, 7).boolean(kFlag, false)).text_begin.empty());
+  BOOST_TEST(load(Parts().writer().u32(kBos, 7)).text_begin.empty());
+  BOOST_TEST(load(Parts().writer().u32(kBos, 7).boolean(kFlag, true)).text_begin.size() == 1U);
+  BOOST_TEST(load(Parts().writer().boolean("tokenizer.ggml.add_eos_token", true)).text_end ==
+                 std::vector<std::int32_t>{end},
+             boost::test_tools::per_element());
+  refused(llama.writer().u32(kBos, 100000), kBos, "outside the vocabulary");
 }
 
 BOOST_AUTO_TEST_CASE(gguf_tokenizers_with_faults_are_refused) {

@@ -39,7 +39,7 @@ inline TokenizerSpec byte_spec(const std::vector<std::pair<std::string, std::str
     spec.merges.emplace_back(spelled(left), spelled(right));
     spec.vocabulary.push_back(spelled(left + right));
   }
-  spec.split = SplitPattern::gpt2;
+  spec.split = {SplitPattern::gpt2};
   return spec;
 }
 

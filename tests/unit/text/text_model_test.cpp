@@ -2,6 +2,8 @@
 #include "src/core/hash.hpp"
 #include "tests/unit/text/text_fixture.hpp"
 
+#include <functional>
+
 namespace anemll::test {
 namespace {
 
@@ -28,6 +30,54 @@ BOOST_AUTO_TEST_CASE(a_tokenizer_alone) {
   const TextModel model = folder.load();
   BOOST_TEST(!model.eos_id.has_value());
   BOOST_TEST(model.chat_template.empty());
+}
+
+// Reports of people: each of these changes no id. By the Python library the ids are those of the nano model.
+BOOST_AUTO_TEST_CASE(settings_that_change_no_id) {
+  const std::string text = "In 2024, 1234567 people <|im_start|>said: it's 3.14!\n\n  Ok";
+  const Json nano = Json::parse(read_text(golden("nano/tokenizer.json")));
+  const Ids ids = load_text_model(golden("nano")).tokenizer.encode(text);
+  const auto loads = [&](const std::function<void(Json&)>& change) {
+    Json json = nano;
+    change(json);
+    const Folder folder;
+    write_file(folder.dir / "tokenizer.json", json.dump());
+    TextModel model = folder.load();
+    BOOST_TEST(model.tokenizer.encode(text) == ids, boost::test_tools::per_element());
+    return model;
+  };
+  const TextModel cut = loads([](Json& j) {
+    j["truncation"] = {
+        {"direction", "Right"}, {"max_length", 8}, {"strategy", "LongestFirst"}, {"stride", 0}};
+  });
+  BOOST_REQUIRE(cut.inventory.left_out_lines().size() == 1U);
+  BOOST_TEST(cut.inventory.left_out_lines()[0].find("truncation") != std::string::npos);
+  loads([](Json& j) { j["decoder"] = nullptr; });
+  loads([](Json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); });
+  loads([](Json& j) {
+    const Json whole = j["post_processor"];
+    j["post_processor"] = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, whole}}};
+  });
+  // A token past what the model embeds: the tokenizer has no say in that.
+  const TextModel more = loads([](Json& j) {
+    Json pad = j["added_tokens"][0];
+    pad["id"] = 4096;
+    pad["content"] = "[PAD]";
+    j["added_tokens"].push_back(pad);
+  });
+  BOOST_TEST(more.tokenizer.size() == 4097);
+  const TextModel llama = loads([](Json& j) {
+    std::string regex = j["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
+    regex.replace(regex.find("\\p{N}|"), 6, "\\p{N}{1,3}|");
+    j["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = regex;
+    j["normalizer"] = nullptr;
+    j["model"]["ignore_merges"] = true;
+    j["post_processor"] = {
+        {"type", "TemplateProcessing"},
+        {"single", {{{"SpecialToken", {{"id", "<|endoftext|>"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+        {"special_tokens", {{"<|endoftext|>", {{"ids", {4087}}}}}}};
+  });
+  BOOST_TEST(llama.text_begin == Ids{4087}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(eos_as_string_and_object) {

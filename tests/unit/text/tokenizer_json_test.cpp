@@ -19,6 +19,8 @@ Json sequence(const Json& steps) {
   return {{"type", "Sequence"}, {"pretokenizers", steps}};
 }
 
+using Steps = std::vector<SplitPattern>;
+
 TokenizerSpec parse(const Json& json) {
   return parse_tokenizer_json(json.dump(), "the file");
 }
@@ -52,7 +54,7 @@ BOOST_AUTO_TEST_CASE(a_small_one) {
   BOOST_TEST(spec.added[0].special);
   BOOST_TEST(spec.nfc);
   BOOST_TEST(!spec.ignore_merges);
-  BOOST_TEST((spec.split == SplitPattern::gpt2));
+  BOOST_TEST((spec.split == Steps{SplitPattern::gpt2}));
   BOOST_TEST(Tokenizer(spec, "t").encode("the<end>") == (Ids{257, 258}), boost::test_tools::per_element());
 }
 
@@ -60,11 +62,30 @@ BOOST_AUTO_TEST_CASE(split_patterns) {
   const auto split_of = [](const Json& step) {
     return accepts([&](Json& j) { j["pre_tokenizer"] = step; }).split;
   };
-  BOOST_TEST((split_of(sequence({split_step(kQwen), byte_level(false)})) == SplitPattern::qwen2));
-  BOOST_TEST((split_of(sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)})) ==
-              SplitPattern::gpt2_digits));
-  BOOST_TEST((split_of(sequence(Json::array({byte_level(true)}))) == SplitPattern::gpt2));
-  BOOST_TEST((split_of({{"type", "ByteLevel"}, {"add_prefix_space", false}}) == SplitPattern::gpt2));
+  const Json digits{{"type", "Digits"}, {"individual_digits", true}};
+  const Json triples = split_step("[0-9][0-9][0-9]");
+  BOOST_TEST((split_of(sequence({split_step(kQwen), byte_level(false)})) == Steps{SplitPattern::qwen2}));
+  BOOST_TEST((split_of(sequence({digits, byte_level(true)})) ==
+              Steps{SplitPattern::each_number, SplitPattern::gpt2}));
+  BOOST_TEST((split_of(sequence(Json::array({byte_level(true)}))) == Steps{SplitPattern::gpt2}));
+  BOOST_TEST((split_of({{"type", "ByteLevel"}, {"add_prefix_space", false}}) == Steps{SplitPattern::gpt2}));
+  BOOST_TEST(split_of(byte_level(false)).empty());
+  // Every step works on the pieces of the one before.
+  BOOST_TEST((split_of(sequence({split_step(kQwen), byte_level(true)})) ==
+              Steps{SplitPattern::qwen2, SplitPattern::gpt2}));
+  BOOST_TEST((split_of(sequence({sequence({digits, split_step(kQwen)}), byte_level(false)})) ==
+              Steps{SplitPattern::each_number, SplitPattern::qwen2}));
+  // Behind ByteLevel a digit is one of the byte alphabet.
+  BOOST_TEST((split_of(sequence({byte_level(true), digits, triples})) ==
+              Steps{SplitPattern::gpt2, SplitPattern::each_byte_number, SplitPattern::ascii_triples}));
+  // Line ends may stand in a Regex as themselves.
+  BOOST_TEST((split_of(sequence({split_step("[\r\n]"), split_step("[\\r\\n]"), byte_level(false)})) ==
+              Steps{SplitPattern::line_ends, SplitPattern::line_ends}));
+  // A pattern that leaves nothing between its matches gives the same pieces where the rest is removed.
+  Json removed = split_step(kQwen);
+  removed["behavior"] = "Removed";
+  removed["invert"] = true;
+  BOOST_TEST((split_of(sequence({removed, byte_level(false)})) == Steps{SplitPattern::qwen2}));
 }
 
 BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
@@ -74,8 +95,17 @@ BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
                            {"single", Json::array({{{"Sequence", {{"id", "A"}, {"type_id", 0}}}}})}};
   });
   accepts([](Json& j) { j.erase("truncation"); });
+  accepts([](Json& j) {
+    j["post_processor"] = {{"type", "Sequence"}, {"processors", Json::array({{{"type", "ByteLevel"}}})}};
+  });
+  accepts([](Json& j) { j["decoder"] = nullptr; });
+  accepts([](Json& j) {
+    j["decoder"] = {{"type", "Sequence"}, {"decoders", Json::array({{{"type", "ByteLevel"}}})}};
+  });
   accepts([](Json& j) { j["model"].erase("type"); });
   accepts([](Json& j) { j["model"]["dropout"] = 0.0; });
+  accepts([](Json& j) { j["model"]["byte_fallback"] = true; });
+  accepts([](Json& j) { j["model"]["unk_token"] = "<unk>"; });
   accepts([](Json& j) { j["model"]["continuing_subword_prefix"] = ""; });
   accepts([](Json& j) { j.erase("added_tokens"); });
   BOOST_TEST(!accepts([](Json& j) { j["normalizer"] = nullptr; }).nfc);
@@ -84,6 +114,67 @@ BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
              }).nfc);
   BOOST_TEST(accepts([](Json& j) { j["model"]["ignore_merges"] = true; }).ignore_merges);
   BOOST_TEST(accepts([](Json& j) { j["added_tokens"][0]["normalized"] = true; }).added[0].normalized);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_post_processor_adds_is_known_and_not_added) {
+  const Json text{{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const Json begin{{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}};
+  const Json tokens{{"<end>", {{"id", "<end>"}, {"ids", {258}}, {"tokens", {"<end>"}}}}};
+  const auto with = [&](const Json& single) {
+    return accepts([&](Json& j) {
+      j["post_processor"] = {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", tokens}};
+    });
+  };
+  const TokenizerSpec first = with({begin, text});
+  BOOST_TEST(first.text_begin == Ids{258}, boost::test_tools::per_element());
+  BOOST_TEST(first.text_end.empty());
+  BOOST_TEST(Tokenizer(first, "t").encode("the") == Ids{257}, boost::test_tools::per_element());
+  BOOST_TEST(with({text, begin}).text_end == Ids{258}, boost::test_tools::per_element());
+  BOOST_TEST(with(Json::array({text})).text_begin.empty());
+  const TokenizerSpec roberta = accepts([](Json& j) {
+    j["post_processor"] = {{"type", "RobertaProcessing"}, {"cls", {"<end>", 258}}, {"sep", {"a", 97}}};
+  });
+  BOOST_TEST(roberta.text_begin == Ids{258}, boost::test_tools::per_element());
+  BOOST_TEST(roberta.text_end == Ids{97}, boost::test_tools::per_element());
+  const auto refused = [&](const Json& single, const std::string& part) {
+    refuses(
+        [&](Json& j) {
+          j["post_processor"] = {
+              {"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", tokens}};
+        },
+        {part});
+  };
+  refused({text, text}, "2 times the text");
+  refused(Json::array({begin}), "0 times the text");
+  refused({{{"SpecialToken", {{"id", "<s>"}}}}, text}, "no ids of its special token '<s>'");
+  refused({{{"Other", 1}}, text}, "neither Sequence nor SpecialToken");
+}
+
+BOOST_AUTO_TEST_CASE(lengths_of_batches_are_kept_for_the_caller) {
+  const TokenizerSpec spec = accepts([](Json& j) {
+    j["truncation"] = {{"max_length", 512}};
+    j["padding"] = {{"pad_id", 0}};
+  });
+  BOOST_TEST(spec.of_batches == (std::vector<std::string>{"truncation", "padding"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_added_token_that_comes_twice) {
+  const TokenizerSpec spec = accepts([](Json& j) {
+    Json again = j["added_tokens"][0];
+    again["rstrip"] = true;
+    again["special"] = false;
+    j["added_tokens"].push_back(again);
+  });
+  BOOST_TEST(spec.added.size() == 1U);
+  BOOST_TEST(spec.added[0].rstrip);
+  BOOST_TEST(spec.added[0].special);
+  refuses(
+      [](Json& j) {
+        j["added_tokens"].push_back(j["added_tokens"][0]);
+        j["added_tokens"][1]["id"] = 259;
+      },
+      {"'<end>' has the ids 258 and 259"});
 }
 
 BOOST_AUTO_TEST_CASE(unsupported_components_are_named) {
@@ -97,53 +188,59 @@ BOOST_AUTO_TEST_CASE(unsupported_components_are_named) {
   refuses([](Json& j) { j["pre_tokenizer"] = {{"type", "Metaspace"}}; }, {"the pre-tokenizer Metaspace"});
   refuses([](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = true; },
           {"ByteLevel with add_prefix_space"});
-  refuses([](Json& j) { j["pre_tokenizer"]["use_regex"] = false; }, {"without a split pattern"});
   const auto steps = [](const Json& list) {
     return [list](Json& j) { j["pre_tokenizer"] = sequence(list); };
   };
-  refuses(steps({split_step(R"(\p{N}{1,3})"), byte_level(false)}), {R"(the Regex \p{N}{1,3})"});
-  refuses(steps({split_step(kQwen), byte_level(true)}), {"Split before ByteLevel with use_regex"});
+  refuses(steps({split_step(R"(\p{N}{1,4})"), byte_level(false)}), {R"(the Regex \p{N}{1,4})"});
+  refuses(steps({byte_level(false), split_step(kQwen)}), {"Split after ByteLevel"});
+  refuses(steps({byte_level(false), byte_level(false)}), {"ByteLevel after ByteLevel"});
+  refuses(steps({{{"type", "Punctuation"}}, byte_level(false)}), {"Punctuation with the behavior Isolated"});
+  Json nine(9, split_step(kQwen));
+  nine.push_back(byte_level(false));
+  refuses(steps(nine), {"9 steps that split"});
   refuses(steps(Json::array({split_step(kQwen)})), {"no pre-tokenizer ByteLevel"});
-  refuses(steps({byte_level(true), {{"type", "Digits"}, {"individual_digits", true}}}),
-          {"Digits after ByteLevel"});
-  refuses(steps({{{"type", "Digits"}, {"individual_digits", false}}, byte_level(true)}),
-          {"Digits without individual_digits"});
   refuses(steps({split_step(kQwen), {{"type", "Whitespace"}}, byte_level(false)}),
           {"the pre-tokenizer Whitespace"});
   Json changed = split_step(kQwen);
   changed["behavior"] = "Removed";
   refuses(steps({changed, byte_level(false)}), {"the behavior Removed"});
   changed = split_step(kQwen);
+  changed["behavior"] = "MergedWithNext";
+  refuses(steps({changed, byte_level(false)}), {"the behavior MergedWithNext"});
+  changed = split_step("[\r\n]");
+  changed["behavior"] = "Removed";
   changed["invert"] = true;
-  refuses(steps({changed, byte_level(false)}), {"Split with invert"});
+  refuses(steps({changed, byte_level(false)}), {"the behavior Removed and invert"});
   changed = split_step(kQwen);
   changed["pattern"] = {{"String", " "}};
   refuses(steps({changed, byte_level(false)}), {"a pattern that is no Regex"});
   refuses(
       [](Json& j) {
-        j["post_processor"] = {{"type", "BertProcessing"}};
+        j["post_processor"] = {{"type", "OtherProcessing"}};
       },
-      {"the post-processor BertProcessing"});
-  refuses(
-      [](Json& j) {
-        j["post_processor"] = {
-            {"type", "TemplateProcessing"},
-            {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}}};
-      },
-      {"TemplateProcessing that adds tokens"});
+      {"the post-processor OtherProcessing"});
   refuses([](Json& j) { j["decoder"] = {{"type", "WordPiece"}}; }, {"the decoder WordPiece"});
-  refuses([](Json& j) { j["decoder"] = nullptr; }, {"no decoder"});
   for (const char* model : {"WordPiece", "Unigram", "WordLevel"})
     refuses([&](Json& j) { j["model"]["type"] = model; }, {"the model " + std::string(model)});
-  refuses([](Json& j) { j["model"]["byte_fallback"] = true; }, {"byte_fallback"});
-  refuses([](Json& j) { j["model"]["unk_token"] = "<unk>"; }, {"unk_token"});
+  const auto without_a_byte = [](Json& j) {
+    j["model"]["vocab"].erase("a");
+    j["added_tokens"][0]["id"] = 257;
+  };
+  refuses(
+      [&](Json& j) {
+        without_a_byte(j);
+        j["model"]["byte_fallback"] = true;
+      },
+      {"byte_fallback and without a token for every byte"});
+  refuses(
+      [&](Json& j) {
+        without_a_byte(j);
+        j["model"]["unk_token"] = "<unk>";
+      },
+      {"unk_token and without a token for every byte"});
   refuses([](Json& j) { j["model"]["dropout"] = 0.1; }, {"dropout"});
   refuses([](Json& j) { j["model"]["continuing_subword_prefix"] = "##"; }, {"continuing_subword_prefix"});
   refuses([](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, {"end_of_word_suffix"});
-  for (const char* rule : {"lstrip", "rstrip", "single_word"})
-    refuses([&](Json& j) { j["added_tokens"][0][rule] = true; }, {"<end>", rule});
-  refuses([](Json& j) { j["truncation"] = {{"max_length", 512}}; }, {"truncation"});
-  refuses([](Json& j) { j["padding"] = {{"pad_id", 0}}; }, {"padding"});
   refuses([](Json& j) { j["version"] = "2.0"; }, {"the format version 2.0"});
 }
 
