@@ -1,52 +1,84 @@
 // The table of GGUF tensor types: names, block sizes, and which of them are read.
 #include "anemll/core/error.hpp"
 #include "anemll/formats/gguf.hpp"
+#include "src/formats/internal/gguf_blocks.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 namespace anemll {
 namespace {
 
-struct KnownType {
-  GgufType type;
-  const char* name;
-  GgufBlock block;
-};
-constexpr std::array kKnown{
-    KnownType{GgufType::f32, "F32", {1, 4}},       KnownType{GgufType::f16, "F16", {1, 2}},
-    KnownType{GgufType::bf16, "BF16", {1, 2}},     KnownType{GgufType::q4_0, "Q4_0", {32, 18}},
-    KnownType{GgufType::q4_1, "Q4_1", {32, 20}},   KnownType{GgufType::q5_0, "Q5_0", {32, 22}},
-    KnownType{GgufType::q5_1, "Q5_1", {32, 24}},   KnownType{GgufType::q8_0, "Q8_0", {32, 34}},
-    KnownType{GgufType::q2_k, "Q2_K", {256, 84}},  KnownType{GgufType::q3_k, "Q3_K", {256, 110}},
-    KnownType{GgufType::q4_k, "Q4_K", {256, 144}}, KnownType{GgufType::q5_k, "Q5_K", {256, 176}},
-    KnownType{GgufType::q6_k, "Q6_K", {256, 210}},
+using formats::BlockType;
+
+template <typename Stored, float (*kWiden)(Stored)>
+void plain(const std::uint8_t* from, std::size_t count, float* to) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = kWiden(formats::load_at<Stored>(from + i * sizeof(Stored)));
+}
+float same(float value) {
+  return value;
+}
+float narrowed(double value) {
+  return static_cast<float>(value);
+}
+
+constexpr std::array kPlain{
+    BlockType{GgufType::f32, "F32", {1, 4}, &plain<float, same>},
+    BlockType{GgufType::f64, "F64", {1, 8}, &plain<double, narrowed>},
+    BlockType{GgufType::f16, "F16", {1, 2}, &plain<std::uint16_t, half_to_float>},
+    BlockType{GgufType::bf16, "BF16", {1, 2}, &plain<std::uint16_t, bfloat16_to_float>},
 };
 
 /// Types that files hold but nothing here reads: only for messages.
 struct OtherType {
   std::uint32_t number;
   const char* name;
+  const char* why;
 };
+constexpr const char* kWorking = "a form that llama.cpp makes while it computes";
+constexpr const char* kRemoved = "a form that llama.cpp has removed";
+constexpr const char* kInteger = "integers, which no weight of a language model is";
+constexpr const char* kNew = "a form whose values the Python package gguf does not know either";
 constexpr std::array kOther{
-    OtherType{9, "Q8_1"},     OtherType{15, "Q8_K"},   OtherType{16, "IQ2_XXS"}, OtherType{17, "IQ2_XS"},
-    OtherType{18, "IQ3_XXS"}, OtherType{19, "IQ1_S"},  OtherType{20, "IQ4_NL"},  OtherType{21, "IQ3_S"},
-    OtherType{22, "IQ2_S"},   OtherType{23, "IQ4_XS"}, OtherType{24, "I8"},      OtherType{25, "I16"},
-    OtherType{26, "I32"},     OtherType{27, "I64"},    OtherType{28, "F64"},     OtherType{29, "IQ1_M"},
-    OtherType{34, "TQ1_0"},   OtherType{35, "TQ2_0"},  OtherType{39, "MXFP4"},   OtherType{40, "NVFP4"},
+    OtherType{4, "Q4_2", kRemoved},        OtherType{5, "Q4_3", kRemoved},
+    OtherType{9, "Q8_1", kWorking},        OtherType{15, "Q8_K", kWorking},
+    OtherType{24, "I8", kInteger},         OtherType{25, "I16", kInteger},
+    OtherType{26, "I32", kInteger},        OtherType{27, "I64", kInteger},
+    OtherType{31, "Q4_0_4_4", kRemoved},   OtherType{32, "Q4_0_4_8", kRemoved},
+    OtherType{33, "Q4_0_8_8", kRemoved},   OtherType{36, "IQ4_NL_4_4", kRemoved},
+    OtherType{37, "IQ4_NL_4_8", kRemoved}, OtherType{38, "IQ4_NL_8_8", kRemoved},
+    OtherType{41, "Q1_0", kNew},
 };
 
-const KnownType& row(GgufType type) {
-  return *std::find_if(kKnown.begin(), kKnown.end(), [type](const KnownType& k) { return k.type == type; });
+const OtherType* find_other(std::uint32_t number) {
+  const auto found = std::find_if(kOther.begin(), kOther.end(),
+                                  [number](const OtherType& other) { return other.number == number; });
+  return found == kOther.end() ? nullptr : &*found;
+}
+
+const BlockType* find(std::uint32_t number) {
+  for (const std::span<const BlockType> table :
+       {std::span<const BlockType>(kPlain), formats::small_block_types(), formats::super_block_types(),
+        formats::grid_block_types()}) {
+    for (const BlockType& row : table) {
+      if (static_cast<std::uint32_t>(row.type) == number) return &row;
+    }
+  }
+  return nullptr;
+}
+
+const BlockType& row(GgufType type) {
+  const BlockType* found = find(static_cast<std::uint32_t>(type));
+  assert(found != nullptr);
+  return *found;
 }
 
 }  // namespace
 
 std::optional<GgufType> known_gguf_type(std::uint32_t number) {
-  for (const KnownType& known : kKnown) {
-    if (static_cast<std::uint32_t>(known.type) == number) return known.type;
-  }
-  return std::nullopt;
+  const BlockType* found = find(number);
+  return found != nullptr ? std::optional(found->type) : std::nullopt;
 }
 
 std::string name_of(GgufType type) {
@@ -55,10 +87,8 @@ std::string name_of(GgufType type) {
 
 std::string gguf_type_name(std::uint32_t number) {
   if (const auto type = known_gguf_type(number)) return name_of(*type);
-  for (const OtherType& other : kOther) {
-    if (other.number == number) return other.name;
-  }
-  return "number " + std::to_string(number);
+  const OtherType* other = find_other(number);
+  return other != nullptr ? other->name : "number " + std::to_string(number);
 }
 
 GgufBlock block_of(GgufType type) {
@@ -67,9 +97,40 @@ GgufBlock block_of(GgufType type) {
 
 GgufType type_of(const GgufFile& file, const GgufTensor& tensor) {
   if (const auto type = known_gguf_type(tensor.type)) return *type;
-  throw_data("tensor " + tensor.name + " has the type " + gguf_type_name(tensor.type) + ", which is not read",
-             file.path.string(),
-             "use a file with F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K weights");
+  const OtherType* other = find_other(tensor.type);
+  throw_data(
+      "tensor " + tensor.name + " has the type " + gguf_type_name(tensor.type) + ", " +
+          (other != nullptr ? other->why : "which is not known here"),
+      file.path.string(),
+      "get the model with another quantisation (Q8_0, Q4_K_M, IQ4_XS, F16), or make one with llama-quantize");
+}
+
+void dequantise_blocks(GgufType type, std::span<const std::byte> blocks, std::span<float> values) {
+  const BlockType& known = row(type);
+  const std::size_t count = blocks.size() / static_cast<std::size_t>(known.block.bytes);
+  assert(count * static_cast<std::size_t>(known.block.bytes) == blocks.size());
+  assert(count * static_cast<std::size_t>(known.block.values) == values.size());
+  known.decode(reinterpret_cast<const std::uint8_t*>(blocks.data()), count, values.data());
+}
+
+HostTensor dequantise(const GgufFile& file, const GgufTensor& tensor) {
+  const GgufType type = type_of(file, tensor);
+  if (type != GgufType::f32 && type != GgufType::f16 && type != GgufType::bf16) {
+    HostTensor out = HostTensor::zeros(DType::f32, tensor.shape);
+    dequantise_blocks(type, tensor.data,
+                      {reinterpret_cast<float*>(out.mutable_bytes()), static_cast<std::size_t>(out.numel())});
+    return out;
+  }
+  HostTensor view;
+  view.dtype = type == GgufType::f32 ? DType::f32 : type == GgufType::f16 ? DType::f16 : DType::bf16;
+  view.shape = tensor.shape;
+  view.strides = contiguous_strides(view.shape);
+  view.data = tensor.data.data();
+  view.owner = file.map;
+  if (reinterpret_cast<std::uintptr_t>(view.data) % size_of(view.dtype) == 0) return view;
+  HostTensor aligned = HostTensor::zeros(view.dtype, view.shape);
+  std::memcpy(aligned.mutable_bytes(), view.data, view.bytes());
+  return aligned;
 }
 
 }  // namespace anemll

@@ -5,7 +5,7 @@
 #include "tests/support/memory_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // A tensor of a few bytes may be a large number of values only by its type, at most 32 a 10 bytes.
+  // A tensor of a few bytes may be a large number of values only by its type, at most 256 a 50 bytes.
   constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   const anemll::test::MemoryFile file({reinterpret_cast<const char*>(data), size});
   anemll::fuzz::expect_tensors_or_data_error([&] {

@@ -2,7 +2,9 @@
 // of damage.
 #include "anemll/formats/gguf.hpp"
 
+#include "anemll/core/file.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/core/hash.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/memory_file.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -10,10 +12,13 @@
 
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 using namespace anemll;
 using namespace anemll::test;
@@ -58,6 +63,32 @@ GgufWriter rich() {
   return writer;
 }
 
+/// Every type that is read.
+std::vector<GgufType> all_types() {
+  std::vector<GgufType> types;
+  for (std::uint32_t number = 0; number < 256; ++number) {
+    if (const auto type = known_gguf_type(number)) types.push_back(*type);
+  }
+  return types;
+}
+bool plain(GgufType type) {
+  return block_of(type).values == 1;
+}
+
+/// The bytes that the golden digests were made of: splitmix64 from a seed.
+std::string random_bytes(std::uint64_t seed, std::size_t count) {
+  std::string out;
+  while (out.size() < count) {
+    seed += 0x9e3779b97f4a7c15U;
+    std::uint64_t z = seed;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    GgufWriter::put(out, z ^ (z >> 31));
+  }
+  out.resize(count);
+  return out;
+}
+
 constexpr std::uint32_t kF32 = 0;
 constexpr std::uint32_t kQ8 = 8;
 
@@ -67,12 +98,10 @@ BOOST_AUTO_TEST_SUITE(Formats)
 
 BOOST_AUTO_TEST_CASE(gguf_blocks_equal_the_python_package) {
   const SafetensorsFile blocks = read_safetensors(golden("formats/gguf_blocks.safetensors"));
-  const GgufType all[] = {GgufType::q4_0, GgufType::q4_1, GgufType::q5_0, GgufType::q5_1,
-                          GgufType::q8_0, GgufType::q2_k, GgufType::q3_k, GgufType::q4_k,
-                          GgufType::q5_k, GgufType::q6_k, GgufType::bf16};
   std::size_t compared = 0;
-  for (const GgufType type : all) {
+  for (const GgufType type : all_types()) {
     BOOST_TEST_CONTEXT(name_of(type)) {
+      if (plain(type) && type != GgufType::bf16) continue;
       const HostTensor* raw = blocks.tensors.find(name_of(type) + ".raw");
       const HostTensor* expected = blocks.tensors.find(name_of(type) + ".f32");
       BOOST_REQUIRE(raw != nullptr && expected != nullptr);
@@ -93,6 +122,40 @@ BOOST_AUTO_TEST_CASE(gguf_blocks_equal_the_python_package) {
     }
   }
   BOOST_TEST(compared * 2 == blocks.tensors.size());
+}
+
+// Enough random blocks that every point of every grid occurs: 2048 blocks are 65536 draws of 2048 points.
+BOOST_AUTO_TEST_CASE(gguf_blocks_of_every_code_equal_the_python_package) {
+  const nlohmann::json golden_digests = nlohmann::json::parse(read_text(golden("formats/gguf_digests.json")));
+  const auto blocks = golden_digests.at("blocks").get<std::size_t>();
+  std::size_t compared = 0;
+  for (const GgufType type : all_types()) {
+    if (plain(type)) continue;
+    BOOST_TEST_CONTEXT(name_of(type)) {
+      const nlohmann::json& row = golden_digests.at("types").at(name_of(type));
+      const auto bytes = static_cast<std::size_t>(block_of(type).bytes);
+      std::string raw = random_bytes(static_cast<std::uint64_t>(type), blocks * bytes);
+      // Half-precision numbers below 2: neither infinite nor a not-a-number.
+      for (const std::size_t at : row.at("halves")) {
+        for (std::size_t block = 0; block < blocks; ++block) raw[block * bytes + at + 1] &= '\xbf';
+      }
+      std::vector<float> values(blocks * static_cast<std::size_t>(block_of(type).values));
+      dequantise_blocks(type, std::as_bytes(std::span(raw)), values);
+      BOOST_TEST(sha256_hex(std::as_bytes(std::span(values))) == row.at("sha256").get<std::string>());
+      ++compared;
+    }
+  }
+  BOOST_TEST(compared == golden_digests.at("types").size());
+}
+
+BOOST_AUTO_TEST_CASE(gguf_doubles_become_floats) {
+  std::string bytes;
+  for (const double value : {1.0, -0.1, 1e-300}) GgufWriter::put(bytes, value);
+  const GgufFile file = read(GgufWriter().tensor("t", 28, {3}, bytes).bytes());
+  const HostTensor got = dequantise(file, *file.tensor("t"));
+  const float expected[] = {1.0F, -0.1F, 0.0F};
+  BOOST_REQUIRE((got.dtype == DType::f32));
+  BOOST_TEST(std::memcmp(got.data, expected, sizeof(expected)) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(gguf_gives_metadata_and_views) {
@@ -276,18 +339,25 @@ BOOST_AUTO_TEST_CASE(gguf_refuses_bad_tensors) {
 BOOST_AUTO_TEST_CASE(gguf_refuses_unknown_types_when_asked_for) {
   const std::string data(256, '\1');
   const GgufFile file = read(GgufWriter()
-                                 .directory("iq", 20, {32}, 0)
+                                 .directory("q1", 41, {128}, 0)
                                  .directory("f", kF32, {8}, 64)
                                  .directory("n", 999, {1}, 128)
                                  .data(data)
                                  .bytes());
-  BOOST_TEST(file.tensor("iq")->data.size() == 64U);
+  BOOST_TEST(file.tensor("q1")->data.size() == 64U);
   BOOST_TEST(file.tensor("n")->data.size() == 128U);
   BOOST_TEST(dequantise(file, *file.tensor("f")).numel() == 8);
-  BOOST_CHECK_EXCEPTION(dequantise(file, *file.tensor("iq")), Error,
-                        data_error_with("tensor iq has the type IQ4_NL"));
+  BOOST_CHECK_EXCEPTION(dequantise(file, *file.tensor("q1")), Error,
+                        data_error_with("tensor q1 has the type Q1_0"));
   BOOST_CHECK_EXCEPTION(dequantise(file, *file.tensor("n")), Error, data_error_with("number 999"));
-  BOOST_TEST(!known_gguf_type(4).has_value());
+  // Forms that no file should hold, integers, and one that the Python package cannot read either.
+  const std::pair<std::uint32_t, const char*> others[] = {{4, "Q4_2"}, {9, "Q8_1"},      {15, "Q8_K"},
+                                                          {24, "I8"},  {25, "I16"},      {26, "I32"},
+                                                          {27, "I64"}, {31, "Q4_0_4_4"}, {41, "Q1_0"}};
+  for (const auto& [number, name] : others) {
+    BOOST_TEST(!known_gguf_type(number).has_value());
+    BOOST_TEST(gguf_type_name(number) == name);
+  }
   BOOST_TEST(name_of(*known_gguf_type(12)) == "Q4_K");
 }
 
