@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "src/formats/internal/byte_reader.hpp"
+#include "src/formats/internal/gguf_part.hpp"
 #include "src/formats/internal/limits.hpp"
 #include "src/formats/utf8.hpp"
 
@@ -252,20 +253,6 @@ class HeaderReader {
   std::uint64_t elements_ = 0;
 };
 
-/// A model may be split over files, of which only the first has its metadata.
-void refuse_part(const GgufFile& file) {
-  const auto number = [&](const char* key) -> std::uint64_t {
-    const GgufValue* value = file.find(key);
-    const auto* natural = value != nullptr ? std::get_if<std::uint64_t>(value) : nullptr;
-    return natural != nullptr ? *natural : 0;
-  };
-  const std::uint64_t parts = number("split.count");
-  if (parts <= 1) return;
-  throw_data("the file is part " + std::to_string(number("split.no") + 1) + " of " + std::to_string(parts) +
-                 " of a model, only whole files are read",
-             file.path.string() + ", key \"split.count\"", "merge the parts first: gguf-split --merge");
-}
-
 std::uint64_t alignment_of(const GgufFile& file, const Complaint& complain) {
   const GgufValue* value = file.find("general.alignment");
   if (value == nullptr) return kDefaultAlignment;
@@ -308,7 +295,7 @@ std::optional<std::uint64_t> bytes_of(const GgufTensor& tensor, const Complaint&
 void place_tensors(GgufFile& file, const std::vector<std::uint64_t>& offsets, std::uint64_t header_bytes,
                    const Complaint& complain) {
   const std::uint64_t alignment = alignment_of(file, complain);
-  const std::span<const std::byte> bytes = file.map->bytes();
+  const std::span<const std::byte> bytes = file.maps.front()->bytes();
   const std::uint64_t start = (header_bytes + alignment - 1) / alignment * alignment;
   const std::span<const std::byte> data =
       start < bytes.size() ? bytes.subspan(static_cast<std::size_t>(start)) : bytes.last(0);
@@ -340,6 +327,7 @@ void place_tensors(GgufFile& file, const std::vector<std::uint64_t>& offsets, st
     if (size > next - offsets[i]) {
       complain("tensors " + file.tensors[i].name + " and " + file.tensors[order[k + 1]].name + " overlap");
     }
+    file.tensors[i].map = file.maps.front();
     file.tensors[i].data = data.subspan(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(size));
   }
 }
@@ -369,15 +357,14 @@ bool is_gguf(const std::filesystem::path& path) {
   return file.read(magic, sizeof(magic)) && std::string_view(magic, sizeof(magic)) == kMagic;
 }
 
-GgufFile read_gguf(const std::filesystem::path& path) {
+GgufFile formats::read_gguf_part(const std::filesystem::path& path) {
   const Complaint complain(path, "the file is damaged, incomplete or not GGUF; download it again");
   GgufFile file;
   file.path = path;
-  file.map = MappedFile::open(path);
-  HeaderReader header(file.map->bytes(), complain);
+  file.maps = {MappedFile::open(path)};
+  HeaderReader header(file.maps.front()->bytes(), complain);
   std::vector<std::uint64_t> offsets;
   header.read(file, offsets);
-  refuse_part(file);
   place_tensors(file, offsets, header.position(), complain);
   return file;
 }

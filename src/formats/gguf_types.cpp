@@ -126,7 +126,7 @@ HostTensor dequantise(const GgufFile& file, const GgufTensor& tensor) {
   view.shape = tensor.shape;
   view.strides = contiguous_strides(view.shape);
   view.data = tensor.data.data();
-  view.owner = file.map;
+  view.owner = tensor.map;
   if (reinterpret_cast<std::uintptr_t>(view.data) % size_of(view.dtype) == 0) return view;
   HostTensor aligned = HostTensor::zeros(view.dtype, view.shape);
   std::memcpy(aligned.mutable_bytes(), view.data, view.bytes());

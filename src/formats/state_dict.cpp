@@ -66,7 +66,12 @@ TensorMap flatten_tensors(const TorchValue& value) {
 }
 
 TensorMap read_state_dict(const std::filesystem::path& path) {
-  const TorchValue file = read_torch_file(path);
+  return read_state_dict(MappedFile::open(path));
+}
+
+TensorMap read_state_dict(const std::shared_ptr<const MappedFile>& map) {
+  const TorchValue file = read_torch_file(map);
+  const std::filesystem::path& path = map->path();
   const std::string hint =
       "give a file with a dictionary of tensors, as torch.save(model.state_dict(), path) writes it";
   const TorchValue::Dict* dict = as_dict(file);

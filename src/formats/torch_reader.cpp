@@ -158,8 +158,11 @@ class LegacyReader {
 }  // namespace
 
 TorchValue read_torch_file(const std::filesystem::path& path) {
-  const Complaint complain(path, kHint);
-  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  return read_torch_file(MappedFile::open(path));
+}
+
+TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file) {
+  const Complaint complain(file->path(), kHint);
   const std::span<const std::byte> bytes = file->bytes();
   if (bytes.empty()) complain("the file is empty");
   if (is_legacy(bytes)) return LegacyReader(file, complain).read();

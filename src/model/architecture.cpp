@@ -151,7 +151,8 @@ Architecture architecture_of(const JsonReader& config, const Family& family) {
   const std::int64_t layers = config.required_integer("num_hidden_layers", 1, kMaxLayers);
   out.heads = config.required_integer("num_attention_heads", 1, kMaxWidth);
   out.kv_heads = config.integer("num_key_value_heads", 1, kMaxWidth).value_or(out.heads);
-  const auto head_dim = config.integer("head_dim", 1, kMaxWidth);
+  auto head_dim = config.integer("head_dim", 1, kMaxWidth);
+  if (!head_dim && family.head_dim != 0) head_dim = family.head_dim;
   if (!head_dim && out.hidden_size % out.heads != 0) {
     config.fail("num_attention_heads", "hidden_size is not a multiple of num_attention_heads",
                 "correct one of the two, or say head_dim");

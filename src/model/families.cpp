@@ -26,6 +26,7 @@ constexpr std::array kFamilies{
         .class_name = "Qwen3ForCausalLM",
         .biases = {attention_key, attention_key, attention_key, attention_key, never, never, never},
         .qk_norm = true,
+        .head_dim = 128,
         .windows = true,
     },
 };

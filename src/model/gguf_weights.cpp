@@ -5,6 +5,7 @@
 #include "src/kernels/parallel.hpp"
 #include "src/model/tensor_registry.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -45,46 +46,64 @@ HostTensor reordered(const HostTensor& tensor, RowOrder order) {
   return out;
 }
 
+/// What becomes of a stored tensor on its way.
+struct Change {
+  RowOrder order;
+  float factor = 1;  ///< of all values
+};
+
 /// One matrix of blocks. Rows are converted in parallel; nothing of the size of the tensor is made besides
-/// it.
-HostTensor from_blocks(const GgufFile& file, const GgufTensor& tensor, GgufType type, RowOrder order) {
+/// it, unless values are beyond the range of halves.
+HostTensor from_blocks(const GgufFile& file, const GgufTensor& tensor, GgufType type, Change change,
+                       DType to) {
   constexpr std::int64_t kGrain = 1 << 16;   // values worth a thread
   constexpr float kHalfOverflow = 65520.0F;  // rounds to infinity
   const std::int64_t rows = tensor.shape.front(), columns = tensor.shape.back();
   const auto width = static_cast<std::size_t>(columns);
   const std::size_t row_bytes = tensor.data.size() / static_cast<std::size_t>(rows);
-  HostTensor out = HostTensor::zeros(DType::f16, tensor.shape);
-  auto* halves = reinterpret_cast<std::uint16_t*>(out.mutable_bytes());
+  HostTensor out = HostTensor::zeros(to, tensor.shape);
+  std::byte* const bytes = out.mutable_bytes();
   std::atomic<bool> infinite = false, too_large = false;
   kernels::parallel_for(
-      rows, std::max<std::int64_t>(kGrain / columns, 1), [&](std::int64_t from, std::int64_t to) {
+      rows, std::max<std::int64_t>(kGrain / columns, 1), [&](std::int64_t from, std::int64_t end) {
         std::vector<float> values(width);
-        for (std::int64_t row = from; row < to; ++row) {
+        for (std::int64_t row = from; row < end; ++row) {
           dequantise_blocks(type, tensor.data.subspan(static_cast<std::size_t>(row) * row_bytes, row_bytes),
                             values);
           float largest = 0;
           bool finite = true;
-          for (const float value : values) {
+          for (float& value : values) {
+            value *= change.factor;
             finite = finite && std::isfinite(value);
             largest = std::max(largest, std::abs(value));
           }
           if (!finite) infinite = true;
           if (largest >= kHalfOverflow) too_large = true;
-          float_to_half(values, {halves + static_cast<std::size_t>(order.target(row)) * width, width});
+          std::byte* const target =
+              bytes + static_cast<std::size_t>(change.order.target(row)) * width * size_of(to);
+          if (to == DType::f32) {
+            std::memcpy(target, values.data(), width * sizeof(float));
+          } else {
+            float_to_half(values, {reinterpret_cast<std::uint16_t*>(target), width});
+          }
         }
       });
   if (infinite) {
     throw_data("tensor " + tensor.name + " holds infinities or not-a-numbers", file.path.string(),
                "the file is damaged; download it again");
   }
-  return too_large ? reordered(dequantise(file, tensor), order) : out;
+  return too_large && to == DType::f16 ? from_blocks(file, tensor, type, change, DType::f32) : out;
 }
 
-HostTensor load(const GgufFile& file, const GgufTensor& tensor, RowOrder order) {
+HostTensor load(const GgufFile& file, const GgufTensor& tensor, Change change) {
   const GgufType type = type_of(file, tensor);
   const bool blocks = block_of(type).values > 1;
-  if (blocks && tensor.shape.size() == 2) return from_blocks(file, tensor, type, order);
-  return reordered(dequantise(file, tensor), order);
+  if (blocks && tensor.shape.size() == 2) return from_blocks(file, tensor, type, change, DType::f16);
+  if (change.factor != 1) {
+    throw_data("tensor " + tensor.name + " is not quantised, but has a scale", file.path.string(),
+               "the file is damaged; convert the original model again");
+  }
+  return reordered(dequantise(file, tensor), change.order);
 }
 
 std::string describe(const std::vector<std::int64_t>& shape) {
@@ -93,15 +112,46 @@ std::string describe(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+using Stored = std::unordered_map<std::string_view, const GgufTensor*>;
+
+/// NVFP4 files may have one more scale for a whole matrix: blk.0.attn_q.scale beside blk.0.attn_q.weight. The
+/// input_scale beside it is for devices that quantise activations.
+float take_scale(const GgufFile& file, Stored& stored, const std::string& weight, Inventory& inventory) {
+  constexpr std::string_view kEnd = ".weight";
+  if (!weight.ends_with(kEnd)) return 1;
+  const std::string stem = weight.substr(0, weight.size() - kEnd.size());
+  const std::string input = stem + ".input_scale", scale = stem + ".scale";
+  if (stored.erase(input) != 0)
+    inventory.add(Fate::left_out, "tensor", input, "it serves to quantise activations, which is not done");
+  const auto found = stored.find(scale);
+  if (found == stored.end()) return 1;
+  const GgufTensor& tensor = *found->second;
+  stored.erase(found);
+  float value = 0;
+  if (type_of(file, tensor) == GgufType::f32 && tensor.data.size() == sizeof(value))
+    std::memcpy(&value, tensor.data.data(), sizeof(value));
+  if (!std::isfinite(value) || value <= 0) {
+    throw_data("tensor " + scale + " is not one positive number of type F32", file.path.string(),
+               "the file is damaged; convert the original model again");
+  }
+  return value;
+}
+
 }  // namespace
 
-TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, const Family& family) {
-  std::unordered_map<std::string_view, const GgufTensor*> stored;
+TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, const Family& family,
+                       Inventory& inventory) {
+  Stored stored;
   for (const GgufTensor& tensor : file.tensors) stored.emplace(tensor.name, &tensor);
   stored.erase("rope_freqs.weight");  // the configuration holds what it says
 
   // Which tensors there are is settled before the first is touched.
-  std::vector<std::pair<TensorSpec, const GgufTensor*>> plan;
+  struct Planned {
+    TensorSpec spec;
+    const GgufTensor* tensor;
+    float factor;
+  };
+  std::vector<Planned> plan;
   for (TensorSpec& spec : expected_tensors(architecture)) {
     const std::string& name = spec.gguf_name;
     const auto found = stored.find(name);
@@ -117,7 +167,8 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
     }
     const GgufTensor* tensor = found->second;
     stored.erase(found);
-    plan.emplace_back(std::move(spec), tensor);
+    const float factor = take_scale(file, stored, name, inventory);
+    plan.push_back({std::move(spec), tensor, factor});
   }
   if (!stored.empty()) {
     const std::string name(stored.begin()->first);
@@ -132,13 +183,13 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
   }
 
   TensorMap out;
-  for (const auto& [spec, tensor] : plan) {
+  for (const auto& [spec, tensor, factor] : plan) {
     const bool linear = spec.role == TensorRole::weight || spec.role == TensorRole::bias;
     const bool rotated = linear && (spec.linear == LayerLinear::q || spec.linear == LayerLinear::k);
     const bool paired = family.gguf_pairs && rotated;
-    out.set(spec.name, load(file, *tensor, RowOrder(paired ? architecture.head_dim : 0)));
+    out.set(spec.name, load(file, *tensor, {RowOrder(paired ? architecture.head_dim : 0), factor}));
   }
-  file.map->release_pages();
+  for (const auto& map : file.maps) map->release_pages();
   return out;
 }
 

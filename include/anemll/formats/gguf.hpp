@@ -55,6 +55,7 @@ struct GgufTensor {
   std::uint32_t type = 0;           ///< as stored; GgufType when known
   std::vector<std::int64_t> shape;  ///< row-major order: the last one is contiguous
   std::span<const std::byte> data;  ///< a view of the map; of unknown types, up to the next tensor
+  std::shared_ptr<const MappedFile> map;
 };
 
 /// Integers are widened, floats too. Truth values inside arrays are 0 and 1.
@@ -62,10 +63,10 @@ using GgufValue = std::variant<std::uint64_t, std::int64_t, double, bool, std::s
                                std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
 
 struct GgufFile {
-  std::filesystem::path path;
+  std::filesystem::path path;                               ///< of a split model the first part
   std::vector<std::pair<std::string, GgufValue>> metadata;  ///< file order, unique keys
   std::vector<GgufTensor> tensors;                          ///< file order, unique names
-  std::shared_ptr<const MappedFile> map;
+  std::vector<std::shared_ptr<const MappedFile>> maps;      ///< one, or one for each part
 
   const GgufValue* find(std::string_view key) const;
   const GgufTensor* tensor(std::string_view name) const;
@@ -73,7 +74,8 @@ struct GgufFile {
 
 /// By name (*.gguf, whether it exists or not) or, for files of other names, by the first bytes.
 bool is_gguf(const std::filesystem::path& path);
-/// Data errors name the file, the key or tensor, and the fault.
+/// Of a model split over files (-00001-of-00003.gguf) the path of the first part; the others must lie beside
+/// it. Data errors name the file, the key or tensor, and the fault.
 GgufFile read_gguf(const std::filesystem::path& path);
 
 /// Nothing for type numbers that are not listed above.

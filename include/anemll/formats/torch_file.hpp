@@ -2,6 +2,7 @@
 // run) and a writer that torch.load(weights_only=True, mmap=True) accepts.
 #pragma once
 
+#include "anemll/core/file.hpp"
 #include "anemll/core/tensor.hpp"
 
 #include <cstddef>
@@ -35,6 +36,8 @@ struct TorchValue {
 /// CRC. Data errors name the file and the reason: truncation, forbidden global (by name), missing or short
 /// storage, nesting or size bombs.
 TorchValue read_torch_file(const std::filesystem::path& path);
+/// The same of a file that the caller has mapped.
+TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file);
 
 /// All tensors of the tree under dotted names ("model_state_dict.w", list items by position), in file order.
 /// A lone tensor has the empty name. Two tensors of one name are a data error.
@@ -43,6 +46,7 @@ TensorMap flatten_tensors(const TorchValue& value);
 /// A checkpoint's flat state dict: reads the file, unwraps a top-level "model_state_dict", keeps its direct
 /// tensors only. A file without any is a data error.
 TensorMap read_state_dict(const std::filesystem::path& path);
+TensorMap read_state_dict(const std::shared_ptr<const MappedFile>& map);
 
 /// Writes one plain dict of tensors as a zip (stored, 64-byte aligned, ZIP64 when needed). Aliases share
 /// one storage. Atomic: temp, fsync, rename. `before` is called with the place of each tensor before it is

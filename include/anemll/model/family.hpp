@@ -27,8 +27,9 @@ struct Family {
   std::string_view class_name;                   ///< "Qwen3ForCausalLM": what other programs look for
   std::array<BiasRule, kLayerLinears> biases{};  ///< by LayerLinear
   bool qk_norm = false;                          ///< RMSNorm over head_dim on q and k before RoPE
-  bool windows = false;     ///< reads use_sliding_window, sliding_window and max_window_layers
-  bool gguf_pairs = false;  ///< GGUF files hold the two rows of q and k that rotate together side by side
+  std::int64_t head_dim = 0;  ///< where config.json does not say it; 0: hidden_size / num_attention_heads
+  bool windows = false;       ///< reads use_sliding_window, sliding_window and max_window_layers
+  bool gguf_pairs = false;    ///< GGUF files hold the two rows of q and k that rotate together side by side
 };
 
 /// The families that every program knows.
