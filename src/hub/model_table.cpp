@@ -23,21 +23,25 @@ using Names = std::vector<std::string>;
 enum class Need {
   required,  ///< an error without it
   weights,   ///< one file, or an index and the shards that it names
+  second,    ///< weights of another form: downloaded where the repository has none of the first
   warned,    ///< most models have it: a warning where the repository could not be asked
   noted,     ///< many models have none: a line in the log then
   unread,    ///< another form of a file that is read: never downloaded, named where that one is missing
 };
 
 struct ModelFile {
-  std::string_view name;  ///< "*" stands for any beginning, in the model's folder only
+  std::string_view name;  ///< "*" stands for any text, in the model's folder only
   ModelUse use;           ///< never `all`; `generation`: only for that
   Need need;
   Content content;
   std::string_view role;  ///< what depends on it; for `unread` what may be done
 };
 
+constexpr const char* kSafetensors = ".safetensors";
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kBin = "pytorch_model.bin";  // of torch.save
+constexpr const char* kBinIndex = "pytorch_model.bin.index.json";
 constexpr std::string_view kTemplates = "additional_chat_templates/";
 constexpr std::string_view kConvert =
     "save the model with save_pretrained of the Python library transformers";
@@ -48,6 +52,9 @@ constexpr ModelFile kFiles[] = {
     {kIndex, ModelUse::weights, Need::weights, Content::object, "the weights"},
     {"*.safetensors", ModelUse::weights, Need::weights, Content::tensors, "the weights"},
     {"*.safetensors.index.json", ModelUse::weights, Need::weights, Content::object, "the weights"},
+    {kBin, ModelUse::weights, Need::second, Content::any, "the weights"},
+    {kBinIndex, ModelUse::weights, Need::second, Content::object, "the weights"},
+    {"pytorch_model-*.bin", ModelUse::weights, Need::second, Content::any, "the weights"},
     {"*.bin", ModelUse::weights, Need::unread, Content::any, kConvert},
     {"*.pth", ModelUse::weights, Need::unread, Content::any, kConvert},
     {"*.gguf", ModelUse::weights, Need::unread, Content::any, "download one .gguf file and give its path"},
@@ -71,11 +78,18 @@ bool serves(const ModelFile& file, ModelUse use) {
   return use == ModelUse::all && file.use != ModelUse::generation;
 }
 bool is_pattern(const ModelFile& file) {
-  return file.name.starts_with('*');
+  return file.name.find('*') != std::string_view::npos;
 }
 bool fits(const ModelFile& file, std::string_view name) {
-  if (is_pattern(file)) return name.ends_with(file.name.substr(1));
-  return name == file.name;
+  const std::size_t star = file.name.find('*');
+  if (star == std::string_view::npos) return name == file.name;
+  return name.size() + 1 >= file.name.size() && name.starts_with(file.name.substr(0, star)) &&
+         name.ends_with(file.name.substr(star + 1));
+}
+bool has_safetensors(const Names& names) {
+  return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.ends_with(kSafetensors) && name.find('/') == std::string::npos;
+  });
 }
 
 std::string joined(const Names& names) {
@@ -103,39 +117,43 @@ Names names_ending(const fs::path& folder, std::string_view end) {
   return found;
 }
 
-void add_lacking_weights(const fs::path& folder, Names& lacking) {
-  if (has_name(folder / kSingle)) {
-    if (std::string lack = lack_of(folder, kSingle, Content::tensors); !lack.empty())
+/// Of weights in one file, or in shards and their index.
+void add_lacking_form(const fs::path& folder, const char* single, const char* index, Content content,
+                      Names& lacking) {
+  if (has_name(folder / single)) {
+    if (std::string lack = lack_of(folder, single, content); !lack.empty())
       lacking.push_back(std::move(lack));
     return;
   }
-  if (!has_name(folder / kIndex)) {
-    const Names shards = names_ending(folder, ".safetensors");
-    const bool parts = std::any_of(shards.begin(), shards.end(), [](const std::string& name) {
-      return name.find("-of-") != std::string::npos;
-    });
-    lacking.emplace_back(parts ? kIndex : kSingle);
-    return;
-  }
-  if (std::string lack = lack_of(folder, kIndex, Content::any); !lack.empty()) {
+  if (std::string lack = lack_of(folder, index, Content::any); !lack.empty()) {
     lacking.push_back(std::move(lack));
     return;
   }
-  const Json index = Json::parse(read_text(folder / kIndex), nullptr, /*allow_exceptions=*/false);
-  const bool readable = index.is_object() && index.contains("weight_map") && index["weight_map"].is_object();
+  const Json root = Json::parse(read_text(folder / index), nullptr, /*allow_exceptions=*/false);
+  const bool readable = root.is_object() && root.contains("weight_map") && root["weight_map"].is_object();
   std::set<std::string> shards;
-  for (const Json& file : readable ? index["weight_map"] : Json::array({0})) {
+  for (const Json& file : readable ? root["weight_map"] : Json::array({0})) {
     if (file.is_string() && is_safe_path(file.get<std::string>())) {
       shards.insert(file.get<std::string>());
       continue;
     }
-    lacking.push_back(std::string("readable ") + kIndex);
+    lacking.push_back(std::string("readable ") + index);
     return;
   }
   for (const std::string& shard : shards) {
-    if (std::string lack = lack_of(folder, shard, Content::tensors); !lack.empty())
-      lacking.push_back(std::move(lack));
+    if (std::string lack = lack_of(folder, shard, content); !lack.empty()) lacking.push_back(std::move(lack));
   }
+}
+
+void add_lacking_weights(const fs::path& folder, Names& lacking) {
+  const Names files = names_ending(folder, kSafetensors);
+  const bool safe = !files.empty() || has_name(folder / kIndex);
+  const auto is_part = [](const std::string& name) { return name.find("-of-") != std::string::npos; };
+  if (!safe && (has_name(folder / kBin) || has_name(folder / kBinIndex)))
+    return add_lacking_form(folder, kBin, kBinIndex, Content::any, lacking);
+  if (has_name(folder / kSingle) || has_name(folder / kIndex))
+    return add_lacking_form(folder, kSingle, kIndex, Content::tensors, lacking);
+  lacking.emplace_back(std::any_of(files.begin(), files.end(), is_part) ? kIndex : kSingle);
 }
 
 /// What there is in place of a file that is needed, and what to do with it; empty when there is nothing.
@@ -152,13 +170,14 @@ std::string other_form(const fs::path& folder, ModelUse use) {
 
 Names choose_model_files(const Names& names, ModelUse use) {
   Names chosen;
-  std::copy_if(names.begin(), names.end(), std::back_inserter(chosen), [use](const std::string& name) {
+  const bool safe = has_safetensors(names);
+  std::copy_if(names.begin(), names.end(), std::back_inserter(chosen), [use, safe](const std::string& name) {
     // Other sub-folders hold other formats of the same model.
     if (name.starts_with(kTemplates) && name.ends_with(".jinja")) return true;
     if (name.find('/') != std::string::npos) return false;
     return std::any_of(std::begin(kFiles), std::end(kFiles), [&](const ModelFile& file) {
       // Those of texts are small, and the weights are of no use to most without them.
-      return file.need != Need::unread && fits(file, name) &&
+      return file.need != Need::unread && !(safe && file.need == Need::second) && fits(file, name) &&
              (file.use == ModelUse::text || serves(file, use));
     });
   });
@@ -172,7 +191,8 @@ std::string missing_of_model(const fs::path& folder, ModelUse use) {
     if (!whole && use != part) continue;
     Names lacking;
     for (const ModelFile& file : kFiles) {
-      if (file.use != part || file.need == Need::unread || file.need == Need::weights) continue;
+      if (file.use != part || is_pattern(file) || file.need == Need::unread) continue;
+      if (file.need == Need::weights || file.need == Need::second) continue;
       const std::string name(file.name);
       if (file.need != Need::required && !has_name(folder / name)) continue;
       if (std::string lack = lack_of(folder, name, file.content); !lack.empty())

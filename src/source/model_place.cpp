@@ -28,8 +28,9 @@ fs::path checkpoint_in(const fs::path& folder) {
   const std::vector<fs::path> all = files_ending(folder, ".pt");
   if (all.size() == 1) return all.front();
   if (all.empty())
-    throw_data("the folder has neither a checkpoint (.pt) nor plain weights (.safetensors)", folder.string(),
-               "give a checkpoint's file, or a model's folder");
+    throw_data(
+        "the folder has neither a checkpoint (.pt) nor plain weights (.safetensors, pytorch_model.bin)",
+        folder.string(), "give a checkpoint's file, or a model's folder");
   std::string names;
   for (const fs::path& file : all) names += (names.empty() ? "" : ", ") + file.filename().string();
   throw_usage("the folder has several checkpoints: " + names, folder.string(), "give one of these files");
@@ -44,7 +45,8 @@ ModelPlace place_of_model(const std::string& name) {
   if (path.extension() != ".pt" && !is_local(HubKind::model, name)) return {{}, name};
   if (!fs::is_directory(path)) return {name, {}};
   const bool plain =
-      !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty();
+      !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty() ||
+      fs::exists(path / "pytorch_model.bin") || fs::exists(path / "pytorch_model.bin.index.json");
   if (plain) return {{}, name};
   return {checkpoint_in(path).string(), {}};
 }

@@ -219,14 +219,32 @@ BOOST_AUTO_TEST_CASE(damage_of_local_files_is_named) {
 BOOST_AUTO_TEST_CASE(other_forms_of_a_model_are_named) {
   const TempDir root;
   const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
-  make_cached(root.path(), "models--org--bin", "pytorch_model.bin");
+  make_cached(root.path(), "models--org--bin", "consolidated.00.pth");
   check_error([] { fetch_model("org/bin", {}, ModelUse::weights); },
-              {"no model.safetensors", "pytorch_model.bin is there", "save_pretrained"});
+              {"no model.safetensors", "consolidated.00.pth is there", "save_pretrained"});
   const fs::path slow = make_cached(root.path(), "models--org--slow");
   write_file(slow / "merges.txt", "a b");
   check_error([] { fetch_model("org/slow", {}, ModelUse::all); },
               {"no tokenizer.json", "merges.txt is there", "save_pretrained"});
   make_cached(root.path(), "models--org--parts", "model-00001-of-00002.safetensors");
+  check_error([] { fetch_model("org/parts", {}, ModelUse::weights); }, {"no model.safetensors.index.json"});
+}
+
+BOOST_AUTO_TEST_CASE(weights_of_torch_save_serve_where_there_are_no_others) {
+  const TempDir root;
+  const HubVariables variables({{"HF_HUB_OFFLINE", "1"}, {"HF_HUB_CACHE", root.path().string()}});
+  const fs::path one = make_cached(root.path(), "models--org--bin", "pytorch_model.bin");
+  BOOST_CHECK(fetch_model("org/bin", {}, ModelUse::weights).path == one);
+  const fs::path parts = make_cached(root.path(), "models--org--parts", "pytorch_model-00001-of-00002.bin");
+  write_file(
+      parts / "pytorch_model.bin.index.json",
+      R"({"weight_map": {"a": "pytorch_model-00001-of-00002.bin", "b": "pytorch_model-00002-of-00002.bin"}})");
+  check_error([] { fetch_model("org/parts", {}, ModelUse::weights); },
+              {"no pytorch_model-00002-of-00002.bin"});
+  write_file(parts / "pytorch_model-00002-of-00002.bin", "the weights");
+  BOOST_CHECK(fetch_model("org/parts", {}, ModelUse::weights).path == parts);
+  // A snapshot with a part of the safetensors is not served by the other form.
+  write_file(parts / "model-00001-of-00002.safetensors", "the weights");
   check_error([] { fetch_model("org/parts", {}, ModelUse::weights); }, {"no model.safetensors.index.json"});
 }
 

@@ -39,6 +39,17 @@ BOOST_AUTO_TEST_CASE(a_model_is_laid_out_as_python_does) {
   for (const FakeRequest& request : hub.seen()) BOOST_CHECK_EQUAL(request.encoding, "identity");
 }
 
+BOOST_AUTO_TEST_CASE(weights_of_torch_save_are_fetched_where_there_are_no_others) {
+  hub.add("org/torch", "config.json", config);
+  hub.add("org/torch", "tokenizer.json", "{}");
+  hub.add("org/torch", "pytorch_model.bin", weights, /*large=*/true);
+  hub.add("org/torch", "training_args.bin", "not wanted");
+  const HubSnapshot found =
+      fetch(HubKind::model, "org/torch", "main", settings(), model_demand(ModelUse::all));
+  BOOST_CHECK(read_text(found.path / "pytorch_model.bin") == weights);
+  BOOST_CHECK(!fs::exists(found.path / "training_args.bin"));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_cached_needs_no_request) {
   add_model();
   get();

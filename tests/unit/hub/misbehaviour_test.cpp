@@ -365,7 +365,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_blob_is_fetched_again) {
 
 BOOST_AUTO_TEST_CASE(a_model_without_weights_we_read_is_told) {
   hub.add("org/bin", "config.json", config);
-  hub.add("org/bin", "pytorch_model.bin", weights, true);
+  hub.add("org/bin", "consolidated.00.pth", weights, true);
   check_error([&] { fetch(HubKind::model, "org/bin", "main", settings(), model_demand(ModelUse::all)); },
               {"org/bin has no model.safetensors"});
   hub.add("org/gguf", "q4.gguf", weights, true);
