@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/internal/value_text.hpp"
 
 #include <algorithm>
@@ -61,10 +62,10 @@ void set(TableSpec& table, const std::string& key, const std::string& text, cons
 void read_config_file(TableSpec& table, const std::string& path) {
   std::string content;
   try {
-    content = read_text(expand_home(path).value_or(path));
-  } catch (const Error&) {
-    throw_usage("cannot read the config file", "--config-file " + path,
-                "give a readable file of name = value lines");
+    content = read_input_text(expand_home(path).value_or(path), "a config file");
+  } catch (const Error& error) {
+    throw_usage("cannot read the config file: " + error.problem(), "--config-file " + path,
+                error.hint() + "; a config file has name = value lines");
   }
   std::map<std::string, int> seen;
   std::istringstream lines(config_text(std::move(content), path));

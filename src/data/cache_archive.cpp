@@ -5,6 +5,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/system_error.hpp"
@@ -37,6 +38,8 @@ class Archive {
  public:
   explicit Archive(fs::path path) : path_(std::move(path)), archive_(::archive_read_new()) {
     if (archive_ == nullptr) throw_data("cannot be read", path_.string(), "is there enough memory?");
+    require_content(path_, content_kind(path_), {ContentKind::gzip, ContentKind::zstd, ContentKind::tar},
+                    "an archive of a KD cache (.tgz, .tar, .tar.zst)");
     // Not "all": some of those are run as programs of their own.
     ::archive_read_support_filter_gzip(archive_.get());
     ::archive_read_support_filter_zstd(archive_.get());

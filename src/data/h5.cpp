@@ -2,6 +2,7 @@
 #include "src/data/h5.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/system_error.hpp"
 #include "src/data/internal/h5_calls.hpp"
 
@@ -134,6 +135,7 @@ File File::open(const std::filesystem::path& path) {
     if (error) throw_system("cannot be reached", path, error);
     throw_data("does not exist", where, "restore the file or import the cache again");
   }
+  require_content(path, content_kind(path), {ContentKind::hdf5}, "a KD cache in HDF5");
   const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
   check(H5Pset_file_locking(access.get(), false, true), "cannot turn file locks off", where);
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "cannot prepare", where);

@@ -2,13 +2,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/data/kd_cache.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/system_error.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/torch_shards.hpp"
 
-#include <array>
-#include <cstddef>
-#include <fstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -23,15 +21,6 @@ constexpr const char* kExpected =
     "folder with "
     "shard_*.pt and meta.json";
 
-bool has_hdf5_signature(const fs::path& path) {
-  constexpr std::array<char, 8> kSignature = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
-  std::array<char, 8> start{};
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw_system("cannot open for reading", path);
-  file.read(start.data(), start.size());
-  return file.gcount() == 8 && start == kSignature;
-}
-
 }  // namespace
 
 CacheKind identify_cache(const fs::path& path) {
@@ -40,7 +29,9 @@ CacheKind identify_cache(const fs::path& path) {
   if (status.type() == fs::file_type::not_found) throw_data("does not exist", path.string(), kExpected);
   if (error) throw_system("cannot be read", path, error);
   if (!fs::is_directory(status)) {
-    if (fs::is_regular_file(status) && has_hdf5_signature(path)) return CacheKind::hdf5_file;
+    const ContentKind content = content_kind(path);
+    if (content == ContentKind::hdf5) return CacheKind::hdf5_file;
+    require_content(path, content, {}, "a KD cache");
     throw_data("is not an HDF5 file", path.string(), kExpected);
   }
   if (fs::exists(path / kIndexName, error)) return CacheKind::hdf5_folder;

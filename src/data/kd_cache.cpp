@@ -3,8 +3,8 @@
 #include "anemll/data/kd_cache.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/row_checks.hpp"
 #include "src/data/schema.hpp"
@@ -282,7 +282,7 @@ UnsupervisedRows KdCache::verify(const std::function<void(std::int64_t, std::int
 std::vector<fs::path> cache_files(const fs::path& cache) {
   if (identify_cache(cache) != CacheKind::hdf5_folder) return {cache};
   std::vector<fs::path> files = {cache / kIndexName};
-  const CacheIndex index = parse_index(read_text(files.front()), files.front());
+  const CacheIndex index = parse_index(read_input_text(files.front()), files.front());
   for (const auto* part : {&index.shards, &index.holdout}) {
     for (const ShardEntry& entry : *part) files.push_back(cache / entry.file);
   }
@@ -297,7 +297,7 @@ KdCache KdCache::open(const fs::path& path, CachePart part, ColumnTable columns)
       throw_data("is a folder of .pt shards", path.string(),
                  "run: anemll_cache import " + path.string() + " DST");
     case CacheKind::hdf5_folder:
-      index = parse_index(read_text(path / kIndexName), path / kIndexName, columns);
+      index = parse_index(read_input_text(path / kIndexName), path / kIndexName, columns);
       for (const ShardEntry& entry : part == CachePart::training ? index.shards : index.holdout) {
         const std::int64_t first = places.empty() ? 0 : places.back().first + places.back().rows;
         places.push_back({path / entry.file, first, entry.rows, entry.sha256});

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/schema.hpp"
 #include "src/data/shard_file.hpp"
@@ -35,7 +36,7 @@ Source read_source(const fs::path& path, ColumnTable columns) {
     case CacheKind::torch_folder:
       throw_usage("is a folder of .pt shards already", path.string(), "give an HDF5 cache");
     case CacheKind::hdf5_folder:
-      source.index = parse_index(read_text(path / kIndexName), path / kIndexName, columns);
+      source.index = parse_index(read_input_text(path / kIndexName), path / kIndexName, columns);
       for (const ShardEntry& entry : source.index.shards) source.paths.push_back(path / entry.file);
       break;
     case CacheKind::hdf5_file: {

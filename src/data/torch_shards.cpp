@@ -5,6 +5,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/system_error.hpp"
 
@@ -114,7 +115,7 @@ TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
     log_warning(where + ": missing; the cache will not know its vocabulary and origin");
     return {};
   }
-  const Json meta = Json::parse(read_text(path), nullptr, false);
+  const Json meta = Json::parse(read_input_text(path), nullptr, false);
   if (meta.is_discarded() || !meta.is_object()) {
     throw_data("is not a JSON object", where, "repair the file, or remove it to import without provenance");
   }

@@ -1,7 +1,7 @@
 #include "src/eval/choices.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -115,7 +115,7 @@ ChunkSum right_if(bool right) {
 
 ChoiceQuestions read_choices(const std::string& file, const Tokenizer& tokenizer, std::int64_t limit) {
   ChoiceQuestions questions;
-  std::istringstream lines(read_text(file));
+  std::istringstream lines(read_input_text(file));
   std::string line;
   for (std::int64_t number = 1; std::getline(lines, line); ++number) {
     if (limit > 0 && static_cast<std::int64_t>(questions.questions.size()) == limit) break;

@@ -1,6 +1,7 @@
 // GGUF reading: header, metadata and tensor directory, each held against the bytes that are really there.
 #include "anemll/core/error.hpp"
 #include "anemll/formats/gguf.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/formats/internal/byte_reader.hpp"
 #include "src/formats/internal/gguf_part.hpp"
 #include "src/formats/internal/limits.hpp"
@@ -351,10 +352,8 @@ const GgufTensor* GgufFile::tensor(std::string_view name) const {
 bool is_gguf(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return false;
-  if (path.extension() == ".gguf") return true;
-  char magic[kMagic.size()] = {};
-  std::ifstream file(path, std::ios::binary);
-  return file.read(magic, sizeof(magic)) && std::string_view(magic, sizeof(magic)) == kMagic;
+  if (path.extension() == ".gguf") return true;  // what else it may be is the reader's to say
+  return std::filesystem::is_regular_file(path, ignored) && content_kind(path) == ContentKind::gguf;
 }
 
 GgufFile formats::read_gguf_part(const std::filesystem::path& path) {
@@ -362,6 +361,7 @@ GgufFile formats::read_gguf_part(const std::filesystem::path& path) {
   GgufFile file;
   file.path = path;
   file.maps = {MappedFile::open(path)};
+  require_content(path, file.maps.front()->bytes(), {ContentKind::gguf}, "a GGUF file");
   HeaderReader header(file.maps.front()->bytes(), complain);
   std::vector<std::uint64_t> offsets;
   header.read(file, offsets);

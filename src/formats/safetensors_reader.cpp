@@ -1,6 +1,7 @@
 // Safetensors reading: the checks between header and data, and tensors as views of the map.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/safetensors.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/formats/internal/byte_reader.hpp"
 #include "src/formats/internal/limits.hpp"
 #include "src/formats/internal/safetensors_dtype.hpp"
@@ -78,6 +79,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   const Complaint complain(path,
                            "the file is damaged, incomplete or not safetensors; copy or export it again");
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  require_content(path, file->bytes(), {ContentKind::safetensors}, "a safetensors file");
   formats::ByteReader reader(file->bytes(), complain, "safetensors header");
   const auto header_bytes = reader.read<std::uint64_t>();
   if (header_bytes > formats::kMaxSafetensorsHeader) {

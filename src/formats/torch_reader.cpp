@@ -2,6 +2,7 @@
 // that it wrote before and still writes with _use_new_zipfile_serialization=False.
 #include "anemll/core/file.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/formats/internal/byte_reader.hpp"
 #include "src/formats/internal/pickle.hpp"
 #include "src/formats/internal/torch_tree.hpp"
@@ -165,6 +166,7 @@ TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file) {
   const Complaint complain(file->path(), kHint);
   const std::span<const std::byte> bytes = file->bytes();
   if (bytes.empty()) complain("the file is empty");
+  require_content(path, bytes, {ContentKind::zip, ContentKind::pickle}, "a file of torch.save");
   if (is_legacy(bytes)) return LegacyReader(file, complain).read();
   return read_zip(file, complain);
 }

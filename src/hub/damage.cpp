@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/hub/internal/blob_hash.hpp"
 
 #include <algorithm>
@@ -19,7 +20,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
 constexpr std::string_view kParquet = "PAR1";
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeader = 100'000'000;
@@ -90,7 +90,11 @@ std::string damage_of(const fs::path& file, Content content) {
     const bool right = content == Content::any && !differs_from_its_blob_name(file);
     return right ? "" : "empty";
   }
-  if (bytes.starts_with(kPointer)) return "a pointer of Git LFS, not the content";
+  const ContentKind kind = content_kind(map->bytes().first(std::min(map->bytes().size(), kContentLook)));
+  for (const ContentKind failed : {ContentKind::lfs_pointer, ContentKind::annex_pointer,
+                                   ContentKind::web_page, ContentKind::server_answer}) {
+    if (kind == failed) return std::string(content_name(kind));
+  }
   return cut_of(bytes, content);
 }
 

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/names.hpp"
 #include "src/hub/model_text_files.hpp"
@@ -129,7 +130,7 @@ void add_lacking_form(const fs::path& folder, const char* single, const char* in
     lacking.push_back(std::move(lack));
     return;
   }
-  const Json root = Json::parse(read_text(folder / index), nullptr, /*allow_exceptions=*/false);
+  const Json root = Json::parse(read_input_text(folder / index), nullptr, /*allow_exceptions=*/false);
   const bool readable = root.is_object() && root.contains("weight_map") && root["weight_map"].is_object();
   std::set<std::string> shards;
   for (const Json& file : readable ? root["weight_map"] : Json::array({0})) {

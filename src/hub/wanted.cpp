@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/fetch.hpp"
 #include "src/hub/internal/model_table.hpp"
@@ -79,7 +80,7 @@ std::string missing_of_dataset(const fs::path& folder, const ChooseFiles& choose
   if (const std::string damage = damage_of(card, Content::any); !damage.empty())
     return kCard + (" (" + damage + ")");
   try {
-    chosen = choose(names_in(folder), is_there(card) ? read_text(card) : std::string());
+    chosen = choose(names_in(folder), is_there(card) ? read_input_text(card) : std::string());
   } catch (const Error& error) {
     if (error.code() != ExitCode::data) throw;
     return "file that is wanted: " + error.problem();
@@ -152,9 +153,13 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
   std::error_code ignored;
   if (!fs::is_directory(found.path, ignored)) {
     const std::string damage = damage_of(found.path, Content::any);
+    const ContentKind kind = is_there(found.path) ? content_kind(found.path) : ContentKind::other;
+    require_content(found.path, kind, {ContentKind::gguf}, "a model");
     if (!damage.empty())
       throw_data("the model's file is " + damage, found.path.string(), "download it again");
-    if (use == ModelUse::text || lower(found.path.extension().string()) == ".gguf") return found;
+    if (use == ModelUse::text || kind == ContentKind::gguf ||
+        lower(found.path.extension().string()) == ".gguf")
+      return found;
     throw_data("not a model", found.path.string(),
                "give the folder of a Hugging Face model, a .gguf file, or org/name");
   }

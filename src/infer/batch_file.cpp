@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <algorithm>
 #include <array>
@@ -113,7 +114,7 @@ void require_same(const AnswerSettings& before, const AnswerSettings& now, const
 
 std::vector<PromptRecord> read_prompt_file(const fs::path& file) {
   std::vector<PromptRecord> prompts;
-  const std::string text = read_text(file);
+  const std::string text = read_input_text(file, "a file of prompts in JSON Lines");
   for_lines(text, [&](std::string_view line, std::size_t number) {
     const std::string where = place(file, number);
     const ordered_json record = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);

@@ -1,7 +1,7 @@
 #include "src/infer/generation_config.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <algorithm>
 #include <array>
@@ -105,7 +105,7 @@ GenerationConfig read_generation_config(const fs::path& file, const std::string&
                                         std::optional<std::int32_t> tokenizer_eos) {
   GenerationConfig out;
   if (!file.empty() && fs::exists(file)) {
-    const json object = parse(read_text(file), file.string());
+    const json object = parse(read_input_text(file), file.string());
     read_sampling(object, file.string(), out);
     out.stops = stops_of(object, file.string());
     out.stops_source = "generation_config.json";

@@ -2,8 +2,8 @@
 // never guessed.
 #include "anemll/model/architecture.hpp"
 
-#include "anemll/core/file.hpp"
 #include "anemll/model/model_files.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/model/internal/config_keys.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/gguf_config.hpp"
@@ -179,7 +179,7 @@ OpenModel open_model(const std::filesystem::path& model, std::span<const Family>
   const bool gguf = is_gguf(model);
   const std::filesystem::path file = gguf ? model : model / "config.json";
   if (gguf) out.gguf = std::make_shared<const GgufFile>(read_gguf(file));
-  out.config = gguf ? gguf_config_json(*out.gguf, families) : read_text(file);
+  out.config = gguf ? gguf_config_json(*out.gguf, families) : read_input_text(file);
   const nlohmann::json json = parse_json_object(out.config, file);
   const JsonReader config(json, file);
   const Family& family = family_of(config, families);

@@ -1,8 +1,8 @@
 #include "src/model/internal/json_reader.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <cmath>
 #include <utility>
@@ -10,7 +10,7 @@
 namespace anemll {
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
-  return parse_json_object(read_text(path), path);
+  return parse_json_object(read_input_text(path), path);
 }
 
 nlohmann::json parse_json_object(const std::string& text, const std::filesystem::path& path) {

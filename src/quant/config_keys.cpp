@@ -2,8 +2,7 @@
 // file.
 #include "anemll/core/error.hpp"
 #include "anemll/quant/presets.hpp"
-
-#include <fstream>
+#include "src/core/content_kind.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -61,9 +60,7 @@ void read_snapped(const Json& object, QuantConfigKeys& keys, const std::filesyst
 }  // namespace
 
 QuantConfigKeys read_quant_config(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) throw_data("cannot open", path.string(), "check the path");
-  const Json object = Json::parse(file, nullptr, false);
+  const Json object = Json::parse(read_input_text(path, "the config.json of a checkpoint"), nullptr, false);
   if (!object.is_object())
     throw_data("not a JSON object", path.string(), "expected the config.json of a checkpoint");
   QuantConfigKeys keys;

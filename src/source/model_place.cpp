@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -41,9 +42,16 @@ fs::path checkpoint_in(const fs::path& folder) {
 ModelPlace place_of_model(const std::string& name) {
   if (name.empty()) return {};
   const fs::path path(name);
-  if (path.extension() == ".gguf") return {{}, name};
-  if (path.extension() != ".pt" && !is_local(HubKind::model, name)) return {{}, name};
-  if (!fs::is_directory(path)) return {name, {}};
+  if (path.extension() != ".pt" && path.extension() != ".gguf" && !is_local(HubKind::model, name))
+    return {{}, name};
+  if (!fs::is_directory(path)) {
+    // The content decides, whatever the name; a name alone only where there is no such file.
+    std::error_code none;
+    const ContentKind kind = fs::is_regular_file(path, none) ? content_kind(path) : ContentKind::other;
+    const bool torch = kind == ContentKind::zip || kind == ContentKind::pickle;
+    const bool gguf = kind == ContentKind::gguf || (!torch && path.extension() == ".gguf");
+    return gguf ? ModelPlace{{}, name} : ModelPlace{name, {}};
+  }
   const bool plain =
       !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty() ||
       fs::exists(path / "pytorch_model.bin") || fs::exists(path / "pytorch_model.bin.index.json");

@@ -1,8 +1,8 @@
 #include "src/text/internal/text_files.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/one_of.hpp"
 #include "src/text/utf8.hpp"
 
@@ -41,7 +41,7 @@ void add_difference(Inventory& inventory, const std::string& file, const std::st
 std::string vocabulary_difference(const fs::path& path, const TokenizerSpec& spec) {
   simdjson::dom::parser parser;
   simdjson::dom::object entries;
-  const std::string text = read_text(path);
+  const std::string text = read_input_text(path);
   if (parser.parse(text).get(entries) != simdjson::SUCCESS) return "it is no object of tokens and ids";
   std::unordered_map<std::string_view, std::int32_t> added;
   for (const AddedToken& token : spec.added) added.emplace(token.content, token.id);
@@ -70,7 +70,7 @@ std::string vocabulary_difference(const fs::path& path, const TokenizerSpec& spe
 }
 
 std::string merges_difference(const fs::path& path, const TokenizerSpec& spec) {
-  const std::string text = read_text(path);
+  const std::string text = read_input_text(path);
   std::size_t rank = 0, line = 0, at = 0;
   while (at < text.size()) {
     std::size_t end = std::min(text.find('\n', at), text.size());
@@ -92,7 +92,7 @@ std::string merges_difference(const fs::path& path, const TokenizerSpec& spec) {
 }
 
 std::string template_text(const fs::path& path) {
-  std::string text = read_text(path);
+  std::string text = read_input_text(path);
   if (first_bad_utf8(text) != std::string::npos) bad_text_file("the chat template is not UTF-8", path);
   return text;
 }

@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
 #include "src/text/internal/gguf_text.hpp"
 #include "src/text/internal/text_files.hpp"
@@ -12,10 +13,6 @@
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
-
-std::string_view view(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   const fs::path tokenizer_path = folder / "tokenizer.json";
@@ -27,7 +24,8 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   Inventory inventory;
   const text::TokenizerConfig config =
       text::read_tokenizer_config(folder / "tokenizer_config.json", inventory);
-  TokenizerSpec spec = parse_tokenizer_json(view(file->bytes()), where);
+  TokenizerSpec spec =
+      parse_tokenizer_json(input_text(tokenizer_path, file->bytes(), "tokenizer.json"), where);
   inventory.add(Fate::used, "file", "tokenizer.json");
   for (const std::string& key : spec.unread)
     inventory.add(Fate::left_out, "key of tokenizer.json", key, "no rule for it is known");

@@ -2,7 +2,7 @@
 #include "src/text/internal/tokenizer_config.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/one_of.hpp"
 
 #include <algorithm>
@@ -174,7 +174,7 @@ void bad_text_file(const std::string& what, const std::filesystem::path& path) {
 json read_text_json(const std::filesystem::path& path) {
   json root;
   try {
-    root = json::parse(read_text(path));
+    root = json::parse(read_input_text(path));
   } catch (const json::exception& error) {
     bad_text_file(std::string("not valid JSON: ") + error.what(), path);
   }

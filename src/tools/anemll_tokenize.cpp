@@ -1,11 +1,11 @@
 // anemll_tokenize: text to token ids and back, with the tokenizer of a model.
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/tool.hpp"
 #include "src/hub/hub_options.hpp"
@@ -53,7 +53,7 @@ struct Settings {
 };
 
 std::string read_all(const Settings& settings) {
-  if (settings.source() != "stdin") return anemll::read_text(settings.file);
+  if (settings.source() != "stdin") return anemll::read_input_text(settings.file);
   std::string text;
   char buffer[65536];
   for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;) text.append(buffer, n);

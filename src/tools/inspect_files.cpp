@@ -4,6 +4,7 @@
 #include "anemll/core/tensor.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/metrics_log.hpp"
 #include "src/core/printable.hpp"
 #include "src/inspect/checkpoint_check.hpp"
@@ -34,7 +35,11 @@ constexpr int kNotFinite = 1;
 constexpr int kOverflow = 2;
 
 TensorMap open_tensors(const std::filesystem::path& file) {
-  return file.extension() == ".safetensors" ? read_safetensors(file).tensors : read_state_dict(file);
+  // The content decides; where it says nothing, the name tells which reader explains what is wrong.
+  const ContentKind kind = content_kind(file);
+  const bool torch = kind == ContentKind::zip || kind == ContentKind::pickle;
+  const bool plain = kind == ContentKind::safetensors || (!torch && file.extension() == ".safetensors");
+  return plain ? read_safetensors(file).tensors : read_state_dict(file);
 }
 
 /// Calls to it move a bar.

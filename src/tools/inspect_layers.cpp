@@ -1,12 +1,12 @@
 // anemll_inspect layers: reads a checkpoint and its model, measures, prints.
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/metrics_log.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/data/first_rows.hpp"
@@ -84,7 +84,7 @@ TokenRows rows_of_text(const Options& o, const OpenModel& opened, const std::str
   text.inventory.tell(model_id, o.model.strict);
   std::vector<std::int32_t> ids;
   try {
-    ids = text.tokenizer.encode(read_text(*o.text));
+    ids = text.tokenizer.encode(read_input_text(*o.text));
   } catch (const Error& e) {
     throw Error(e.code(), e.problem(), *o.text, e.hint());  // the tokenizer does not know whose text it is
   }

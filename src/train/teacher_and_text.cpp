@@ -1,9 +1,9 @@
 #include "src/train/internal/teacher_and_text.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/data/origin.hpp"
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/input_agreement.hpp"
@@ -28,7 +28,7 @@ std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const OpenM
     text.inventory.tell(options.model_id, options.strict);
     std::vector<std::int32_t> ids;
     try {
-      text.tokenizer.encode(read_text(file), ids);
+      text.tokenizer.encode(read_input_text(file), ids);
     } catch (const Error& e) {
       throw Error(e.code(), e.problem(), file, e.hint());  // the tokenizer does not know whose text it is
     }

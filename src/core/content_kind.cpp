@@ -1,0 +1,344 @@
+// The table of what is known by its bytes.
+#include "src/core/content_kind.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "src/core/system_error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+struct Magic {
+  std::size_t at;
+  std::string_view bytes;
+  ContentKind kind;
+};
+
+/// UTF-32 before UTF-16, whose mark is the front of it. Text that may be a magic has more than four bytes of
+/// it.
+constexpr std::array kMagics = {
+    Magic{0, "version https://git-lfs.github.com/spec/"sv, ContentKind::lfs_pointer},
+    Magic{0, "version https://hawser.github.com/spec/"sv, ContentKind::lfs_pointer},
+    Magic{0, "/annex/objects/"sv, ContentKind::annex_pointer},
+    Magic{0, "\xff\xfe\0\0"sv, ContentKind::utf32},
+    Magic{0, "\0\0\xfe\xff"sv, ContentKind::utf32},
+    Magic{0, "\xff\xfe"sv, ContentKind::utf16},
+    Magic{0, "\xfe\xff"sv, ContentKind::utf16},
+    Magic{0, "\x1f\x8b\x08"sv, ContentKind::gzip},
+    Magic{0, "\x28\xb5\x2f\xfd"sv, ContentKind::zstd},
+    Magic{0,
+          "\xfd"
+          "7zXZ\0"sv,
+          ContentKind::xz},
+    Magic{0, "\x04\x22\x4d\x18"sv, ContentKind::lz4},
+    Magic{0, "PK\3\4"sv, ContentKind::zip},
+    Magic{0, "PK\5\6"sv, ContentKind::zip},  // without a member
+    Magic{0, "7z\xbc\xaf\x27\x1c"sv, ContentKind::seven_zip},
+    Magic{0, "Rar!\x1a\x07"sv, ContentKind::rar},
+    Magic{257, "ustar"sv, ContentKind::tar},
+    Magic{0, "GGUF"sv, ContentKind::gguf},
+    Magic{0, "lmgg"sv, ContentKind::ggml},
+    Magic{0, "fmgg"sv, ContentKind::ggml},
+    Magic{0, "tjgg"sv, ContentKind::ggml},
+    Magic{0, "\x89HDF\r\n\x1a\n"sv, ContentKind::hdf5},
+    Magic{0, "PAR1"sv, ContentKind::parquet},
+    Magic{0, "PARE"sv, ContentKind::parquet},  // with an encrypted footer
+    Magic{0, "ARROW1\0\0"sv, ContentKind::arrow_file},
+    Magic{0, "SQLite format 3\0"sv, ContentKind::sqlite},
+    Magic{0, "%PDF-"sv, ContentKind::pdf}};
+
+/// How servers answer where a file is asked for that they do not give.
+struct Answer {
+  std::string_view text;
+  bool whole;  ///< there is nothing else; else it goes on with the name of the repository
+};
+constexpr std::array kAnswers = {Answer{"Entry not found", true},
+                                 Answer{"Repository not found", true},
+                                 Answer{"404: Not Found", true},
+                                 Answer{"404 page not found", true},
+                                 Answer{"Not Found", true},
+                                 Answer{"Unauthorized", true},
+                                 Answer{"Forbidden", true},
+                                 Answer{"Invalid username or password.", true},
+                                 Answer{"Invalid credentials in Authorization header", true},
+                                 Answer{"Access to model ", false},
+                                 Answer{"Access to dataset ", false}};
+constexpr std::size_t kLongestAnswer = 400;
+
+constexpr std::size_t kTail = 16;  // zeros at the end of a text that one bad byte does not explain
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool all_zero(std::string_view text) {
+  return text.find_first_not_of('\0') == std::string_view::npos;
+}
+
+/// Without regard to case, and only as a whole word.
+bool begins_with_tag(std::string_view text, std::string_view tag) {
+  if (text.size() < tag.size()) return false;
+  for (std::size_t i = 0; i < tag.size(); ++i) {
+    const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] - 'A' + 'a') : text[i];
+    if (c != tag[i]) return false;
+  }
+  return text.size() == tag.size() ||
+         std::string_view(" >\n\r\t").find(text[tag.size()]) != std::string_view::npos;
+}
+
+/// What follows a magic of four letters, which may as well begin a sentence: a byte that no text has, or
+/// nothing.
+constexpr std::size_t kWord = 4;
+bool is_binary(std::string_view text) {
+  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\r' && c != '\t';
+         });
+}
+
+/// bzip2's own magic is three letters and a digit; the magic of its first block, or of its end, follows.
+bool is_bzip2(std::string_view text) {
+  return text.size() >= 10 && text.starts_with("BZh") && text[3] >= '1' && text[3] <= '9' &&
+         (text.substr(4).starts_with("\x31\x41\x59\x26\x53\x59") ||
+          text.substr(4).starts_with("\x17\x72\x45\x38\x50\x90"));
+}
+
+bool is_zstd_skippable(std::string_view text) {
+  return text.size() >= 4 && (static_cast<unsigned char>(text[0]) & 0xf0U) == 0x50 &&
+         text.substr(1).starts_with("\x2a\x4d\x18");
+}
+
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t out = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) out = (out << 8U) | static_cast<unsigned char>(bytes[i]);
+  return out;
+}
+
+/// The length of a header, and the header's first byte.
+bool is_safetensors(std::string_view text) {
+  constexpr std::uint64_t kMaxHeader = 100'000'000;
+  if (text.size() < 9 || text[8] != '{') return false;
+  const std::uint64_t header = little_endian(text.substr(0, 8));
+  return header >= 2 && header <= kMaxHeader;
+}
+
+/// The mark of a message, and the length of its metadata.
+bool is_arrow_stream(std::string_view text) {
+  constexpr std::uint64_t kMaxSchema = std::uint64_t{1} << 28;
+  if (text.size() < 8 || !text.starts_with("\xff\xff\xff\xff")) return false;
+  const std::uint64_t length = little_endian(text.substr(4, 4));
+  return length % 8 == 0 && length < kMaxSchema;
+}
+
+/// Protocols 2 to 5, and what must follow: a frame, a mark, a container or a number.
+bool is_pickle(std::string_view text) {
+  if (text.size() < 3 || text[0] != '\x80' || text[1] < 2 || text[1] > 5) return false;
+  return std::string_view("\x95\x8a(}])c\x8c").find(text[2]) != std::string_view::npos;
+}
+
+/// Without a mark: every second byte of the front is zero, and no other.
+bool is_bare_utf16(std::string_view text) {
+  const std::string_view front = text.substr(0, 256);
+  if (front.size() < 8) return false;
+  std::array<std::size_t, 2> zeros{};
+  for (std::size_t i = 0; i < front.size(); ++i) zeros[i % 2] += front[i] == '\0' ? 1U : 0U;
+  const std::size_t half = front.size() / 2;
+  return std::min(zeros[0], zeros[1]) == 0 && std::max(zeros[0], zeros[1]) * 10 >= half * 9;
+}
+
+ContentKind kind_of_text(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  for (const std::string_view tag : {"<!doctype html", "<html", "<head"})
+    if (begins_with_tag(text, tag)) return ContentKind::web_page;
+  if (begins_with_tag(text, "<?xml")) return ContentKind::xml;
+  const std::string_view trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  if (trimmed.size() <= kLongestAnswer &&
+      std::any_of(kAnswers.begin(), kAnswers.end(), [&](const Answer& one) {
+        return one.whole ? trimmed == one.text : trimmed.starts_with(one.text);
+      }))
+    return ContentKind::server_answer;
+  return ContentKind::other;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(const fs::path& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) throw_system("cannot open for reading", path_);
+  }
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  std::size_t read(std::span<std::byte> out, std::uint64_t at) const {
+    for (;;) {
+      const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(at));
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) throw_system("cannot read", path_);
+    }
+  }
+  int get() const { return fd_; }
+
+ private:
+  const fs::path& path_;
+  int fd_;
+};
+
+struct Row {
+  ContentKind kind;
+  std::string_view name;
+  std::string_view advice;  ///< FILE stands for the file's name
+};
+
+constexpr std::array kRows = {
+    Row{ContentKind::empty, "an empty file", "fetch it again: nothing of it arrived"},
+    Row{ContentKind::lfs_pointer, "a pointer of Git LFS, not the content",
+        "fetch the content: run 'git lfs install' and 'git lfs pull' in its folder"},
+    Row{ContentKind::annex_pointer, "a pointer of git-annex, not the content",
+        "fetch the content: run 'git annex get' in its folder"},
+    Row{ContentKind::web_page, "a web page: the download failed",
+        "fetch the file itself: a link to a hub has /resolve/ in place of /blob/, and some files need a "
+        "login"},
+    Row{ContentKind::xml, "an XML text, as a server sends it when a download fails",
+        "read the reason in it ('head -c 500 FILE'), then fetch the file itself"},
+    Row{ContentKind::server_answer, "a server's answer that it does not give the file: the download failed",
+        "check the address and the login (HF_TOKEN), then fetch the file again"},
+    Row{ContentKind::zeros, "filled up with zeros: it was not written whole",
+        "fetch or copy it again; 'tail -c 64 FILE | xxd' shows its end"},
+    Row{ContentKind::utf16, "text in UTF-16",
+        "run: iconv -f UTF-16 -t UTF-8 'FILE' > 'FILE.utf8', and rename that"},
+    Row{ContentKind::utf32, "text in UTF-32",
+        "run: iconv -f UTF-32 -t UTF-8 'FILE' > 'FILE.utf8', and rename that"},
+    Row{ContentKind::gzip, "a gzip file", "unpack it: gzip -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::zstd, "a zstd file", "unpack it: zstd -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::bzip2, "a bzip2 file", "unpack it: bzip2 -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::xz, "an xz file", "unpack it: xz -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::lz4, "an lz4 file", "unpack it: lz4 -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::zip, "a zip archive",
+        "list it with 'unzip -l FILE', unpack it with 'unzip FILE'; "
+        "if torch.save wrote it, the name ends in .pt"},
+    Row{ContentKind::seven_zip, "a 7z archive", "unpack it with '7z x FILE' and give what was in it"},
+    Row{ContentKind::rar, "a RAR archive", "unpack it with 'unrar x FILE' and give what was in it"},
+    Row{ContentKind::tar, "a tar archive", "unpack it with 'tar -xf FILE' and give what was in it"},
+    Row{ContentKind::pickle, "a pickle of Python",
+        "if torch.save wrote it, the name ends in .pt; else load it in Python and save it anew"},
+    Row{ContentKind::gguf, "a GGUF model file", "give it where a model is asked for"},
+    Row{ContentKind::ggml, "a model file of llama.cpp from before GGUF",
+        "fetch the model as GGUF or as a Hugging Face folder: nothing reads the old form any more"},
+    Row{ContentKind::safetensors, "a safetensors file", "give it where tensors are asked for"},
+    Row{ContentKind::hdf5, "an HDF5 file", "a KD cache in HDF5 goes to --cache-dir"},
+    Row{ContentKind::parquet, "a Parquet file", "give it as a data set (--dataset_name)"},
+    Row{ContentKind::arrow_file, "an Arrow file", "give it as a data set (--dataset_name)"},
+    Row{ContentKind::arrow_stream, "an Arrow stream", "give it as a data set (--dataset_name)"},
+    Row{ContentKind::sqlite, "an SQLite database",
+        "export a table: sqlite3 -header -csv 'FILE' 'select * from TABLE'"},
+    Row{ContentKind::pdf, "a PDF document", "make text of it: pdftotext 'FILE'"}};
+
+const Row* row_of(ContentKind kind) {
+  const auto found =
+      std::find_if(kRows.begin(), kRows.end(), [&](const Row& row) { return row.kind == kind; });
+  return found == kRows.end() ? nullptr : &*found;
+}
+
+void replace_word(std::string& text, std::string_view word, const std::string& with) {
+  for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += with.size())
+    text.replace(at, word.size(), with);
+}
+
+}  // namespace
+
+ContentKind content_kind(std::span<const std::byte> start, std::span<const std::byte> end) {
+  const std::string_view text = text_of(start);
+  if (text.empty()) return ContentKind::empty;
+  for (const Magic& magic : kMagics) {
+    if (magic.at >= text.size()) continue;
+    const std::string_view there = text.substr(magic.at);
+    if (there.starts_with(magic.bytes) && (magic.bytes.size() != kWord || magic.bytes[0] < 'A' ||
+                                           magic.bytes[0] > 'z' || is_binary(there.substr(kWord, 2 * kWord))))
+      return magic.kind;
+  }
+  if (is_bzip2(text)) return ContentKind::bzip2;
+  if (is_zstd_skippable(text)) return ContentKind::zstd;
+  if (is_safetensors(text)) return ContentKind::safetensors;
+  if (is_arrow_stream(text)) return ContentKind::arrow_stream;
+  if (is_pickle(text)) return ContentKind::pickle;
+  if (text.size() >= kTail && all_zero(text.substr(0, kContentLook))) return ContentKind::zeros;
+  if (is_bare_utf16(text)) return ContentKind::utf16;
+  const std::string_view tail = text_of(end);
+  // Only behind text: numbers may well end in zeros.
+  const std::string_view front = text.substr(0, text.find_last_not_of('\0') + 1);
+  const bool is_text = !front.empty() && front.find('\0') == std::string_view::npos;
+  if (is_text && tail.size() >= kTail && all_zero(tail.substr(tail.size() - kTail)))
+    return ContentKind::zeros;
+  return kind_of_text(text);
+}
+
+ContentKind content_kind(const fs::path& path) {
+  std::error_code none;
+  if (fs::exists(path, none) && !fs::is_regular_file(path, none)) return ContentKind::other;
+  const Descriptor file(path);
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) throw_system("cannot read", path);
+  std::array<std::byte, kContentLook> start{};
+  std::array<std::byte, kContentLook> end{};
+  const std::size_t n = file.read(start, 0);
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  const std::size_t m = file.read(end, size > end.size() ? size - end.size() : 0);
+  return content_kind(std::span(start).first(n), std::span(end).first(m));
+}
+
+std::string_view content_name(ContentKind kind) {
+  const Row* row = row_of(kind);
+  return row == nullptr ? std::string_view() : row->name;
+}
+
+std::string content_advice(ContentKind kind, const fs::path& path) {
+  const Row* row = row_of(kind);
+  std::string out(row == nullptr ? std::string_view() : row->advice);
+  replace_word(out, "FILE", path.string());
+  return out;
+}
+
+void require_content(const fs::path& path, ContentKind found, std::initializer_list<ContentKind> fit,
+                     std::string_view wanted) {
+  const bool fits = std::find(fit.begin(), fit.end(), found) != fit.end();
+  if (fits || found == ContentKind::other || found == ContentKind::empty) return;
+  std::string what = "is ";
+  what.append(content_name(found)).append(", where ").append(wanted).append(" is read");
+  throw_data(what, path.string(), content_advice(found, path));
+}
+
+void require_content(const fs::path& path, std::span<const std::byte> bytes,
+                     std::initializer_list<ContentKind> fit, std::string_view wanted) {
+  const std::size_t look = std::min(bytes.size(), kContentLook);
+  require_content(path, content_kind(bytes.first(look), bytes.last(look)), fit, wanted);
+}
+
+std::string_view input_text(const fs::path& path, std::span<const std::byte> bytes, std::string_view wanted) {
+  require_content(path, bytes, {}, wanted);
+  std::string_view text = text_of(bytes);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return text;
+}
+
+std::string read_input_text(const fs::path& path, std::string_view wanted) {
+  const auto file = MappedFile::open(path);
+  return std::string(input_text(path, file->bytes(), wanted));
+}
+
+}  // namespace anemll
