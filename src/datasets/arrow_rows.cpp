@@ -80,7 +80,9 @@ std::string ArrowRows::where() const {
 
 void ArrowRows::fail(const std::string& what) const {
   throw_data(what, where(),
-             "the file is damaged or was not copied whole: fetch it again; python's pyarrow can tell more");
+             "the file is damaged or was not copied whole: fetch it again; this tells more: python3 -c "
+             "'import pyarrow.dataset as d; print(d.dataset(\"" +
+                 path_.string() + "\").head(1))'");
 }
 
 void ArrowRows::fail_library(const std::string& what) const {
@@ -103,8 +105,9 @@ bool ArrowRows::is_wanted(const std::string& name) const {
 void ArrowRows::add_column(const std::string& name) {
   if (!formats::is_utf8(name)) fail("not a good " + kind_ + " file: a column's name is not UTF-8");
   if (is_wanted(name) && std::find(names_.begin(), names_.end(), name) != names_.end()) {
-    throw_data("there are two columns '" + name + "'", path_.string(),
-               "rename one of them: which holds the text cannot be told");
+    throw_data(
+        "there are two columns '" + name + "'", path_.string(),
+        "rename one of them with python3 (pyarrow's rename_columns): which holds the text cannot be told");
   }
   names_.push_back(name);
   if (!is_wanted(name)) unread_.push_back(name);

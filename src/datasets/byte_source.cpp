@@ -6,10 +6,12 @@
 #include "src/datasets/internal/file_kinds.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +35,8 @@ class PlainBytes final : public ByteSource {
     fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat facts {};
     if (fd_ < 0 || ::fstat(fd_, &facts) != 0) fail("cannot open");
-    if (S_ISDIR(facts.st_mode)) throw_data("is a folder, not a file", path_.string(), "name a file in it");
+    if (S_ISDIR(facts.st_mode))
+      throw_data("is a folder, not a file", path_.string(), "name a file in it: ls '" + path_.string() + "'");
   }
   ~PlainBytes() override {
     if (fd_ >= 0) ::close(fd_);
@@ -62,7 +65,8 @@ class PlainBytes final : public ByteSource {
 /// What both decoders share: a block of compressed input and where it stands in the file.
 class PackedInput {
  public:
-  explicit PackedInput(const fs::path& path) : path_(path), file_(path), block_(kBlock) {}
+  PackedInput(const fs::path& path, std::string program)
+      : path_(path), program_(std::move(program)), file_(path), block_(kBlock) {}
 
   bool empty() const { return used_ == size_; }
   /// False at the end of the file.
@@ -79,11 +83,14 @@ class PackedInput {
   [[noreturn]] void fail(const std::string& what) const {
     throw_data(
         what + strf(" (byte %llu of the compressed file)", static_cast<unsigned long long>(before_) + used_),
-        path_.string(), "the file is damaged or was not copied whole: fetch it again");
+        path_.string(),
+        "the file is damaged or was not copied whole: fetch it again; this tests it: " + program_ + " -t '" +
+            path_.string() + "'");
   }
 
  private:
   fs::path path_;
+  std::string program_;  ///< that tests such files
   PlainBytes file_;
   std::vector<char> block_;
   std::size_t used_ = 0;
@@ -93,7 +100,7 @@ class PackedInput {
 
 class GzipBytes final : public ByteSource {
  public:
-  explicit GzipBytes(const fs::path& path) : input_(path) {
+  explicit GzipBytes(const fs::path& path) : input_(path, "gzip") {
     constexpr int kGzipOnly = 16;
     if (::inflateInit2(&state_, MAX_WBITS + kGzipOnly) != Z_OK) input_.fail("zlib cannot start");
   }
@@ -140,7 +147,7 @@ class GzipBytes final : public ByteSource {
 
 class ZstdBytes final : public ByteSource {
  public:
-  explicit ZstdBytes(const fs::path& path) : input_(path), state_(::ZSTD_createDStream()) {
+  explicit ZstdBytes(const fs::path& path) : input_(path, "zstd"), state_(::ZSTD_createDStream()) {
     if (state_ == nullptr) input_.fail("zstd cannot start");
   }
   ~ZstdBytes() override { ::ZSTD_freeDStream(state_); }
@@ -177,7 +184,7 @@ class ZstdBytes final : public ByteSource {
 
 class Bzip2Bytes final : public ByteSource {
  public:
-  explicit Bzip2Bytes(const fs::path& path) : input_(path) {
+  explicit Bzip2Bytes(const fs::path& path) : input_(path, "bzip2") {
     if (::BZ2_bzDecompressInit(&state_, 0, 0) != BZ_OK) input_.fail("bzip2 cannot start");
   }
   ~Bzip2Bytes() override { ::BZ2_bzDecompressEnd(&state_); }
@@ -225,7 +232,7 @@ class Bzip2Bytes final : public ByteSource {
 
 class XzBytes final : public ByteSource {
  public:
-  explicit XzBytes(const fs::path& path) : input_(path) {
+  explicit XzBytes(const fs::path& path) : input_(path, "xz") {
     // Room for the largest dictionary that xz makes; a hostile header must not ask for all memory.
     constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 31;
     if (::lzma_stream_decoder(&state_, kMaxMemory, LZMA_CONCATENATED) != LZMA_OK)
@@ -265,15 +272,55 @@ class XzBytes final : public ByteSource {
   bool ended_ = false;
 };
 
+constexpr std::array<std::pair<std::string_view, ContentKind>, 4> kCompressions{{{"gz", ContentKind::gzip},
+                                                                                 {"zst", ContentKind::zstd},
+                                                                                 {"bz2", ContentKind::bzip2},
+                                                                                 {"xz", ContentKind::xz}}};
+
+/// Fewer bytes may as well be the front of a compressed file that was cut off.
+bool looks_like_text(const fs::path& path) {
+  constexpr std::size_t kLeast = 16;
+  std::array<char, 512> front{};
+  PlainBytes file(path);
+  const std::size_t n = file.read(front);
+  return n >= kLeast &&
+         std::none_of(front.begin(), front.begin() + static_cast<std::ptrdiff_t>(n), [](char c) {
+           return static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\r' && c != '\t';
+         });
+}
+
 }  // namespace
 
+bool is_compression(ContentKind kind) {
+  return std::any_of(kCompressions.begin(), kCompressions.end(),
+                     [&](const auto& one) { return one.second == kind; });
+}
+
+ContentKind compression_of(const fs::path& path) {
+  const ContentKind kind = content_kind(path);
+  if (is_compression(kind)) return kind;
+  // Nothing that is known: text whatever the name says, or compressed data whose front is damaged.
+  if (kind != ContentKind::other && kind != ContentKind::empty) return kind;
+  for (const auto& [extension, named] : kCompressions)
+    if (extension == extension_of(path) && !looks_like_text(path)) return named;
+  return kind;
+}
+
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
-  const std::string extension = extension_of(path);
-  if (extension == "gz") return std::make_unique<GzipBytes>(path);
-  if (extension == "zst") return std::make_unique<ZstdBytes>(path);
-  if (extension == "bz2") return std::make_unique<Bzip2Bytes>(path);
-  if (extension == "xz") return std::make_unique<XzBytes>(path);
-  return std::make_unique<PlainBytes>(path);
+  const ContentKind kind = compression_of(path);
+  switch (kind) {
+    case ContentKind::gzip:
+      return std::make_unique<GzipBytes>(path);
+    case ContentKind::zstd:
+      return std::make_unique<ZstdBytes>(path);
+    case ContentKind::bzip2:
+      return std::make_unique<Bzip2Bytes>(path);
+    case ContentKind::xz:
+      return std::make_unique<XzBytes>(path);
+    default:
+      require_content(path, kind, {}, "a text file");
+      return std::make_unique<PlainBytes>(path);
+  }
 }
 
 }  // namespace anemll::datasets

@@ -42,7 +42,7 @@ class CardReader {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw_data("the card's `configs:` cannot be read: " + what, where_,
-               "mend the card, or name the files to read with a path or a pattern");
+               "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
   }
   std::string text(const YamlNode& node, const std::string& key) const {
     if (node.kind != Kind::scalar) fail("'" + key + "' is no text");
@@ -55,7 +55,8 @@ class CardReader {
   }
   std::string pattern(const YamlNode& node) const {
     std::string out = text(node, "path");
-    if (out.find("://") != std::string::npos) fail("'" + out + "' lies elsewhere than this data set");
+    if (out.find("://") != std::string::npos)
+      fail("data_files: '" + out + "' lies elsewhere than this data set");
     while (out.starts_with("./")) out.erase(0, 2);
     return out;
   }
@@ -103,7 +104,7 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
   if (configs.kind == Kind::null) return out;
   if (configs.kind != Kind::list) {
     throw_data("the card's `configs:` cannot be read: it is no list", place,
-               "mend the card, or name the files to read with a path or a pattern");
+               "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
   }
   const CardReader reader(place);
   for (const YamlNode& node : configs.items) {
@@ -111,7 +112,7 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
     const auto same = [&](const auto& other) { return other.name == out.back().name; };
     if (std::count_if(out.begin(), out.end(), same) > 1) {
       throw_data("the card's `configs:` has two of the name '" + out.back().name + "'", place,
-                 "mend the card, or name the files to read with a path or a pattern");
+                 "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
     }
   }
   return out;

@@ -48,7 +48,7 @@ class Chooser {
     Names files = kept(names, [](const std::string& name) { return data_kind(name).has_value(); });
     if (files.empty()) {
       throw_data("no data file" + (names.empty() ? std::string() : " among " + list_of(names)), where_,
-                 "known are " + known_extensions());
+                 "name files with --dataset_name; known are " + known_extensions());
     }
     const std::vector<CardConfiguration> configurations = card_configurations(card, where_);
     if (configurations.empty()) {
@@ -119,7 +119,8 @@ class Chooser {
     if (found.empty()) {
       throw_data("the card says '" + list_of(split->patterns) + "' for the split '" + split->name +
                      "', but no data file has such a name among " + list_of(files),
-                 where_, "fetch what is missing, or name the files to read with a path or a pattern");
+                 where_,
+                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
     }
     why("split '" + split->name + "' (" + list_of(split->patterns) + ")");
     out_.files = of_one_type(found);
@@ -146,7 +147,7 @@ class Chooser {
       Names names;
       for (const auto& [place, inside] : places) names.push_back(place);
       throw_data("the configuration '" + config + "' may be each of " + list_of(names), where_,
-                 "name the files to read with a path or a pattern");
+                 "name the files to read: --dataset_name 'FOLDER/*.parquet'");
     }
     const auto& [place, inside] = *places.begin();
     why((place.ends_with('*') ? "files " : "folder ") + place);
@@ -170,7 +171,8 @@ class Chooser {
 
   void by_names(const Names& all) {
     if (all.empty())
-      throw_data("no data file in the folder of the card's configuration", where_, "fetch what is missing");
+      throw_data("no data file in the folder of the card's configuration", where_,
+                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
     const Names files = of_one_type(all);
     const bool prose = *data_kind(files.front()) == FileKind::text;
     const std::string wanted = lower_case(options_.split);
@@ -208,7 +210,7 @@ class Chooser {
     throw_data("no file of the split '" + options_.split + "' among " + list_of(files), where_,
                names.empty() ? "no name tells a split: leave --dataset_split out to read all of them"
                              : "choose with --dataset_split " + joined(names, " or ") +
-                                   ", or name the files to read with a path or a pattern");
+                                   ", or name the files to read: --dataset_name 'FOLDER/*.parquet'");
   }
 
   /// Groups may be configurations of one data set, or one may be a sample of another: reading all of them is

@@ -7,6 +7,7 @@
 #include "src/core/signals.hpp"
 #include "src/datasets/internal/dataset_files.hpp"
 #include "src/datasets/internal/dataset_format.hpp"
+#include "src/datasets/internal/field_map.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 
 #include <deque>
@@ -32,12 +33,16 @@ struct Entry {
 class EntryReader {
  public:
   EntryReader(datasets::DatasetFiles chosen, const DatasetOptions& options)
-      : files_(std::move(chosen.files)), options_(options), format_(datasets::make_format(options)) {
+      : files_(std::move(chosen.files)),
+        options_(options),
+        format_(datasets::make_format(options)),
+        map_(format_->fields(), options) {
     report_.why = std::move(chosen.why);
     report_.inventory.add(chosen.inventory);
     if (format_->plain()) return;
     for (const fs::path& file : files_) {
-      if (datasets::file_kind(file) == datasets::FileKind::text) {
+      if (datasets::known_kind(file) == datasets::FileKind::text &&
+          datasets::kind_by_content(file, false) == datasets::FileKind::text) {
         throw_data("a text file has no records of format " + choice_name(options.format), file.string(),
                    "--dataset_format plain reads it as one document");
       }
@@ -59,7 +64,7 @@ class EntryReader {
 
   std::string where(const Entry& entry) const {
     const fs::path& file = files_[entry.file];
-    return datasets::record_where(file, datasets::file_kind(file), entry.position);
+    return datasets::record_where(file, kinds_[entry.file], entry.position);
   }
   const std::vector<fs::path>& files() const { return files_; }
   const DatasetReport& report() const { return report_; }
@@ -67,13 +72,13 @@ class EntryReader {
   [[noreturn]] void fail_empty() const {
     const std::string more = files_.size() > 1 ? " and " + std::to_string(files_.size() - 1) + " more" : "";
     throw_data("there is no record in it", files_.front().string() + more,
-               "check that the files were written whole");
+               "check that the files were written whole: " + datasets::show_command(files_.front(), 0));
   }
   [[noreturn]] void fail_all_skipped(std::int64_t records) const {
-    if (datasets::file_kind(files_.front()) == datasets::FileKind::text) {
+    if (!kinds_.empty() && kinds_.front() == datasets::FileKind::text) {
       throw_data(
           "is empty: there is no text in it" + (records > 1 ? ", nor in the other files" : std::string()),
-          skipped_at_, "check that it was written whole");
+          skipped_at_, "check that it was written whole: " + datasets::show_command(files_.front(), 0));
     }
     if (skipped_at_.empty()) {
       throw_data("every one of the " + std::to_string(records) + " records is bad",
@@ -91,7 +96,7 @@ class EntryReader {
   /// Records that may lack the format's fields until one has them: enough for the sparsest columns, and few
   /// enough to tell a wrong format soon.
   static constexpr std::int64_t kMostUnfit = 100000;
-  static constexpr std::size_t kMostExamples = 10;
+  static constexpr std::size_t kMostExamples = 3;
 
   struct First {
     datasets::Names names;
@@ -100,7 +105,10 @@ class EntryReader {
 
   std::optional<Entry> read_one() {
     while (file_ < files_.size()) {
-      if (!source_) source_ = datasets::open_records(files_[file_], format_->fields());
+      if (!source_) {
+        kinds_.push_back(datasets::kind_by_content(files_[file_], format_->plain()));
+        source_ = datasets::open_records(files_[file_], kinds_.back(), map_.columns());
+      }
       Entry out{file_, 0, {}};
       try {
         if (source_->next(record_)) {
@@ -129,7 +137,7 @@ class EntryReader {
       unfit_ = 0;
     }
     // A field that some records lack is null there: the first record is not the measure of the others.
-    fits_ = fits_ || format_->fits(record_.names);
+    fits_ = fits_ || format_->fits(map_.empty() ? record_.names : map_.fields_of(record_.names));
     if (!fits_ && ++unfit_ == kMostUnfit) require_fit();
     Inventory counts;
     out.document = format_->document(record_, place, counts);
@@ -144,7 +152,9 @@ class EntryReader {
       why_skipped_ = format_->why_skipped(record_);
     }
   }
-  void require_fit() const { datasets::fail_fit(*format_, options_, first_->names, first_->where); }
+  void require_fit() const {
+    datasets::fail_fit(*format_, options_, map_.columns().main, first_->names, first_->where);
+  }
 
   void pass_over(const datasets::BadRecord& error) {
     ++report_.bad_records;
@@ -165,9 +175,11 @@ class EntryReader {
   }
 
   std::vector<fs::path> files_;
+  std::vector<datasets::FileKind> kinds_;  ///< of those that were opened
   DatasetOptions options_;
   DatasetReport report_;
   std::unique_ptr<datasets::DatasetFormat> format_;
+  datasets::FieldMap map_;
   std::unique_ptr<datasets::RecordSource> source_;
   std::size_t file_ = 0;
   Record record_;
@@ -278,7 +290,8 @@ class StreamedDataset final : public EntryDataset {
 std::unique_ptr<Dataset> Dataset::open(const fs::path& path, const DatasetOptions& options) {
   if (options.shuffle_buffer < 0)
     throw_usage("must not be negative", "--shuffle_buffer", "0 keeps the order of the file");
-  (void)datasets::make_format(options);  // a wrong name is told before the disk is searched
+  // A wrong name is told before the disk is searched.
+  (void)datasets::FieldMap(datasets::make_format(options)->fields(), options);
   EntryReader reader(datasets::dataset_files(path, options), options);
   if (options.streaming) return std::make_unique<StreamedDataset>(std::move(reader), options);
   return std::make_unique<KeptDataset>(std::move(reader), options);

@@ -1,14 +1,16 @@
 #include "src/datasets/internal/dataset_files.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/datasets/data_files.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/system_error.hpp"
 #include "src/datasets/internal/card.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/glob.hpp"
+#include "src/datasets/internal/json_shape.hpp"
+#include "src/datasets/internal/text_window.hpp"
 
 #include <algorithm>
 #include <set>
@@ -44,7 +46,7 @@ void require_targets(const Paths& files) {
     if (!leads_nowhere(file)) continue;
     std::error_code none;
     throw_data("is a link to " + fs::read_symlink(file, none).string() + ", which is not there",
-               file.string(), "bring the file back, or remove the link to do without it");
+               file.string(), "bring the file back, or do without it: rm '" + file.string() + "'");
   }
 }
 
@@ -61,8 +63,9 @@ DatasetFiles files_in(const fs::path& folder, const DatasetOptions& options) {
   for (const fs::path& file : found) names.push_back(file.lexically_relative(folder).generic_string());
   std::error_code none;
   const fs::path card = folder / kCardName;
-  DataFileChoice chosen = choose_data_files(
-      names, options, folder.string(), fs::is_regular_file(card, none) ? read_text(card) : std::string());
+  DataFileChoice chosen =
+      choose_data_files(names, options, folder.string(),
+                        fs::is_regular_file(card, none) ? read_input_text(card) : std::string());
   const auto candidates = static_cast<std::size_t>(std::count_if(
       names.begin(), names.end(), [](const auto& name) { return data_kind(name).has_value(); }));
   DatasetFiles out{{}, std::move(chosen.why), std::move(chosen.inventory)};
@@ -92,19 +95,23 @@ DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) 
   std::error_code none;
   if (fs::is_directory(path, none)) return files_in(path, options);
   if (fs::exists(path, none)) {
-    (void)file_kind(path);
+    if (!known_kind(path)) (void)kind_by_content(path, options.format == RecordFormat::plain);
     DatasetFiles out{{path}, "the file that is named", {}};
     count_idle_options(options, out.inventory);
     return out;
   }
   require_targets({path});
-  if (!is_glob(path.string()))
-    throw_data("there is nothing of this name", path.string(), "give a file, a folder or a pattern");
+  if (!is_glob(path.string())) {
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    throw_data("there is nothing of this name", path.string(),
+               "give a file, a folder or a pattern; this lists what is there: ls '" + folder.string() + "'");
+  }
   const Paths found = glob_files(path);
   if (found.empty()) {
-    throw_data("no file matches this pattern", path.string(),
-               "* and ? stand for a part of a name, ** for folders; quote the pattern, so that the shell "
-               "leaves it alone");
+    throw_data(
+        "no file matches this pattern", path.string(),
+        "* and ? stand for a part of a name, ** for folders; quote the pattern, so that the shell leaves it "
+        "alone: --dataset_name 'FOLDER/*.jsonl'");
   }
   DatasetFiles out{{}, "the pattern that is given", {}};
   count_idle_options(options, out.inventory);
@@ -121,8 +128,28 @@ DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) 
   return out;
 }
 
-std::unique_ptr<RecordSource> open_records(const fs::path& file, const FieldList& wanted) {
-  switch (file_kind(file)) {
+FileKind kind_by_content(const fs::path& file, bool plain) {
+  const std::optional<FileKind> named = known_kind(file);
+  const ContentKind content = compression_of(file);
+  if (content == ContentKind::parquet) return FileKind::parquet;
+  if (content == ContentKind::arrow_file || content == ContentKind::arrow_stream) return FileKind::arrow;
+  require_content(file, content, {ContentKind::gzip, ContentKind::zstd, ContentKind::bzip2, ContentKind::xz},
+                  "a file of a data set");
+  const bool table = named == FileKind::parquet || named == FileKind::arrow;
+  if (named == FileKind::json || (named == FileKind::text && plain)) return *named;
+  TextWindow window(file);
+  const bool is_json = window.peek() == '{' || window.peek() == '[';
+  if (named == FileKind::json_lines) return is_spread_json(window) ? FileKind::json : FileKind::json_lines;
+  if (is_json && begins_json_record(window))
+    return is_spread_json(window) ? FileKind::json : FileKind::json_lines;
+  if (named && !table) return *named;
+  if (named && !is_compression(content)) return *named;  // damaged, or empty: its reader says how
+  require_content(file, content, {}, "a Parquet or Arrow file");
+  return file_kind(file);  // throws
+}
+
+std::unique_ptr<RecordSource> open_records(const fs::path& file, FileKind kind, const FieldList& wanted) {
+  switch (kind) {
     case FileKind::json:
       return open_json(file, wanted);
     case FileKind::json_lines:

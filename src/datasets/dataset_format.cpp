@@ -265,8 +265,8 @@ std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options) {
   return make(options.format, options);
 }
 
-void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const Names& names,
-              const std::string& where) {
+void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const Names& columns,
+              const Names& names, const std::string& where) {
   Names fitting;
   for (const auto& [other, name] : kRecordFormats) {
     if (other != RecordFormat::alpaca_chat && make(other, options)->fits(names)) fitting.emplace_back(name);
@@ -277,13 +277,12 @@ void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const 
   } else if (format.plain()) {
     hint = "name the field that holds the text with --dataset_text_field";
   } else {
-    hint =
-        "--dataset_format plain with --dataset_text_field reads one field as text; other shapes must be "
-        "converted";
+    hint = "say which column is which field with --map FIELD=COLUMN (" + join(format.fields().main) +
+           "), or read one column as text with --dataset_format plain --dataset_text_field COLUMN";
   }
-  throw_data("the first record has no " + std::string(format.fields().main.size() > 1 ? "fields" : "field") +
-                 " of format " + choice_name(options.format) + " (" + join(format.fields().main) +
-                 "); it has " + (names.empty() ? "none" : join(names)),
+  throw_data("the first record has no " + std::string(columns.size() > 1 ? "fields" : "field") +
+                 " of format " + choice_name(options.format) + " (" + join(columns) + "); it has " +
+                 (names.empty() ? "none" : join(names)),
              where, hint);
 }
 

@@ -77,7 +77,9 @@ std::optional<FileKind> known_kind(const fs::path& file) {
 
 FileKind file_kind(const fs::path& file) {
   const auto kind = known_kind(file);
-  if (!kind) throw_data("the extension tells no file type", file.string(), "known are " + known_extensions());
+  if (!kind)
+    throw_data("neither the extension nor the content tells a file type", file.string(),
+               "rename it after what it holds; known are " + known_extensions());
   return *kind;
 }
 

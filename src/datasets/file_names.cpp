@@ -262,7 +262,8 @@ bool matches_path(std::string_view pattern, std::string_view path) {
 void require_split_name(const std::string& split) {
   if (split.find_first_of("[+%") == std::string::npos) return;
   throw_usage("'" + split + "' is more than the name of a split", "--dataset_split",
-              "slices and sums of splits are not read: cut the files, or name them with a pattern");
+              "slices and sums of splits are not read: cut the files, or name them: --dataset_name "
+              "'FOLDER/*.parquet'");
 }
 
 }  // namespace anemll::datasets

@@ -104,11 +104,78 @@ bool skip_value(TextWindow& window) {
   }
 }
 
-/// What follows `[` at the front of the window; the bracket is taken.
-int first_of_array(TextWindow& window) {
+/// Passes over the array at the front, and over those in it; nothing where it is never closed. What is found
+/// is the first byte in it that is no bracket of an array.
+std::optional<int> skip_array(TextWindow& window) {
   window.take(1);
-  return window.peek();
+  int element = 0;
+  for (std::uint64_t open = 1; open != 0;) {
+    const int c = window.peek();
+    if (element == 0 && c != '[') element = c;
+    if (c == '[' || c == ',' || c == ']') {
+      window.take(1);
+      open += c == '[' ? 1U : 0U;
+      open -= c == ']' ? 1U : 0U;
+    } else if (!skip_value(window)) {
+      return std::nullopt;
+    }
+  }
+  return element;
 }
+
+/// One look through an object of objects for arrays of records.
+class ArraySearch {
+ public:
+  explicit ArraySearch(const FieldList& wanted) : wanted_(wanted) {}
+
+  /// From behind the opening bracket to behind the closing one. False when that is not good JSON, and when
+  /// the outermost object is a record.
+  bool object(TextWindow& window) {
+    if (window.peek() == '}') {
+      window.take(1);
+      return true;
+    }
+    for (;;) {
+      const std::optional<std::string> key = take_key(window);
+      if (!key || !take_colon(window)) return false;
+      if (path_.empty() && std::find(wanted_.main.begin(), wanted_.main.end(), *key) != wanted_.main.end())
+        return false;
+      path_.push_back(*key);
+      if (!member(window)) return false;
+      path_.pop_back();
+      const int next = window.peek();
+      if (next != ',' && next != '}') return false;
+      window.take(1);
+      if (next == '}') return true;
+    }
+  }
+
+  /// The one nearest to the outside; nothing where several are as near.
+  std::vector<std::string> found() const { return several_ ? std::vector<std::string>{} : found_; }
+
+ private:
+  static constexpr std::size_t kDeepest = 16;
+
+  bool member(TextWindow& window) {
+    const int c = window.peek();
+    if (c == '{' && path_.size() < kDeepest) {
+      window.take(1);
+      return object(window);
+    }
+    if (c != '[') return skip_value(window);
+    const std::optional<int> element = skip_array(window);
+    if (element == '{' || element == ']') {
+      several_ = path_.size() == found_.size() || (several_ && path_.size() > found_.size());
+      if (found_.empty() || path_.size() < found_.size()) found_ = path_;
+    }
+    return element.has_value();
+  }
+
+  const FieldList& wanted_;
+  std::vector<std::string> path_;
+  std::vector<std::string> found_;
+  bool several_ = false;
+};
 
 }  // namespace
 
@@ -142,6 +209,48 @@ bool leave_object(TextWindow& window) {
   }
 }
 
+std::string JsonShape::name() const {
+  std::string out;
+  for (const std::string& member : path) out.append(out.empty() ? "" : ".").append(member);
+  return out;
+}
+
+bool is_spread_json(TextWindow& window) {
+  const int first = window.peek();
+  if (first != '{' && first != '[') return false;
+  std::size_t end = 0;
+  while ((end = window.text().find('\n')) == std::string_view::npos && window.more()) continue;
+  std::string_view line = window.text().substr(0, end);
+  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  if (first == '[') {
+    const std::size_t next = window.text().find_first_not_of(" \t\r\n", 1);
+    const char c = next == std::string_view::npos ? ']' : window.text()[next];
+    return c == '{' || c == '[' || c == ']';
+  }
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (line[i] == '\\') ++i;
+  }
+  const char last = line.back();
+  if (quoted || (last != '{' && last != '[' && last != ',' && last != ':')) return false;
+  // A line that was cut at this place has a good one behind it; an object has no object where a key must
+  // stand.
+  std::size_t next = 0;
+  while ((next = window.text().find_first_not_of(" \t\r\n", line.size())) == std::string_view::npos &&
+         window.more())
+    continue;
+  const bool key = last == '{' || last == ',';
+  return next == std::string_view::npos || !key || window.text()[next] != '{';
+}
+
+bool begins_json_record(TextWindow& window) {
+  const int first = window.peek();
+  const std::size_t next = window.text().find_first_not_of(" \t\r\n", 1);
+  const char c = next == std::string_view::npos ? '\0' : window.text()[next];
+  return (first == '{' && c == '"') || (first == '[' && (c == '{' || c == '['));
+}
+
 JsonShape json_shape(const std::filesystem::path& path, const FieldList& wanted) {
   TextWindow window(path);
   JsonShape shape;
@@ -149,37 +258,12 @@ JsonShape json_shape(const std::filesystem::path& path, const FieldList& wanted)
   if (first == '[') shape.kind = JsonShape::Kind::array;
   if (first != '{') return shape;
   window.take(1);
-  std::size_t arrays = 0;
-  for (;;) {
-    const std::optional<std::string> key = take_key(window);
-    if (!key || !take_colon(window)) break;
-    if (std::find(wanted.main.begin(), wanted.main.end(), *key) != wanted.main.end()) return shape;
-    if (window.peek() == '[') {
-      const int element = first_of_array(window);
-      // The scan of the rest starts inside the array: what is left of it are values and commas.
-      while (window.peek() != ']') {
-        if (window.peek() == ',') {
-          window.take(1);
-        } else if (!skip_value(window)) {
-          return shape;
-        }
-      }
-      window.take(1);
-      if (element == '{' || element == ']') {
-        ++arrays;
-        shape.member = *key;
-      }
-    } else if (!skip_value(window)) {
-      return shape;
-    }
-    if (window.peek() != ',') break;
-    window.take(1);
-  }
-  // Only when the object is closed and alone: records of one kind, one after the other, also have arrays.
-  if (arrays == 1 && window.peek() == '}') {
-    window.take(1);
-    if (window.peek() == TextWindow::kEnd) shape.kind = JsonShape::Kind::wrapped;
-  }
+  ArraySearch search(wanted);
+  if (!search.object(window)) return shape;
+  // Only when the object is alone: records of one kind, one after the other, also have arrays.
+  if (window.peek() != TextWindow::kEnd) return shape;
+  shape.path = search.found();
+  if (!shape.path.empty()) shape.kind = JsonShape::Kind::wrapped;
   return shape;
 }
 

@@ -25,9 +25,10 @@ void parse(TextWindow& window, JsonRecordParser& parser, std::size_t n, Record& 
   const std::string where = window.where();
   try {
     parser.parse(window.data(), n, where, record);
-  } catch (const BadRecord&) {
+  } catch (const BadRecord& error) {
+    const std::string start = quoted_start(window.text().substr(0, n));
     window.take(n);
-    throw;
+    throw_bad_record(error.problem() + start, error.where(), error.hint());
   }
   window.take(n);
 }
@@ -37,43 +38,65 @@ class JsonRecords final : public RecordSource {
   JsonRecords(const fs::path& path, const FieldList& wanted)
       : shape_(json_shape(path, wanted)), window_(path), parser_(wanted) {
     if (shape_.kind == JsonShape::Kind::objects) return;
-    if (shape_.kind == JsonShape::Kind::wrapped) {
+    for (const std::string& member : shape_.path) {
       window_.peek();
       window_.take(1);
-      if (!enter_member(window_, shape_.member)) bad("the array '" + shape_.member + "' is gone");
+      if (!enter_member(window_, member)) bad("the array '" + shape_.name() + "' is gone");
     }
     window_.peek();
     window_.take(1);
+    open_ = 1;
   }
 
   bool next(Record& record) override {
     if (ended_) return false;
     int c = window_.peek();
     if (shape_.kind != JsonShape::Kind::objects) {
-      if (c == ']') return end();
-      if (position_ != 0) {
-        if (c != ',') bad("a ',' or ']' must follow a record, here is " + quote(c));
-        window_.take(1);
-        c = window_.peek();
-      }
+      c = next_in_arrays(c);
+      if (open_ == 0) return end();
     } else if (c == TextWindow::kEnd) {
       ended_ = true;
       return false;
     }
     if (c != '{') bad("a record must be an object that begins with '{', here is " + quote(c));
     const std::size_t n = value_length(window_);
-    if (n == 0) bad("the file ends in the middle of the record that begins here");
+    if (n == 0)
+      bad("the file ends in the middle of the record that begins here" +
+          quoted_start(window_.text().substr(0, 80)));
     position_ = window_.line();
+    first_ = false;
     parse(window_, parser_, n, record);
     return true;
   }
   std::int64_t position() const override { return position_; }
 
  private:
+  /// The byte at which a record must begin, or any where the outermost array is closed.
+  int next_in_arrays(int c) {
+    for (;;) {
+      if (c == ']') {
+        window_.take(1);
+        first_ = false;
+        if (--open_ == 0) return c;
+        c = window_.peek();
+        continue;
+      }
+      if (!first_) {
+        if (c != ',') bad("a ',' or ']' must follow a record, here is " + quote(c));
+        window_.take(1);
+        c = window_.peek();
+      }
+      if (c != '[') return c;
+      window_.take(1);
+      ++open_;
+      first_ = true;
+      c = window_.peek();
+    }
+  }
   bool end() {
-    window_.take(1);
-    if (shape_.kind == JsonShape::Kind::wrapped && !leave_object(window_))
-      bad("the object around the array '" + shape_.member + "' does not end well");
+    for (std::size_t i = 0; i < shape_.path.size(); ++i)
+      if (!leave_object(window_))
+        bad("the object around the array '" + shape_.name() + "' does not end well");
     const int c = window_.peek();
     if (c != TextWindow::kEnd) bad("nothing may follow the end of the records, here is " + quote(c));
     ended_ = true;
@@ -82,13 +105,16 @@ class JsonRecords final : public RecordSource {
   [[noreturn]] void bad(const std::string& what) const {
     throw_data("not good JSON: " + what, window_.where(),
                "a .json file holds an array of objects, objects one after the other, or an object around one "
-               "array; if this one was cut off, fetch it again");
+               "array; if this one was cut off, fetch it again. This shows the place: " +
+                   show_command(window_.path(), window_.line()));
   }
 
   JsonShape shape_;
   TextWindow window_;
   JsonRecordParser parser_;
   std::int64_t position_ = 0;
+  std::uint64_t open_ = 0;  ///< arrays around the next record
+  bool first_ = true;       ///< nothing of the innermost one was read
   bool ended_ = false;
 };
 
@@ -103,11 +129,12 @@ class JsonLineRecords final : public RecordSource {
     const std::size_t n = line_length();
     if (c != '{') {
       const std::string where = window_.where();
+      const std::string start = quoted_start(window_.text().substr(0, n));
       window_.take(n);
-      throw_bad_record("not good JSON: a line must be an object that begins with '{', here is " + quote(c),
-                       where,
-                       c == '[' ? "this is an array: give the file the extension .json"
-                                : "one object a line, as in {\"text\": \"...\"}");
+      throw_bad_record(
+          "not good JSON: a line must be an object that begins with '{', here is " + quote(c) + start, where,
+          c == '[' ? "this is an array: give the file the extension .json"
+                   : "one object a line, as in {\"text\": \"...\"}");
     }
     parse(window_, parser_, n, record);
     return true;

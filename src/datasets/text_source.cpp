@@ -1,10 +1,14 @@
 // A .txt or .md file as one record, and where records are.
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "src/core/printable.hpp"
+#include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/text_window.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,8 +40,10 @@ class TextRecord final : public RecordSource {
     for (std::int64_t line = 1; !text.empty(); ++line) {
       const std::string_view one = text.substr(0, text.find('\n'));
       if (!formats::is_utf8(one)) {
-        throw_bad_record("the text is not UTF-8", path_.string() + ":" + std::to_string(line),
-                         "convert the file, for example with iconv -t UTF-8");
+        throw_bad_record("the text is not UTF-8" + quoted_start(one),
+                         path_.string() + ":" + std::to_string(line),
+                         "convert the file: iconv -f LATIN1 -t UTF-8 '" + path_.string() +
+                             "' > TEXT.txt, or pass over it");
       }
       text.remove_prefix(std::min(text.size(), one.size() + 1));
     }
@@ -49,6 +55,26 @@ class TextRecord final : public RecordSource {
 };
 
 }  // namespace
+
+std::string show_command(const fs::path& path, std::int64_t line) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kUnpack{
+      {{"gz", "gzip -dc"}, {"zst", "zstd -dc"}, {"bz2", "bzip2 -dc"}, {"xz", "xz -dc"}}};
+  const std::string what = line == 0 ? "head -c 300" : strf("sed -n %lldp", static_cast<long long>(line));
+  const std::string file = path.string();
+  for (const auto& [extension, unpack] : kUnpack)
+    if (extension == extension_of(path))
+      return strf("%s '%s' | %s", std::string(unpack).c_str(), file.c_str(), what.c_str());
+  return strf("%s '%s'", what.c_str(), file.c_str());
+}
+
+std::string quoted_start(std::string_view record) {
+  constexpr std::size_t kShown = 60;
+  record = record.substr(0, record.find_last_not_of(" \t\r\n") + 1);
+  if (record.empty()) return {};
+  std::string out = ", in ";
+  out.append(printable(record, kShown));
+  return record.size() > kShown ? out.append("...") : out;
+}
 
 std::string record_where(const fs::path& path, FileKind kind, std::int64_t position) {
   if (kind == FileKind::text) return path.string();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 namespace anemll::datasets {
 namespace {
@@ -15,17 +16,31 @@ constexpr std::size_t kStep = std::size_t{1} << 18;
 
 TextWindow::TextWindow(const std::filesystem::path& path) : path_(path), source_(open_bytes(path)) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  while (text().size() < kByteOrderMark.size() && more()) continue;
+  while (text().size() < kContentLook && more()) continue;
+  look_inside();
   if (text().starts_with(kByteOrderMark)) take(kByteOrderMark.size());
+}
+
+/// A file that was compressed by one step may hold anything.
+void TextWindow::look_inside() const {
+  const ContentKind kind = content_kind(std::as_bytes(std::span(text().substr(0, kContentLook))));
+  if (kind == ContentKind::other || kind == ContentKind::empty) return;
+  const ContentKind outside = compression_of(path_);
+  if (!is_compression(outside)) require_content(path_, kind, {}, "a text file");
+  std::string what = "is compressed, and in it is ";
+  throw_data(what.append(content_name(kind)).append(", where a text file is read"), path_.string(),
+             content_advice(outside, path_));
 }
 
 bool TextWindow::more() {
   if (ended_) return false;
   const std::size_t held = end_ - begin_;
   if (held > kMaxBytes) {
-    throw_data("a record is over " + format_bytes(kMaxBytes), where(),
-               "if it is JSON, a bracket or quote is never closed; if it is text, cut the file into smaller "
-               "documents");
+    throw_data(
+        "a record is over " + format_bytes(kMaxBytes), where(),
+        "if it is JSON, a bracket or quote is never closed; if it is text, cut it into smaller documents "
+        "with 'split -C 100M " +
+            path_.string() + "'");
   }
   if (begin_ != 0) std::memmove(buffer_.data(), buffer_.data() + begin_, held);
   begin_ = 0;

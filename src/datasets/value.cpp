@@ -1,5 +1,6 @@
 #include "src/datasets/internal/value.hpp"
 
+#include "src/core/printable.hpp"
 #include "src/datasets/internal/record.hpp"
 
 #include <algorithm>
@@ -137,6 +138,7 @@ bool Value::empty() const {
 }
 
 std::string Value::describe() const {
+  constexpr std::size_t kShown = 40;
   if (!type.empty()) return type;
   switch (kind) {
     case Kind::missing:
@@ -146,7 +148,8 @@ std::string Value::describe() const {
     case Kind::text:
       return "a string";
     case Kind::literal:
-      return text == "true" || text == "false" ? "a truth value" : "a number";
+      return (text == "true" || text == "false" ? "a truth value (" : "a number (") +
+             printable(text, kShown) + ")";
     case Kind::object:
       return "an object";
     case Kind::list:

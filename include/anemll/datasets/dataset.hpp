@@ -43,9 +43,19 @@ constexpr std::span<const Choice<RecordFormat>> choices_of(RecordFormat) {
   return kRecordFormats;
 }
 
+/// Which column of the data is a field of the format, where their names differ.
+struct FieldColumn {
+  std::string field;
+  std::string column;
+};
+
+/// Out of FIELD=COLUMN texts, as --map has them. A usage error names the text that is none.
+std::vector<FieldColumn> field_columns(const std::vector<std::string>& texts);
+
 struct DatasetOptions {
   RecordFormat format = RecordFormat::plain;
   std::string text_field = "text";
+  std::vector<FieldColumn> map = {};  ///< a field that is not here is the column of its name
   std::string split = "train";        ///< of a folder's files, by their names: see choose_data_files
   std::optional<std::string> config;  ///< of the card, or a sub-folder: see choose_data_files
   bool shuffle = true;                ///< all records, seeded; with `streaming` a buffer of shuffle_buffer

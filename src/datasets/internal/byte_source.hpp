@@ -3,6 +3,8 @@
 // whole. One thread.
 #pragma once
 
+#include "src/core/content_kind.hpp"
+
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -17,7 +19,11 @@ class ByteSource {
   virtual std::size_t read(std::span<char> out) = 0;
 };
 
-/// Chosen by the last extension: .gz, .zst, .bz2, .xz or none of them, in any case.
+/// Whether open_bytes unpacks it.
+bool is_compression(ContentKind kind);
+/// What a file is by its content; where that says nothing, what its extension says of a compression.
+ContentKind compression_of(const std::filesystem::path& path);
+/// Chosen by content. A data error for what is no text, such as a pointer of Git LFS or a web page.
 std::unique_ptr<ByteSource> open_bytes(const std::filesystem::path& path);
 
 }  // namespace anemll::datasets

@@ -30,9 +30,10 @@ class DatasetFormat {
 
 std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options);
 
-/// No record of a file is of `format`: a data error that lists the `names` of the first, which is at `where`,
-/// and suggests what would fit.
+/// No record of a file is of `format`: a data error that lists the `columns` that are its fields, the `names`
+/// of the first record, which is at `where`, and suggests what would fit.
 [[noreturn]] void fail_fit(const DatasetFormat& format, const DatasetOptions& options,
-                           const std::vector<std::string>& names, const std::string& where);
+                           const std::vector<std::string>& columns, const std::vector<std::string>& names,
+                           const std::string& where);
 
 }  // namespace anemll::datasets

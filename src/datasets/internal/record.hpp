@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anemll::datasets {
@@ -35,6 +36,11 @@ class BadRecord final : public Error {
  public:
   using Error::Error;
 };
+/// A command that shows the line, or the start of the file for 0, whatever its compression.
+std::string show_command(const std::filesystem::path& path, std::int64_t line);
+/// The start of a record for a message: ", in {"text": ..."; nothing of nothing.
+std::string quoted_start(std::string_view record);
+
 [[noreturn]] void throw_bad_record(const std::string& what, const std::string& where,
                                    const std::string& hint);
 

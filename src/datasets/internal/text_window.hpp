@@ -20,7 +20,7 @@ class TextWindow {
   /// Readable bytes behind `text()`, which the JSON parser reads in blocks.
   static constexpr std::size_t kPadding = 64;
 
-  /// A byte order mark at the start is passed over.
+  /// A byte order mark at the start is passed over. A data error for what is no text by the first look.
   explicit TextWindow(const std::filesystem::path& path);
 
   /// What has been read and not taken. Valid until the next `more` or `take`.
@@ -41,6 +41,8 @@ class TextWindow {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  void look_inside() const;
+
   std::filesystem::path path_;
   std::unique_ptr<ByteSource> source_;
   std::vector<char> buffer_;

@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(cards_that_cannot_be_read) {
            {"configs:\n- " + std::string(60, '[') + "\n", "too deeply"}}) {
     const std::string wanted = part;
     const std::string text = configs;
-    expect_data_error({wanted, "README.md", "path or a pattern"}, [&] { chosen(text); });
+    expect_data_error({wanted, "README.md", "--dataset_name"}, [&] { chosen(text); });
   }
   expect_data_error({"nothing/*", "train", "no data file has such a name"},
                     [] { chosen("configs:\n- data_files: nothing/*\n"); });

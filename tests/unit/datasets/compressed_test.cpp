@@ -146,8 +146,8 @@ BOOST_AUTO_TEST_CASE(damaged) {
     flipped[whole.size() / 2 + 1] = static_cast<char>(flipped[whole.size() / 2 + 1] ^ 0x55);
     write(path, flipped);
     expect_data_error({path.string()}, [&] { read_all(path, in_order()); });
-    write(path, many_lines(3));
-    expect_data_error({path.string(), "of the compressed file"}, [&] { read_all(path, in_order()); });
+    write(path, many_lines(3));  // the name is a hint only
+    BOOST_TEST(read_all(path, in_order()).size() == 3U);
     write(path, whole + "garbage");
     expect_data_error({path.string()}, [&] { read_all(path, in_order()); });
   }

@@ -248,10 +248,10 @@ BOOST_AUTO_TEST_CASE(names_against_patterns) {
 BOOST_AUTO_TEST_CASE(nothing_to_read) {
   const Tree tree({"x.pdf"});
   expect_data_error({"no data file among x.pdf", ".jsonl", ".parquet"}, [&] { (void)tree.files(); });
-  expect_data_error({"x.pdf", "no file type", ".jsonl"}, [&] { (void)tree.files("x.pdf"); });
+  expect_data_error({"x.pdf", "tells a file type", ".jsonl"}, [&] { (void)tree.files("x.pdf"); });
   expect_data_error({"nothing of this name"}, [&] { (void)tree.files("missing.json"); });
-  expect_data_error({"no file type"}, [&] {
-    write(tree.folder / "a.parquet.gz", "x");
+  expect_data_error({"a.parquet.gz", "tells a file type"}, [&] {
+    write(tree.folder / "a.parquet.gz", "words of no form");
     (void)tree.files("a.parquet.gz");
   });
 }

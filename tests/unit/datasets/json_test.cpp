@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(broken_arrays) {
       {"]", "here is ']'"},
       {"{\"text\": \"\xff\"}", "not UTF-8"},
       {"{\"text\": \"\xed\xa0\x80\"}", "not UTF-8"},
-      {"\xff\xfe{\0", "here is byte 255"}};
+      {"\xff\xfe{\0", "UTF-16"}};
   for (const auto& [content, message] : cases) {
     BOOST_TEST_CONTEXT(content) {
       expect_data_error({message}, [&] { texts_of("a.json", content); });
@@ -87,7 +87,9 @@ BOOST_AUTO_TEST_CASE(broken_lines) {
                     [&] { texts_of("a.jsonl", good + "{\"text\": \"a\"} {}\n"); });
   expect_data_error({"a.jsonl:3", "not UTF-8"},
                     [&] { texts_of("a.jsonl", good + "\n{\"text\": \"\xc3(\"}\n"); });
-  expect_data_error({"a.jsonl:1", "extension .json"}, [&] { texts_of("a.jsonl", "[" + good + "]"); });
+  BOOST_TEST(texts_of("a.jsonl", "[" + good + "]").size() ==
+             1U);  // other JSON than lines is read as what it is
+  expect_data_error({"a.jsonl:2", "extension .json"}, [&] { texts_of("a.jsonl", good + "[" + good + "]"); });
   expect_data_error({"a.jsonl:2", "here is 'n'"}, [&] { texts_of("a.jsonl", good + "null\n"); });
   expect_data_error({"a.jsonl:2", "not good JSON"}, [&] { texts_of("a.jsonl", nul); });
 }
@@ -119,7 +121,7 @@ BOOST_AUTO_TEST_CASE(deep_nesting_is_passed_over) {
     BOOST_TEST(texts_of(name, "{\"x\": " + deep + ", \"text\": \"a\"}").at(0) == "a");
     expect_data_error({name}, [&] { texts_of(name, "{\"text\": \"a\", \"x\": " + std::string(kDeep, '{')); });
   }
-  expect_data_error({"here is '['"}, [&] { texts_of("a.json", deep); });
+  expect_data_error({"there is no record in it"}, [&] { texts_of("a.json", deep); });
 }
 
 BOOST_AUTO_TEST_CASE(a_record_larger_than_every_buffer) {
