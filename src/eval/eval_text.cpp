@@ -1,9 +1,9 @@
 #include "src/eval/eval_text.hpp"
 
 #include "anemll/core/error.hpp"
-#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/chat_template.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/data/first_rows.hpp"
 
 #include <algorithm>
@@ -65,7 +65,7 @@ class Renderer {
 
 void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
               const EvalTextOptions& options) {
-  const std::vector<std::int32_t> ids = encode(tokenizer, read_text(file), file);
+  const std::vector<std::int32_t> ids = encode(tokenizer, read_input_text(file), file);
   std::vector<ScoreWindow> windows = cut_windows(ids, options.protocol);
   if (windows.empty())
     throw_data("the text has " + std::to_string(ids.size()) + " tokens: nothing of it can be scored", file,
@@ -83,6 +83,7 @@ void add_records(EvalText& to, const std::string& path, const TextModel& text,
   DatasetOptions reading;
   reading.format = options.format;
   reading.text_field = options.text_field;
+  reading.map = field_columns(options.map);
   reading.shuffle = false;
   reading.streaming = true;
   const std::unique_ptr<Dataset> dataset = Dataset::open(path, reading);

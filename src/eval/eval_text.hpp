@@ -26,6 +26,7 @@ struct EvalTextOptions {
   std::int64_t chunks = 20;  ///< windows of each source, from its start; 0: all
   RecordFormat format = RecordFormat::plain;
   std::string text_field = "text";
+  std::vector<std::string> map = {};  ///< FIELD=COLUMN
 };
 
 /// One UTF-8 file, which is one text. Data errors: no file, not UTF-8, too short for a window.

@@ -116,6 +116,8 @@ void require_same_identity(const std::string& made, const std::string& wanted, c
     if (teacher(as_earlier) == teacher(was)) is = std::move(as_earlier);
   }
   std::string differences;
+  for (const auto& [key, value] : was.items())
+    if (!is.contains(key)) is[key] = Json();  // an option that this run has not
   for (const auto& [key, value] : is.items()) {
     const Json before = was.contains(key) ? was[key] : Json();
     if (before == value) continue;

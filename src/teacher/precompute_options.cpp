@@ -33,6 +33,10 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   add_revision_option(table, "dataset_revision", &o.dataset_revision, "the dataset");
   table.add_choice("dataset_format", &o.dataset_format, "how records become documents");
   table.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
+  table.add(
+      "map", &o.map,
+      "FIELD=COLUMN: the column of the data that is this field of the format, where their names differ; any "
+      "number");
   table.add_choice(
       "enable_thinking", &o.enable_thinking,
       "chat texts: without thinking blocks, with them, both (two texts), messages without a template, "
@@ -125,6 +129,8 @@ PayloadSet parse_payloads(const std::string& text) {
 
 void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   o.payloads = parse_payloads(o.payload);
+  std::sort(o.map.begin(), o.map.end());  // their order decides nothing, and resumed runs compare them
+  (void)field_columns(o.map);
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");

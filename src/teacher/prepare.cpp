@@ -80,33 +80,36 @@ void tell_roles(const Inventory& inventory, const std::string& where) {
 /// What must be equal for a run to go on with the work of another.
 Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std::string& teacher_fingerprint,
                  const TextModel& text, const std::optional<ChatTemplate>& chat) {
-  return {{"teacher_model", o.teacher},
-          {"teacher_fingerprint", teacher_fingerprint},
-          {"tokenizer_sha256", text.sha256},
-          {"chat_template", chat ? Json(chat->name()) : Json()},
-          {"dataset_name", o.dataset},
-          {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
-          {"dataset_revision", o.dataset_revision},
-          {"dataset_split", o.dataset_split},
-          {"dataset_format", choice_name(o.dataset_format)},
-          {"dataset_text_field", o.text_field},
-          {"enable_thinking", choice_name(o.enable_thinking)},
-          {"shuffle", o.shuffle},
-          {"streaming", o.streaming},
-          {"shuffle_buffer", o.shuffle_buffer},
-          {"seed", o.seed},
-          {"max_length", o.max_length},
-          {"topk", o.topk},
-          {"rand_neg", o.rand_neg},
-          {"payload", payload_names(o.payloads)},
-          {"train_temperature", o.payloads.has(Payload::lse) ? Json(o.train_temperature) : Json()},
-          {"holdout", o.holdout},
-          {"num_sequences", o.num_sequences},
-          {"batch_size", o.batch_size},
-          {"shard_size", o.shard_size},
-          {"dtype", dtype},
-          {"format", choice_name(o.format)},
-          {"compat", choice_name(o.compat)}};
+  Json out{{"teacher_model", o.teacher},
+           {"teacher_fingerprint", teacher_fingerprint},
+           {"tokenizer_sha256", text.sha256},
+           {"chat_template", chat ? Json(chat->name()) : Json()},
+           {"dataset_name", o.dataset},
+           {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
+           {"dataset_revision", o.dataset_revision},
+           {"dataset_split", o.dataset_split},
+           {"dataset_format", choice_name(o.dataset_format)},
+           {"dataset_text_field", o.text_field},
+           {"enable_thinking", choice_name(o.enable_thinking)},
+           {"shuffle", o.shuffle},
+           {"streaming", o.streaming},
+           {"shuffle_buffer", o.shuffle_buffer},
+           {"seed", o.seed},
+           {"max_length", o.max_length},
+           {"topk", o.topk},
+           {"rand_neg", o.rand_neg},
+           {"payload", payload_names(o.payloads)},
+           {"train_temperature", o.payloads.has(Payload::lse) ? Json(o.train_temperature) : Json()},
+           {"holdout", o.holdout},
+           {"num_sequences", o.num_sequences},
+           {"batch_size", o.batch_size},
+           {"shard_size", o.shard_size},
+           {"dtype", dtype},
+           {"format", choice_name(o.format)},
+           {"compat", choice_name(o.compat)}};
+  // Without the option a cache has the identity that it had before there was one.
+  if (!o.map.empty()) out["map"] = o.map;
+  return out;
 }
 
 /// The reference's meta.json keys, and under "anemll" what it has no key for.
@@ -152,6 +155,7 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
             {"teacher_commit", or_null(teacher.at.commit)},
             {"tokenizer_sha256", identity["tokenizer_sha256"]},
             {"dataset_commit", or_null(read.at.commit)},
+            {"map", o.map},
             {"bad_records", read.report.bad_records},
             {"bad_record_examples", read.report.bad_examples},
             {"left_out", left_out}}}};
@@ -193,6 +197,7 @@ DatasetOptions dataset_options(const PrecomputeOptions& o) {
   DatasetOptions reading;
   reading.format = o.dataset_format;
   reading.text_field = o.text_field;
+  reading.map = field_columns(o.map);
   reading.split = o.dataset_split;
   reading.config = o.dataset_config;
   reading.shuffle = o.shuffle;

@@ -1,6 +1,7 @@
 #include "src/tools/eval_options.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/datasets/dataset.hpp"
 
 #include <limits>
 
@@ -27,6 +28,9 @@ OptionTable make_eval_table(EvalOptions& o) {
             "times");
   table.add_choice("dataset-format", &o.text.format, "what the records of --jsonl look like");
   table.add("text-field", &o.text.text_field, "field of the text in plain records");
+  table.add(
+      "map", &o.text.map,
+      "FIELD=COLUMN: the column of --jsonl that is this field of its format; may be given several times");
   table.add("cache-dir", &o.caches, "KD cache whose sequences are the texts; may be given several times");
   table.add("work-dir", &o.work_dir, "where .pt shards of a cache are imported once");
   table.add(
@@ -61,6 +65,7 @@ void check_eval_options(const EvalOptions& o) {
                 "give a text, for example --text wiki.test.raw");
   if (o.teacher && o.no_teacher)
     throw_usage("a teacher is named and not wanted", "--teacher, --no-teacher", "drop one of both");
+  (void)field_columns(o.text.map);
   if (o.json && o.markdown)
     throw_usage("the result is one of both", "--json, --markdown", "drop one of both");
   const WindowProtocol& windows = o.text.protocol;
@@ -80,6 +85,7 @@ std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
        [](const EvalOptions& o) { return o.text.protocol.kind != WindowKind::sliding; }},
       {"dataset-format", "without --jsonl", no_records},
       {"text-field", "without --jsonl", no_records},
+      {"map", "without --jsonl", no_records},
       {"text-field", "with another format than plain",
        [](const EvalOptions& o) { return o.text.format != RecordFormat::plain; }},
       {"work-dir", "without --cache-dir", [](const EvalOptions& o) { return o.caches.empty(); }},

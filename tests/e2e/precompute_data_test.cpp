@@ -152,6 +152,25 @@ BOOST_AUTO_TEST_CASE(bad_records_are_in_the_provenance) {
   BOOST_TEST(nlohmann::json::parse(test::read_all(one.temp / "pt/meta.json"))["anemll"] == meta);
 }
 
+BOOST_AUTO_TEST_CASE(a_map_is_a_part_of_what_a_cache_is) {
+  const Case one;
+  const fs::path data = one.put("d.csv", "question,answer,other\nSay 0," + kFox + ",x\n");
+  const std::string format = "--dataset_format alpaca ";
+  const auto refused = one.make(data, format);
+  BOOST_TEST(refused.code == 3, refused.output);
+  BOOST_TEST(says(refused.output, "--map FIELD=COLUMN"), refused.output);
+  const auto wrong = one.make(data, format + "--map question=instruction");
+  BOOST_TEST(wrong.code == 2, wrong.output);
+  const auto made = one.make(data, format + "--map output=answer --map instruction=question");
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
+  const auto meta = nlohmann::json::parse(test::read_all(one.temp / "out/index.json"))["meta"]["anemll"];
+  BOOST_TEST(meta["map"] == nlohmann::json::parse(R"(["instruction=question", "output=answer"])"));
+  const auto same = one.make(data, format + "--map instruction=question --map output=answer --resume");
+  BOOST_TEST(same.code == 0, same.output);
+  const auto other = one.make(data, format + "--map instruction=other --map output=answer --resume");
+  BOOST_TEST(other.code == 2, other.output);
+}
+
 // 50-many-configs-none-chosen and 52-config-in-readme, as folders without Parquet
 BOOST_AUTO_TEST_CASE(configurations_are_never_mixed) {
   const Case one;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -32,6 +33,7 @@ struct PrecomputeOptions {
   std::string dataset_revision = "main";
   RecordFormat dataset_format = RecordFormat::plain;
   std::string text_field = "text";
+  std::vector<std::string> map;  ///< FIELD=COLUMN
   Thinking enable_thinking = Thinking::off;
   bool thinking_asked = false;  ///< --enable_thinking was given
   std::optional<std::string> chat_template;

@@ -97,6 +97,12 @@ BOOST_AUTO_TEST_CASE(a_plan_survives_its_file) {
 
 BOOST_AUTO_TEST_CASE(another_identity_names_the_difference) {
   require_same_identity(R"({"seed":1})", R"({"seed":1})", "", "x");
+  // What a run has and the other has not is a difference both ways.
+  for (const auto& [made, wanted] :
+       {std::pair(R"({"map":["a=b"]})", "{}"), std::pair("{}", R"({"map":["a=b"]})")}) {
+    const std::string text = error_of([&] { require_same_identity(made, wanted, "", "out"); });
+    BOOST_TEST(text.find("map was ") != std::string::npos, text);
+  }
   const std::string error =
       error_of([] { require_same_identity(R"({"seed":1,"topk":2})", R"({"seed":3,"topk":2})", "", "out"); });
   BOOST_TEST(error.find("seed was 1, is 3") != std::string::npos, error);
