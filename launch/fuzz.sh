@@ -11,9 +11,9 @@ compiler=$(command -v clang++-14 || command -v clang++) || {
   echo "hint: bash .ci/setup installs clang-14 and libclang-rt-14-dev" >&2
   exit 2
 }
-readonly targets=(gguf json_records safetensors tokenizer torch_file)
+readonly targets=(data_files gguf json_records safetensors tokenizer torch_file)
 declare -A seeds=(
-  [gguf]=tests/golden/formats [json_records]=tests/golden/datasets [safetensors]=tests/golden/files/safetensors
+  [data_files]=tests/golden/datasets [gguf]=tests/golden/formats [json_records]=tests/golden/datasets [safetensors]=tests/golden/files/safetensors
   [tokenizer]=tests/golden/text [torch_file]=tests/golden/files/pt)
 
 cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
