@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace anemll {
@@ -71,7 +72,9 @@ class EntryReader {
 
   [[noreturn]] void fail_empty() const {
     const std::string more = files_.size() > 1 ? " and " + std::to_string(files_.size() - 1) + " more" : "";
-    throw_data("there is no record in it", files_.front().string() + more,
+    std::error_code none;
+    const auto bytes = static_cast<unsigned long long>(fs::file_size(files_.front(), none));
+    throw_data(strf("there is no record in it, of %llu bytes", bytes), files_.front().string() + more,
                "check that the files were written whole: " + datasets::show_command(files_.front(), 0));
   }
   [[noreturn]] void fail_all_skipped(std::int64_t records) const {

@@ -49,6 +49,12 @@ BOOST_AUTO_TEST_CASE(a_local_path_is_itself) {
   BOOST_CHECK(fetch_model((root / "a.GGUF").string(), {}, ModelUse::weights).path == root / "a.GGUF");
   check_error([&] { fetch_model((root / "b.bin").string(), {}, ModelUse::weights); },
               {"b.bin", "not a model", ".gguf"});
+  write_file(root / "sha256-abab", std::string("GGUF\3\0\0\0", 8));  // the name is a hint only
+  BOOST_CHECK(fetch_model((root / "sha256-abab").string(), {}, ModelUse::weights).path ==
+              root / "sha256-abab");
+  write_file(root / "c.gguf", "<!DOCTYPE html><html>");
+  check_error([&] { fetch_model((root / "c.gguf").string(), {}, ModelUse::weights); },
+              {"c.gguf", "a web page", "/resolve/"});
 }
 
 BOOST_AUTO_TEST_CASE(local_datasets_and_patterns_pass_through) {

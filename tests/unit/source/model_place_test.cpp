@@ -8,6 +8,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include <boost/test/unit_test.hpp>
 
@@ -63,6 +64,22 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_or_plain_weights) {
   const std::string one = folder(dir, "one", {"only.pt", "config.json"});
   is_checkpoint(one, one + "/only.pt");
   BOOST_TEST((place_of_model("").checkpoint.empty() && !place_of_model("").weights));
+}
+
+// 37-ollama-blob
+BOOST_AUTO_TEST_CASE(a_file_is_what_is_in_it_whatever_its_name) {
+  const test::TempDir dir;
+  const auto put = [&](const char* name, std::string_view bytes) {
+    std::ofstream(dir / name, std::ios::binary) << bytes;
+    return (dir / name).string();
+  };
+  using std::string_view_literals::operator""sv;
+  is_plain(put("sha256-abab", "GGUF\3\0\0\0"sv));
+  is_plain(put("named.pt", "GGUF\3\0\0\0"sv));
+  for (const char* name : {"state.bin", "named.gguf"}) {
+    const std::string file = put(name, "PK\3\4\x14\0"sv);
+    is_checkpoint(file, file);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(folders_that_do_not_say) {
