@@ -45,13 +45,14 @@ class Renderer {
  public:
   Renderer(const TextModel& text, const std::string& where) : text_(text), where_(where) {}
 
-  /// Nothing for a conversation with a role that the template has not.
+  /// Nothing for a conversation with a role that the template has not, or that it refuses.
   std::optional<std::string> operator()(const Document& document) {
     if (document.messages.empty()) return document.text;
     if (!chat_) chat_ = ChatTemplate::recognise(text_.chat_template, where_);
     const bool known = std::all_of(document.messages.begin(), document.messages.end(),
                                    [&](const ChatMessage& m) { return chat_->knows_role(m.role); });
     if (!known || (!document.tools.empty() && !chat_->has_tools())) return std::nullopt;
+    if (!chat_->refusal(document.messages, document.tools).empty()) return std::nullopt;
     return strip_thinking(chat_->render(document.messages, false, false, document.tools));
   }
 
@@ -115,7 +116,7 @@ void add_records(EvalText& to, const std::string& path, const TextModel& text,
   if (too_short + unknown > 0)
     log_warning(
         strf("%s: not scored: %lld documents too short for a chunk, %lld conversations with what the "
-             "chat template has no rule for",
+             "chat template has no rule for or refuses",
              path.c_str(), static_cast<long long>(too_short), static_cast<long long>(unknown)));
 }
 

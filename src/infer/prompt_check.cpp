@@ -22,11 +22,16 @@ at::Tensor log_probabilities(Decoder& model, std::span<const std::int32_t> ids) 
 
 std::vector<std::string> foreign_marks(const ChatTemplate& chat, const Tokenizer& tokenizer) {
   std::vector<std::string> foreign;
-  const std::string text = chat.render({{"user", "a"}}, /*enable_thinking=*/true, true);
-  for (const std::string mark : {"<|im_start|>", "<|im_end|>"}) {
-    if (text.find(mark) != std::string::npos && tokenizer.encode(mark).size() != 1) foreign.push_back(mark);
+  for (const std::string& mark : chat.marks()) {
+    if (tokenizer.encode(mark).size() != 1) foreign.push_back(mark);
   }
   return foreign;
+}
+
+void add_template_stops(std::set<std::int32_t>& stops, const ChatTemplate& chat, const Tokenizer& tokenizer) {
+  for (const std::string& mark : chat.stops()) {
+    if (const auto id = tokenizer.find(mark)) stops.insert(*id);
+  }
 }
 
 double prompt_divergence(Decoder& teacher, Decoder& model, std::span<const std::int32_t> ids) {

@@ -7,6 +7,7 @@
 #include "src/model/decoder.hpp"
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,9 +17,12 @@ namespace anemll {
 /// A mean divergence above it (nats a token) is garbled text; a model of 2 bits that was trained is below 1.
 inline constexpr double kGarbledDivergence = 3;
 
-/// The marks around turns that `chat` writes and `tokenizer` cuts into several tokens: none where the two
+/// The special tokens that `chat` writes and `tokenizer` cuts into several tokens: none where the two
 /// belong together.
 std::vector<std::string> foreign_marks(const ChatTemplate& chat, const Tokenizer& tokenizer);
+
+/// The tokens that end an answer in `chat` end a text too, whatever the model's files name.
+void add_template_stops(std::set<std::int32_t>& stops, const ChatTemplate& chat, const Tokenizer& tokenizer);
 
 /// Mean over the positions of `ids` of KL(teacher || model) over the whole vocabulary, in fp32. One sequence
 /// of at least one token that both models have.

@@ -1,5 +1,7 @@
 // The table of anemll_precompute: the only place that spells its options.
+#include "anemll/core/log.hpp"
 #include "anemll/teacher/precompute.hpp"
+#include "anemll/text/chat_template.hpp"
 #include "src/core/common_options.hpp"
 #include "src/hub/hub_options.hpp"
 
@@ -42,7 +44,11 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
       "chat texts: without thinking blocks, with them, both (two texts), messages without a template, "
       "or all three");
   table.add("chat-template", &o.chat_template,
-            "use these rules instead of the model's: qwen3, chatml, smollm2");
+            strf("use these rules instead of the model's: %s", ChatTemplate::choices().c_str()));
+  table.add(
+      "template-date", &o.template_date,
+      "the day in the line \"Today Date\" of chat templates that have one (\"26 Jul 2024\"); without it "
+      "the line is left out, and texts do not depend on the day they are made");
   table.add_flag("no-template", &o.no_template,
                  "join the messages by blank lines instead of a chat template");
   table.add_switch("shuffle", &o.shuffle, "shuffle the records (seeded) before they are packed");

@@ -59,8 +59,9 @@ std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const Te
                                             const std::string& teacher) {
   if (o.dataset_format == RecordFormat::plain || o.no_template || o.enable_thinking == Thinking::none)
     return std::nullopt;
-  const ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
-                                            : ChatTemplate::recognise(text.chat_template, teacher);
+  ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
+                                      : ChatTemplate::recognise(text.chat_template, teacher);
+  if (o.template_date) chat.set_date(*o.template_date);
   const std::string notice = thinking_notice(chat, o.enable_thinking);
   if (!notice.empty()) log_info(notice);
   return chat;
@@ -83,7 +84,7 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std
   Json out{{"teacher_model", o.teacher},
            {"teacher_fingerprint", teacher_fingerprint},
            {"tokenizer_sha256", text.sha256},
-           {"chat_template", chat ? Json(chat->name()) : Json()},
+           {"chat_template", chat ? Json(chat->label()) : Json()},
            {"dataset_name", o.dataset},
            {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
            {"dataset_revision", o.dataset_revision},

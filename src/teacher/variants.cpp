@@ -34,7 +34,7 @@ std::string joined_contents(const std::vector<ChatMessage>& messages) {
 std::string why_no_thinking(const Document& document, std::size_t i, const std::optional<ChatTemplate>& chat,
                             Thinking thinking, bool asked) {
   if (!chat || thinking == Thinking::none) return "messages without a template are their contents only";
-  if (!chat->has_thinking_switch()) return "the chat template " + chat->name() + " has no place for it";
+  if (!chat->reads_reasoning()) return "the chat template " + chat->name() + " has no place for it";
   if (thinking == Thinking::off) return asked ? "" : "--enable_thinking false, the default, takes it out";
   if (chat->prints_thinking(document.messages, i)) return {};
   return "the chat template " + chat->name() + " prints it behind the last question only";
@@ -46,7 +46,7 @@ std::vector<std::string> render_variants(const Document& document, const std::op
                                          Thinking thinking) {
   if (document.messages.empty()) return {document.text};
   if (!chat || thinking == Thinking::none) return {joined_contents(document.messages)};
-  const bool once = !chat->has_thinking_switch();
+  const bool once = !chat->has_thinking();
   const auto off = [&] {
     return strip_thinking(chat->render(document.messages, false, false, document.tools));
   };
@@ -93,17 +93,25 @@ void fit_to_template(Document& document, const std::optional<ChatTemplate>& chat
     const std::string why = why_no_thinking(document, i, chat, thinking, thinking_asked);
     inventory.add(why.empty() ? Fate::used : Fate::left_out, "thinking", message.role, why);
   }
-  if (document.tools.empty() || (templated && chat->has_tools())) return;
-  inventory.add(Fate::left_out, "tool description", "tools",
-                templated ? no_rule : "messages without a template are their contents only",
-                static_cast<std::int64_t>(document.tools.size()));
-  document.tools.clear();
+  if (!document.tools.empty() && !(templated && chat->has_tools())) {
+    inventory.add(Fate::left_out, "tool description", "tools",
+                  templated ? no_rule : "messages without a template are their contents only",
+                  static_cast<std::int64_t>(document.tools.size()));
+    document.tools.clear();
+  }
+  if (!templated) return;
+  const std::string refusal = chat->refusal(document.messages, document.tools);
+  if (refusal.empty()) return;
+  inventory.add(Fate::left_out, "conversation", chat->name(), "the chat template refuses it: " + refusal);
+  document.messages.clear();
+  document.text.clear();
 }
 
 std::string thinking_notice(const ChatTemplate& chat, Thinking thinking) {
-  if (chat.has_thinking_switch() || thinking == Thinking::off || thinking == Thinking::none) return {};
+  if (chat.has_thinking() || thinking == Thinking::off || thinking == Thinking::none) return {};
   return "the chat template " + chat.name() +
-         " has no thinking switch: texts with and without thinking are alike (no <think> blocks) and packed "
+         " has no place for thinking: texts with and without thinking are alike (no <think> blocks) and "
+         "packed "
          "once";
 }
 

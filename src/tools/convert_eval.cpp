@@ -10,6 +10,7 @@
 #include "src/data/first_rows.hpp"
 #include "src/infer/generation_config.hpp"
 #include "src/infer/generator.hpp"
+#include "src/infer/prompt_check.hpp"
 
 #include <set>
 #include <utility>
@@ -25,14 +26,14 @@ constexpr double kTemperature = 2.0;
 constexpr const char* kEvaluating = "evaluating the converted model";
 constexpr const char* kFileStays = "the file is written; train from it, or evaluate it again";
 
-/// The prompt as a turn of the model's chat; as it is where the model has no chat that is known.
-std::string in_chat(const std::string& prompt, const std::string& jinja, const std::string& where) {
-  if (jinja.empty()) return prompt;
+/// None where the model has no chat that is known: the prompt is continued as it is then.
+std::optional<ChatTemplate> chat_of(const std::string& jinja, const std::string& where) {
+  if (jinja.empty()) return std::nullopt;
   try {
-    return ChatTemplate::recognise(jinja, where).render({{"user", prompt}}, false, true);
+    return ChatTemplate::recognise(jinja, where);
   } catch (const Error& e) {
     log_info("the prompt is given without a chat template: " + e.problem());
-    return prompt;
+    return std::nullopt;
   }
 }
 
@@ -83,9 +84,12 @@ ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& mod
   }
   impl_->text.emplace(load_text_model(model.path, TokenizerRules::as_written, model.gguf.get()));
   const TextModel& text = *impl_->text;
-  impl_->prompt = text.tokenizer.encode(in_chat(options.prompt, text.chat_template, model.path.string()));
   impl_->stops =
       read_generation_config(model.path / "generation_config.json", model.config, text.eos_id).stops;
+  const std::optional<ChatTemplate> chat = chat_of(text.chat_template, model.path.string());
+  if (chat) add_template_stops(impl_->stops, *chat, text.tokenizer);
+  impl_->prompt =
+      text.tokenizer.encode(chat ? chat->render({{"user", options.prompt}}, false, true) : options.prompt);
   if (impl_->prompt.empty()) throw_usage("is empty", "--prompt", "give a text that the model can continue");
 }
 

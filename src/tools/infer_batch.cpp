@@ -98,7 +98,7 @@ AnswerSettings settings_of(const InferOptions& o, const InferModel& model, const
   for (const std::int32_t id : generation.stops) stops += strf(stops.empty() ? "%d" : " %d", id);
   return {{"model", model.fingerprint},
           {"prompts", sha256_file(*o.batch)},
-          {"chat template", model.chat ? model.chat->name() : "none"},
+          {"chat template", model.chat ? model.chat->label() : "none"},
           {"thinking", o.no_thinking ? "off" : "on"},
           {"system", o.system.value_or("")},
           {"ends", stops},
@@ -128,6 +128,9 @@ std::vector<std::int32_t> tokens_of(PromptRecord& prompt, const InferOptions& o,
       throw_data("the chat template has no role '" + message.role + "'", where,
                  "use system, user and assistant");
   }
+  if (const std::string why = model.chat->refusal(prompt.messages); !why.empty())
+    throw_data("the chat template " + model.chat->name() + " refuses it: " + why, where,
+               "change the messages, or choose other rules with --chat-template");
   return model.text.tokenizer.encode(model.chat->render(prompt.messages, !o.no_thinking, true));
 }
 

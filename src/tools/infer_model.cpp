@@ -37,10 +37,14 @@ at::ScalarType compute_type(const InferOptions& o, at::Device device) {
 
 std::optional<ChatTemplate> chat_of(const InferOptions& o, const TextModel& text, const std::string& name) {
   if (o.no_template) return std::nullopt;
-  if (o.chat_template) return ChatTemplate::named(*o.chat_template);
-  if (!text.chat_template.empty()) return ChatTemplate::recognise(text.chat_template, name);
-  log_info(name + " has no chat template: prompts are continued as they are");
-  return std::nullopt;
+  if (!o.chat_template && text.chat_template.empty()) {
+    log_info(name + " has no chat template: prompts are continued as they are");
+    return std::nullopt;
+  }
+  ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
+                                      : ChatTemplate::recognise(text.chat_template, name);
+  if (o.template_date) chat.set_date(*o.template_date);
+  return chat;
 }
 
 /// A template that is not this model's.
@@ -123,11 +127,14 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
   text.text.inventory.tell(text_elsewhere ? *o.model.id : named.name.id, o.model.strict);
   GenerationConfig generation = generation_of(named, text);
   generation.inventory.tell(named.name.id, o.model.strict);
-  if (generation.stops.empty())
-    log_warning(named.name.id + " names no end of text: an answer ends at --max-tokens");
   InferModel model{is_plain ? named.name.id : place.checkpoint, std::move(text.text), std::move(generation)};
   model.chat = chat_of(o, model.text, named.name.id);
-  if (model.chat) tell_template(o, *model.chat, model.text, named.name.id);
+  if (model.chat) {
+    tell_template(o, *model.chat, model.text, named.name.id);
+    add_template_stops(model.generation.stops, *model.chat, model.text.tokenizer);
+  }
+  if (model.generation.stops.empty())
+    log_warning(named.name.id + " names no end of text: an answer ends at --max-tokens");
   const InferFacts facts{o, is_plain, model.chat.has_value(), model.chat && model.chat->has_thinking_switch(),
                          is_compact};
   tell_unread(unread_options(infer_option_effects(), facts,

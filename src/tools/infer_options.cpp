@@ -1,6 +1,8 @@
 #include "src/tools/infer_options.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/text/chat_template.hpp"
 
 #include <limits>
 
@@ -31,7 +33,11 @@ OptionTable make_infer_table(InferOptions& o) {
   table.add_flag("no-template", &o.no_template,
                  "the prompt is continued as it is; in a dialogue each line is a text of its own");
   table.add("chat-template", &o.chat_template,
-            "qwen3, chatml or smollm2, in place of the model's own template");
+            strf("rules in place of the model's own template: %s", ChatTemplate::choices().c_str()));
+  table.add(
+      "template-date", &o.template_date,
+      "the day in the line \"Today Date\" of chat templates that have one (\"26 Jul 2024\"); without it "
+      "the line is left out");
   table.group("Many prompts");
   table.add(
       "batch", &o.batch,
@@ -94,7 +100,7 @@ std::vector<OptionEffect<InferFacts>> infer_option_effects() {
   for (const char* name : {"top-k", "top-p", "seed", "sample"})
     rows.push_back({name, "where the likeliest token is taken", greedy});
   rows.push_back({"temperature", "with --greedy", [](const InferFacts& f) { return f.options.greedy; }});
-  for (const char* name : {"system", "no-thinking"})
+  for (const char* name : {"system", "no-thinking", "template-date"})
     rows.push_back({name, "without a chat template", no_chat});
   rows.push_back({"no-thinking", "with this chat template: it has no thinking mode",
                   [](const InferFacts& f) { return !f.thinking; }});

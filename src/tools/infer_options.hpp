@@ -46,6 +46,7 @@ struct InferOptions {
   bool no_thinking = false;
   bool no_template = false;
   std::optional<std::string> chat_template;
+  std::optional<std::string> template_date;
 
   std::int64_t max_tokens = 512;
   double temperature = 0.6;

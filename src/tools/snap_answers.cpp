@@ -36,8 +36,10 @@ struct Text {
 
   std::vector<std::int32_t> ids(const std::string& prompt) const {
     if (!chat) return model.tokenizer.encode(prompt);
-    return model.tokenizer.encode(
-        chat->render({{"system", kSystem}, {"user", prompt}}, /*enable_thinking=*/false, true));
+    std::vector<ChatMessage> messages{{"system", kSystem}, {"user", prompt}};
+    if (!chat->refusal(messages).empty())
+      messages.erase(messages.begin());  // Gemma 2 has no system's message
+    return model.tokenizer.encode(chat->render(messages, /*enable_thinking=*/false, true));
   }
 };
 
@@ -49,6 +51,7 @@ std::optional<Text> find_text(const OpenModel& opened, bool required) {
     if (!text.chat_template.empty()) chat = ChatTemplate::recognise(text.chat_template, opened.path.string());
     GenerationConfig generation =
         read_generation_config(opened.path / "generation_config.json", opened.config, text.eos_id);
+    if (chat) add_template_stops(generation.stops, *chat, text.tokenizer);
     return Text{std::move(text), std::move(chat), std::move(generation)};
   } catch (const Error& error) {
     if (required) throw;

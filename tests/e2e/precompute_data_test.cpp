@@ -105,6 +105,28 @@ BOOST_AUTO_TEST_CASE(thinking_and_tools_by_the_templates_rules) {
              smol.output);
 }
 
+// The line "Today Date" is there when it is asked for, and a cache knows its day.
+BOOST_AUTO_TEST_CASE(the_day_of_a_template_is_part_of_a_cache) {
+  const Case one;
+  const fs::path data = one.put(
+      "d.jsonl", R"({"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": ")" +
+                     kFox + "\"}]}\n");
+  const std::string llama = "--dataset_format sharegpt --chat-template llama3.1 ";
+  const std::string day = llama + "--template-date '26 Jul 2024' ";
+  const auto made = one.make(data, day);
+  BOOST_TEST(made.code == 0, made.output);
+  const std::string meta = test::read_all(one.temp / "out/index.json");
+  BOOST_TEST(says(meta, "\"llama3.1, Today Date: 26 Jul 2024\""), meta);
+  const auto same = one.make(data, day + "--resume");
+  BOOST_TEST(same.code == 0, same.output);
+  const auto other = one.make(data, llama + "--resume");
+  BOOST_TEST(other.code != 0, other.output);
+  BOOST_TEST(says(other.output, "not a cache of these options"), other.output);
+  const auto none = one.inspect(data, "--dataset_format sharegpt --template-date x");
+  BOOST_TEST(none.code == 2, none.output);
+  BOOST_TEST(says(none.output, "the chat template qwen3 has no line with a date"), none.output);
+}
+
 // 42b-content-mixed, 57-first-record-lacks-field, 53-csv, 67-alpaca-history
 BOOST_AUTO_TEST_CASE(records_as_people_have_them) {
   const Case one;

@@ -37,6 +37,7 @@ struct PrecomputeOptions {
   Thinking enable_thinking = Thinking::off;
   bool thinking_asked = false;  ///< --enable_thinking was given
   std::optional<std::string> chat_template;
+  std::optional<std::string> template_date;  ///< of "Today Date"
   bool no_template = false;
   bool shuffle = true;
   bool streaming = false;

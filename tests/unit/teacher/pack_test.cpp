@@ -186,6 +186,44 @@ BOOST_AUTO_TEST_CASE(thinking_variants) {
   BOOST_TEST(render_variants(chat("Q", ""), qwen, Thinking::none) == Texts{"Q\n\n"});
 }
 
+// Always thinks, so there is nothing to switch, and texts with and without thinking all the same.
+BOOST_AUTO_TEST_CASE(a_template_that_always_thinks_has_both_texts) {
+  using Texts = std::vector<std::string>;
+  const ChatTemplate always(ChatFormat::qwen3_thinking);
+  const std::string without = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n";
+  const std::string with =
+      "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nA<|im_end|>\n";
+  BOOST_TEST(!always.has_thinking_switch());
+  BOOST_TEST(render_variants(chat("Q", "A"), always, Thinking::both) == (Texts{without, with}));
+  BOOST_TEST(thinking_notice(always, Thinking::both) == "");
+}
+
+// Gemma 2 has no system's message and wants roles that alternate: such a conversation is left out and told.
+BOOST_AUTO_TEST_CASE(a_conversation_that_the_template_refuses_is_left_out) {
+  const ChatTemplate gemma(ChatFormat::gemma2);
+  const auto left_out = [&](std::vector<ChatMessage> messages, std::vector<std::string>& texts) {
+    Document document;
+    document.messages = std::move(messages);
+    Inventory inventory;
+    fit_to_template(document, gemma, Thinking::off, true, inventory);
+    texts = render_variants(document, gemma, Thinking::off);
+    std::string lines;
+    for (const std::string& line : inventory.left_out_lines()) lines += line + '\n';
+    return lines;
+  };
+  std::vector<std::string> texts;
+  BOOST_TEST(left_out({{"user", "Q"}, {"assistant", "A"}}, texts) == "");
+  BOOST_TEST(texts.at(0) ==
+             "<bos><start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n");
+  for (const std::vector<ChatMessage>& messages : {std::vector<ChatMessage>{{"system", "S"}, {"user", "Q"}},
+                                                   std::vector<ChatMessage>{{"user", "Q"}, {"user", "R"}}}) {
+    const std::string lines = left_out(messages, texts);
+    BOOST_TEST(lines.find("1 conversation (gemma2)") != std::string::npos, lines);
+    BOOST_TEST(lines.find("refuses it: it") != std::string::npos, lines);
+    BOOST_TEST(texts == std::vector<std::string>{""});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_template_without_a_switch_has_one_text) {
   using Texts = std::vector<std::string>;
   const Document document = chat("Q", "<think>\nwhy\n</think>\n\nA");
@@ -198,7 +236,8 @@ BOOST_AUTO_TEST_CASE(a_template_without_a_switch_has_one_text) {
   BOOST_TEST(render_variants(document, chatml, Thinking::none) == Texts{plain_join});
   // Who asks for nothing but the default is told nothing.
   for (const Thinking thinking : {Thinking::on, Thinking::both, Thinking::all})
-    BOOST_TEST(thinking_notice(chatml, thinking).find("chatml has no thinking switch") != std::string::npos);
+    BOOST_TEST(thinking_notice(chatml, thinking).find("chatml has no place for thinking") !=
+               std::string::npos);
   BOOST_TEST(thinking_notice(chatml, Thinking::off) == "");
   BOOST_TEST(thinking_notice(ChatTemplate(ChatFormat::qwen3), Thinking::both) == "");
 }

@@ -69,7 +69,8 @@ std::string later_qwen3() {
 
 void expect_refused(const std::string& jinja, const std::string& part = "not one of the known ones") {
   expect_data_error([&] { ChatTemplate::recognise(jinja, "the file"); },
-                    {part, "the file", "--chat-template", "qwen3, chatml, smollm2", "--no-template"});
+                    {part, "the file", "--chat-template", ChatTemplate::choices(), "--no-template",
+                     "--dataset_format plain"});
 }
 
 }  // namespace
@@ -210,36 +211,15 @@ BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
   expect_refused(replaced(kChatml, "{% if add", " {% if add"));
   expect_refused(replaced(kChatml, "in messages %}", "in messages %}{% if message['role'] != 'tool' %}"));
   const std::string qwen3 = published_qwen3();
-  // The thinking-only members always open a thought; the later ones have other rules for it.
   expect_refused(replaced(qwen3, "enable_thinking is false", "enable_thinking is true"));
   expect_refused(replaced(qwen3, "'<think>\\n\\n</think>\\n\\n'", "'<think>\\n'"));
+  // ChatML with the system's line of Qwen2 is known, with another one not.
+  expect_refused(replaced(kSmol, "named SmolLM, trained by Hugging Face", "named Qwen"));
   expect_refused(replaced(qwen3, "ns.last_query_index", "ns.last"));
   expect_refused("{%- macro render_content(x) %}{%- endmacro %}" + qwen3);
   // No Jinja at all, or torn.
   for (const char* jinja : {"{", "{{", "{%", "{#", "{{ '", "{% '\\", "}}", "{{ [ }}", "plain"})
     expect_refused(jinja);
-}
-
-// Qwen2.5 has the turns of ChatML and the tools of Qwen3, but a default system line of its own: no known
-// format renders it, so the user chooses.
-BOOST_AUTO_TEST_CASE(qwen2_5_is_taken_for_no_other_format) {
-  const std::string line = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-  const std::string system =
-      "{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + "
-      "'<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\n" +
-      line + "<|im_end|>\\n' }}{%- endif %}";
-  const std::string turns =
-      "{%- for message in messages %}{%- if (message.role == 'user') or (message.role == 'system' and not "
-      "loop.first) or (message.role == 'assistant' and not message.tool_calls) %}{{- '<|im_start|>' + "
-      "message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}{%- endif %}{%- endfor %}"
-      "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
-  const std::string tools = "{%- if tools %}{{- '<|im_start|>system\\n" + line + "' }}{%- else %}" + system +
-                            "{%- endif %}" + turns;
-  expect_refused(system + turns);
-  expect_refused(tools);
-  expect_refused(replaced(tools, line, "You are a helpful assistant."));  // Qwen2's
-  expect_refused(
-      replaced(kSmol, "You are a helpful AI assistant named SmolLM, trained by Hugging Face", line));
 }
 
 BOOST_AUTO_TEST_CASE(both_published_versions_of_qwen3) {
@@ -256,6 +236,37 @@ BOOST_AUTO_TEST_CASE(both_published_versions_of_qwen3) {
     BOOST_TEST(name("tool | tojson }}", "tool | tojson(indent=2) }}{% if a %}b{% endif %}") == "qwen3");
     BOOST_TEST(name("'<tool_call>\\n{", "'<tool_call>{") == "qwen3");
     BOOST_TEST(name("'\\n</tool_response>'", "'</tool_response>'") == "qwen3");
+  }
+}
+
+// The members of July 2025 are later_qwen3 without the switch: one always opens a thought, and one has no
+// thoughts at all.
+BOOST_AUTO_TEST_CASE(the_later_kinds_of_qwen3) {
+  const std::string later = later_qwen3();
+  const std::string prompt =
+      "<|im_start|>assistant\\n' }}\n    {%- if enable_thinking is defined and enable_thinking is false %}\n"
+      "        {{- '<think>\\n\\n</think>\\n\\n' }}\n    {%- endif %}\n";
+  const std::string thinking = changed(later, prompt, "<|im_start|>assistant\\n<think>\\n' }}\n");
+  std::string instruct = changed(later, prompt, "<|im_start|>assistant\\n' }}\n");
+  const auto cut = [&](const std::string& from, const std::string& to, const std::string& between) {
+    const std::size_t begin = instruct.find(from);
+    const std::size_t end = instruct.find(to);
+    BOOST_REQUIRE(begin < end && end != std::string::npos);
+    instruct.replace(begin, end - begin, between);
+  };
+  cut("{%- set ns = namespace", "{%- for message in messages %}\n    {%- if message.content is string", "");
+  cut("        {%- set reasoning_content = '' %}", "        {%- if message.tool_calls %}",
+      "        {{- '<|im_start|>' + message.role + '\\n' + content }}\n");
+  for (const auto& [jinja, name] :
+       {std::pair(thinking, "qwen3-thinking"), std::pair(instruct, "qwen3-instruct")}) {
+    const ChatTemplate chat = ChatTemplate::recognise(jinja, "t");
+    BOOST_TEST(chat.name() == name);
+    BOOST_TEST(chat.has_tools());
+    const ChatTemplate other =
+        ChatTemplate::recognise(changed(jinja, "'\\n</tool_response>'", "'</tool_response>'"), "t");
+    BOOST_TEST(other.name() == name);
+    BOOST_TEST(!other.has_tools());
+    expect_refused(changed(jinja, "<|im_end|>\\n", "<|im_end|>"));
   }
 }
 
@@ -299,11 +310,16 @@ BOOST_AUTO_TEST_CASE(qwen3_that_renders_otherwise_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(templates_by_name) {
-  for (const char* name : {"qwen3", "chatml", "smollm2"})
+  std::string all;
+  for (const char* name :
+       {"qwen3", "qwen3-thinking", "qwen3-instruct", "qwen2.5", "qwen2.5-base", "qwen2", "chatml", "smollm2",
+        "smollm3", "smollm3-unsloth", "llama3", "llama3.1", "gemma2", "gemma3", "deepseek-r1"}) {
     BOOST_TEST(ChatTemplate::named(name).name() == name);
-  BOOST_CHECK_EXCEPTION(ChatTemplate::named("llama"), Error, [](const Error& error) {
-    return error.code() == ExitCode::usage &&
-           error.hint().find("qwen3, chatml, smollm2") != std::string::npos;
+    all.append(all.empty() ? "" : ", ").append(name);
+  }
+  BOOST_TEST(ChatTemplate::choices() == all);
+  BOOST_CHECK_EXCEPTION(ChatTemplate::named("llama"), Error, [&](const Error& error) {
+    return error.code() == ExitCode::usage && error.hint().find(all) != std::string::npos;
   });
 }
 
