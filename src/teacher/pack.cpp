@@ -3,28 +3,15 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "src/core/hash.hpp"
+#include "src/datasets/holdout_place.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <vector>
 
 namespace anemll {
 namespace {
-
-/// In [0, 1), the same for equal documents.
-double place_of(const Document& document, std::uint64_t seed) {
-  Sha256 hash;
-  hash.update("holdout " + std::to_string(seed) + '\n');
-  for (const ChatMessage& message : document.messages)
-    hash.update(message.role + '\n' + message.content + '\n');
-  hash.update(document.text);
-  const Sha256::Digest digest = hash.finish();
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, digest.data(), sizeof bits);
-  return static_cast<double>(bits >> 11) * 0x1p-53;
-}
 
 /// Tokens of one part; whole blocks leave it at the front.
 struct Part {
@@ -73,7 +60,7 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
     std::optional<Document> document = dataset.next();
     if (!document) break;
     fit_to_template(*document, options.chat, options.thinking, options.thinking_asked, packed.inventory);
-    const bool hold = options.holdout > 0 && place_of(*document, options.seed) < options.holdout;
+    const bool hold = options.holdout > 0 && holdout_place(*document, options.seed) < options.holdout;
     Part& part = hold ? holdout : training;
     const std::size_t before = part.pending.size();
     for (const std::string& variant : render_variants(*document, options.chat, options.thinking)) {

@@ -1,4 +1,4 @@
-#include "src/teacher/internal/variants.hpp"
+#include "src/teacher/variants.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -5,7 +5,7 @@
 
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/teacher/internal/variants.hpp"
+#include "src/teacher/variants.hpp"
 
 #include <cstdint>
 #include <filesystem>
