@@ -57,7 +57,7 @@ void add_squares(double* diagonal, const float* x, const float* weights, Index t
   });
 }
 
-bool fits(const at::Tensor& tensor, Index rows, Index columns) {
+[[maybe_unused]] bool fits(const at::Tensor& tensor, Index rows, Index columns) {
   return tensor.scalar_type() == at::kFloat && tensor.device().is_cpu() && tensor.dim() == 2 &&
          tensor.size(0) == rows && tensor.size(1) == columns;
 }
