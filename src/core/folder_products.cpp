@@ -140,6 +140,13 @@ constexpr EntryRule kCacheWorkRules[] = {
     {"shard_#.pt", result, kCache},
 };
 
+constexpr EntryRule kMomentsWorkRules[] = {
+    {"*.tmp.#", leftover, ""},
+    {"plan.json", result, "the plan of a calibration"},
+    {"block_#.h5", result, "moments of a block"},
+    {"moments.h5", result, "moments"},
+};
+
 constexpr std::string_view kDescribed = "another checkpoint, which needs the config.json beside it";
 
 // A checkpoint that a converter made has a folder of its own, because its config.json describes one file.
@@ -168,6 +175,7 @@ constexpr Product kConverted{"a converted checkpoint", kConvertedRules, ""};
 constexpr Product kMergedWork{"this model", kMergedWorkRules, ".lock"};
 constexpr Product kKdCache{"a KD cache", kCacheRules, ".lock"};
 constexpr Product kKdCacheWork{"this cache", kCacheWorkRules, ".lock"};
+constexpr Product kMomentsWork{"these moments", kMomentsWorkRules, ".lock"};
 
 }  // namespace
 
@@ -188,6 +196,9 @@ const Product& kd_cache_files() {
 }
 const Product& kd_cache_work() {
   return kKdCacheWork;
+}
+const Product& moments_work() {
+  return kMomentsWork;
 }
 
 }  // namespace anemll

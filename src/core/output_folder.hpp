@@ -49,6 +49,8 @@ const Product& merged_model_work();
 const Product& kd_cache_files();
 /// A cache that is being made: see work_folder.hpp.
 const Product& kd_cache_work();
+/// Moments that are being made.
+const Product& moments_work();
 
 /// `name` alone, without a look at the file.
 bool matches(std::string_view pattern, std::string_view name);

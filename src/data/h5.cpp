@@ -133,7 +133,7 @@ File File::open(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
     if (error) throw_system("cannot be reached", path, error);
-    throw_data("does not exist", where, "restore the file or import the cache again");
+    throw_data("does not exist", where, "restore the file, or make it again");
   }
   require_content(path, content_kind(path), {ContentKind::hdf5}, "a KD cache in HDF5");
   const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
@@ -175,7 +175,7 @@ Dataset File::dataset(const std::string& name) const {
   result.where_ = path_.string() + ", dataset " + name;
   const std::string& where = result.where_;
   if (!contains(name))
-    throw_data("the dataset is missing", where, "the file is not a KD cache, or it is incomplete");
+    throw_data("the dataset is missing", where, "the file is of another kind, or it is incomplete");
   result.handle_ = own(H5Dopen2(handle_.get(), name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open", where);
   const hid_t id = result.handle_.get();
   const Handle type = own(H5Dget_type(id), H5Tclose, "cannot get the type", where);
@@ -183,7 +183,7 @@ Dataset File::dataset(const std::string& name) const {
   const Handle space = own(H5Dget_space(id), H5Sclose, "cannot get the shape", where);
   const int rank = H5Sget_simple_extent_ndims(space.get());
   if (rank < 1 || rank > kMaxRank) {
-    throw_data("has " + std::to_string(rank) + " dimensions", where, "the file is not a KD cache");
+    throw_data("has " + std::to_string(rank) + " dimensions", where, "the file is of another kind");
   }
   hsize_t extent[kMaxRank] = {};
   if (H5Sget_simple_extent_dims(space.get(), extent, nullptr) < 0) fail("cannot get the shape", where);

@@ -1,7 +1,7 @@
-// The part of HDF5 that a KD cache needs: files, fixed-size datasets read and written by rows, string and
+// The part of HDF5 that our files need: files, fixed-size datasets read and written by rows, string and
 // integer attributes. Owns every HDF5 handle and turns HDF5's error stack into one data error.
-// Knows nothing of caches. No HDF5 type leaves h5*.cpp. One thread at a time per file; several files in
-// several threads need a thread-safe HDF5 library (Debian's is).
+// Knows nothing of caches and moments. No HDF5 type leaves h5*.cpp. One thread at a time per file; several
+// files in several threads need a thread-safe HDF5 library (Debian's is).
 #pragma once
 
 #include "anemll/core/tensor.hpp"
@@ -44,7 +44,7 @@ class Handle {
 class Dataset {
  public:
   const std::string& name() const { return name_; }
-  /// int32, uint8, float16 or float32; nothing for types that no column has.
+  /// int32, uint8, float16, float32 or float64; nothing for types that none of our files has.
   std::optional<DType> type() const { return type_; }
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t rows() const { return shape_.empty() ? 0 : shape_.front(); }

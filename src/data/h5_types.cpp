@@ -33,6 +33,7 @@ std::optional<DType> classify(hid_t type) {
     case H5T_FLOAT:
       if (is_f16(type)) return DType::f16;
       if (H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0) return DType::f32;
+      if (H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0) return DType::f64;
       return std::nullopt;
     default:
       return std::nullopt;
@@ -45,8 +46,10 @@ Handle make_type(std::optional<DType> type, bool in_memory, const std::string& w
   if (type == DType::i32) base = in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
   if (type == DType::u8) base = in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
   if (type == DType::f32) base = in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
+  if (type == DType::f64) base = in_memory ? H5T_NATIVE_DOUBLE : H5T_IEEE_F64LE;
   if (base < 0)
-    throw_data("unsupported element type", where, "the schema knows int32, uint8, float16 and float32");
+    throw_data("unsupported element type", where,
+               "the files have int32, uint8, float16, float32 and float64");
   return own(H5Tcopy(base), H5Tclose, "cannot copy a type", where);
 }
 
