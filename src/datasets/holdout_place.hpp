@@ -1,5 +1,5 @@
-// Which documents are kept out of training: a function of their content, so that equal documents go together and
-// every program that reads the same text chooses alike.
+// Which documents are kept out of training: a function of their content, so that equal documents go together
+// and every program that reads the same text chooses alike.
 #pragma once
 
 #include "anemll/datasets/dataset.hpp"

@@ -5,6 +5,7 @@
 #include "anemll/text/chat_template.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/data/first_rows.hpp"
+#include "src/datasets/mixture.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -62,25 +63,8 @@ class Renderer {
   std::optional<ChatTemplate> chat_;
 };
 
-}  // namespace
-
-void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
-              const EvalTextOptions& options) {
-  const std::vector<std::int32_t> ids = encode(tokenizer, read_input_text(file), file);
-  std::vector<ScoreWindow> windows = cut_windows(ids, options.protocol);
-  if (windows.empty())
-    throw_data("the text has " + std::to_string(ids.size()) + " tokens: nothing of it can be scored", file,
-               kTooShort);
-  const auto all = static_cast<std::int64_t>(windows.size());
-  to.sources.push_back(file);
-  append(to, std::move(windows), options.chunks == 0 ? all : options.chunks);
-  log_info(strf("%s: %zu tokens, %lld of %lld chunks", file.c_str(), ids.size(),
-                static_cast<long long>(options.chunks == 0 ? all : std::min(all, options.chunks)),
-                static_cast<long long>(all)));
-}
-
-void add_records(EvalText& to, const std::string& path, const TextModel& text,
-                 const EvalTextOptions& options) {
+/// The first chunks of one data set.
+void add_part(EvalText& to, const std::string& path, const TextModel& text, const EvalTextOptions& options) {
   DatasetOptions reading;
   reading.format = options.format;
   reading.text_field = options.text_field;
@@ -118,6 +102,39 @@ void add_records(EvalText& to, const std::string& path, const TextModel& text,
         strf("%s: not scored: %lld documents too short for a chunk, %lld conversations with what the "
              "chat template has no rule for or refuses",
              path.c_str(), static_cast<long long>(too_short), static_cast<long long>(unknown)));
+}
+
+}  // namespace
+
+void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
+              const EvalTextOptions& options) {
+  const std::vector<std::int32_t> ids = encode(tokenizer, read_input_text(file), file);
+  std::vector<ScoreWindow> windows = cut_windows(ids, options.protocol);
+  if (windows.empty())
+    throw_data("the text has " + std::to_string(ids.size()) + " tokens: nothing of it can be scored", file,
+               kTooShort);
+  const auto all = static_cast<std::int64_t>(windows.size());
+  to.sources.push_back(file);
+  append(to, std::move(windows), options.chunks == 0 ? all : options.chunks);
+  log_info(strf("%s: %zu tokens, %lld of %lld chunks", file.c_str(), ids.size(),
+                static_cast<long long>(options.chunks == 0 ? all : std::min(all, options.chunks)),
+                static_cast<long long>(all)));
+}
+
+void add_records(EvalText& to, const std::string& datasets, const TextModel& text,
+                 const EvalTextOptions& options) {
+  const std::vector<MixturePart> parts = parse_mixture(datasets, "--jsonl");
+  if (parts.size() > 1 && options.chunks == 0)
+    throw_usage("shares of all chunks mean nothing", strf("--jsonl %s", datasets.c_str()),
+                "give --chunks, or each data set a --jsonl of its own");
+  const std::vector<std::int64_t> chunks = share_out(parts, options.chunks);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (options.chunks > 0 && chunks[i] == 0) continue;
+    EvalTextOptions part = options;
+    part.chunks = chunks[i];
+    part.format = parts[i].format.value_or(options.format);
+    add_part(to, parts[i].name, text, part);
+  }
 }
 
 void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,

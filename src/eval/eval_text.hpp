@@ -33,11 +33,12 @@ struct EvalTextOptions {
 void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
               const EvalTextOptions& options);
 
-/// A data set (file, folder or pattern; .jsonl and the other types) of which each document is a text of its
-/// own; what is too short for a window is passed over and told. Conversations go through the model's chat
-/// template with thinking switched off; those with a role that it has not are passed over and told. Data
-/// errors as Dataset::open; none of its documents gives a window.
-void add_records(EvalText& to, const std::string& path, const TextModel& text,
+/// A data set (file, folder or pattern; .jsonl and the other types), or a mixture of some
+/// (datasets/mixture.hpp) whose parts share `chunks`. Each document is a text of its own; what is too short
+/// for a window is passed over and told. Conversations go through the model's chat template with thinking
+/// switched off; those with a role that it has not are passed over and told. Data errors as Dataset::open;
+/// none of its documents gives a window.
+void add_records(EvalText& to, const std::string& datasets, const TextModel& text,
                  const EvalTextOptions& options);
 
 /// Rows of a KD cache as they are: each is a window, of which every position counts whose next token is not

@@ -1,6 +1,7 @@
 #include "src/teacher/precompute_effects.hpp"
 
 #include "anemll/hub/hub.hpp"
+#include "src/datasets/mixture.hpp"
 
 namespace anemll {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 using Facts = PrecomputeFacts;
 
 bool plain(const Facts& f) {
-  return f.options.dataset_format == RecordFormat::plain;
+  return !f.has_chat;
 }
 bool local(const Facts& f) {
   return f.local_teacher && f.local_dataset;
@@ -31,7 +32,7 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
       {"hf_token", "with --local_files_only: nothing is asked of the hub",
        [](const Facts& f) { return f.options.local_files_only; }},
       {"dataset_text_field", "with a --dataset_format other than plain",
-       [](const Facts& f) { return !plain(f); }},
+       [](const Facts& f) { return !f.has_plain; }},
       {"enable_thinking", "with --dataset_format plain: no chat is rendered", plain},
       {"enable_thinking", "with --no-template", [](const Facts& f) { return f.options.no_template; }},
       {"chat-template", "with --dataset_format plain: no chat is rendered", plain},
@@ -52,8 +53,12 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
 
 std::vector<UnreadOption> unread_precompute_options(const PrecomputeOptions& options,
                                                     const OptionTable& given) {
-  const PrecomputeFacts facts{options, is_local(HubKind::model, options.teacher),
-                              is_local(HubKind::dataset, options.dataset)};
+  PrecomputeFacts facts{options, is_local(HubKind::model, options.teacher), true};
+  for (const MixturePart& part : parse_mixture(options.dataset, "--dataset_name")) {
+    facts.local_dataset = facts.local_dataset && is_local(HubKind::dataset, part.name);
+    const bool plain_part = part.format.value_or(options.dataset_format) == RecordFormat::plain;
+    (plain_part ? facts.has_plain : facts.has_chat) = true;
+  }
   return unread_options(precompute_option_effects(), facts,
                         [&](const std::string& name) { return given.given(name); });
 }

@@ -13,7 +13,9 @@ namespace anemll {
 struct PrecomputeFacts {
   const PrecomputeOptions& options;
   bool local_teacher = false;  ///< not by its name on the hub
-  bool local_dataset = false;
+  bool local_dataset = false;  ///< all data sets are
+  bool has_chat = false;       ///< some data set holds conversations
+  bool has_plain = false;      ///< some data set holds plain texts
 };
 std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects();
 /// What was `given` and this run does not read. Looks whether teacher and data set are files.

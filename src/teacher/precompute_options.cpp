@@ -3,6 +3,7 @@
 #include "anemll/teacher/precompute.hpp"
 #include "anemll/text/chat_template.hpp"
 #include "src/core/common_options.hpp"
+#include "src/datasets/mixture.hpp"
 #include "src/hub/hub_options.hpp"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.group("Text");
   table.add("dataset_name", &o.dataset,
             "file, folder, glob, or org/name on the hub: .json, .jsonl, .csv, .txt (.gz, .zst, .bz2, .xz), "
-            ".parquet, .arrow");
+            ".parquet, .arrow; several as NAME[=FORMAT]:SHARE with commas between them");
   table.require("dataset_name");
   table.add("dataset_config_name", &o.dataset_config,
             "configuration of the dataset, as its card or a sub-folder names it");
@@ -95,7 +96,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
     table.add_refused(name, true, "this program does not log to W&B",
                       "leave the option out; progress is on stderr");
   }
-  for (const char* path : {"dataset_name", "output_dir"}) table.mark_path(path);
+  for (const char* path : {"dataset_name", "output_dir"}) table.mark_path(path);  // of a mixture the first
   return table;
 }
 
@@ -137,6 +138,7 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   o.payloads = parse_payloads(o.payload);
   std::sort(o.map.begin(), o.map.end());  // their order decides nothing, and resumed runs compare them
   (void)field_columns(o.map);
+  parse_mixture(o.dataset, "--dataset_name");  // its errors come before any work
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");

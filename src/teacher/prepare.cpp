@@ -4,13 +4,13 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
-#include "anemll/datasets/data_files.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/signals.hpp"
 #include "src/teacher/internal/pack.hpp"
+#include "src/teacher/open_texts.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -57,7 +57,8 @@ std::string utc_now() {
 /// The rules for chat texts; none for plain ones and where the user wants none.
 std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
                                             const std::string& teacher) {
-  if (o.dataset_format == RecordFormat::plain || o.no_template || o.enable_thinking == Thinking::none)
+  if (o.no_template || o.enable_thinking == Thinking::none ||
+      !has_chat(parse_mixture(o.dataset, "--dataset_name"), o.dataset_format))
     return std::nullopt;
   ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
                                       : ChatTemplate::recognise(text.chat_template, teacher);
@@ -155,7 +156,7 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
             {"teacher_fingerprint", identity["teacher_fingerprint"]},
             {"teacher_commit", or_null(teacher.at.commit)},
             {"tokenizer_sha256", identity["tokenizer_sha256"]},
-            {"dataset_commit", or_null(read.at.commit)},
+            {"dataset_commit", or_null(read.commit)},
             {"map", o.map},
             {"bad_records", read.report.bad_records},
             {"bad_record_examples", read.report.bad_examples},
@@ -257,12 +258,15 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
 PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teacher,
                            const std::optional<fs::path>& file, std::int64_t samples) {
   const DatasetOptions reading = dataset_options(o);
-  const auto choose = [&](const std::vector<std::string>& names, const std::string& card) {
-    return choose_data_files(names, reading, o.dataset, card).files;
-  };
+  const std::vector<MixturePart> parts = parse_mixture(o.dataset, "--dataset_name");
   PackedDataset out;
-  out.at = fetch_dataset(o.dataset, hub_options(o, o.dataset_revision), choose);
-  const auto dataset = Dataset::open(out.at.path, reading);
+  std::vector<std::unique_ptr<Dataset>> sets;
+  for (const MixturePart& part : parts) {
+    OpenText text = open_text(part, reading, hub_options(o, o.dataset_revision));
+    if (!text.at.commit.empty()) out.commit += (out.commit.empty() ? "" : ",") + text.at.commit;
+    sets.push_back(std::move(text.documents));
+  }
+  const std::unique_ptr<Dataset> dataset = mix(parts, std::move(sets));
   PackOptions packing;
   packing.length = o.max_length;
   packing.blocks = rows_wanted(o);

@@ -23,9 +23,10 @@ OptionTable make_eval_table(EvalOptions& o) {
             "the model whose tokenizer is used (default: the teacher's, else the first)");
   table.group("Texts");
   table.add("text", &o.texts, "UTF-8 file, which is one text; may be given several times");
-  table.add("jsonl", &o.records,
-            "data set (file, folder or pattern) whose documents are texts of their own; may be given several "
-            "times");
+  table.add(
+      "jsonl", &o.records,
+      "data set (file, folder or pattern) whose documents are texts of their own, or NAME[=FORMAT]:SHARE "
+      "with commas between several, which share --chunks; may be given several times");
   table.add_choice("dataset-format", &o.text.format, "what the records of --jsonl look like");
   table.add("text-field", &o.text.text_field, "field of the text in plain records");
   table.add(

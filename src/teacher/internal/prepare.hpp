@@ -33,7 +33,7 @@ TeacherInputs open_teacher(const PrecomputeOptions& options);
 
 /// The data set, read and packed.
 struct PackedDataset {
-  HubSnapshot at;
+  std::string commit;  ///< of a data set on the hub; of several with commas
   std::vector<std::filesystem::path> files;
   DatasetReport report;
   PackedText packed;

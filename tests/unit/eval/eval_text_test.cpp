@@ -2,6 +2,7 @@
 #include "src/eval/eval_text.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "tests/support/nano_cache.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -99,6 +100,18 @@ BOOST_AUTO_TEST_CASE(documents_are_texts_of_their_own) {
   BOOST_TEST(one.windows.size() == 1u);
   const std::string nothing = write(dir, "nothing.jsonl", "{\"text\": \"a\"}\n");
   BOOST_TEST(has(data_error([&] { add_records(all, nothing, nano(), options(512, 0)); }), "1 documents"));
+}
+
+BOOST_AUTO_TEST_CASE(several_data_sets_share_the_chunks) {
+  const std::string mixture = strf("%s:2,%s=alpaca_chat:1", test::golden("datasets/c4_demo.jsonl").c_str(),
+                                   test::golden("datasets/alpaca_40.json").c_str());
+  EvalText all;
+  add_records(all, mixture, nano(), options(512, 6));
+  BOOST_TEST(all.sources.size() == 2u);
+  BOOST_TEST(std::count(all.source_of.begin(), all.source_of.end(), 0u) == 4);
+  BOOST_TEST(std::count(all.source_of.begin(), all.source_of.end(), 1u) == 2);
+  BOOST_TEST(has(nano().tokenizer.decode(all.windows.back().ids), "<|im_start|>user"));
+  BOOST_CHECK_THROW(add_records(all, mixture, nano(), options(512, 0)), Error);
 }
 
 BOOST_AUTO_TEST_CASE(conversations_go_through_the_template) {
