@@ -27,6 +27,7 @@ row "two commands" "bash launch/quickstart.sh" "runs/quickstart-tiny/snap/model_
   "launch/quickstart.sh" "launch/quickstart.sh --tiny"
 row "build by hand" "bash launch/setup.sh" "build/release/CMakeCache.txt"
 row "a KD cache" "anemll_precompute " "kd_cache/index.json"
+row "calibrating" "anemll_calibrate " "moments.h5" "--max_length 64" "--max_length 16 --num-sequences 4"
 row "tokens" "echo " "ids.jsonl"
 row "a real model" "anemll_cache import " "kd_cache/index.json run/training_log.csv run/snap/model_state_dict.pt" \
   "--max-steps 1000" "--max-steps 4" "--save-steps 200" "--save-steps 2"
@@ -71,6 +72,7 @@ CMAKE
   ln -s "$model" "$place/MODEL"
   ln -s "$golden/nano/cache" "$place/KD_PT_FOLDER"
   printf '%s\n' '{"text": "Hello, world"}' '{"text": "Two lines\nof text"}' >"$place/texts.jsonl"
+  ln -s "$golden/datasets/alpaca_40.json" "$place/chat.json"
 }
 
 # run_block FILE: in the folder of the moment, with nothing of the caller's settings.

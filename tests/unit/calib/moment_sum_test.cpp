@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <boost/test/unit_test.hpp>
 
 namespace anemll {
