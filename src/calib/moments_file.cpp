@@ -3,11 +3,11 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/hash.hpp"
 #include "src/core/system_error.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -84,6 +84,8 @@ MomentsFile::Entry entry_of(const Json& json, const std::string& where) {
   e.capped = json.at("capped").get<std::int64_t>();
   e.uncapped_share = json.at("uncapped_share").get<double>();
   e.full = json.at("full").get<bool>();
+  e.diagonal_sha256 = json.at("diagonal_sha256").get<std::string>();
+  e.full_sha256 = json.at("full_sha256").get<std::string>();
   if (e.columns < 1 || e.columns > kMostColumns || e.tokens < 0 || e.linears.empty())
     throw_data(strf("an input of %lld columns and %lld tokens", static_cast<long long>(e.columns),
                     static_cast<long long>(e.tokens)),
@@ -97,9 +99,22 @@ void require_shape(const h5::Dataset& set, DType type, const std::vector<std::in
     throw_data(strf("%s is %s", set.name().c_str(), set.describe().c_str()), where, kDamaged);
 }
 
-void write_tensor(h5::File& file, const std::string& name, DType type, const at::Tensor& tensor) {
+std::string digest_of(const at::Tensor& tensor) {
+  return sha256_hex(std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()));
+}
+
+/// Returns the digest of the values.
+std::string write_tensor(h5::File& file, const std::string& name, DType type, const at::Tensor& tensor) {
   h5::Dataset set = file.create_dataset(name, type, tensor.sizes().vec(), 0);
   set.write_rows(0, tensor.size(0), static_cast<const std::byte*>(tensor.const_data_ptr()));
+  return digest_of(tensor);
+}
+
+void read_tensor(const h5::Dataset& set, at::Tensor& tensor, const std::string& sha256,
+                 const std::string& where) {
+  set.read_rows(0, tensor.size(0), static_cast<std::byte*>(tensor.data_ptr()));
+  if (digest_of(tensor) != sha256)
+    throw_data(strf("the values of %s are not those that were written", set.name().c_str()), where, kDamaged);
 }
 
 std::string parts_text(const MomentsFile& file) {
@@ -126,9 +141,11 @@ MomentsWriter::~MomentsWriter() {
 
 void MomentsWriter::add(const std::vector<std::string>& linears, const Moments& m, std::int64_t capped,
                         double uncapped_share) {
-  write_tensor(file_, dataset_name(count_, "diagonal"), DType::f64, m.diagonal.contiguous());
-  if (m.full.defined())
-    write_tensor(file_, dataset_name(count_, "full"), DType::f32, m.full.to(at::kFloat).contiguous());
+  const std::string diagonal =
+      write_tensor(file_, dataset_name(count_, "diagonal"), DType::f64, m.diagonal.contiguous());
+  const std::string full = m.full.defined() ? write_tensor(file_, dataset_name(count_, "full"), DType::f32,
+                                                           m.full.to(at::kFloat).contiguous())
+                                            : "";
   const Json entry = {{"linears", linears},
                       {"columns", m.columns},
                       {"tokens", m.tokens},
@@ -139,7 +156,9 @@ void MomentsWriter::add(const std::vector<std::string>& linears, const Moments& 
                       {"largest", m.largest},
                       {"capped", capped},
                       {"uncapped_share", uncapped_share},
-                      {"full", m.full.defined()}};
+                      {"full", m.full.defined()},
+                      {"diagonal_sha256", diagonal},
+                      {"full_sha256", full}};
   if (count_++ > 0) entries_ += ',';
   entries_ += entry.dump();
 }
@@ -211,15 +230,13 @@ Moments MomentsFile::read(std::size_t entry, bool full) const {
   m.plain_trace = e.plain_trace;
   m.plain_largest = e.plain_largest;
   m.largest = e.largest;
-  file_.dataset(dataset_name(number, "diagonal"))
-      .read_rows(0, e.columns, static_cast<std::byte*>(m.diagonal.data_ptr()));
+  read_tensor(file_.dataset(dataset_name(number, "diagonal")), m.diagonal, e.diagonal_sha256, where);
   const auto* values = m.diagonal.const_data_ptr<double>();
   if (!std::all_of(values, values + e.columns, [](double v) { return std::isfinite(v) && v >= 0; }))
     throw_data(strf("moments of %s are no sums of squares", e.linears.front().c_str()), where, kDamaged);
   if (full) {
     at::Tensor stored = at::empty({e.columns, e.columns}, at::kFloat);
-    file_.dataset(dataset_name(number, "full"))
-        .read_rows(0, e.columns, static_cast<std::byte*>(stored.data_ptr()));
+    read_tensor(file_.dataset(dataset_name(number, "full")), stored, e.full_sha256, where);
     const auto* first = stored.const_data_ptr<float>();
     if (!std::all_of(first, first + stored.numel(), [](float v) { return std::isfinite(v); }))
       throw_data(strf("moments of %s are no numbers", e.linears.front().c_str()), where, kDamaged);

@@ -70,6 +70,7 @@ class MomentsFile {
     std::int64_t capped = 0;
     double uncapped_share = 0;
     bool full = false;
+    std::string diagonal_sha256, full_sha256;  ///< of the values as they are stored
   };
 
   /// Checks everything but the sums. Data errors name the file, the part and the remedy.
@@ -79,8 +80,8 @@ class MomentsFile {
   const MomentsFacts& facts() const { return facts_; }
   const std::vector<Entry>& entries() const { return entries_; }
   bool has(const std::string& linear) const;
-  /// Data errors: no such linear, sums that are no numbers or below 0, no whole matrix where `full` asks for
-  /// it.
+  /// Data errors: no such linear, values that were damaged, are no numbers or below 0, no whole matrix where
+  /// `full` asks for it.
   Moments read(const std::string& linear, bool full) const;
   Moments read(std::size_t entry, bool full) const;
   /// A data error unless they are of the model with this fingerprint.

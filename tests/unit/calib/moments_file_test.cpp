@@ -149,6 +149,21 @@ BOOST_AUTO_TEST_CASE(other_and_damaged_files_are_refused) {
   BOOST_TEST(says(refusal([&] { file.read(kFirst[0], false); }), "no sums of squares"));
 }
 
+BOOST_AUTO_TEST_CASE(a_changed_value_is_noticed) {
+  const test::TempDir dir;
+  const Moments first = moments(12, true);
+  write(dir / "m.h5", facts("one"), first, moments(20, false));
+  std::string bytes = read_text(dir / "m.h5");
+  const std::string value(static_cast<const char*>(first.diagonal.const_data_ptr()), sizeof(double));
+  const std::size_t place = bytes.find(value);
+  BOOST_REQUIRE(place != std::string::npos);
+  bytes[place] = static_cast<char>(bytes[place] ^ 1);  // the last bit of a number
+  write_file(dir / "m.h5", bytes);
+  const MomentsFile file = MomentsFile::open(dir / "m.h5");
+  BOOST_TEST(says(refusal([&] { file.read(kFirst[0], false); }), "not those that were written"));
+  file.read(kSecond[0], false);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace anemll
