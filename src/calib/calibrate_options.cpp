@@ -1,4 +1,6 @@
 // The table of anemll_calibrate: the only place that spells its options.
+#include "anemll/core/error.hpp"
+#include "anemll/hub/hub.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "src/calib/calibrate.hpp"
 #include "src/datasets/mixture.hpp"
@@ -66,6 +68,7 @@ void check_calibrate_options(const CalibrateOptions& o) {
   if (!o.text.datasets && !o.text.cache)
     throw_usage("there is no text", "--dataset_name, --cache-dir",
                 "for example --dataset_name wiki.txt:0.5,c4.jsonl:0.5");
+  if (o.text.datasets) parse_mixture(*o.text.datasets, o.text.flag);  // its errors come before any work
   if (o.text.datasets && o.text.cache)
     throw_usage("text comes from one of both", "--dataset_name, --cache-dir", "drop one of them");
 }
@@ -102,6 +105,15 @@ std::vector<OptionEffect<CalibrateOptions>> calibrate_option_effects() {
                            "dataset_revision", "max_length", "holdout", "seed"})
     effects.push_back({name, "with --cache-dir, whose sequences are as they are",
                        [](const Options& o) { return o.text.cache.has_value(); }});
+  effects.push_back({"model-revision", "on a local model: revisions are the hub's",
+                     [](const Options& o) { return is_local(HubKind::model, o.model_id); }});
+  effects.push_back({"dataset_revision", "on local data: revisions are the hub's", [](const Options& o) {
+                       if (!o.text.datasets) return false;
+                       const auto parts = parse_mixture(*o.text.datasets, o.text.flag);
+                       return std::all_of(parts.begin(), parts.end(), [](const MixturePart& part) {
+                         return is_local(HubKind::dataset, part.name);
+                       });
+                     }});
   effects.push_back({"work-dir", "without --cache-dir", [](const Options& o) { return !o.text.cache; }});
   return effects;
 }
