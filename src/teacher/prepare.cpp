@@ -121,46 +121,54 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
   std::vector<std::string> left_out = read.inventory.left_out_lines();
   for (std::string& line : teacher.parts.left_out_lines()) left_out.push_back("teacher: " + std::move(line));
   const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
-  return {{"format", kTorchCacheFormat},
-          {"teacher_model", o.teacher},
-          {"tokenizer", o.teacher},
-          {"dataset_name", o.dataset},
-          {"dataset_config_name", identity["dataset_config_name"]},
-          {"dataset_split", o.dataset_split},
-          {"dataset_format", choice_name(o.dataset_format)},
-          {"dataset_text_field", o.text_field},
-          {"chat_thinking", choice_name(o.enable_thinking)},
-          {"max_length", o.max_length},
-          {"topk", o.topk},
-          {"top_k", o.topk},
-          {"rand_neg", o.rand_neg},
-          {"random_negatives", o.rand_neg},
-          {"num_sequences", plan.rows},
-          {"total_sequences", plan.rows},
-          {"vocab_size", plan.shape.vocab_size},
-          {"transformers_version", nullptr},
-          {"created_utc", utc_now()},
-          {"anemll",
-           {{"plan", plan.id()},
-            {"tokens_sha256", plan.tokens_sha256},
-            {"version", build_summary()},
-            {"dtype", identity["dtype"]},
-            {"shuffle", o.shuffle},
-            {"seed", o.seed},
-            {"payload", identity["payload"]},
-            {"holdout", o.holdout},
-            {"holdout_sequences", plan.holdout_rows},
-            {"documents", packed.documents},
-            {"holdout_documents", packed.holdout_documents},
-            {"chat_template", identity["chat_template"]},
-            {"teacher_fingerprint", identity["teacher_fingerprint"]},
-            {"teacher_commit", or_null(teacher.at.commit)},
-            {"tokenizer_sha256", identity["tokenizer_sha256"]},
-            {"dataset_commit", or_null(read.commit)},
-            {"map", o.map},
-            {"bad_records", read.report.bad_records},
-            {"bad_record_examples", read.report.bad_examples},
-            {"left_out", left_out}}}};
+  Json meta = {{"format", kTorchCacheFormat},
+               {"teacher_model", o.teacher},
+               {"tokenizer", o.teacher},
+               {"dataset_name", o.dataset},
+               {"dataset_config_name", identity["dataset_config_name"]},
+               {"dataset_split", o.dataset_split},
+               {"dataset_format", choice_name(o.dataset_format)},
+               {"dataset_text_field", o.text_field},
+               {"chat_thinking", choice_name(o.enable_thinking)},
+               {"max_length", o.max_length},
+               {"topk", o.topk},
+               {"top_k", o.topk},
+               {"rand_neg", o.rand_neg},
+               {"random_negatives", o.rand_neg},
+               {"num_sequences", plan.rows},
+               {"total_sequences", plan.rows},
+               {"vocab_size", plan.shape.vocab_size},
+               {"transformers_version", nullptr},
+               {"created_utc", utc_now()},
+               {"anemll",
+                {{"plan", plan.id()},
+                 {"tokens_sha256", plan.tokens_sha256},
+                 {"version", build_summary()},
+                 {"dtype", identity["dtype"]},
+                 {"shuffle", o.shuffle},
+                 {"seed", o.seed},
+                 {"payload", identity["payload"]},
+                 {"holdout", o.holdout},
+                 {"holdout_sequences", plan.holdout_rows},
+                 {"documents", packed.documents},
+                 {"holdout_documents", packed.holdout_documents},
+                 {"chat_template", identity["chat_template"]},
+                 {"teacher_fingerprint", identity["teacher_fingerprint"]},
+                 {"teacher_commit", or_null(teacher.at.commit)},
+                 {"tokenizer_sha256", identity["tokenizer_sha256"]},
+                 {"dataset_commit", or_null(read.commit)},
+                 {"map", o.map},
+                 {"bad_records", read.report.bad_records},
+                 {"bad_record_examples", read.report.bad_examples},
+                 {"left_out", left_out}}}};
+  if (read.parts.size() > 1) {
+    for (const PackedDataset::Part& part : read.parts)
+      meta["anemll"]["sources"].push_back({{"name", part.of.name},
+                                           {"share", part.of.share},
+                                           {"documents", part.documents},
+                                           {"tokens", part.tokens}});
+  }
+  return meta;
 }
 
 void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
@@ -209,6 +217,25 @@ DatasetOptions dataset_options(const PrecomputeOptions& o) {
   reading.reference_rules = o.compat == Compat::reference;
   reading.max_bad_records = o.max_bad_records;
   return reading;
+}
+
+/// What each data set of a mixture gave, and a line for each. `ends`: the number behind its last file.
+void count_parts(const std::vector<MixturePart>& parts, const std::vector<std::size_t>& ends,
+                 PackedDataset& out) {
+  std::size_t file = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    PackedDataset::Part& part = out.parts.emplace_back();
+    part.of = parts[i];
+    for (; file < std::min(ends[i], out.packed.sources.size()); ++file) {
+      part.documents += out.packed.sources[file].documents;
+      part.tokens += out.packed.sources[file].tokens;
+    }
+    if (parts.size() == 1) return;
+    log_info(strf("%s: %lld documents, %lld tokens (%.1f%% of the text)", parts[i].name.c_str(),
+                  static_cast<long long>(part.documents), static_cast<long long>(part.tokens),
+                  100.0 * static_cast<double>(part.tokens) /
+                      static_cast<double>(std::max<std::int64_t>(out.packed.tokens, 1))));
+  }
 }
 
 }  // namespace
@@ -261,9 +288,11 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   const std::vector<MixturePart> parts = parse_mixture(o.dataset, "--dataset_name");
   PackedDataset out;
   std::vector<std::unique_ptr<Dataset>> sets;
+  std::vector<std::size_t> ends;  // of the files of each
   for (const MixturePart& part : parts) {
     OpenText text = open_text(part, reading, hub_options(o, o.dataset_revision));
     if (!text.at.commit.empty()) out.commit += (out.commit.empty() ? "" : ",") + text.at.commit;
+    ends.push_back((ends.empty() ? 0 : ends.back()) + text.documents->files().size());
     sets.push_back(std::move(text.documents));
   }
   const std::unique_ptr<Dataset> dataset = mix(parts, std::move(sets));
@@ -283,6 +312,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
     bar.update(blocks);
   });
   bar.finish();
+  count_parts(parts, ends, out);
   out.files = dataset->files();
   out.report = dataset->report();
   out.inventory = out.report.inventory;

@@ -46,6 +46,27 @@ struct Case {
 
 BOOST_AUTO_TEST_SUITE(precompute_data)
 
+BOOST_AUTO_TEST_CASE(several_data_sets_are_mixed_by_their_shares) {
+  const Case one;
+  std::string plain, chat;
+  for (int i = 0; i < 40; ++i) {
+    plain.append("{\"text\": \"").append(kFox).append("\"}\n");
+    chat.append(R"({"conversations": [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": ")")
+        .append(kFox)
+        .append("\"}]}\n");
+  }
+  const fs::path first = one.put("plain.jsonl", plain), second = one.put("chat.jsonl", chat);
+  const std::string both = first.string() + ":0.5," + second.string() + "=sharegpt:0.5";
+  test::expect(one.make(both, ""), 0, {"plain.jsonl: ", "chat.jsonl: ", "% of the text)"});
+  const auto meta =
+      nlohmann::json::parse(test::read_all(one.temp / "out/index.json")).at("meta").at("anemll");
+  BOOST_TEST(meta.at("sources").size() == 2U);
+  BOOST_TEST(meta.at("sources").at(0).at("share") == 0.5);
+  BOOST_TEST(meta.at("sources").at(1).at("tokens").get<int>() > 0);
+  BOOST_TEST(meta.at("chat_template") == "qwen3");
+  test::expect(one.make(first.string() + ":0.5," + second.string(), "--overwrite"), 2, {"some have none"});
+}
+
 BOOST_AUTO_TEST_CASE(inspection_tells_everything_and_makes_nothing) {
   const Case one;
   const fs::path data = one.put(

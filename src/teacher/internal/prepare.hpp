@@ -6,6 +6,7 @@
 #include "anemll/model/model_files.hpp"
 #include "anemll/teacher/precompute.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/datasets/mixture.hpp"
 #include "src/teacher/internal/pack.hpp"
 #include "src/teacher/internal/workspace.hpp"
 
@@ -34,6 +35,11 @@ TeacherInputs open_teacher(const PrecomputeOptions& options);
 /// The data set, read and packed.
 struct PackedDataset {
   std::string commit;  ///< of a data set on the hub; of several with commas
+  struct Part {
+    MixturePart of;
+    std::int64_t documents = 0, tokens = 0;  ///< of both parts of the cache
+  };
+  std::vector<Part> parts;  ///< the data sets
   std::vector<std::filesystem::path> files;
   DatasetReport report;
   PackedText packed;
