@@ -72,10 +72,10 @@ class SolveMoments {
   std::shared_ptr<const Parts> parts_;  // shared: cheap copies
 };
 
-/// Moves factors onto what a file can hold (a grid of 8 bits, say), in place: scale_A float [out, r] with unit
-/// columns, rank_magnitude float [r], scale_B float [r, in] with unit rows. Called with the whole tensors on
-/// every rank, several times a solve; it must give the same on every rank, and leave values alone that it
-/// made itself. Undefined: nothing is moved.
+/// Moves factors onto what a file can hold (a grid of 8 bits, say), in place: scale_A float [out, r] with
+/// unit columns, rank_magnitude float [r], scale_B float [r, in] with unit rows. Called with the whole
+/// tensors on every rank, several times a solve; it must give the same on every rank, and leave values alone
+/// that it made itself. Undefined: nothing is moved.
 using ScaleProjection =
     std::function<void(at::Tensor& scale_A, at::Tensor& rank_magnitude, at::Tensor& scale_B)>;
 
@@ -93,7 +93,8 @@ struct SolveOptions {
 inline constexpr std::int64_t kLargestFittedLut = 16;
 
 struct SolvedLinear {
-  /// As the layer type makes layers from: .scale_A, .scale_B, .rank_magnitude, .lut, ._indices. On every rank.
+  /// As the layer type makes layers from: .scale_A, .scale_B, .rank_magnitude, .lut, ._indices. On every
+  /// rank.
   LayerDraft draft;
   /// tr(E H E^T) of what was made, tr(W H W^T), each row counted by its weight. W is the corrected target.
   /// Zero without moments.
