@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(small_systems_solve_and_drop_what_nothing_depends_on) {
   }
   const at::Tensor right = at::randn({5, 3}, at::kDouble);
   const at::Tensor solved = SmallSystems(packed, 3, 0).solve(right);
-  BOOST_TEST(solved[1][2].item<double>() == 0.0);
+  BOOST_TEST(std::abs(solved[1][2].item<double>()) < 1e-100);
   full.select(0, 1).select(0, 2)[2] = 1e300;
   BOOST_TEST(relative(solved, at::linalg_solve(full, right)) < kDoubles);
 }
