@@ -1,6 +1,6 @@
-// Cholesky factors whose bits do not depend on the number of threads: LAPACK's do. Large ones by tiles, each
-// tile one product on one thread; many small ones side by side. A pivot that is not positive, which rounding
-// can make, drops its unknown: what it stands for stays where it is.
+// Cholesky factors whose bits do not depend on the number of threads, which LAPACK does not promise. Large
+// ones by tiles, each tile one product on one thread; many small ones side by side. A pivot that is not
+// positive, which rounding can make, drops its unknown: what it stands for stays where it is.
 #pragma once
 
 #include <cstdint>
