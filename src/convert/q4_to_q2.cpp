@@ -65,8 +65,9 @@ LinearQuant target_of(const LinearQuant& from, bool mlp, const QuantScheme& targ
   if (from.type != kType)
     throw_data("is of layer type " + from.type, linear, "only V2 linears can be converted");
   LinearQuant to = from;
-  to.lut_size = mlp ? target.mlp_lut : target.attn_lut;
-  to.rank = mlp ? target.mlp_rank : target.attn_rank;
+  const LinearNumbers numbers = target.of(linear, mlp);
+  to.lut_size = numbers.lut;
+  to.rank = numbers.rank;
   if (to.lut_size > from.lut_size) {
     throw_usage("a table of " + std::to_string(from.lut_size) + " entries cannot become one of " +
                     std::to_string(to.lut_size),

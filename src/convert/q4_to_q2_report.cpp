@@ -10,6 +10,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace anemll {
@@ -126,7 +127,8 @@ std::string q2_config(const QuantSpec& spec, const Q2ConfigFacts& facts, const Q
   config["group_size"] = spec.group_size();
   config["lut_reduce"] = choice_name(options.reduce);
   config["seed"] = options.seed;
-  if (spec.mixed()) config["layer_overrides"] = layer_overrides(spec);
+  if (nlohmann::ordered_json others = layer_overrides(spec); !others.empty())
+    config["layer_overrides"] = std::move(others);
   return config_text(config);
 }
 

@@ -160,8 +160,7 @@ V1Plan plan_v1_to_v2(const V2Checkpoint& v1, const Architecture& architecture, c
     throw_data(
         "holds no V1 layer of this model", v1.file,
         "give the file of a V1 run, and its own model as --model-id; --from-scratch starts without one");
-  if (!wishes.preset.empty() && wishes.preset != kCustomPreset &&
-      preset_scheme(wishes.preset) != plan.to.usual())
+  if (!wishes.preset.empty() && wishes.preset != kCustomPreset && !fits_preset(plan.to, wishes.preset))
     plan.warnings.push_back("--config " + wishes.preset + " says " + preset_scheme(wishes.preset).describe() +
                             "; the V1 checkpoint becomes " + plan.to.describe() + ", which is used");
   return plan;

@@ -3,7 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/model/architecture.hpp"
-#include "src/quant/layer.hpp"
+#include "src/quant/packed_layer.hpp"
 
 #include <functional>
 #include <numeric>
@@ -19,18 +19,6 @@ constexpr double kByte = 8;
 double count_of(const std::vector<std::int64_t>& shape) {
   return static_cast<double>(
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
-}
-
-double layer_bits(QuantLayer& layer) {
-  const LinearQuant quant = layer.quant();
-  const double weights = static_cast<double>(layer.out()) * static_cast<double>(layer.in());
-  if (quant.lut_size == 0) return weights * kHalf;
-  double bits = weights * static_cast<double>(quant.bits()) + static_cast<double>(quant.lut_size) * kHalf;
-  for (const LayerTensor& tensor : layer.tensor_table()) {
-    const bool scale = tensor.row.part == TensorPart::scales || tensor.row.part == TensorPart::magnitudes;
-    if (scale && tensor.slot->defined()) bits += static_cast<double>(tensor.slot->numel()) * kHalf;
-  }
-  return bits;
 }
 
 std::uint64_t bytes_of(const fs::path& file) {
@@ -64,14 +52,19 @@ ModelSize size_of_student(const Student& student, const fs::path& file) {
   ModelSize size;
   size.body_weights = student.body_weights();
   size.file_bytes = bytes_of(file);
-  for (QuantLayer* layer : student.layers()) size.body_bits += layer_bits(*layer);
-  const Architecture& architecture = student.files().architecture;
+  for (QuantLayer* layer : student.layers()) size.body_bits += packed_bits(*layer);
+  size.other_bits = other_bits(student.files().architecture);
+  return size;
+}
+
+double other_bits(const Architecture& architecture) {
+  double bits = 0;
   for (const TensorSpec& spec : expected_tensors(architecture)) {
     if (spec.role == TensorRole::weight) continue;
     if (spec.role == TensorRole::head && architecture.tied_embeddings) continue;
-    size.other_bits += count_of(spec.shape) * kHalf;
+    bits += count_of(spec.shape) * kHalf;
   }
-  return size;
+  return bits;
 }
 
 ModelSize size_of_plain(const OpenModel& opened, const ModelFiles& files) {

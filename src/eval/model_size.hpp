@@ -19,9 +19,12 @@ struct ModelSize {
   double packed_bytes() const { return (body_bits + other_bits) / 8; }
 };
 
-/// A quantised model: an index of the table's bits for each weight, scales and table entries of 16 bits each;
-/// linears without a table and all other tensors 16 bits a value. `file`: the checkpoint.
+/// A quantised model as the packed file holds it: an index of the table's bits for each weight, table entries
+/// of 16 bits, scales of 8 bits where they lie on a grid, else 16; linears without a table and all other
+/// tensors 16 bits a value. `file`: the checkpoint.
 ModelSize size_of_student(const Student& student, const std::filesystem::path& file);
+/// What all but the linears' weights take of a quantised model, at 16 bits a value.
+double other_bits(const Architecture& architecture);
 /// Plain weights: every tensor as it is stored, in blocks where a GGUF file has some.
 ModelSize size_of_plain(const OpenModel& opened, const ModelFiles& files);
 

@@ -63,6 +63,14 @@ std::string reason(Consumer consumer, const ProgramFacts& facts) {
                                 : "this file is not the trained model";
 }
 
+/// Why it cannot take the tables of the model at all; null where it can.
+const char* refusal(const Program& program, const ProgramFacts& facts) {
+  if (!program.any_table && facts.odd_tables)
+    return "it has no type for indices of 1 or 3 bits and ends with an error";
+  if (!program.any_mix && facts.mixed_mlp) return "it wants one table size for all MLP linears";
+  return nullptr;
+}
+
 ProgramVerdict verdict_of(const Program& program, const ProgramFacts& facts, double right,
                           const ReadingError& error) {
   ProgramVerdict verdict{std::string(program.name), Reading::right, error.weight_error, error.kl, {}};
@@ -71,12 +79,8 @@ ProgramVerdict verdict_of(const Program& program, const ProgramFacts& facts, dou
     verdict.words = std::move(words);
     return verdict;
   };
-  if (!program.any_table && facts.odd_tables)
-    return say(Reading::refuses,
-               "cannot read it: it has no type for indices of 1 or 3 bits and ends with an "
-               "error");
-  if (!program.any_mix && facts.mixed_mlp)
-    return say(Reading::refuses, "cannot read it: it wants one table size for all MLP linears");
+  if (const char* why = refusal(program, facts))
+    return say(Reading::refuses, std::string("cannot read it: ") + why);
   if (!program.any_family && facts.family != kFamily)
     return say(Reading::another,
                "ends with 0 and computes another model: it is written for Qwen3 and applies "
@@ -125,6 +129,20 @@ std::vector<ProgramVerdict> program_verdicts(const ProgramFacts& facts, double r
   for (const Program& program : kPrograms)
     verdicts.push_back(verdict_of(program, facts, right, error(program.reading)));
   return verdicts;
+}
+
+std::string mix_text(const ProgramFacts& facts) {
+  if (!facts.odd_tables && !facts.mixed_mlp) return {};
+  std::string takes, refuses;
+  for (const Program& program : kPrograms) {
+    const char* why = refusal(program, facts);
+    std::string& list = why != nullptr ? refuses : takes;
+    list.append(list.empty() ? "" : "; ").append(program.name);
+    if (why != nullptr) list.append(" (").append(why).append(")");
+  }
+  std::string text = "These tables can be taken by: " + takes + "\n";
+  if (!refuses.empty()) text.append("They cannot be taken by: ").append(refuses).append("\n");
+  return text;
 }
 
 std::string converter_command(const ConverterCommand& c) {

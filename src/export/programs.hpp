@@ -49,6 +49,10 @@ struct ReadingError {
 std::vector<ProgramVerdict> program_verdicts(const ProgramFacts& facts, double right,
                                              const std::function<ReadingError(Consumer)>& error);
 
+/// Which programs have types for the tables of this model, and which have not, whatever the values are. One
+/// line; nothing for a model whose MLP and whose attention have one table of 2 or 4 bits each.
+std::string mix_text(const ProgramFacts& facts);
+
 /// What is typed to convert the file. Where the converters compute another model, the way that works.
 struct ConverterCommand {
   std::string file;        ///< absolute

@@ -57,6 +57,8 @@ using LayerTensors = std::map<std::string, at::Tensor, std::less<>>;
 struct LayerNumerics {
   ForwardMode forward = ForwardMode::materialised;
   bool ste = false;  ///< round to half what FP16 hardware will round
+  bool scale_grid =
+      false;  ///< round both factors to 8-bit grids (scale_grid.hpp), gradients straight through
 };
 
 class QuantLayer : public Linear {
@@ -97,6 +99,10 @@ class QuantLayer : public Linear {
                                                PositiveFit& /*fit*/) const {
     return nullptr;
   }
+
+  /// The same layer, baked, with its factors on 8-bit grids (scale_grid.hpp). Null for a layer without
+  /// factors. `raised`: rows that were moved so that their scales stay positive.
+  virtual std::unique_ptr<QuantLayer> on_scale_grid(std::int64_t& /*raised*/) const { return nullptr; }
 
   // Of layers whose weight a snap replaces (V1).
   /// The same layer with that weight; null for a layer that has none to replace.

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <map>
 #include <utility>
@@ -31,6 +32,18 @@ std::pair<std::int64_t, std::int64_t> most_frequent(const std::vector<QuantSpec:
       ->first;
 }
 
+// By LayerLinear, as they are named in layers and in texts.
+struct Kind {
+  std::string_view module, word;
+};
+constexpr std::array<Kind, kLayerLinears> kKinds = {{{"q_proj", "q"},
+                                                     {"k_proj", "k"},
+                                                     {"v_proj", "v"},
+                                                     {"o_proj", "o"},
+                                                     {"gate_proj", "gate"},
+                                                     {"up_proj", "up"},
+                                                     {"down_proj", "down"}}};
+
 }  // namespace
 
 std::int64_t bits_of(std::int64_t lut_size) {
@@ -50,16 +63,36 @@ std::string LinearQuant::describe() const {
   return numbers(lut_size, rank);
 }
 
+std::optional<LayerLinear> kind_of_linear(std::string_view linear) {
+  const std::string_view module = linear.substr(linear.rfind('.') + 1);
+  for (std::size_t i = 0; i < kKinds.size(); ++i) {
+    if (kKinds[i].module == module) return static_cast<LayerLinear>(i);
+  }
+  return std::nullopt;
+}
+
+LinearNumbers QuantScheme::of(std::string_view linear, bool mlp) const {
+  const std::optional<LayerLinear> kind = kind_of_linear(linear);
+  if (kind && kinds[static_cast<std::size_t>(*kind)]) return *kinds[static_cast<std::size_t>(*kind)];
+  return mlp ? LinearNumbers{mlp_lut, mlp_rank} : LinearNumbers{attn_lut, attn_rank};
+}
+
 std::string QuantScheme::describe() const {
-  return "MLP " + numbers(mlp_lut, mlp_rank) + ", attention " + numbers(attn_lut, attn_rank);
+  std::string text = "MLP " + numbers(mlp_lut, mlp_rank) + ", attention " + numbers(attn_lut, attn_rank);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (kinds[i])
+      text.append(", ").append(kKinds[i].word).append(" ").append(numbers(kinds[i]->lut, kinds[i]->rank));
+  }
+  return text;
 }
 
 QuantSpec::QuantSpec(std::span<const LinearSpec> linears, const QuantScheme& scheme,
                      std::int64_t group_size) {
   for (const LinearSpec& linear : linears) {
     LinearQuant quant;
-    quant.lut_size = linear.mlp ? scheme.mlp_lut : scheme.attn_lut;
-    quant.rank = linear.mlp ? scheme.mlp_rank : scheme.attn_rank;
+    const LinearNumbers numbers = scheme.of(linear.name, linear.mlp);
+    quant.lut_size = numbers.lut;
+    quant.rank = numbers.rank;
     quant.group_size = group_size;
     entries_.push_back({linear.name, linear.mlp, std::move(quant)});
   }
@@ -76,16 +109,15 @@ const LinearQuant& QuantSpec::of(const std::string& linear) const {
 QuantScheme QuantSpec::usual() const {
   const auto mlp = most_frequent(entries_, true);
   const auto attention = most_frequent(entries_, false);
-  return {mlp.first, mlp.second, attention.first, attention.second};
+  return {mlp.first, mlp.second, attention.first, attention.second, {}};
 }
 
 std::vector<QuantSpec::Entry> QuantSpec::exceptions() const {
   const QuantScheme scheme = usual();
   std::vector<Entry> out;
   for (const Entry& entry : entries_) {
-    const std::int64_t lut = entry.mlp ? scheme.mlp_lut : scheme.attn_lut;
-    const std::int64_t rank = entry.mlp ? scheme.mlp_rank : scheme.attn_rank;
-    if (entry.quant.lut_size != lut || entry.quant.rank != rank) out.push_back(entry);
+    const LinearNumbers common = scheme.of(entry.linear, entry.mlp);
+    if (entry.quant.lut_size != common.lut || entry.quant.rank != common.rank) out.push_back(entry);
   }
   return out;
 }

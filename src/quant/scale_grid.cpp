@@ -1,6 +1,7 @@
 #include "src/quant/scale_grid.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "src/quant/positive_scales.hpp"
 
 #include <algorithm>
@@ -124,6 +125,12 @@ GridScales rounded_evenly(const at::Tensor& a, const at::Tensor& b) {
 }
 
 }  // namespace
+
+void require_scale_bits(std::int64_t bits) {
+  if (bits != 8 && bits != 16)
+    throw_usage(strf("scales have no form of %lld bits", static_cast<long long>(bits)), "--scale-bits",
+                "give 8 or 16");
+}
 
 at::Tensor grid_steps(const at::Tensor& factor, std::int64_t rank_dim) {
   return steps_with_room(factor, rank_dim, 1.0);

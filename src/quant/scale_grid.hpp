@@ -14,6 +14,9 @@ namespace anemll {
 /// The largest whole number of a step.
 inline constexpr std::int64_t kGridLevels = 127;
 
+/// The values of --scale-bits: 8 for a grid, 16 for halves. Usage error for another.
+void require_scale_bits(std::int64_t bits);
+
 /// Step of every rank: the smallest that reaches the rank's largest magnitude. `rank_dim`: 1 for A [out, r],
 /// 0 for B [r, in]. Float [r]. Numerics error for values that are not finite, or that no half on a grid
 /// reaches.

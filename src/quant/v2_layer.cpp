@@ -5,6 +5,7 @@
 #include "src/quant/internal/scale_factors.hpp"
 #include "src/quant/internal/v2_state.hpp"
 #include "src/quant/internal/v2_type.hpp"
+#include "src/quant/scale_grid.hpp"
 
 #include <cassert>
 #include <iterator>
@@ -61,6 +62,7 @@ std::vector<LayerTensor> V2Linear::tensor_table() {
 void V2Linear::set_numerics(const LayerNumerics& numerics) {
   state_->mode = numerics.forward;
   state_->ste = numerics.ste;
+  state_->scale_grid = numerics.scale_grid;
   state_->drop_weight();
 }
 
@@ -112,6 +114,20 @@ std::unique_ptr<QuantLayer> V2Linear::positive(const at::Tensor& column_weight, 
   t.scale_A = made.a.to(device);
   t.scale_B = made.b.to(device);
   t.indices = made.indices.to(device);
+  t.rank_magnitude = at::ones_like(t.rank_magnitude);
+  t.baked = true;
+  return std::make_unique<V2Linear>(state_->name, state_->config, std::move(t));
+}
+
+std::unique_ptr<QuantLayer> V2Linear::on_scale_grid(std::int64_t& raised) const {
+  Tensors t = state_->tensors;
+  const at::Device device = t.scale_A.device();
+  const ScaleFactors factors =
+      normalise_scales(t.scale_A, t.scale_B, t.rank_magnitude, t.baked, state_->config, /*ste=*/true);
+  const GridScales grid = to_scale_grid(factors.scaled_a().detach().cpu(), factors.b_dir.detach().cpu());
+  raised = grid.raised;
+  t.scale_A = grid.a.to(device);
+  t.scale_B = grid.b.to(device);
   t.rank_magnitude = at::ones_like(t.rank_magnitude);
   t.baked = true;
   return std::make_unique<V2Linear>(state_->name, state_->config, std::move(t));

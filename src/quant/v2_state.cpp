@@ -6,6 +6,7 @@
 #include "src/kernels/product.hpp"
 #include "src/quant/internal/layer_tensors.hpp"
 #include "src/quant/internal/lut_weight.hpp"
+#include "src/quant/scale_grid.hpp"
 #include "src/quant/ste.hpp"
 
 #include <utility>
@@ -54,6 +55,11 @@ at::Tensor V2State::table() const {
 }
 
 V2State::ProductFactors V2State::product_factors(const ScaleFactors& factors) const {
+  if (scale_grid) {  // halves too
+    const at::Tensor a = factors.scaled_a();
+    return {nearest_on_grid(a, grid_steps(a, 1), 1),
+            nearest_on_grid(factors.b_dir, grid_steps(factors.b_dir, 0), 0).contiguous()};
+  }
   if (!ste) return {factors.scaled_a(), factors.b_dir.contiguous()};
   return {round_half(factors.scaled_a()), round_half(factors.b_dir).contiguous()};
 }

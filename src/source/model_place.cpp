@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/quant/packed_layer.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -52,6 +53,7 @@ ModelPlace place_of_model(const std::string& name) {
     const bool gguf = kind == ContentKind::gguf || (!torch && path.extension() == ".gguf");
     return gguf ? ModelPlace{{}, name} : ModelPlace{name, {}};
   }
+  if (fs::exists(path / kPackedFile)) return {(path / kPackedFile).string(), {}};
   const bool plain =
       !files_ending(path, ".safetensors").empty() || !files_ending(path, ".safetensors.index.json").empty() ||
       fs::exists(path / "pytorch_model.bin") || fs::exists(path / "pytorch_model.bin.index.json");

@@ -4,6 +4,7 @@
 #include "src/quant/layer_overrides.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace anemll {
 
@@ -46,7 +47,8 @@ nlohmann::ordered_json v1_checkpoint_config(const QuantSpec& spec, const ModelTo
 void add_reading_rules(nlohmann::ordered_json& config, const QuantSpec& spec) {
   config["force_positive_scales"] = spec.force_positive_scales();
   config["magnitude_activation"] = "identity";
-  if (spec.mixed()) config["layer_overrides"] = layer_overrides(spec);
+  if (nlohmann::ordered_json others = layer_overrides(spec); !others.empty())
+    config["layer_overrides"] = std::move(others);
 }
 
 std::string config_text(const nlohmann::ordered_json& config) {

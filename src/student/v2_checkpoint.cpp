@@ -1,9 +1,14 @@
 #include "src/student/v2_checkpoint.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/output_folder.hpp"
+#include "src/model/tensor_registry.hpp"
+#include "src/quant/packed_layer.hpp"
 
+#include <string_view>
 #include <vector>
 
 namespace anemll {
@@ -16,8 +21,35 @@ QuantRequest request_of(const std::vector<LinearSpec>& linears, const QuantWishe
   request.preset = wishes.preset;
   request.overrides = wishes.overrides;
   request.flags = wishes.flags;
+  request.layers = wishes.layers;
+  request.layers_file = wishes.layers_file;
   request.group_size = wishes.group_size;
   return request;
+}
+
+/// Quantisation and model stand in the header.
+V2Checkpoint open_packed(const fs::path& file) {
+  const SafetensorsFile packed = read_safetensors(file);
+  const auto said = [&packed](std::string_view key) {
+    const auto found = packed.metadata.find(std::string(key));
+    return found == packed.metadata.end() ? std::string() : found->second;
+  };
+  const std::string version = said(kPackedKey);
+  if (version.empty())
+    throw_data("holds plain weights, no packed checkpoint", file.string(),
+               "give the folder of the model, or a file of anemll_snap --format packed");
+  if (version != kPackedVersion)
+    throw_data(strf("is of version %s of the packed format, known is %s", version.c_str(),
+                    std::string(kPackedVersion).c_str()),
+               file.string(), "read it with the programs that wrote it, or newer ones");
+  V2Checkpoint checkpoint;
+  checkpoint.file = file.string();
+  checkpoint.tensors = unpack_layers(packed.tensors, checkpoint.file);
+  const HostTensor* embedding = checkpoint.tensors.find(kEmbeddingName);
+  if (!said(kPackedTied).empty() && embedding != nullptr) checkpoint.tensors.set(kHeadName, *embedding);
+  checkpoint.config = file;
+  checkpoint.keys = parse_quant_config(said(kPackedConfig), checkpoint.file);
+  return checkpoint;
 }
 
 /// config.json speaks of the last file of a run. What training wrote beside it is not snapped.
@@ -38,6 +70,7 @@ fs::path config_beside(const fs::path& checkpoint) {
 }
 
 V2Checkpoint open_v2_checkpoint(const fs::path& file) {
+  if (file.extension() == ".safetensors") return open_packed(file);
   V2Checkpoint checkpoint;
   checkpoint.file = file.string();
   checkpoint.tensors = read_state_dict(file);

@@ -14,10 +14,12 @@ namespace anemll {
 
 struct V2Checkpoint {
   std::string file;
-  TensorMap tensors;             ///< views of the file
-  std::filesystem::path config;  ///< config.json beside it, else v2_config.json; empty when there is none
-  QuantConfigKeys keys;          ///< what that says of this file
+  TensorMap tensors;  ///< views of the file; of a packed one unpacked, as a snapped checkpoint has them
+  /// config.json beside it, else v2_config.json; empty when there is none. A packed file holds its own.
+  std::filesystem::path config;
+  QuantConfigKeys keys;  ///< what that says of this file
 };
+/// A .pt file, or a packed one (.safetensors).
 V2Checkpoint open_v2_checkpoint(const std::filesystem::path& file);
 /// The file that a name of a V1 checkpoint means: itself, or of a folder model_state_dict.pt, else
 /// best_state_dict.pt. Data error for a folder without them.
@@ -33,6 +35,8 @@ struct QuantWishes {
   std::string preset;  ///< --config, or empty
   SchemeOverrides overrides;
   SchemeFlags flags;
+  LayerOverrides layers = {};    ///< of --layer-overrides
+  std::string layers_file = {};  ///< for messages
   std::int64_t group_size = 32;
   bool group_size_given = false;  ///< somebody asked for it: a checkpoint must not differ
   bool positive_scales = false;   ///< LinearQuant::force_positive_scales of every linear

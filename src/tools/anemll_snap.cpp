@@ -2,20 +2,25 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/formats/safetensors.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/data/first_rows.hpp"
 #include "src/export/ane_config.hpp"
 #include "src/export/ane_layout.hpp"
+#include "src/export/packed_file.hpp"
 #include "src/export/programs.hpp"
 #include "src/formats/told_write.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/model/compute.hpp"
+#include "src/quant/packed_layer.hpp"
+#include "src/quant/scale_grid.hpp"
 #include "src/source/garbled.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/student/student.hpp"
 #include "src/tools/snap_answers.hpp"
+#include "src/tools/snap_grid.hpp"
 #include "src/tools/snap_options.hpp"
 #include "src/tools/snap_positive.hpp"
 #include "src/tools/snap_report.hpp"
@@ -67,6 +72,16 @@ std::int64_t most_bits(const QuantSpec& spec, bool mlp) {
   return most;
 }
 
+/// What the linears take in the packed file, whether one was written or not.
+void measure_size(const Student& student, SnapReport& report) {
+  double bits = 0;
+  for (QuantLayer* layer : student.layers()) {
+    bits += packed_bits(*layer);
+    report.grid_layers += has_grid_scales(*layer) ? 1 : 0;
+  }
+  report.bits_per_weight = bits / static_cast<double>(student.body_weights());
+}
+
 /// What was wrong with the file, as the error of the program.
 void require_passed(const SnapReport& report, const std::string& where) {
   const CastCounts& casts = report.casts;
@@ -97,12 +112,14 @@ int snap(int argc, char** argv) {
   tell_unread(unread_options(snap_option_effects(), SnapFacts{options, model_id},
                              [&](const std::string& name) { return table.given(name); }));
   const bool writes = !options.output.empty();
-  const fs::path target = writes ? snap_target(options.output) : fs::path();
+  const bool packed = options.format == SnapFormat::packed;
+  require_scale_bits(options.scale_bits);
+  const fs::path target = writes ? snap_target(options.output, options.format) : fs::path();
   const std::unique_ptr<OutputFolder> folder =
       writes ? take_snap_folder(target, options.checkpoint) : nullptr;
 
   SnapVerifyOptions verify;
-  verify.snap = {options.layout, options.fp16 || options.ane};
+  verify.snap = {packed ? AneLayout::universal : options.layout, packed || options.fp16 || options.ane};
 
   set_compute_threads(0, 1);
   verify.device = choose_device(options.device, 0, true);
@@ -125,22 +142,36 @@ int snap(int argc, char** argv) {
   tell_differences(said_numbers(table, options), quant.spec.usual());
   std::optional<PositiveCost> positive;
   if (options.positive_scales) positive = make_positive(student, verify.samples, verify.snap.half);
+  std::optional<GridCost> grid;
+  if (options.scale_bits == 8) grid = put_on_grid(student, verify.samples);
 
   CastCounts casts;
+  const std::vector<TensorSpec> expected = expected_tensors(student.files().architecture);
   const std::vector<SnapLayer> layers = snap_layers(student);
-  const std::vector<LazyTensor> tensors = ane_state_dict(expected_tensors(student.files().architecture),
-                                                         layers, student.files().tensors, verify.snap, casts);
+  const std::string config = ane_config(
+      quant.spec, verify.snap,
+      {id_to_record(model_id), options.checkpoint, revision_to_record(model_id, source.hub.revision)});
   TensorMap written;
-  if (writes) {
-    folder->set_aside();
-    write_torch_file_told(target, tensors, "Writing " + target.string(), "writing the snap");
-    write_file(target.parent_path() / "config.json",
-               ane_config(quant.spec, verify.snap,
-                          {id_to_record(model_id), options.checkpoint,
-                           revision_to_record(model_id, source.hub.revision)}));
-    written = read_state_dict(target);
+  if (writes) folder->set_aside();
+  if (writes && packed) {
+    leave_on_signal("writing the snap", "nothing was written: run the same command again");
+    const TensorMap& others = student.files().tensors;
+    write_safetensors(target, packed_state_dict(expected, layers, others, casts),
+                      packed_metadata(others, config));
+    // What its readers make of it, in the form that is verified.
+    Student reread =
+        Student::from_checkpoint(model, open_v2_checkpoint(target), quant.spec, /*ste=*/true, verify.device);
+    CastCounts counted;
+    written = in_memory(
+        ane_state_dict(expected, snap_layers(reread), reread.files().tensors, verify.snap, counted));
   } else {
-    written = in_memory(tensors);
+    const std::vector<LazyTensor> tensors =
+        ane_state_dict(expected, layers, student.files().tensors, verify.snap, casts);
+    if (writes) {
+      write_torch_file_told(target, tensors, "Writing " + target.string(), "writing the snap");
+      write_file(target.parent_path() / "config.json", config);
+    }
+    written = writes ? read_state_dict(target) : in_memory(tensors);
   }
 
   SnapReport report = verify_snap(student, written, verify);
@@ -150,16 +181,23 @@ int snap(int argc, char** argv) {
   report.casts = casts;
   report.passed = report.passed && casts.beyond_half.empty();
   report.positive = positive;
-  report.programs = program_verdicts(program_facts(model.architecture, quant.spec, !is_baked(options.layout)),
-                                     kSnapWeightTolerance,
-                                     [&report](Consumer consumer) { return report.error_of(consumer); });
+  report.grid = grid;
+  report.packed = packed;
+  report.mix = mix_text(program_facts(model.architecture, quant.spec, !is_baked(options.layout)));
+  measure_size(student, report);
+  if (!packed)
+    report.programs = program_verdicts(
+        program_facts(model.architecture, quant.spec, !is_baked(options.layout)), kSnapWeightTolerance,
+        [&report](Consumer consumer) { return report.error_of(consumer); });
   // Answers of a file that is wrong say nothing new.
   if (options.test && report.passed)
     report.answers = compare_answers(opened, model, student, written, table.given("test"),
                                      {options.test_tokens, verify.device});
   if (writes) write_file(target.parent_path() / "snap_report.json", report_json(report));
   std::string text = report_text(report, options.debug);
-  if (writes && report.passed) {
+  if (writes && report.passed && packed)
+    text += strf("One file, config.json and all: anemll_infer %s\n", target.c_str());
+  if (writes && report.passed && !packed) {
     text +=
         "config.json beside the file belongs to it: where the one goes, the other goes too. Without it some "
         "programs read another model.\n";

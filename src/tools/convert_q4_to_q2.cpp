@@ -82,14 +82,23 @@ QuantScheme target_of(const Settings& s) {
     return *number;
   };
   if (s.preset == kCustomPreset) {
-    return {custom(s.mlp_lut, "--q2-mlp-lut-size"), custom(s.mlp_rank, "--q2-mlp-rank"),
-            custom(s.attn_lut, "--q2-attn-lut-size"), custom(s.attn_rank, "--q2-attn-rank")};
+    return {custom(s.mlp_lut, "--q2-mlp-lut-size"),
+            custom(s.mlp_rank, "--q2-mlp-rank"),
+            custom(s.attn_lut, "--q2-attn-lut-size"),
+            custom(s.attn_rank, "--q2-attn-rank"),
+            {}};
   }
   QuantScheme target = preset_scheme(s.preset);
   target.mlp_lut = s.mlp_lut.value_or(target.mlp_lut);
   target.mlp_rank = s.mlp_rank.value_or(target.mlp_rank);
   target.attn_lut = s.attn_lut.value_or(target.attn_lut);
   target.attn_rank = s.attn_rank.value_or(target.attn_rank);
+  for (std::size_t i = 0; i < target.kinds.size(); ++i) {
+    if (!target.kinds[i]) continue;
+    const bool mlp = static_cast<LayerLinear>(i) >= LayerLinear::gate;
+    target.kinds[i]->lut = (mlp ? s.mlp_lut : s.attn_lut).value_or(target.kinds[i]->lut);
+    target.kinds[i]->rank = (mlp ? s.mlp_rank : s.attn_rank).value_or(target.kinds[i]->rank);
+  }
   return target;
 }
 

@@ -4,6 +4,7 @@
 #include "anemll/hub/hub.hpp"
 #include "src/core/common_options.hpp"
 #include "src/hub/hub_options.hpp"
+#include "src/quant/packed_layer.hpp"
 
 #include <system_error>
 #include <vector>
@@ -34,6 +35,15 @@ OptionTable make_snap_table(SnapToolOptions& o) {
       "layout", &o.layout,
       "universal: every converter reads it; reference: what the Python reference writes; no-lut: "
       "universal without .lut, which load_anemll_weights reads wrong");
+  table.add_choice("format", &o.format,
+                   "torch: a .pt file for the converters; packed: packed.safetensors with codes side by "
+                   "side, always fp16, "
+                   "which anemll_infer and anemll_eval read and no ANEMLL program does");
+  table.add("scale-bits", &o.scale_bits,
+            "8: scales on an 8-bit grid, one step for each rank of each factor, exact as fp16; --format "
+            "packed then "
+            "stores them in 8 bits. 16: as they are",
+            8, 16);
   table.add_flag(
       "positive-scales", &o.positive_scales,
       "fit factors and indices anew until every scale is at least 1e-6: programs that clamp scales then "
@@ -65,12 +75,15 @@ std::vector<OptionEffect<SnapFacts>> snap_option_effects() {
            [](const SnapFacts& f) { return !f.options.cache_dir; }},
           {"test-tokens", "with --no-test", [](const SnapFacts& f) { return !f.options.test; }},
           {"model-revision", "on a local model: revisions are the hub's",
-           [](const SnapFacts& f) { return is_local(HubKind::model, f.model_id); }}};
+           [](const SnapFacts& f) { return is_local(HubKind::model, f.model_id); }},
+          {"layout", "with --format packed, which has one of its own",
+           [](const SnapFacts& f) { return f.options.format == SnapFormat::packed; }}};
 }
 
-fs::path snap_target(const std::string& output) {
-  const bool is_file = fs::path(output).extension() == ".pt";
-  return fs::absolute(is_file ? fs::path(output) : fs::path(output) / "model_state_dict.pt");
+fs::path snap_target(const std::string& output, SnapFormat format) {
+  const fs::path name = format == SnapFormat::packed ? kPackedFile : "model_state_dict.pt";
+  const bool is_file = fs::path(output).extension() == name.extension();
+  return fs::absolute(is_file ? fs::path(output) : fs::path(output) / name);
 }
 
 std::unique_ptr<OutputFolder> take_snap_folder(const fs::path& target, const fs::path& checkpoint) {

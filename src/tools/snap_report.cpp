@@ -53,6 +53,15 @@ std::string positive_text(const PositiveCost& cost) {
   return text + "\n  all figures below compare with the fitted model\n";
 }
 
+std::string grid_text(const GridCost& cost) {
+  std::string text = strf(
+      "  8-bit scales: %lld linears rounded, %lld rows moved so that their scales stay positive\n"
+      "  that costs: weights off by %.3g",
+      static_cast<long long>(cost.layers), static_cast<long long>(cost.raised), cost.weight_error);
+  if (cost.kl) text += strf("; KL from the model before %.3g nats a token", *cost.kl);
+  return text + "\n  all figures below compare with the rounded model\n";
+}
+
 const char* word_of(Reading reading) {
   switch (reading) {
     case Reading::right:
@@ -140,7 +149,10 @@ std::string report_text(const SnapReport& r, bool with_layers) {
                                            : "to " + r.file + " (" + format_bytes(r.file_bytes) + ")";
   text += strf("Snapped %zu linears (%s layout, %s) %s\n", r.layers.size(), r.layout.c_str(),
                r.half ? "fp16" : "fp32", where.c_str());
+  text += strf("  packed, the linears take %.3f bits a weight; scales on an 8-bit grid in %lld of %zu\n",
+               r.bits_per_weight, static_cast<long long>(r.grid_layers), r.layers.size());
   if (r.positive) text += positive_text(*r.positive);
+  if (r.grid) text += grid_text(*r.grid);
   if (r.half) {
     text += strf("  half casts: %lld values, %lld saturated, %lld flushed to zero\n",
                  static_cast<long long>(r.casts.values), static_cast<long long>(r.casts.saturated),
@@ -169,9 +181,11 @@ std::string report_text(const SnapReport& r, bool with_layers) {
   } else {
     text += " (weights only)\n";
   }
+  if (r.packed) text += "No ANEMLL program reads a packed file: --format torch writes one that they read.\n";
   if (!r.programs.empty()) text += "Programs, as they were measured with such files:\n";
   for (const ProgramVerdict& verdict : r.programs)
     text += "  " + verdict.program + ": " + verdict.words + "\n";
+  if (!r.packed) text += r.mix;
   if (r.answers) text += answers_text(*r.answers);
   return text;
 }
@@ -210,6 +224,15 @@ std::string report_json(const SnapReport& r) {
                                          {"weight_error", number(verdict.weight_error)},
                                          {"kl_to_trained", number_or_null(verdict.kl)},
                                          {"words", verdict.words}};
+  }
+  json["format"] = r.packed ? "packed" : "torch";
+  json["bits_per_weight"] = number(r.bits_per_weight);
+  json["linears_with_8_bit_scales"] = r.grid_layers;
+  if (r.grid) {
+    json["scale_grid"] = {{"linears", r.grid->layers},
+                          {"rows_raised", r.grid->raised},
+                          {"weight_error", number(r.grid->weight_error)},
+                          {"kl_to_before", number_or_null(r.grid->kl)}};
   }
   if (r.positive) {
     json["positive_scales"] = {{"below", r.positive->below},

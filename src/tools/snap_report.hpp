@@ -5,6 +5,7 @@
 #include "src/export/programs.hpp"
 #include "src/quant/half_cast.hpp"
 #include "src/tools/snap_answers.hpp"
+#include "src/tools/snap_grid.hpp"
 #include "src/tools/snap_positive.hpp"
 
 #include <cstdint>
@@ -43,6 +44,11 @@ struct SnapReport {
   std::vector<LayerFinding> layers;
   bool passed = false;
   std::vector<ProgramVerdict> programs;
+  double bits_per_weight = 0;            ///< of the linears, as the packed file stores them
+  std::int64_t grid_layers = 0;          ///< linears whose scales lie on an 8-bit grid
+  bool packed = false;                   ///< the file is a packed one
+  std::string mix;                       ///< mix_text of the tables
+  std::optional<GridCost> grid;          ///< the trained model of all figures is then the rounded one
   std::optional<PositiveCost> positive;  ///< the trained model of all figures is then the fitted one
   std::optional<SnapAnswers> answers;
 

@@ -137,7 +137,7 @@ void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& sourc
       make_student(run.options, files, source, run.state, run.place.device, run.place.comm));
   run.selection = select_trained(*run.student, run.options);
   assert(run.selection.parameters->numel() == source.trained_values);
-  run.student->set_numerics({run.options.forward, choose_ste(run.options)});
+  run.student->set_numerics({run.options.forward, choose_ste(run.options), run.options.scale_bits == 8});
   run.student->decoder().set_gradient_checkpointing(run.options.gradient_checkpointing);
   run.student->set_training(run.place.compute);
 }

@@ -55,6 +55,7 @@ void compare_inputs(const TrainOptions& options, const KdCacheInfo& cache, const
     const fs::path config = config_beside(*source);
     inputs.add("checkpoint config", config.empty() ? "none" : digest({config}));
   }
+  if (options.layer_overrides) inputs.add("layer overrides", digest({*options.layer_overrides}));
   inputs.check(comm);
 }
 

@@ -34,9 +34,11 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"attn-lut", OnResume::scheme},
     {"attn-rank", OnResume::scheme},
     {"group-size", OnResume::scheme},
+    {"layer-overrides", OnResume::scheme},
     {"expand-rank", OnResume::no_effect},
     {"svd-floor", OnResume::no_effect},
     {"fast-init", OnResume::no_effect},
+    {"scale-bits", OnResume::identity},
     {"positive-scales", OnResume::identity},
     {"max-steps", OnResume::free},
     {"patience", OnResume::free},
@@ -145,8 +147,10 @@ std::optional<OptionChange> scheme_change(std::string_view option, const TrainOp
   const auto differs = [&](const std::optional<std::int64_t>& wanted, bool mlp,
                            std::int64_t LinearQuant::*number) -> std::optional<OptionChange> {
     if (!wanted) return std::nullopt;
+    const LayerOverrides layers =
+        o.layer_overrides ? read_layer_overrides(*o.layer_overrides) : LayerOverrides();
     for (const QuantSpec::Entry& entry : has.entries()) {
-      if (entry.mlp == mlp && entry.quant.*number != *wanted)
+      if (entry.mlp == mlp && entry.quant.*number != *wanted && !layers.contains(entry.linear))
         return change(std::to_string(entry.quant.*number), std::to_string(*wanted));
     }
     return std::nullopt;
@@ -159,13 +163,28 @@ std::optional<OptionChange> scheme_change(std::string_view option, const TrainOp
     if (o.group_size == has.group_size()) return std::nullopt;
     return change(std::to_string(has.group_size()), std::to_string(o.group_size));
   }
-  if (!o.config) return std::nullopt;
-  QuantScheme wanted = *o.config == kCustomPreset ? has.usual() : preset_scheme(*o.config);
-  wanted.mlp_lut = o.mlp_lut.value_or(wanted.mlp_lut);
-  wanted.mlp_rank = o.mlp_rank.value_or(wanted.mlp_rank);
-  wanted.attn_lut = o.attn_lut.value_or(wanted.attn_lut);
-  wanted.attn_rank = o.attn_rank.value_or(wanted.attn_rank);
-  if (!has.mixed() && wanted == has.usual()) return std::nullopt;
+  if (option == "layer-overrides") {
+    if (!o.layer_overrides) return std::nullopt;
+    for (const auto& [linear, own] : read_layer_overrides(*o.layer_overrides)) {
+      const LinearQuant& quant = has.of(linear);
+      if (own.lut_bits.value_or(quant.bits()) == quant.bits() &&
+          own.scale_rank.value_or(quant.rank) == quant.rank)
+        continue;
+      return change(strf("%s %s", linear.c_str(), quant.describe().c_str()), *o.layer_overrides);
+    }
+    return std::nullopt;
+  }
+  if (!o.config || *o.config == kCustomPreset) return std::nullopt;
+  const QuantScheme wanted = preset_scheme(*o.config);
+  const LayerOverrides layers =
+      o.layer_overrides ? read_layer_overrides(*o.layer_overrides) : LayerOverrides();
+  const auto fits = [&](const QuantSpec::Entry& entry) {
+    if (layers.contains(entry.linear)) return true;  // judged by its own option
+    const LinearNumbers numbers = wanted.of(entry.linear, entry.mlp);
+    return entry.quant.lut_size == (entry.mlp ? o.mlp_lut : o.attn_lut).value_or(numbers.lut) &&
+           entry.quant.rank == (entry.mlp ? o.mlp_rank : o.attn_rank).value_or(numbers.rank);
+  };
+  if (std::all_of(has.entries().begin(), has.entries().end(), fits)) return std::nullopt;
   return change(has.describe(), *o.config + " (" + wanted.describe() + ")");
 }
 

@@ -29,11 +29,16 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
        {o.g_only, o.mlp_only, o.attn_only, o.freeze_mags, o.freeze_mags_mlp, o.train_norms_only}}};
   for (const QuantSpec::Entry& entry : spec.exceptions())
     identity["linears"][entry.linear] = {entry.quant.lut_size, entry.quant.rank};
+  for (const QuantSpec::Entry& entry : spec.entries()) {
+    if (entry.quant.type == "v2" && entry.quant.group_size != spec.group_size())
+      identity["group_sizes"][entry.linear] = entry.quant.group_size;
+  }
   if (o.v1) {
     identity["v1"] = {o.v1->train_weights, o.v1->train_scales};
     identity["attn_group_size"] = spec.attn_group_size();
   }
   // Named only where it is not the default, so that states from before there was a choice go on.
+  if (o.scale_bits == 8) identity["numerics"].push_back("8-bit scales");
   if (o.positive_scales) identity["numerics"].push_back("positive-scales");
   if (o.kd_objective != KdObjective()) identity["loss"].push_back(choice_name(o.kd_objective));
   return identity.dump();

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/quant/layer_type.hpp"
+#include "src/student/layer_overrides_option.hpp"
 #include "src/train/internal/machine_choices.hpp"
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/v1_quant.hpp"
@@ -22,6 +23,7 @@ QuantWishes wishes_of(const TrainOptions& options) {
   QuantWishes wishes;
   wishes.preset = options.config.value_or("");
   wishes.overrides = {options.mlp_lut, options.mlp_rank, options.attn_lut, options.attn_rank};
+  wish_layer_overrides(options.layer_overrides, wishes);
   wishes.group_size = options.group_size;
   wishes.group_size_given = options.is_given("group-size");
   wishes.positive_scales = options.positive_scales;
@@ -30,6 +32,7 @@ QuantWishes wishes_of(const TrainOptions& options) {
 
 struct GroupSizes {
   std::int64_t mlp, attention;
+  json others = {};  // by linear
 };
 
 /// The group sizes that the saved run's scales were made with; 32, the default, where an old state does not
@@ -44,7 +47,10 @@ GroupSizes state_group_sizes(const SavedState& state) {
   };
   const std::int64_t mlp = number("identity", "group_size")
                                .value_or(number("options", "group-size").value_or(TrainOptions().group_size));
-  return {mlp, number("identity", "attn_group_size").value_or(mlp)};
+  json others = json::object();
+  if (trainer.is_object() && trainer.contains("identity") && trainer["identity"].is_object())
+    others = trainer["identity"].value("group_sizes", json::object());
+  return {mlp, number("identity", "attn_group_size").value_or(mlp), std::move(others)};
 }
 
 /// V1 layers are trained by their own program, and it trains no others.
@@ -94,6 +100,8 @@ QuantSpec state_spec(const SavedState& state, const Architecture& architecture) 
       throw_data("has no tensors of " + entry.linear, folder, "the checkpoint is of another model");
     }
     entry.quant.group_size = entry.mlp ? sizes.mlp : sizes.attention;
+    if (sizes.others.is_object() && sizes.others.contains(entry.linear))
+      entry.quant.group_size = sizes.others[entry.linear].get<std::int64_t>();
   }
   return spec;
 }

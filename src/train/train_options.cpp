@@ -6,6 +6,8 @@
 #include "src/core/common_options.hpp"
 #include "src/distill/objective.hpp"
 #include "src/hub/hub_options.hpp"
+#include "src/quant/scale_grid.hpp"
+#include "src/student/layer_overrides_option.hpp"
 #include "src/train/internal/option_groups.hpp"
 
 #include <algorithm>
@@ -38,11 +40,17 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
   t.add("mlp-rank", &o.mlp_rank, "scale rank of MLP linears", 1, 4096);
   t.add("attn-lut", &o.attn_lut, "LUT entries of attention linears", 2, 256);
   t.add("attn-rank", &o.attn_rank, "scale rank of attention linears", 1, 4096);
+  add_layer_overrides_option(t, &o.layer_overrides);
   t.add_flag("expand-rank", &o.expand_rank,
              "with --v1-checkpoint: its scale ranks grow to those of --config or --mlp-rank and --attn-rank");
   t.add("group-size", &o.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   t.add_choice("svd-floor", &o.svd_floor, "floor under the singular values at init");
   t.add_flag("fast-init", &o.fast_init, "rank-1 scale init from group means instead of the SVD");
+  t.add("scale-bits", &o.scale_bits,
+        "8: training computes with its scales on the 8-bit grids of anemll_snap --scale-bits 8, so that this "
+        "snap "
+        "costs nothing; gradients pass as if nothing was rounded. 16: as they are",
+        8, 16);
   t.add_flag(
       "positive-scales", &o.positive_scales,
       "no scale becomes negative, for programs that clamp scales: the factors are |scale_A| and "
@@ -251,6 +259,11 @@ void check_train_options(const TrainOptions& o) {
   if (o.positive_scales && o.v1_checkpoint) {
     throw_usage("the conversion of V1 layers gives scales with signs", "--positive-scales, --v1-checkpoint",
                 "drop the flag and give it to anemll_snap, which fits them anew");
+  }
+  require_scale_bits(o.scale_bits);
+  if (o.scale_bits == 8 && o.forward != ForwardMode::materialised) {
+    throw_usage("only the materialised forward computes with 8-bit scales", "--scale-bits 8, --forward",
+                "drop one of them");
   }
   if (o.freeze_all) {
     if (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp || o.train_norms_only)

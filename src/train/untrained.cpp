@@ -30,7 +30,7 @@ constexpr auto kRead = std::to_array<std::string_view>(
      "attn-lut",       "attn-rank",     "group-size",       "expand-rank",     "svd-floor",
      "fast-init",      "ste",           "freeze-all",       "lut-size",        "scale-rank",
      "attn-lut-size",  "quantize-attn", "attn-group-size",  "attn-scale-rank", "skip-training",
-     "config-file",    "snap-weights",  "snap-bake-scales", "positive-scales"});
+     "config-file",    "snap-weights",  "snap-bake-scales", "positive-scales", "layer-overrides"});
 
 void tell_unread_options(const TrainOptions& options) {
   std::string names;

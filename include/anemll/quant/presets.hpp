@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,8 +24,10 @@ inline constexpr std::string_view kCustomPreset = "custom";
 std::string preset_words();
 /// Usage error listing the names when there is no such preset, or it is kCustomPreset.
 QuantScheme preset_scheme(std::string_view name);
-/// The preset with these numbers, or empty; none has linears that differ.
+/// The preset with these numbers, or empty.
 std::string preset_name(const QuantSpec& spec);
+/// Whether all linears have the preset's numbers. Usage error as of preset_scheme.
+bool fits_preset(const QuantSpec& spec, std::string_view name);
 
 /// The values of the four flags.
 struct SchemeOverrides {
@@ -40,6 +43,17 @@ struct SchemeFlags {
   std::string all() const;
 };
 
+/// What is said of one linear; what is not said is as for the others of its kind.
+struct LayerOverride {
+  std::optional<std::int64_t> lut_bits, scale_rank, group_size;
+  bool operator==(const LayerOverride&) const = default;
+};
+/// By the linear's name.
+using LayerOverrides = std::map<std::string, LayerOverride>;
+/// The "layer_overrides" of a JSON file; of an object without that key the object itself. Data errors name
+/// the file, the linear and the key.
+LayerOverrides read_layer_overrides(const std::filesystem::path& path);
+
 /// What a checkpoint's config.json says about its quantisation and its model; every key is optional.
 struct QuantConfigKeys {
   std::optional<std::int64_t> lut_bits, mlp_lut_bits, attn_lut_bits;
@@ -47,6 +61,7 @@ struct QuantConfigKeys {
   std::optional<std::int64_t> group_size;
   std::optional<std::int64_t> attn_group_size;  ///< of V1 files; absent: the same as group_size
   std::optional<bool> force_positive_scales;
+  LayerOverrides layer_overrides;
   std::string magnitude_activation;  ///< empty when absent
   V1Snap snapped = V1Snap::none;     ///< of V1 files: snapped_mode, or snapped with snap_bake_scales
   std::string config_preset;         ///< empty when absent or null
@@ -55,6 +70,8 @@ struct QuantConfigKeys {
 };
 /// Data error when the file is not a JSON object or a key has the wrong type.
 QuantConfigKeys read_quant_config(const std::filesystem::path& path);
+/// The same of its text; `where` names it in errors.
+QuantConfigKeys parse_quant_config(const std::string& text, const std::string& where);
 
 /// What is known about the quantisation of a model's linears.
 struct QuantRequest {
@@ -65,6 +82,8 @@ struct QuantRequest {
   std::string preset;                     ///< --config, or empty
   SchemeOverrides overrides;
   SchemeFlags flags;
+  LayerOverrides layers = {};    ///< --layer-overrides: before the flags, linear by linear
+  std::string layers_file = {};  ///< for messages
   std::int64_t group_size = 32;  ///< --group-size, which the keys of a checkpoint overrule
 };
 struct ResolvedQuant {
@@ -74,9 +93,9 @@ struct ResolvedQuant {
   std::string source;
   std::vector<std::string> warnings;  ///< one line where a preset's name or config.json says otherwise
 };
-/// Shapes, numeric keys, --config, config_preset, q2a4: the first that knows each number, linear by linear.
-/// Overrides replace everything but shapes, which they may not contradict (usage error). A data error names a
-/// checkpoint's tensor that is missing or misshapen.
+/// Shapes, keys (layer_overrides first), --config, config_preset, q2a4: the first that knows each number,
+/// linear by linear. Overrides replace everything but shapes, which they may not contradict (usage error). A
+/// data error names a checkpoint's tensor that is missing or misshapen.
 ResolvedQuant resolve_quant(const QuantRequest& request);
 
 }  // namespace anemll

@@ -5,10 +5,12 @@
 #include "anemll/model/architecture.hpp"
 #include "anemll/quant/layer_modes.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anemll {
@@ -38,15 +40,28 @@ struct LinearQuant {
 /// A linear that stays what it is: layer type "float", without a table.
 LinearQuant float_linear();
 
-/// The short form: two numbers for the linears of the MLP, two for those of attention.
+/// What a linear is in its layer, by its name; nothing for another name.
+std::optional<LayerLinear> kind_of_linear(std::string_view linear);
+
+/// Table size and rank.
+struct LinearNumbers {
+  std::int64_t lut = 4;
+  std::int64_t rank = 32;
+  bool operator==(const LinearNumbers&) const = default;
+};
+
+/// The short form: two numbers for the linears of the MLP, two for those of attention, and two for each kind
+/// of linear that has others.
 struct QuantScheme {
   std::int64_t mlp_lut = 4;
   std::int64_t mlp_rank = 32;
   std::int64_t attn_lut = 16;
   std::int64_t attn_rank = 8;
+  std::array<std::optional<LinearNumbers>, kLayerLinears> kinds{};  ///< by LayerLinear
 
   bool operator==(const QuantScheme&) const = default;
-  /// "MLP 4 entries rank 32, attention 16 entries rank 8"
+  LinearNumbers of(std::string_view linear, bool mlp) const;
+  /// "MLP 4 entries rank 32, attention 16 entries rank 8"; kinds with other numbers behind that
   std::string describe() const;
 };
 
@@ -68,7 +83,7 @@ class QuantSpec {
   /// Usage error for a linear that the model has not.
   const LinearQuant& of(const std::string& linear) const;
 
-  /// The numbers that most linears of each kind have.
+  /// The numbers that most linears of the MLP and of attention have. No kinds.
   QuantScheme usual() const;
   /// Linears with other numbers than those.
   std::vector<Entry> exceptions() const;

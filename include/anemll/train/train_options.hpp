@@ -67,10 +67,12 @@ struct TrainOptions {
   // Quantisation.
   std::optional<std::string> config;
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
-  bool expand_rank = false;  ///< V1's ranks grow to those of the preset
+  std::optional<std::string> layer_overrides;  ///< JSON file
+  bool expand_rank = false;                    ///< V1's ranks grow to those of the preset
   std::int64_t group_size = 32;
   bool fast_init = false;
   SvdFloor svd_floor = SvdFloor::reference;
+  std::int64_t scale_bits = 16;  ///< 8: training computes with scales on 8-bit grids
   bool positive_scales = false;  ///< |A|, |B| and magnitudes that stay at or above 0
 
   // Optimisation.

@@ -50,6 +50,7 @@ class V2Linear final : public QuantLayer {
   std::unique_ptr<QuantLayer> baked(bool half) const override;
   std::unique_ptr<QuantLayer> positive(const at::Tensor& column_weight, bool half,
                                        PositiveFit& fit) const override;
+  std::unique_ptr<QuantLayer> on_scale_grid(std::int64_t& raised) const override;
 
   const V2Config& config() const;
   Tensors& tensors();

@@ -22,6 +22,7 @@ class V2State {
   at::Tensor baked_flag, positive_switch;  ///< int8 {1} where these are on, as a native state holds them
   ForwardMode mode = ForwardMode::materialised;
   bool ste = false;
+  bool scale_grid = false;
   bool transient = false;
   bool last_micro_step = true;
   std::function<void()> gradients_ready;
@@ -51,7 +52,7 @@ class V2State {
 
  private:
   struct ProductFactors {
-    at::Tensor a, b;  ///< A_dir g and B_dir, rounded to half with STE
+    at::Tensor a, b;  ///< A_dir g and B_dir, rounded to half with STE, or to 8-bit grids
   };
   ProductFactors product_factors(const ScaleFactors& factors) const;
   void contract(const at::Tensor& dw);

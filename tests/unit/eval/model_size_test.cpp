@@ -27,8 +27,8 @@ BOOST_AUTO_TEST_CASE(a_quantised_model_is_indices_scales_and_tables) {
   const ModelSize size = size_of_student(student, file);
   // Attention: 4 bits, rank 8. MLP: 2 bits, rank 32.
   const double attention = 4 * (128 * 64 + 2 * 64 * 64 + 64 * 128) + 4 * 16 * 16 +
-                           16 * (2 * ((128 + 64) * 8 + 8) + 2 * ((64 + 64) * 8 + 8));
-  const double mlp = 2 * 3 * 96 * 64 + 3 * 4 * 16 + 16 * 3 * ((96 + 64) * 32 + 32);
+                           16 * (2 * ((128 + 64) * 8) + 2 * ((64 + 64) * 8));
+  const double mlp = 2 * 3 * 96 * 64 + 3 * 4 * 16 + 16 * 3 * ((96 + 64) * 32);
   BOOST_TEST(size.body_weights == 2 * kLayerWeights);
   BOOST_TEST(size.body_bits == 2 * (attention + mlp));
   BOOST_TEST(size.bits_per_weight() == (attention + mlp) / kLayerWeights);

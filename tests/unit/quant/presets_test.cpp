@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(presets_have_the_trainer_s_numbers) {
   BOOST_TEST((preset_scheme("q2a2") == QuantScheme{4, 32, 4, 32}));
   BOOST_TEST((preset_scheme("q4_r32") == QuantScheme{16, 32, 16, 32}));
   BOOST_TEST((preset_scheme("q4_r64") == QuantScheme{16, 64, 16, 64}));
-  BOOST_TEST(preset_words() == "q2a4, q4a4, q4a4_r32, q4_r32, q4_r64, q2a2, custom");
+  BOOST_TEST(preset_words() == "q2a4, q4a4, q4a4_r32, q4_r32, q4_r64, q2a2, balanced, balanced3, custom");
   BOOST_TEST(preset_name(QuantSpec(kLinears, {16, 32, 16, 32}, 32)) == "q4a4_r32");  // the first of two names
   BOOST_TEST(preset_name(QuantSpec(kLinears, kQ2a4, 32)) == "q2a4");
   BOOST_TEST(preset_name(QuantSpec(kLinears, {4, 1, 4, 1}, 32)).empty());
@@ -64,6 +64,106 @@ BOOST_AUTO_TEST_CASE(scheme_of_a_new_model) {
   BOOST_TEST(resolve_quant(request).source == "preset q4a4");
   request.overrides.mlp_rank = 7;
   BOOST_TEST((resolve_quant(request).spec.usual() == QuantScheme{16, 7, 16, 4}));
+}
+
+/// A layer with all its kinds.
+std::vector<LinearSpec> whole_layer() {
+  std::vector<LinearSpec> linears;
+  for (const char* name : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                           "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
+    const bool mlp = std::string(name).starts_with("mlp");
+    linears.push_back({std::string("model.layers.0.").append(name), 6, 6, mlp, false});
+  }
+  return linears;
+}
+
+BOOST_AUTO_TEST_CASE(presets_by_kind_of_linear) {
+  const std::vector<LinearSpec> linears = whole_layer();
+  QuantRequest request;
+  request.linears = linears;
+  request.preset = "balanced";
+  const QuantSpec balanced = resolve_quant(request).spec;
+  for (const QuantSpec::Entry& entry : balanced.entries()) {
+    const bool gate = entry.linear.ends_with("gate_proj");
+    BOOST_TEST(entry.quant.bits() == (gate ? 2 : 4), entry.linear);
+    BOOST_TEST(entry.quant.rank == (gate ? 4 : 2), entry.linear);
+  }
+  BOOST_TEST(preset_name(balanced) == "balanced");
+  BOOST_TEST(preset_scheme("balanced").describe() ==
+             "MLP 16 entries rank 2, attention 16 entries rank 2, gate 4 entries rank 4");
+  request.preset = "balanced3";
+  const QuantSpec three = resolve_quant(request).spec;
+  std::string bits;
+  for (const QuantSpec::Entry& entry : three.entries()) {
+    bits += std::to_string(entry.quant.bits());
+    BOOST_TEST(entry.quant.rank == 4);
+  }
+  BOOST_TEST(bits == "3344334");  // q k v o gate up down
+  BOOST_TEST(preset_name(three) == "balanced3");
+  request.overrides.mlp_rank = 8;  // a flag counts for all kinds of its half
+  BOOST_TEST(resolve_quant(request).spec.of("model.layers.0.mlp.gate_proj").rank == 8);
+  BOOST_TEST(resolve_quant(request).spec.of("model.layers.0.self_attn.q_proj").rank == 4);
+}
+
+BOOST_AUTO_TEST_CASE(single_linears_have_numbers_of_their_own) {
+  const std::vector<LinearSpec> linears = whole_layer();
+  const TempDir folder;
+  std::ofstream(folder / "layers.json") << R"({"bits": 3.1, "layer_overrides":
+      {"model.layers.0.mlp.up_proj": {"lut_bits": 3, "scale_rank": 16, "group_size": 8},
+       "model.layers.0.mlp.down_proj": {"scale_rank": 1}}})";
+  QuantRequest request;
+  request.linears = linears;
+  request.layers = read_layer_overrides(folder / "layers.json");
+  request.layers_file = "layers.json";
+  request.overrides.mlp_rank = 5;
+  const QuantSpec spec = resolve_quant(request).spec;
+  BOOST_TEST(spec.of("model.layers.0.mlp.up_proj").lut_size == 8);
+  BOOST_TEST(spec.of("model.layers.0.mlp.up_proj").rank == 16);
+  BOOST_TEST(spec.of("model.layers.0.mlp.up_proj").group_size == 8);
+  BOOST_TEST(spec.of("model.layers.0.mlp.down_proj").lut_size == 4);
+  BOOST_TEST(spec.of("model.layers.0.mlp.down_proj").rank == 1);
+  BOOST_TEST(spec.of("model.layers.0.mlp.gate_proj").rank == 5);
+  request.layers = {{"model.layers.9.mlp.up_proj", {2, {}, {}}}};
+  BOOST_CHECK_EXCEPTION(resolve_quant(request), Error, [](const Error& e) {
+    return e.problem().find("model.layers.9.mlp.up_proj") != std::string::npos && e.where() == "layers.json";
+  });
+  std::ofstream(folder / "wrong.json") << R"({"model.layers.0.mlp.up_proj": {"bits": 3}})";
+  BOOST_CHECK_THROW(read_layer_overrides(folder / "wrong.json"), Error);
+}
+
+BOOST_AUTO_TEST_CASE(layer_overrides_of_config_json_are_read) {
+  const std::vector<LinearSpec> linears = whole_layer();
+  const QuantConfigKeys keys = keys_of(
+      R"({"lut_bits": 4, "scale_rank": 2, "layer_overrides": {"model.layers.0.mlp.gate_proj":
+          {"lut_bits": 2, "scale_rank": 4, "note": 1}, "model.layers.7.mlp.up_proj": {"lut_bits": 2}}})");
+  QuantRequest request;
+  request.linears = linears;
+  request.keys = &keys;
+  const ResolvedQuant resolved = resolve_quant(request);
+  BOOST_TEST(preset_name(resolved.spec) == "balanced");
+  BOOST_REQUIRE(resolved.warnings.size() == 1U);
+  BOOST_TEST(resolved.warnings[0].find("model.layers.7.mlp.up_proj") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(shapes_win_over_layer_overrides) {
+  const TensorMap state = checkpoint();
+  const QuantConfigKeys keys =
+      keys_of(R"({"layer_overrides": {"model.layers.0.mlp.down_proj": {"lut_bits": 3, "scale_rank": 32}}})");
+  QuantRequest request;
+  request.linears = kLinears;
+  request.checkpoint = &state;
+  request.checkpoint_file = "v2.pt";
+  request.keys = &keys;
+  const ResolvedQuant resolved = resolve_quant(request);
+  BOOST_TEST((resolved.spec.usual() == QuantScheme{4, 32, 16, 4}));
+  BOOST_REQUIRE(resolved.warnings.size() == 1U);
+  BOOST_TEST(resolved.warnings[0].find("lut_bits 3 of model.layers.0.mlp.down_proj in layer_overrides") !=
+                 std::string::npos,
+             resolved.warnings[0]);
+  request.layers = {{"model.layers.0.mlp.down_proj", {2, 32, {}}}};  // what the file says
+  BOOST_CHECK_NO_THROW(resolve_quant(request));
+  request.layers = {{"model.layers.0.mlp.down_proj", {2, 16, {}}}};
+  BOOST_CHECK_THROW(resolve_quant(request), Error);
 }
 
 BOOST_AUTO_TEST_CASE(messages_have_the_program_s_own_flags) {

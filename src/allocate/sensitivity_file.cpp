@@ -1,0 +1,62 @@
+// The JSON file of a measurement.
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "src/allocate/sensitivity.hpp"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kKind = "sensitivities of anemll_allocate";
+
+json key_object(const SensitivityKey& key) {
+  return {{"model", key.model},
+          {"text", key.text},
+          {"probe", name_of(key.probe)},
+          {"layers_per_group", key.layers}};
+}
+
+[[noreturn]] void no_file(const fs::path& file) {
+  throw_data("is no file of sensitivities", file.string(), "name another file, or move this one away");
+}
+
+}  // namespace
+
+Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key) {
+  if (!fs::exists(file)) return {};
+  std::ifstream stream(file);
+  const json object = json::parse(stream, nullptr, false);
+  if (!object.is_object() || object.value("kind", json()) != kKind) no_file(file);
+  if (object.value("of", json()) != key_object(key)) {
+    log_warning(file.string() +
+                " was measured on another model, text, probe or grouping: it is measured again");
+    return {};
+  }
+  Sensitivities found;
+  try {
+    object.at("kl_of_groups").get_to(found.groups);
+    object.at("errors_of_linears").get_to(found.errors);
+  } catch (const json::exception&) {
+    no_file(file);
+  }
+  log_info(strf("%s: %zu groups and %zu linears are measured", file.c_str(), found.groups.size(),
+                found.errors.size()));
+  return found;
+}
+
+void write_sensitivities(const fs::path& file, const SensitivityKey& key, const Sensitivities& found) {
+  const json object = {{"kind", kKind},
+                       {"of", key_object(key)},
+                       {"kl_of_groups", found.groups},
+                       {"errors_of_linears", found.errors}};
+  write_file(file, object.dump(1) + "\n");
+}
+
+}  // namespace anemll

@@ -1,0 +1,117 @@
+// anemll_allocate: what each group of linears costs a model when it is quantised, and the bits and ranks that
+// lose least within a size.
+#include "anemll/comm/communicator.hpp"
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "anemll/hub/hub.hpp"
+#include "anemll/text/tokenizer.hpp"
+#include "src/allocate/allocation.hpp"
+#include "src/allocate/sensitivity.hpp"
+#include "src/comm/agreement.hpp"
+#include "src/core/option_effects.hpp"
+#include "src/eval/eval_text.hpp"
+#include "src/eval/model_size.hpp"
+#include "src/score/text_score.hpp"
+#include "src/source/model_place.hpp"
+#include "src/source/recorded_model.hpp"
+#include "src/tools/allocate_options.hpp"
+#include "src/tools/allocate_report.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace anemll;
+
+NamedModel find_plain(const AllocateOptions& o, const OptionTable& table) {
+  const ModelPlace place = place_of_model(o.model_name);
+  if (!place.weights)
+    throw_usage("is a checkpoint", o.model_name,
+                "give the model that is to be quantised: its folder or hub name");
+  ModelFlags flags = o.model;
+  flags.id = place.weights;
+  return find_recorded_model(flags, table, {}, ModelUse::weights);
+}
+
+EvalText read_sources(const AllocateOptions& o, const NamedModel& model, Communicator& comm) {
+  EvalText all;
+  if (!o.texts.empty() || !o.records.empty()) {
+    const std::filesystem::path path = model.opened.gguf
+                                           ? model.opened.path
+                                           : fetch_model(model.name.id, model.name.hub, ModelUse::text).path;
+    const TextModel text = load_text_model(path, TokenizerRules::as_written, model.opened.gguf.get());
+    text.inventory.tell(model.name.id, o.model.strict);
+    for (const std::string& file : o.texts) add_text(all, file, text.tokenizer, o.text);
+    for (const std::string& records : o.records) add_records(all, records, text, o.text);
+  }
+  for (const std::string& cache : o.caches)
+    add_cache(all, cache, o.work_dir, model.opened.architecture.vocab_size, o.text.chunks, comm);
+  return all;
+}
+
+/// Bits of all linears that the target leaves.
+std::int64_t budget_of(const AllocateOptions& o, const std::vector<LinearSpec>& linears, double others) {
+  if (o.size_target) return static_cast<std::int64_t>(std::floor(*o.size_target * 8 * (1 << 20) - others));
+  double weights = 0;
+  for (const LinearSpec& linear : linears)
+    weights += static_cast<double>(linear.out) * static_cast<double>(linear.in);
+  return static_cast<std::int64_t>(std::floor(*o.bits_target * weights));
+}
+
+int allocate(int argc, char** argv, MpiRuntime& mpi) {
+  AllocateOptions o;
+  OptionTable table = make_allocate_table(o);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  check_allocate_options(o);
+  if (world->is_root())
+    tell_unread(unread_options(allocate_option_effects(), o,
+                               [&](const std::string& name) { return table.given(name); }));
+  const MpiRuntime::Host host = mpi.host();
+  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
+
+  const NamedModel model = find_plain(o, table);
+  TextScorer scorer(read_sources(o, model, *world).windows);
+  require_fit(scorer.windows(), model.opened.architecture.vocab_size, model.opened.architecture.max_positions,
+              o.model_name);
+  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  inputs.add("text", scorer.digest());
+  inputs.check(*world);
+  const ModelFiles files = load_named_model(model, o.model.strict);
+  const std::vector<LinearSpec> linears = body_linears(files.architecture);
+
+  const SensitivityKey key{files.fingerprint, scorer.digest(), o.measured.probe, o.measured.layers};
+  const std::filesystem::path kept = o.sensitivity_file();
+  // All ranks read the file, and rank 0 alone writes it: not before all have read.
+  Sensitivities known = read_sensitivities(kept, key);
+  world->barrier();
+  const Sensitivities found = measure_sensitivities(
+      files, scorer, o.measured, std::move(known), device,
+      [&](const Sensitivities& so_far) { write_sensitivities(kept, key, so_far); }, *world);
+
+  const double others = other_bits(files.architecture);
+  const AllocationRequest request{linears, o.measured, o.scale_bits, budget_of(o, linears, others)};
+  const Allocation chosen = allocate_widths(request, found);
+  if (!world->is_root()) return 0;
+  write_file(o.output, allocation_json(request, chosen));
+  std::string text = allocation_text(files.architecture, request, found, chosen, others);
+  text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
+               o.model_name.c_str(), o.output.c_str());
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return allocate(argc, argv, mpi); });
+}
