@@ -104,10 +104,10 @@ class Measurement {
     if (linears.empty() && groups.empty()) return std::move(found_);
     Decoder decoder(files_, device_, /*dense=*/true);
     const auto alone = make_single_communicator();
-    {
-      const Progress bar("Inputs of the linears", 1, "passes");
-      moments_ = observe(decoder, scorer_, *alone);
-    }
+    Progress bar("Inputs of the linears", 1, "passes");
+    moments_ = observe(decoder, scorer_, *alone);
+    bar.update(1);
+    bar.finish();
     measure_errors(linears);
     measure_groups(groups, decoder, *alone);
     return std::move(found_);

@@ -67,7 +67,7 @@ std::string allocation_text(const Architecture& architecture, const AllocationRe
                             const Sensitivities& found, const Allocation& chosen, double other_bits) {
   const double weights = weights_of(request.linears);
   const auto line = [&](std::string_view name, const Allocation& one) {
-    return strf("  %-10s %6.3f bits a weight, %8.1f MiB in all, KL %.3g by the sum of its linears' shares\n",
+    return strf("  %-10s %6.3f bits a weight, %8.2f MiB in all, KL %.3g by the sum of its linears' shares\n",
                 std::string(name).c_str(), static_cast<double>(one.bits) / weights,
                 (static_cast<double>(one.bits) + other_bits) / 8 / (1 << 20), one.predicted);
   };

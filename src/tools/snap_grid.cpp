@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
+#include "src/tools/snap_verify.hpp"
 
 #include <cmath>
 #include <cstddef>

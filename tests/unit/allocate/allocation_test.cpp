@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(fits_come_as_near_as_such_layers_do) {
   BOOST_TEST(error(4, 16) < two);
   const WeightFit fit = fit_weight(weight, {}, 8, 4);
   const double off =
-      (fit.weight - weight).square().sum().item<double>() / weight.square().sum().item<double>();
+      fit.weight.sub(weight).square().sum().item<double>() / weight.square().sum().item<double>();
   BOOST_TEST(off == fit.error, boost::test_tools::tolerance(1e-5));
 }
 
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(columns_that_count_more_are_fitted_better) {
   at::Tensor counts = at::ones({64});
   counts.narrow(0, 0, 8).fill_(50);
   const auto share = [&](const at::Tensor& made) {
-    return (made - weight).narrow(1, 0, 8).square().sum().item<double>();
+    return made.sub(weight).narrow(1, 0, 8).square().sum().item<double>();
   };
   BOOST_TEST(share(fit_weight(weight, counts, 4, 4).weight) < share(fit_weight(weight, {}, 4, 4).weight));
 }

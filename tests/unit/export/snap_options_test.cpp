@@ -18,6 +18,7 @@ BOOST_AUTO_TEST_SUITE(snap_options)
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<SnapToolOptions> program{make_snap_table, {"--checkpoint", "x"}};
   const std::set<std::string> checked = {check_choice(program, "layout", &SnapToolOptions::layout),
+                                         check_choice(program, "format", &SnapToolOptions::format),
                                          check_choice(program, "device", &SnapToolOptions::device)};
   SnapToolOptions options;
   const std::set<std::string> all = test::choices_in(make_snap_table(options));

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_packed_layer_is_the_fp16_export) {
     const V2Linear layer = layer_of(positive_layer(9, 21, 3, lut_size));
     CastCounts counts;
     const TensorMap packed = made(packed_entries(layer, counts));
-    BOOST_TEST(packed.find("l.scale_A")->dtype == DType::f16);
+    BOOST_TEST((packed.find("l.scale_A")->dtype == DType::f16));
     // The same halves through the keys of the export.
     TensorMap exported;
     for (LazyTensor& entry : layer.baked(true)->checkpoint_entries({}, true))
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(scales_on_a_grid_take_a_byte_each) {
   BOOST_TEST(has_grid_scales(*grid));
   CastCounts counts;
   const TensorMap packed = made(packed_entries(*grid, counts));
-  BOOST_TEST(packed.find("l.scale_A.codes")->dtype == DType::i8);
+  BOOST_TEST((packed.find("l.scale_A.codes")->dtype == DType::i8));
   BOOST_TEST(!packed.contains("l.scale_A"));
   BOOST_TEST(read_back(packed, layer).equal(grid->effective_weight(at::kFloat)));
   // codes, table, scales, steps
