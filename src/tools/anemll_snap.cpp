@@ -151,13 +151,17 @@ int snap(int argc, char** argv) {
   const std::string config = ane_config(
       quant.spec, verify.snap,
       {id_to_record(model_id), options.checkpoint, revision_to_record(model_id, source.hub.revision)});
+  const TensorMap& others = student.files().tensors;
+  const std::vector<LazyTensor> tensors = writes && packed
+                                              ? packed_state_dict(expected, layers, others, casts)
+                                              : ane_state_dict(expected, layers, others, verify.snap, casts);
   TensorMap written;
-  if (writes) folder->set_aside();
-  if (writes && packed) {
+  if (!writes) {
+    written = in_memory(tensors);
+  } else if (packed) {
     leave_on_signal("writing the snap", "nothing was written: run the same command again");
-    const TensorMap& others = student.files().tensors;
-    write_safetensors(target, packed_state_dict(expected, layers, others, casts),
-                      packed_metadata(others, config));
+    folder->set_aside();
+    write_safetensors(target, tensors, packed_metadata(others, config));
     // What its readers make of it, in the form that is verified.
     Student reread =
         Student::from_checkpoint(model, open_v2_checkpoint(target), quant.spec, /*ste=*/true, verify.device);
@@ -165,13 +169,10 @@ int snap(int argc, char** argv) {
     written = in_memory(
         ane_state_dict(expected, snap_layers(reread), reread.files().tensors, verify.snap, counted));
   } else {
-    const std::vector<LazyTensor> tensors =
-        ane_state_dict(expected, layers, student.files().tensors, verify.snap, casts);
-    if (writes) {
-      write_torch_file_told(target, tensors, "Writing " + target.string(), "writing the snap");
-      write_file(target.parent_path() / "config.json", config);
-    }
-    written = writes ? read_state_dict(target) : in_memory(tensors);
+    folder->set_aside();
+    write_torch_file_told(target, tensors, "Writing " + target.string(), "writing the snap");
+    write_file(target.parent_path() / "config.json", config);
+    written = read_state_dict(target);
   }
 
   SnapReport report = verify_snap(student, written, verify);
