@@ -72,9 +72,11 @@ BOOST_AUTO_TEST_CASE(a_packed_layer_is_the_fp16_export) {
     BOOST_TEST((packed.find("l.scale_A")->dtype == DType::f16));
     // The same halves through the keys of the export.
     TensorMap exported;
-    for (LazyTensor& entry : layer.baked(true)->checkpoint_entries({}, true))
-      exported.set(entry.name,
-                   entry.dtype == DType::f32 ? half_entry(std::move(entry), counts).make() : entry.make());
+    for (LazyTensor& entry : layer.baked(true)->checkpoint_entries({}, true)) {
+      const std::string name = entry.name;
+      const bool floats = entry.dtype == DType::f32;
+      exported.set(name, floats ? half_entry(std::move(entry), counts).make() : entry.make());
+    }
     const V2Draft draft = load_layer(exported, "l", layer.config(), true, "exported");
     BOOST_TEST(read_back(packed, layer).equal(layer_of(draft.tensors).effective_weight(at::kFloat)));
   }
