@@ -171,12 +171,21 @@ constexpr EntryRule kMergedWorkRules[] = {
     {"model/", leftover, "a model that is being written"},
 };
 
+// The blocks of a start until all are there.
+constexpr EntryRule kStartWorkRules[] = {
+    {"*.tmp.#", leftover, ""},
+    {"start.json", result, "what the blocks depend on"},
+    {"block_#.safetensors", result, "a block of a start"},
+    {"made/", result, "a start that is being written"},
+};
+
 constexpr Product kTraining{"a training run", kTrainingRules, ".lock"};
 constexpr Product kSnap{"a snapped model", kSnapRules, ""};
 constexpr Product kConverted{"a converted checkpoint", kConvertedRules, ""};
 constexpr Product kMergedWork{"this model", kMergedWorkRules, ".lock"};
 constexpr Product kKdCache{"a KD cache", kCacheRules, ".lock"};
 constexpr Product kKdCacheWork{"this cache", kCacheWorkRules, ".lock"};
+constexpr Product kStartWork{"this start", kStartWorkRules, ".lock"};
 constexpr Product kMomentsWork{"these moments", kMomentsWorkRules, ".lock"};
 
 }  // namespace
@@ -198,6 +207,9 @@ const Product& kd_cache_files() {
 }
 const Product& kd_cache_work() {
   return kKdCacheWork;
+}
+const Product& start_work() {
+  return kStartWork;
 }
 const Product& moments_work() {
   return kMomentsWork;

@@ -49,6 +49,8 @@ const Product& merged_model_work();
 const Product& kd_cache_files();
 /// A cache that is being made: see work_folder.hpp.
 const Product& kd_cache_work();
+/// A start that is being made: see src/start/start_work.hpp.
+const Product& start_work();
 /// Moments that are being made.
 const Product& moments_work();
 

@@ -14,6 +14,7 @@
 #include "src/train/internal/run_identity.hpp"
 #include "src/train/internal/run_numbers.hpp"
 #include "src/train/internal/source_plan.hpp"
+#include "src/train/internal/start_by_text.hpp"
 #include "src/train/internal/state_store.hpp"
 #include "src/train/internal/suspicions.hpp"
 #include "src/train/internal/teacher_and_text.hpp"
@@ -133,8 +134,15 @@ void tell_suspicions(const Assembly& run) {
 
 /// The student with what is trained chosen, ready for a step.
 void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& source) {
-  run.student = std::make_unique<Student>(
-      make_student(run.options, files, source, run.state, run.place.device, run.place.comm));
+  const RankPlace& place = run.place;
+  if (!run.state && starts_by_text(run.options)) {
+    StartOfRun start = start_by_text(run.options, files, source, *run.data, place.device, place.comm);
+    run.student = std::make_unique<Student>(std::move(start.student));
+    run.start_work = std::move(start.work);
+  } else {
+    run.student = std::make_unique<Student>(
+        make_student(run.options, files, source, run.state, place.device, place.comm));
+  }
   run.selection = select_trained(*run.student, run.options);
   assert(run.selection.parameters->numel() == source.trained_values);
   run.student->set_numerics({run.options.forward, choose_ste(run.options), run.options.scale_bits == 8});
@@ -151,7 +159,7 @@ void check_source(const Assembly& run) {
 }  // namespace
 
 Assembly assemble(const TrainOptions& given, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   run.output = take_output(options, comm);

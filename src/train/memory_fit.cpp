@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/memory.hpp"
 #include "src/train/internal/run_identity.hpp"
+#include "src/train/internal/start_by_text.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -171,8 +172,14 @@ std::int64_t largest_batch(const MemoryFacts& facts, const HostRoom& room) {
 
 void settle_memory(Assembly& run, const Architecture& architecture, const SourcePlan& source, bool gguf) {
   const RankPlace& place = run.place;
-  const MemoryFacts facts{run.options,   architecture, run.data->info(), source, place.comm.size(),
-                          place.compute, gguf};
+  const MemoryFacts facts{run.options,
+                          architecture,
+                          run.data->info(),
+                          source,
+                          place.comm.size(),
+                          place.compute,
+                          gguf,
+                          !run.state && starts_by_text(run.options)};
   const HostRoom room = room_of(run.options, place);
   const std::int64_t largest = smallest_of_all(largest_batch(facts, room), place.comm);
   if (run.options.batch_size == kAutoBatch) choose_batch(run, largest);

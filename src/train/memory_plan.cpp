@@ -26,6 +26,7 @@ constexpr std::int64_t kScoreRows = 128;  // positions whose logits an evaluatio
 
 constexpr auto kTimes = std::to_array<std::pair<MemoryTime, const char*>>({
     {MemoryTime::always, "all the time"},
+    {MemoryTime::start, "while the start is made"},
     {MemoryTime::step, "in a step"},
     {MemoryTime::evaluation, "in an evaluation"},
     {MemoryTime::inspection, "when layers are looked at"},
@@ -110,6 +111,7 @@ class Builder {
 
   MemoryPlan build(bool root) {
     add_model();
+    if (facts_.starts) add_start();
     add_step();
     if (o_.eval_samples > 0) add_evaluation();
     if (root && o_.inspect_steps > 0) add_inspection();
@@ -144,6 +146,20 @@ class Builder {
       add(MemoryTime::always, "weights of the .gguf file (fp16)", (sizes_.body + head()) * kHalfBytes);
     add(MemoryTime::always, "batches read ahead",
         kReadAhead * rows_ * sequence(objective_.payloads.has(Payload::hidden)));
+  }
+
+  /// Of --init: what src/start/README.md says is in memory.
+  void add_start() {
+    constexpr std::int64_t kStreams = 3, kMoments = 8;  // moments: branches of their sums, and what is solved
+    const std::int64_t tokens =
+        std::min(o_.start.calibration_tokens, facts_.cache.sequences * facts_.cache.length);
+    const std::int64_t widest =
+        std::max(a_.intermediate_size, std::max(a_.hidden_size, a_.heads * a_.head_dim));
+    const std::int64_t layers = std::max<std::int64_t>(a_.layer_count(), 1);
+    add(MemoryTime::start, "streams of teacher and student",
+        tokens / facts_.ranks * a_.hidden_size * kStreams * kFloatBytes);
+    add(MemoryTime::start, "weights of one block (fp32)", sizes_.body / layers * kFloatBytes);
+    add(MemoryTime::start, "moments of one input (fp64)", widest * widest * kMoments * 2 * kFloatBytes);
   }
 
   void add_step() {

@@ -96,6 +96,8 @@ void Run::begin() {
     numbers_.count_evaluation();
   }
   folder_.start(numbers_, first);
+  if (run_.start_work) run_.start_work->discard();  // rank 0
+  run_.start_work.reset();
 }
 
 void Run::train() {

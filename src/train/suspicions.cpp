@@ -3,6 +3,8 @@
 
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/solve/solve.hpp"
+#include "src/train/internal/start_by_text.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -200,6 +202,12 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
        [](const Facts& f) { return f.options.sampled_ce_weight == 0; }},
       {"svd-floor", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
       {"fast-init", "with --v2-checkpoint, whose scales are taken", from_checkpoint},
+      {"calibration-tokens", "without --init, or with --init svd, which looks at no text",
+       [](const Facts& f) { return !starts_by_text(f.options); }},
+      {"token-weight", "with an --init that looks at no inputs",
+       [](const Facts& f) { return moments_needed(f.options.start.init) == MomentsNeeded::none; }},
+      {"target-correction", "with another --init than gptq and cd",
+       [](const Facts& f) { return moments_needed(f.options.start.init) != MomentsNeeded::full; }},
       {"expand-rank", "without --v1-checkpoint", [](const Facts& f) { return !f.options.v1_checkpoint; }},
       {"attn-lut-size", "without --quantize-attn", float_attention},
       {"attn-group-size", "without --quantize-attn", float_attention},

@@ -7,8 +7,10 @@
 #include "src/distill/objective.hpp"
 #include "src/hub/hub_options.hpp"
 #include "src/quant/scale_grid.hpp"
+#include "src/solve/solve.hpp"
 #include "src/student/layer_overrides_option.hpp"
 #include "src/train/internal/option_groups.hpp"
+#include "src/train/internal/start_by_text.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -21,8 +23,7 @@ constexpr double kAny = std::numeric_limits<double>::max();
 
 void add_source(OptionTable& t, TrainOptions& o) {
   t.group("Source (one of the three)");
-  t.add_flag("from-scratch", &o.from_scratch,
-             "quantise the model itself: SVD scale init, nearest-entry freeze");
+  t.add_flag("from-scratch", &o.from_scratch, "quantise the model itself, as --init says");
   t.add("v2-checkpoint", &o.v2_checkpoint, "continue from the scales and indices of a V2 checkpoint (.pt)");
   t.add("v1-checkpoint", &o.v1_checkpoint,
         "convert a V1 checkpoint and train on: a .pt file, or a folder with model_state_dict.pt or "
@@ -51,6 +52,7 @@ void add_quantisation(OptionTable& t, TrainOptions& o) {
         "snap "
         "costs nothing; gradients pass as if nothing was rounded. 16: as they are",
         8, 16);
+  add_start_options(t, &o.start);
   t.add_flag(
       "positive-scales", &o.positive_scales,
       "no scale becomes negative, for programs that clamp scales: the factors are |scale_A| and "
@@ -265,7 +267,14 @@ void check_train_options(const TrainOptions& o) {
     throw_usage("only the materialised forward computes with 8-bit scales", "--scale-bits 8, --forward",
                 "drop one of them");
   }
+  if (o.is_given("init") && o.source_file()) {
+    throw_usage("a start is made where there is no checkpoint", "--init, " + std::string(sources[0]),
+                "drop one of them");
+  }
   if (o.freeze_all) {
+    if (starts_by_text(o))
+      throw_usage("looks at the rows of a cache, which --freeze-all does not read",
+                  "--init " + choice_name(o.start.init), "use --init svd, or anemll_init");
     if (o.g_only || o.mlp_only || o.attn_only || o.freeze_mags || o.freeze_mags_mlp || o.train_norms_only)
       throw_usage("rounds all scales and trains nothing", "--freeze-all", "drop the other selection flags");
     if (o.resume != "none")

@@ -23,14 +23,24 @@ namespace fs = std::filesystem;
 namespace {
 
 /// What is read where nothing is trained: the source, the scheme of its layers, the result, the machine.
-constexpr auto kRead = std::to_array<std::string_view>(
-    {"from-scratch",   "v1-checkpoint", "v2-checkpoint",    "init-state",      "model-id",
-     "model-revision", "output-dir",    "strict",           "dry-run",         "resume",
-     "device",         "threads",       "config",           "mlp-lut",         "mlp-rank",
-     "attn-lut",       "attn-rank",     "group-size",       "expand-rank",     "svd-floor",
-     "fast-init",      "ste",           "freeze-all",       "lut-size",        "scale-rank",
-     "attn-lut-size",  "quantize-attn", "attn-group-size",  "attn-scale-rank", "skip-training",
-     "config-file",    "snap-weights",  "snap-bake-scales", "positive-scales", "layer-overrides"});
+constexpr auto kRead = std::to_array<std::string_view>({"from-scratch",     "v1-checkpoint",
+                                                        "v2-checkpoint",    "init-state",
+                                                        "model-id",         "model-revision",
+                                                        "output-dir",       "strict",
+                                                        "dry-run",          "resume",
+                                                        "device",           "threads",
+                                                        "config",           "mlp-lut",
+                                                        "mlp-rank",         "attn-lut",
+                                                        "attn-rank",        "group-size",
+                                                        "expand-rank",      "svd-floor",
+                                                        "fast-init",        "ste",
+                                                        "freeze-all",       "lut-size",
+                                                        "scale-rank",       "attn-lut-size",
+                                                        "quantize-attn",    "attn-group-size",
+                                                        "attn-scale-rank",  "skip-training",
+                                                        "config-file",      "snap-weights",
+                                                        "snap-bake-scales", "positive-scales",
+                                                        "layer-overrides",  "init"});
 
 void tell_unread_options(const TrainOptions& options) {
   std::string names;

@@ -31,6 +31,8 @@ row "calibrating" "anemll_calibrate " "moments.h5" "--max_length 64" "--max_leng
 row "tokens" "echo " "ids.jsonl"
 row "a real model" "anemll_cache import " "kd_cache/index.json run/training_log.csv run/snap/model_state_dict.pt" \
   "--max-steps 1000" "--max-steps 4" "--save-steps 200" "--save-steps 2"
+row "a good start" "anemll_init " "start/v2_init.pt start/start_report.json run-start/training_log.csv" \
+  "texts.jsonl" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --calibration-tokens 1024" "--max-steps 1000" "--max-steps 4"
 row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
   "--ranks 2" "--ranks 2 -- --max-steps 2"
 

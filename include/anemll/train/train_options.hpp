@@ -8,6 +8,7 @@
 #include "anemll/distill/kd_objective.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/quant/layer_modes.hpp"
+#include "anemll/start/start_flags.hpp"
 #include "anemll/train/v1_options.hpp"
 
 #include <array>
@@ -73,6 +74,7 @@ struct TrainOptions {
   bool fast_init = false;
   SvdFloor svd_floor = SvdFloor::reference;
   std::int64_t scale_bits = 16;  ///< 8: training computes with scales on 8-bit grids
+  StartFlags start;              ///< of a run from scratch
   bool positive_scales = false;  ///< |A|, |B| and magnitudes that stay at or above 0
 
   // Optimisation.

@@ -8,6 +8,7 @@
 #include "anemll/train/train_options.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/distill/evaluator.hpp"
+#include "src/start/start_work.hpp"
 #include "src/student/student.hpp"
 #include "src/train/internal/saved_state.hpp"
 #include "src/train/internal/selection.hpp"
@@ -40,8 +41,9 @@ struct Assembly {
   std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
   std::optional<SavedState> state;       ///< that the run goes on from
   std::unique_ptr<Prefetcher> data;
-  std::optional<ModelFiles> base;    ///< what layers are held against; none without --inspect-steps
-  std::unique_ptr<Student> student;  ///< none in a dry run from scratch
+  std::optional<ModelFiles> base;         ///< what layers are held against; none without --inspect-steps
+  std::unique_ptr<Student> student;       ///< none in a dry run from scratch
+  std::unique_ptr<StartWork> start_work;  ///< rank 0, of --init: removed once there is a state
   Selection selection;
   std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0
   std::int64_t planned_bytes = 0;        ///< of memory, by this rank

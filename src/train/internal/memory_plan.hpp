@@ -16,7 +16,7 @@
 namespace anemll {
 
 /// When an item is held.
-enum class MemoryTime { always, step, evaluation, inspection, saving };
+enum class MemoryTime { always, start, step, evaluation, inspection, saving };
 
 struct MemoryItem {
   std::string name;
@@ -45,7 +45,8 @@ struct MemoryFacts {
   const SourcePlan& source;
   int ranks = 1;
   at::ScalarType compute = at::kFloat;
-  bool gguf = false;  ///< quantised weights of such a file are widened in memory
+  bool gguf = false;    ///< quantised weights of such a file are widened in memory
+  bool starts = false;  ///< by a text: --init
 };
 
 /// Of one rank when a micro-step has `batch_size` sequences over all ranks. Rank 0 gathers and inspects, so

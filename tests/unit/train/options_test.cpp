@@ -2,6 +2,8 @@
 // it.
 #include "anemll/core/error.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/calib/token_weights.hpp"
+#include "src/solve/solve.hpp"
 #include "tests/support/choice_checks.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -24,6 +26,13 @@ TrainOptions parse(std::vector<const char*> arguments) {
   table.parse(static_cast<int>(arguments.size()), arguments.data());
   check_train_options(options);
   return options;
+}
+
+/// The options that anemll_init has too, alone.
+OptionTable make_start_table(StartFlags& flags) {
+  OptionTable table("start", "the start of a run from scratch");
+  add_start_options(table, &flags);
+  return table;
 }
 
 }  // namespace
@@ -232,6 +241,9 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
   BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all"}));
   BOOST_CHECK_NO_THROW(parse({"--from-scratch", "--freeze-all"}));  // it reads no cache
   BOOST_CHECK_THROW(parse({"--from-scratch"}), Error);
+  BOOST_CHECK_NO_THROW(parse({"--cache-dir", "x", "--from-scratch", "--init", "cd"}));
+  BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--v2-checkpoint", "y", "--init", "cd"}), Error);
+  BOOST_CHECK_THROW(parse({"--from-scratch", "--freeze-all", "--init", "cd"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--from-scratch", "--freeze-all", "--g-only"}), Error);
   BOOST_CHECK_THROW(parse({"--cache-dir", "x", "--freeze-all", "--resume", "auto"}), Error);
@@ -245,6 +257,7 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
 
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<TrainOptions> program{make_train_table, {"--cache-dir", "x"}};
+  const test::ProgramTable<StartFlags> start{make_start_table, {}};
   const std::set<std::string> checked = {
       check_choice(program, "order", &TrainOptions::order),
       check_choice(program, "svd-floor", &TrainOptions::svd_floor),
@@ -254,6 +267,8 @@ BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
       check_choice(program, "precision", &TrainOptions::precision),
       check_choice(program, "dtype", &TrainOptions::dtype),
       check_choice(program, "device", &TrainOptions::device),
+      check_choice(start, "init", &StartFlags::init),
+      check_choice(start, "token-weight", &StartFlags::token_weight),
   };
   TrainOptions options;
   const std::set<std::string> all = test::choices_in(make_train_table(options));

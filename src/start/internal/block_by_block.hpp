@@ -1,0 +1,50 @@
+// The pass of a start over the blocks of a model: one block after the other, of each the linears in the order
+// of their inputs.
+#pragma once
+
+#include "src/start/internal/block_store.hpp"
+#include "src/start/internal/trajectory.hpp"
+#include "src/start/start.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+namespace anemll {
+
+class BlockByBlock {
+ public:
+  BlockByBlock(const ModelFiles& model, const QuantSpec& spec, const StartText& text,
+               const StartOptions& options, Communicator& comm);
+
+  /// All blocks. The tensors of every linear by their names, biases included. Collective.
+  TensorMap run(std::vector<BlockReport>& reports);
+
+ private:
+  void open_block(std::size_t block);
+  void close_block(std::size_t block);
+  /// The teacher's streams behind the block, and how much each token counts, of this rank's sequences.
+  void look_at_teacher(std::size_t block);
+  SolveMoments moments_of(std::size_t block, const LinearGroup& group);
+  void fit(std::size_t block, KeptBlock& made, BlockReport& report);
+  void install(std::size_t block, std::size_t linear, const LayerTensors& tensors);
+  /// Both trajectories go on behind the block; the error of the student's.
+  double advance(std::size_t block);
+  void tell(std::size_t block, const BlockReport& report, bool was_kept);
+
+  const ModelFiles& model_;
+  const QuantSpec& spec_;
+  const StartText& text_;
+  const StartOptions& options_;
+  Communicator& comm_;
+  std::vector<LinearSpec> linears_;
+  Decoder teacher_model_, student_model_;
+  Trajectory teacher_, student_;
+  BlockStore store_;
+  std::vector<at::Tensor> behind_;   // the teacher's streams behind the block of the moment, [1, L, H]
+  std::vector<at::Tensor> weights_;  // of its tokens, [L] or undefined
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::size_t made_ = 0;  // blocks that this process made
+};
+
+}  // namespace anemll
