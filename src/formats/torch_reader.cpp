@@ -166,7 +166,7 @@ TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file) {
   const Complaint complain(file->path(), kHint);
   const std::span<const std::byte> bytes = file->bytes();
   if (bytes.empty()) complain("the file is empty");
-  require_content(path, bytes, {ContentKind::zip, ContentKind::pickle}, "a file of torch.save");
+  require_content(file->path(), bytes, {ContentKind::zip, ContentKind::pickle}, "a file of torch.save");
   if (is_legacy(bytes)) return LegacyReader(file, complain).read();
   return read_zip(file, complain);
 }
