@@ -282,7 +282,7 @@ ContentKind content_kind(std::span<const std::byte> start, std::span<const std::
   const std::string_view tail = text_of(end);
   // Only behind text: numbers may well end in zeros.
   const std::string_view front = text.substr(0, text.find_last_not_of('\0') + 1);
-  const bool is_text = !front.empty() && front.find('\0') == std::string_view::npos;
+  const bool is_text = front.size() >= kTail && front.find('\0') == std::string_view::npos;
   if (is_text && tail.size() >= kTail && all_zero(tail.substr(tail.size() - kTail)))
     return ContentKind::zeros;
   return kind_of_text(text);
