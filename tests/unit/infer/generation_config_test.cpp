@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/infer/prompt_check.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <string>
@@ -73,6 +74,18 @@ BOOST_AUTO_TEST_CASE(bad_files_name_the_key) {
       return e.code() == ExitCode::data && e.where().find("generation_config.json") != std::string::npos;
     });
   }
+}
+
+// A base model's files name <|endoftext|> (4087) only. Tokens that the tokenizer lacks are no ends.
+BOOST_AUTO_TEST_CASE(what_ends_a_turn_of_the_template_ends_a_text) {
+  const Tokenizer tokenizer = load_text_model(test::golden("nano")).tokenizer;
+  Stops stops{4087};
+  add_template_stops(stops, ChatTemplate::named("qwen3"), tokenizer);
+  BOOST_TEST((stops == Stops{4087, 4089}));
+  add_template_stops(stops, ChatTemplate::named("llama3.1"), tokenizer);
+  BOOST_TEST((stops == Stops{4087, 4089}));
+  BOOST_TEST(foreign_marks(ChatTemplate::named("qwen3"), tokenizer).empty());
+  BOOST_TEST(foreign_marks(ChatTemplate::named("gemma3"), tokenizer).size() == 3U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
