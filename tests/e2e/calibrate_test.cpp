@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_SUITE(e2e_calibrate)
 BOOST_AUTO_TEST_CASE(any_number_of_ranks_makes_the_same_file) {
   const test::TempDir dir;
   for (const int ranks : {1, 2, 4}) {
-    const fs::path out = dir / ("m" + std::to_string(ranks) + ".h5");
+    const fs::path out = dir / std::string("m").append(std::to_string(ranks)).append(".h5");
     const test::ToolResult result = test::run(test::mpirun(ranks, program() + flags(out)));
     test::expect(result, 0,
                  {"c4_demo.jsonl", "alpaca_40.json", "(61.1%)", "down_proj", "weighted by norm", "full"});

@@ -61,9 +61,9 @@ BOOST_AUTO_TEST_CASE(several_data_sets_are_mixed_by_their_shares) {
   const auto meta =
       nlohmann::json::parse(test::read_all(one.temp / "out/index.json")).at("meta").at("anemll");
   BOOST_TEST(meta.at("sources").size() == 2U);
-  BOOST_TEST(meta.at("sources").at(0).at("share") == 0.5);
+  BOOST_TEST(meta.at("sources").at(0).at("share").get<double>() == 0.5);
   BOOST_TEST(meta.at("sources").at(1).at("tokens").get<int>() > 0);
-  BOOST_TEST(meta.at("chat_template") == "qwen3");
+  BOOST_TEST(meta.at("chat_template").get<std::string>() == "qwen3");
   test::expect(one.make(first.string() + ":0.5," + second.string(), "--overwrite"), 2, {"some have none"});
 }
 

@@ -24,7 +24,7 @@ CalibrateOptions parsed(const std::vector<std::string>& words) {
 void refused(const std::vector<std::string>& words, const std::string& part) {
   try {
     check_calibrate_options(parsed(words));
-    BOOST_ERROR("taken: " + part);
+    BOOST_ERROR("taken: " << part);
   } catch (const Error& e) {
     BOOST_TEST((e.code() == ExitCode::usage));
     BOOST_TEST(std::string(e.what()).find(part) != std::string::npos, e.what());

@@ -19,7 +19,7 @@ namespace {
 void refused(const std::string& text, const std::string& part) {
   try {
     parse_mixture(text, "--dataset_name");
-    BOOST_ERROR("taken: " + text);
+    BOOST_ERROR("taken: " << text);
   } catch (const Error& e) {
     BOOST_TEST(e.problem().find(part) != std::string::npos, e.problem());
     BOOST_TEST(e.where().find("--dataset_name") == 0U);
