@@ -267,7 +267,7 @@ void check_train_options(const TrainOptions& o) {
     throw_usage("only the materialised forward computes with 8-bit scales", "--scale-bits 8, --forward",
                 "drop one of them");
   }
-  if (o.is_given("init") && o.source_file()) {
+  if ((o.is_given("init") || o.start.init != StartMethod::svd) && o.source_file()) {
     throw_usage("a start is made where there is no checkpoint", "--init, " + std::string(sources[0]),
                 "drop one of them");
   }
