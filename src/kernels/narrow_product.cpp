@@ -43,16 +43,13 @@ const T* pointer(const at::Tensor& tensor) {
 void few_tokens(const at::Tensor& x, const NarrowWeight& weight, const at::Tensor& bias, at::Tensor& y) {
   const Index outputs = weight.values.size(0);
   const Index width = weight.values.size(1);
-  const Index tiles = (outputs + kNarrowTile - 1) / kNarrowTile;
-  const Index grain = std::max<Index>(kGrainWork / std::max<Index>(width * kNarrowTile * x.size(0), 1), 1);
+  const Index grain = std::max<Index>(kGrainWork / std::max<Index>(width * x.size(0), 1), 1);
   dispatch_narrow(weight.values, [&]<class T>() {
     const NarrowRows<T> product{
         pointer<T>(weight.values),   weight.scale, width,
         x.const_data_ptr<float>(),   x.size(0),    bias.defined() ? bias.const_data_ptr<float>() : nullptr,
         y.mutable_data_ptr<float>(), outputs};
-    parallel_for(tiles, grain, [&](Index begin, Index end) {
-      narrow_rows(product, begin * kNarrowTile, std::min(end * kNarrowTile, outputs));
-    });
+    parallel_for(outputs, grain, [&](Index begin, Index end) { narrow_rows(product, begin, end); });
   });
 }
 

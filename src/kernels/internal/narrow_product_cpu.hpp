@@ -21,9 +21,6 @@ struct NarrowRows {
   std::int64_t outputs;
 };
 
-/// Rows of W that are read together: a cut between threads at their multiples changes no bit.
-constexpr std::int64_t kNarrowTile = 4;
-
 /// y of all inputs and of the outputs [begin, end). An element does not depend on the other inputs. Half,
 /// Bf16
 template <class T>
