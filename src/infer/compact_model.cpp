@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
 
 namespace anemll {
@@ -140,6 +141,23 @@ const HostTensor& tensor_of(const ModelFiles& files, const std::string& name) {
   return *tensor;
 }
 
+/// Gives the embedding 16 bits where that keeps every value: a checkpoint holds it in fp32, as training had
+/// it, and a head of 16 bits can share it then.
+const ModelFiles& with_small_embedding(ModelFiles& files) {
+  for (const TensorSpec& spec : expected_tensors(files.architecture)) {
+    if (spec.role != TensorRole::embedding) continue;
+    const at::Tensor wide = as_torch(tensor_of(files, spec.name));
+    if (wide.scalar_type() != at::kFloat) break;
+    for (const at::ScalarType type : {at::kHalf, at::kBFloat16}) {
+      const at::Tensor small = wide.to(type);
+      if (!at::equal(small.to(at::kFloat), wide)) continue;
+      files.tensors.set(spec.name, as_host(small));
+      break;
+    }
+  }
+  return files;
+}
+
 std::string megabytes(std::int64_t bytes) {
   return strf("%.1f MB", static_cast<double>(bytes) / 1e6);
 }
@@ -162,7 +180,8 @@ std::string CompactFacts::describe() const {
   return text + ", which is the embedding too";
 }
 
-CompactModel::CompactModel(const ModelFiles& files) : decoder_(files, at::kCPU, /*dense=*/false) {
+CompactModel::CompactModel(ModelFiles files)
+    : decoder_(with_small_embedding(files), at::kCPU, /*dense=*/false) {
   const at::NoGradGuard no_grad;
   for (Decoder::Slot& slot : decoder_.slots()) {
     const at::Tensor bias =
@@ -176,9 +195,8 @@ CompactModel::CompactModel(const ModelFiles& files) : decoder_(files, at::kCPU, 
   take_head(files);
 }
 
-CompactModel::CompactModel(const ModelFiles& files, const std::vector<QuantLayer*>& layers,
-                           WeightFormat wanted)
-    : decoder_(files, at::kCPU, /*dense=*/false) {
+CompactModel::CompactModel(ModelFiles files, const std::vector<QuantLayer*>& layers, WeightFormat wanted)
+    : decoder_(with_small_embedding(files), at::kCPU, /*dense=*/false) {
   const at::NoGradGuard no_grad;
   for (const QuantLayer* layer : layers) facts_.packed_linears += can_be_packed(*layer) ? 1 : 0;
   if (facts_.packed_linears == 0) {

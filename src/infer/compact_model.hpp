@@ -31,12 +31,12 @@ struct CompactFacts {
 class CompactModel {
  public:
   /// Plain weights: dense. 16-bit ones stay where the files have them.
-  explicit CompactModel(const ModelFiles& files);
+  explicit CompactModel(ModelFiles files);
   /// `files`: the student's, with its norms and embedding; `layers`: in module order, on the CPU. Layers that
   /// cannot be packed (other types than V2, tables of more than 16 entries) are dense. Usage error where
   /// packed is wanted and none can. Automatic: layers are computed in both forms for half a second, one token
   /// at a time.
-  CompactModel(const ModelFiles& files, const std::vector<QuantLayer*>& layers, WeightFormat wanted);
+  CompactModel(ModelFiles files, const std::vector<QuantLayer*>& layers, WeightFormat wanted);
 
   Decoder& decoder() { return decoder_; }
   const CompactFacts& facts() const { return facts_; }

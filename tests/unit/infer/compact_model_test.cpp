@@ -4,6 +4,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/quant/quant_spec.hpp"
+#include "src/model/torch_bridge.hpp"
 #include "src/student/student.hpp"
 #include "tests/support/open_student.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -89,6 +90,25 @@ BOOST_AUTO_TEST_CASE(plain_weights_stay_dense) {
   compare(compact.decoder(), wide, kHalfNoise);
   BOOST_TEST((compact.facts().format == WeightFormat::dense));
   BOOST_TEST(compact.facts().describe().starts_with("weights dense, 16 bits each; linears "));
+}
+
+// A trained checkpoint holds the embedding in fp32.
+BOOST_AUTO_TEST_CASE(a_head_shares_an_embedding_whose_values_fit_into_16_bits) {
+  ModelFiles files = load_model_files(test::golden("nano"));
+  const std::string name = "model.embed_tokens.weight";
+  const at::Tensor wide = as_torch(*files.tensors.find(name)).to(at::kFloat);  // of bf16
+  const auto facts = [&](const at::Tensor& embedding) {
+    files.tensors.set(name, as_host(embedding));
+    return CompactModel(files).facts();
+  };
+  for (const at::Tensor& fits : {wide, wide.to(at::kHalf).to(at::kFloat)}) {
+    const CompactFacts shared = facts(fits);
+    BOOST_TEST(shared.embedding_bytes == 0);
+    BOOST_TEST(shared.head_bytes == 2 * wide.numel());
+  }
+  const CompactFacts apart = facts(wide * 1.001F);  // values of 24 bits
+  BOOST_TEST(apart.embedding_bytes == 4 * wide.numel());
+  BOOST_TEST(apart.head_bytes == 2 * wide.numel());
 }
 
 BOOST_AUTO_TEST_CASE(tables_of_more_than_16_entries_are_dense) {
