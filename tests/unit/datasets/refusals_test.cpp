@@ -1,6 +1,7 @@
 // Every refusal of the readers of data sets, provoked once. Each names the file, the field or part of it, its
 // value, and a command or setting that gets the user on. The messages of the sources are listed by reading
 // the sources: a new one that no row provokes is an error here.
+#include "src/datasets/mixture.hpp"
 #include "tests/unit/datasets/support.hpp"
 
 #include <algorithm>
@@ -73,6 +74,9 @@ std::vector<Refusal> refusals() {
   const auto config = [](const char* name) { return [=](DatasetOptions& o) { o.config = name; }; };
   const auto split = [](const char* name) { return [=](DatasetOptions& o) { o.split = name; }; };
   const auto map = [](const char* text) { return [=](const TempDir&) { field_columns({"input=b", text}); }; };
+  const auto mixture = [](const char* text) {
+    return [=](const TempDir&) { parse_mixture(text, "--dataset_name"); };
+  };
   std::vector<Refusal> all = {
       // JSON
       {"record", "'1'", reading({"d.json", "[{\"text\": \"a\"}, 1]"})},
@@ -129,6 +133,10 @@ std::vector<Refusal> refusals() {
       {"'b'", "output=b", map("output=b")},
       {"'answer'", "answer=a", reading({"d.jsonl", kGood}, [](DatasetOptions& o) { o.map = {{"answer", "a"}}; })},
       {"shuffle_buffer", "negative", reading({"d.jsonl", kGood}, [](DatasetOptions& o) { o.shuffle_buffer = -1; })},
+      // Mixtures
+      {"data set without a name", "a:1,:2", mixture("a:1,:2")},
+      {"share", "b:0", mixture("a:1,b:0")},
+      {"share", "a:1,b", mixture("a:1,b")},
       // Names
       {"name", "nothing", [](const TempDir& f) { read_all(f / "gone.jsonl", in_order()); }},
       {"pattern", "*.jsonl", [](const TempDir& f) { read_all(f / "*.jsonl", in_order()); }},
@@ -243,7 +251,7 @@ BOOST_AUTO_TEST_SUITE(datasets_refusals)
 BOOST_AUTO_TEST_CASE(each_has_file_field_value_and_a_way_on) {
   // A flag, or a command with what it is for.
   const std::regex way(
-      R"(--[a-z_-]+|\b(git lfs|iconv|gzip|zstd|bzip2|xz|sed -n|head -c|ls|rm|split -C|rename|python3|unzip)\b|known are|0 keeps)");
+      R"(--[a-z_-]+|\b(git lfs|iconv|gzip|zstd|bzip2|xz|sed -n|head -c|ls|rm|split -C|rename|python3|unzip)\b|known are|0 keeps|write NAME:SHARE)");
   std::string all;
   std::size_t number = 0;
   for (const Refusal& one : refusals()) {
