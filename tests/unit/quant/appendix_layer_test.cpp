@@ -7,7 +7,10 @@
 namespace anemll::test {
 namespace {
 
-constexpr double kPrinted = 2e-8;   // eight decimals were printed
+constexpr double kPrinted = 2e-8;  // eight decimals were printed
+// fp32 sums in another order: processors add up in vectors of their own width. Two last bits of values up
+// to 2.
+constexpr double kForward = kPrinted + 0x1p-22;
 constexpr double kGradient = 3e-7;  // fp32 sums in another order than the reference's
 constexpr double kMaterialised =
     2e-3;  // half rounding at fewer points: the noise between the orderings is 1e-3
@@ -75,7 +78,7 @@ BOOST_AUTO_TEST_CASE(appendix_without_ste) {
     V2Linear layer("sample", s.config, s.tensors);
     layer.set_numerics({mode, false});
     const at::Tensor y = layer.forward(s.x);
-    BOOST_TEST(distance(y, expected) < 5 * kPrinted);
+    BOOST_TEST(distance(y, expected) < kForward);
     y.backward(s.dy);
     BOOST_TEST(distance(s.tensors.rank_magnitude.grad(), floats({2.15767813F, 1.77682614F}, {2})) <
                kGradient);
