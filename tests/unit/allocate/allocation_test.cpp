@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(sizes_are_those_of_packed_layers) {
     LinearQuant quant;
     quant.lut_size = std::int64_t{1} << width.bits;
     quant.rank = width.rank;
-    quant.group_size = 4;  // with one group scale_B is constant, and is stored on a grid
+    quant.group_size = 1;  // of whole groups B would be constant, which lies on a grid
     LayerDraft draft = layer_type("v2").start(at::randn({40, 21}), quant, {});
     const std::unique_ptr<QuantLayer> layer = layer_type("v2").make(linear, quant, std::move(draft.tensors));
     BOOST_TEST(packed_bits(*layer) == static_cast<double>(packed_size(linear, width, 16)));
