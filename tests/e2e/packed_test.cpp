@@ -1,12 +1,13 @@
 // 8-bit scales and the packed file from the outside: the same model as the fp16 file, in fewer bytes; presets
 // by kind of linear from the start to the snap.
 #include "anemll/formats/torch_file.hpp"
+#include "src/model/torch_bridge.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
 
-#include <cstring>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -32,15 +33,16 @@ json json_of(const fs::path& file) {
   return json::parse(test::read_all(file));
 }
 
-bool same_tensors(const fs::path& one, const fs::path& other) {
+/// Every value, and of linears every type: norms may be stored in a narrower one that holds them.
+void same_tensors(const fs::path& one, const fs::path& other) {
   const anemll::TensorMap a = anemll::read_state_dict(one), b = anemll::read_state_dict(other);
-  if (a.size() != b.size()) return false;
+  BOOST_TEST(a.size() == b.size());
   for (const auto& [name, tensor] : a) {
     const anemll::HostTensor* same = b.find(name);
-    if (same == nullptr || same->dtype != tensor.dtype || same->shape != tensor.shape) return false;
-    if (std::memcmp(same->packed().data, tensor.packed().data, tensor.bytes()) != 0) return false;
+    BOOST_TEST_REQUIRE(same != nullptr, name);
+    BOOST_TEST((same->dtype == tensor.dtype || name.ends_with("norm.weight")), name);
+    BOOST_TEST(anemll::as_torch(*same).to(at::kDouble).equal(anemll::as_torch(tensor).to(at::kDouble)), name);
   }
-  return true;
 }
 
 }  // namespace
@@ -79,12 +81,13 @@ BOOST_AUTO_TEST_CASE(a_packed_file_is_the_fp16_file) {
     BOOST_TEST(models[0].at(figure) == models[1].at(figure), figure);
     BOOST_TEST(models[1].at(figure) == models[2].at(figure), figure);
   }
-  BOOST_TEST(models[1].at("bits_per_weight").get<double>() == bits);
+  constexpr double kPrinted = 1e-8;  // the table has nine digits
+  BOOST_TEST(std::abs(models[1].at("bits_per_weight").get<double>() / bits - 1) < kPrinted);
 
   // And snapped once more, it is the fp16 file again: what lies on a grid stays.
   test::expect(test::run(snap(dir / "packed/packed.safetensors", dir / "again", "--fp16 --scale-bits 8")), 0,
                {});
-  BOOST_TEST(same_tensors(dir / "wide/model_state_dict.pt", dir / "again/model_state_dict.pt"));
+  same_tensors(dir / "wide/model_state_dict.pt", dir / "again/model_state_dict.pt");
 }
 
 BOOST_AUTO_TEST_CASE(answers_come_from_a_packed_file) {

@@ -57,6 +57,9 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_or_plain_weights) {
   is_plain(folder(dir, "plain", {"model.safetensors", "training.pt"}));
   is_plain(folder(dir, "shards", {"model.safetensors.index.json"}));
   is_plain("no-such-organisation/no-such-model");
+  const std::string packed = folder(dir, "packed", {"packed.safetensors", "snap_report.json"});
+  is_checkpoint(packed, packed + "/packed.safetensors");
+  is_checkpoint(packed + "/packed.safetensors", packed + "/packed.safetensors");
   const std::string run = folder(dir, "run", {"best_state_dict.pt", "checkpoint_step5.pt"});
   is_checkpoint(run, run + "/best_state_dict.pt");
   const std::string snap = folder(dir, "snap", {"model_state_dict.pt", "best_state_dict.pt"});
