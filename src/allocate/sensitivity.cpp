@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/signals.hpp"
 #include "src/model/decoder.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/weight_fit.hpp"
@@ -23,7 +24,8 @@ namespace {
 
 constexpr const char* kDuring = "measuring sensitivities";
 constexpr const char* kHint = "what was measured is kept: run the same command again";
-constexpr std::int64_t kRows = 384;  // of a weight that an error is estimated on
+constexpr std::size_t kKeptRounds = 8;  // of linears between two writes of the file
+constexpr std::int64_t kRows = 384;     // of a weight that an error is estimated on
 
 double rounded(double value) {
   return std::strtod(strf("%.4g", value).c_str(), nullptr);
@@ -162,6 +164,7 @@ class Measurement {
           mine[name_of(widths_[k])] = rounded(errors[r * widths_.size() + k]);
       }
       bar.update(static_cast<std::int64_t>(std::min(first + size, linears.size())));
+      if (first / size % kKeptRounds == kKeptRounds - 1) keep();
     }
     bar.finish();
     keep();
@@ -180,7 +183,12 @@ class Measurement {
           made.to(device_), bias == nullptr ? at::Tensor() : as_torch(*bias).to(device_));
     }
     const at::Tensor head = decoder.head_weight(at::kFloat);
-    const double kl = scorer_.score(decoder, head, head, alone).mean;
+    double kl = 0;
+    try {
+      kl = scorer_.score(decoder, head, head, alone).mean;
+    } catch (const StopError& e) {  // the scorer does not know what is kept
+      throw StopError(e.signal(), kDuring, kHint);
+    }
     for (std::size_t k = 0; k < group.members.size(); ++k)
       decoder.slots()[group.members[k]].linear = std::move(own[k]);
     if (!std::isfinite(kl))
