@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(bad_input_is_said_clearly) {
   expect(convert(q4 + kTrained + out + " --eval"), 2, "--eval needs a KD cache");
   expect(convert(q4 + kTrained + out + " --config custom --q2-mlp-rank 4"), 2, "--config custom needs --q2-");
   expect(convert(q4 + kTrained + out + " --config q9"), 2,
-         "q2a4, q4a4, q4a4_r32, q4_r32, q4_r64, q2a2, custom");
+         "q2a4, q4a4, q4a4_r32, q4_r32, q4_r64, q2a2, balanced, balanced3, custom");
   expect(convert(q4 + kTrained + out + " --config q4a4"), 2, "cannot become one of 16");
   expect(convert(q4 + kTrained + " --output " + (temp / "out").string()), 2, "does not end in .pt");
   expect(convert(q4 + (temp / "none.pt").string() + out), 3, "none.pt");
