@@ -153,8 +153,10 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
   std::error_code ignored;
   if (!fs::is_directory(found.path, ignored)) {
     const std::string damage = damage_of(found.path, Content::any);
-    const ContentKind kind = is_there(found.path) ? content_kind(found.path) : ContentKind::other;
-    require_content(found.path, kind, {ContentKind::gguf}, "a model");
+    // Of a file with a model's name the reader says what it is: it is opened once.
+    const bool named = found.path.extension() == ".gguf";
+    const ContentKind kind = !named && is_there(found.path) ? content_kind(found.path) : ContentKind::other;
+    if (!named) require_content(found.path, kind, {ContentKind::gguf}, "a model");
     if (!damage.empty())
       throw_data("the model's file is " + damage, found.path.string(), "download it again");
     if (use == ModelUse::text || kind == ContentKind::gguf ||
