@@ -153,10 +153,11 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
   std::error_code ignored;
   if (!fs::is_directory(found.path, ignored)) {
     const std::string damage = damage_of(found.path, Content::any);
-    // Of a file with a model's name the reader says what it is: it is opened once.
-    const bool named = found.path.extension() == ".gguf";
-    const ContentKind kind = !named && is_there(found.path) ? content_kind(found.path) : ContentKind::other;
-    if (!named) require_content(found.path, kind, {ContentKind::gguf}, "a model");
+    // A sound file with a model's name is left to its reader, so that it is opened once.
+    const bool look = found.path.extension() != ".gguf" || !damage.empty();
+    const ContentKind seen = look && is_there(found.path) ? content_kind(found.path) : ContentKind::other;
+    const ContentKind kind = look ? seen : ContentKind::gguf;
+    require_content(found.path, kind, {ContentKind::gguf}, "a model");
     if (!damage.empty())
       throw_data("the model's file is " + damage, found.path.string(), "download it again");
     if (use == ModelUse::text || kind == ContentKind::gguf ||
