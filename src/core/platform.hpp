@@ -15,5 +15,7 @@ ProcessorLimits processor_limits();
 std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.
 bool cpu_has_bf16();
+/// Whether Intel made the CPU, so that the BLAS of LibTorch (MKL) knows all its modes there.
+bool cpu_is_intel();
 
 }  // namespace anemll

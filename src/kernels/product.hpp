@@ -1,7 +1,7 @@
 // Matrix products that stand beside parallel_for: LibTorch's own on quiet cores; on shared ones, in fp32,
 // blocks of the result, each one single-threaded product. The library adds up an element in the same order in
-// both, so the cut changes no bit (a test holds that). In bf16 nothing is known of that order: LibTorch's own
-// stays.
+// both (parallel.cpp asks it to), so the cut changes no bit (a test holds that). In bf16 nothing is known of
+// that order: LibTorch's own stays.
 #pragma once
 
 #include <ATen/core/Tensor.h>
