@@ -14,7 +14,7 @@ namespace {
 using enum LayerLinear;
 
 /// Linears that see one tensor. The first stands for all.
-const std::array<std::vector<LayerLinear>, 4> kInputs = {
+const std::array<std::vector<LayerLinear>, TokenWeigher::kInputs> kInputs = {
     std::vector{q, k, v},
     std::vector{o},
     std::vector{gate, up},
@@ -86,8 +86,8 @@ void BlockPass::advance(const std::function<void()>& each) {
   unload();
 }
 
-std::vector<SharedInput> BlockPass::advance(TokenWeight weight, bool full, const std::function<void()>& each,
-                                            Communicator& comm) {
+std::vector<SharedInput> BlockPass::advance(const TokenWeigher& weigher, bool full,
+                                            const std::function<void()>& each, Communicator& comm) {
   const at::NoGradGuard no_grad;
   load();
   std::vector<MomentSum> sums;
@@ -103,12 +103,11 @@ std::vector<SharedInput> BlockPass::advance(TokenWeight weight, bool full, const
   for (std::int64_t row = share_.first; row < share_.last; ++row) {
     const at::Tensor output = run(row).hidden.flatten(0, 1);
     const at::Tensor mask = mask_of(row);
-    const at::Tensor weights = token_weights(weight, output, mask.defined() ? mask.flatten() : mask);
     for (std::size_t i = 0; i < kInputs.size(); ++i) {
       at::Tensor x = probes_[static_cast<std::size_t>(kInputs[i].front())]->take();
       // A token that nothing attends to may hold anything, and 0 times infinity is no 0.
       if (mask.defined()) x = x.masked_fill(mask.flatten().eq(0).unsqueeze(1), 0);
-      sums[i].add(row, x, weights);
+      sums[i].add(row, x, weigher.weights(row, next_, i, output));
     }
     each();
   }

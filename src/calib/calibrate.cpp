@@ -137,6 +137,7 @@ int compute(const CalibrateOptions& o, const ModelFiles& model, const Calibratio
   // Behind the last block that is missing nothing has to be computed.
   const auto last = static_cast<std::int64_t>(made.rend() - std::find(made.rbegin(), made.rend(), 0));
   const SequenceShare share = share_of(text.rows.count(), comm.rank(), comm.size());
+  const TokenWeigher weigher(o.token_weight, model, text.rows.ids, text.rows.mask, share, comm);
   Progress bar(
       there > 0 ? strf("calibration (%lld blocks were there)", static_cast<long long>(there)) : "calibration",
       last * std::max<std::int64_t>(share.count(), 1), "rows of blocks");
@@ -147,7 +148,7 @@ int compute(const CalibrateOptions& o, const ModelFiles& model, const Calibratio
     if (made[static_cast<std::size_t>(b)] != 0) {
       pass.advance(each);
     } else {
-      const std::vector<SharedInput> inputs = pass.advance(o.token_weight, o.full, each, comm);
+      const std::vector<SharedInput> inputs = pass.advance(weigher, o.full, each, comm);
       on_root(comm, [&] { write_block(block_file(folder, b), facts, inputs); });
     }
     std::int64_t signal[] = {pending_signal()};

@@ -38,7 +38,8 @@ OptionTable make_calibrate_table(CalibrateOptions& o) {
   table.add("seed", &o.seed, "of the order of the documents and of the hold-out", 0, INT64_MAX);
   table.group("Moments");
   table.add_choice("token-weight", &o.token_weight,
-                   "what a token counts; norm: 1 / squared norm of the block's output");
+                   "what a token counts; norm: 1 / squared norm of the block's output; fisher: squared "
+                   "gradients of the loss, by a pass through the whole model");
   table.add_flag("full", &o.full, "whole matrices, which error feedback needs; else diagonals alone");
   table.group("Output");
   table.add("output", &o.output, "file to make, .h5");

@@ -14,11 +14,13 @@ namespace anemll {
 
 enum class TokenWeight {
   norm,  ///< 1 / squared norm of the block's output: errors count relative to what they are added to
+  fisher,  ///< squared gradients of the loss by the linear's outputs: token_weigher.hpp
   none,
 };
 
 inline constexpr auto kTokenWeights = std::to_array<Choice<TokenWeight>>({
     {TokenWeight::norm, "norm"},
+    {TokenWeight::fisher, "fisher"},
     {TokenWeight::none, "none"},
 });
 constexpr std::span<const Choice<TokenWeight>> choices_of(TokenWeight) {
@@ -29,7 +31,7 @@ constexpr std::span<const Choice<TokenWeight>> choices_of(TokenWeight) {
 inline constexpr double kTokenCap = 0.05;
 
 /// The weights of the tokens of a block whose outputs (the residual stream behind it) are [N, H] fp32: [N]
-/// fp32, in natural units, so that the sums of several runs add up; Moments::normalise makes their mean 1.
+/// fp32, in natural units. `norm` and `none` alone.
 /// mask: [N] uint8, 0 for tokens that do not count; undefined: all do. Undefined where each token counts 1.
 at::Tensor token_weights(TokenWeight kind, const at::Tensor& outputs, const at::Tensor& mask = {});
 

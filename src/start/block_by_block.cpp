@@ -92,8 +92,10 @@ BlockByBlock::BlockByBlock(const ModelFiles& model, const QuantSpec& spec, const
       teacher_(teacher_model_, text.ids, text.mask, rows_of(text.ids, comm)),
       student_(student_model_, text.ids, text.mask, rows_of(text.ids, comm)),
       store_(options.blocks, start_identity(model, spec, text, options)),
-      behind_(teacher_.count()),
-      weights_(teacher_.count()) {}
+      weigher_(moments_needed(options.solve.method) == MomentsNeeded::none ? TokenWeight::none
+                                                                           : options.token_weight,
+               model, text.ids, text.mask, share_of(text.ids.size(0), comm.rank(), comm.size()), comm),
+      behind_(teacher_.count()) {}
 
 void BlockByBlock::open_block(std::size_t block) {
   for (std::size_t i = block * kLayerLinears; i < (block + 1) * kLayerLinears; ++i) {
@@ -115,15 +117,11 @@ void BlockByBlock::close_block(std::size_t block) {
 }
 
 void BlockByBlock::look_at_teacher(std::size_t block) {
-  for (std::size_t i = 0; i < teacher_.count(); ++i) {
-    behind_[i] = teacher_.behind(block, i);
-    at::Tensor mask;
-    if (text_.mask.defined()) mask = text_.mask.select(0, teacher_.row(i));
-    weights_[i] = token_weights(options_.token_weight, behind_[i].flatten(0, 1), mask);
-  }
+  for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.behind(block, i);
 }
 
-SolveMoments BlockByBlock::moments_of(std::size_t block, const LinearGroup& group) {
+SolveMoments BlockByBlock::moments_of(std::size_t block, std::size_t input) {
+  const LinearGroup& group = kLinearGroups[input];
   const LinearSpec& first = linears_[block * kLayerLinears + group.first];
   const bool full = moments_needed(options_.solve.method) == MomentsNeeded::full;
   const bool cross = full && options_.correct_targets;
@@ -132,7 +130,8 @@ SolveMoments BlockByBlock::moments_of(std::size_t block, const LinearGroup& grou
     const at::Tensor x = student_.input_of(block, group, i);
     at::Tensor missing;
     if (cross) missing = teacher_.input_of(block, group, i).sub_(x);
-    sum.add(student_.row(i), x, weights_[i], missing);
+    const std::int64_t row = student_.row(i);
+    sum.add(row, x, weigher_.weights(row, block, input, behind_[i].flatten(0, 1)), missing);
   }
   Moments made = sum.finish(comm_).moments;
   made.normalise();
@@ -154,12 +153,13 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
   made.linears.resize(kLayerLinears);
   report.linears.assign(kLayerLinears, std::numeric_limits<double>::quiet_NaN());
   const bool looks = moments_needed(options_.solve.method) != MomentsNeeded::none;
-  for (const LinearGroup& group : kLinearGroups) {
+  for (std::size_t input = 0; input < kLinearGroups.size(); ++input) {
+    const LinearGroup& group = kLinearGroups[input];
     leave_together(comm_, "making the start",
                    options_.blocks.empty() ? "nothing of it was kept: run the same command again"
                                            : "finished blocks are kept: the same command goes on");
     std::optional<SolveMoments> moments;
-    if (looks) moments.emplace(moments_of(block, group));
+    if (looks) moments.emplace(moments_of(block, input));
     for (std::size_t linear = group.first; linear < group.first + group.count; ++linear) {
       const std::size_t i = block * kLayerLinears + linear;
       const at::Tensor weight = as_torch(*model_.tensors.find(linears_[i].name + ".weight"));

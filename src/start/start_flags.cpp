@@ -16,7 +16,8 @@ void add_start_options(OptionTable& table, StartFlags* flags) {
   table.add("calibration-tokens", &flags->calibration_tokens, "tokens of text that such a start looks at", 1,
             std::int64_t{1} << 32);
   table.add_choice("token-weight", &flags->token_weight,
-                   "what a token counts there; norm: 1 / squared norm of the block's output");
+                   "what a token counts there; norm: 1 / squared norm of the block's output; fisher: squared "
+                   "gradients of the loss, by a pass through the whole model");
   table.add("target-correction", &flags->target_correction,
             "of gptq and cd: the part of the error of earlier blocks that each linear makes up for; 0: none",
             0, 1);

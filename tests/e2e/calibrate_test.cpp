@@ -46,6 +46,16 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_makes_the_same_file) {
   BOOST_TEST((test::read_all(dir / "m1.h5") == test::read_all(dir / "m4.h5")));
 }
 
+BOOST_AUTO_TEST_CASE(gradients_weigh_the_same_on_any_number_of_ranks) {
+  const test::TempDir dir;
+  for (const int ranks : {1, 2}) {
+    const fs::path out = dir / std::string("m").append(std::to_string(ranks)).append(".h5");
+    test::expect(test::run(test::mpirun(ranks, program() + flags(out) + "--token-weight fisher")), 0,
+                 {"gradients of tokens", "weighted by fisher"});
+  }
+  BOOST_TEST((test::read_all(dir / "m1.h5") == test::read_all(dir / "m2.h5")));
+}
+
 BOOST_AUTO_TEST_CASE(a_killed_run_goes_on_to_the_same_bytes) {
   const test::TempDir dir;
   const fs::path whole = dir / "whole.h5", killed = dir / "killed.h5";

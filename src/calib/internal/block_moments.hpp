@@ -7,7 +7,7 @@
 #include "anemll/model/model_files.hpp"
 #include "src/calib/calibration_text.hpp"
 #include "src/calib/moment_sum.hpp"
-#include "src/calib/token_weights.hpp"
+#include "src/calib/token_weigher.hpp"
 #include "src/model/decoder.hpp"
 
 #include <array>
@@ -33,7 +33,7 @@ class BlockPass {
   /// Moves the rows behind the next block. `each` is called after every row.
   void advance(const std::function<void()>& each);
   /// The same, and the moments of its linears, in the order of the model. Collective.
-  std::vector<SharedInput> advance(TokenWeight weight, bool full, const std::function<void()>& each,
+  std::vector<SharedInput> advance(const TokenWeigher& weigher, bool full, const std::function<void()>& each,
                                    Communicator& comm);
 
  private:

@@ -2,6 +2,7 @@
 // of their inputs.
 #pragma once
 
+#include "src/calib/token_weigher.hpp"
 #include "src/start/internal/block_store.hpp"
 #include "src/start/internal/trajectory.hpp"
 #include "src/start/start.hpp"
@@ -23,9 +24,10 @@ class BlockByBlock {
  private:
   void open_block(std::size_t block);
   void close_block(std::size_t block);
-  /// The teacher's streams behind the block, and how much each token counts, of this rank's sequences.
+  /// The teacher's streams behind the block, of this rank's sequences.
   void look_at_teacher(std::size_t block);
-  SolveMoments moments_of(std::size_t block, const LinearGroup& group);
+  /// `input`: the place of the group in kLinearGroups.
+  SolveMoments moments_of(std::size_t block, std::size_t input);
   void fit(std::size_t block, KeptBlock& made, BlockReport& report);
   void install(std::size_t block, std::size_t linear, const LayerTensors& tensors);
   /// Both trajectories go on behind the block; the error of the student's.
@@ -41,8 +43,8 @@ class BlockByBlock {
   Decoder teacher_model_, student_model_;
   Trajectory teacher_, student_;
   BlockStore store_;
-  std::vector<at::Tensor> behind_;   // the teacher's streams behind the block of the moment, [1, L, H]
-  std::vector<at::Tensor> weights_;  // of its tokens, [L] or undefined
+  TokenWeigher weigher_;
+  std::vector<at::Tensor> behind_;  // the teacher's streams behind the block of the moment, [1, L, H]
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::size_t made_ = 0;  // blocks that this process made
 };
