@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/model/decoder.hpp"
+#include "src/model/input_sums.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/weight_fit.hpp"
 
@@ -31,26 +32,11 @@ double rounded(double value) {
   return std::strtod(strf("%.4g", value).c_str(), nullptr);
 }
 
-/// Adds up the squares of its inputs, each token divided by its own square, so that no token drowns the
-/// others.
-class InputMoments final : public Linear {
- public:
-  explicit InputMoments(std::unique_ptr<Linear> linear) : linear_(std::move(linear)) {}
-
-  at::Tensor forward(const at::Tensor& x) override {
-    const at::Tensor squares = x.reshape({-1, x.size(-1)}).to(at::kFloat).square();
-    const at::Tensor shares = squares.div(squares.sum(1, true).clamp_min(1e-30));
-    const at::Tensor sum = shares.to(at::kDouble).sum(0).cpu();
-    sum_ = sum_.defined() ? sum_.add(sum) : sum;
-    return linear_->forward(x);
-  }
-  const at::Tensor& sum() const { return sum_; }
-  std::unique_ptr<Linear> release() { return std::move(linear_); }
-
- private:
-  std::unique_ptr<Linear> linear_;
-  at::Tensor sum_;  // [in]
-};
+/// The squares of the inputs, each token divided by its own, so that no token drowns the others.
+at::Tensor shares_of_squares(const at::Tensor& x) {
+  const at::Tensor squares = x.to(at::kFloat).square();
+  return squares.div(squares.sum(1, true).clamp_min(1e-30)).to(at::kDouble).sum(0);
+}
 
 class FixedLinear final : public Linear {
  public:
@@ -63,23 +49,6 @@ class FixedLinear final : public Linear {
  private:
   at::Tensor weight_, bias_;
 };
-
-/// The teacher's run over the windows, with an eye on every linear's inputs.
-std::vector<at::Tensor> observe(Decoder& decoder, TextScorer& scorer, Communicator& alone) {
-  std::vector<InputMoments*> probes;
-  for (Decoder::Slot& slot : decoder.slots()) {
-    auto probe = std::make_unique<InputMoments>(std::move(slot.linear));
-    probes.push_back(probe.get());
-    slot.linear = std::move(probe);
-  }
-  scorer.run_teacher(decoder, alone);
-  std::vector<at::Tensor> moments;
-  for (std::size_t i = 0; i < probes.size(); ++i) {
-    moments.push_back(probes[i]->sum());
-    decoder.slots()[i].linear = probes[i]->release();
-  }
-  return moments;
-}
 
 class Measurement {
  public:
@@ -107,7 +76,7 @@ class Measurement {
     Decoder decoder(files_, device_, /*dense=*/true);
     const auto alone = make_single_communicator();
     Progress bar("Inputs of the linears", 1, "passes");
-    moments_ = observe(decoder, scorer_, *alone);
+    moments_ = sums_of_inputs(decoder, shares_of_squares, [&] { scorer_.run_teacher(decoder, *alone); });
     bar.update(1);
     bar.finish();
     measure_errors(linears);

@@ -7,6 +7,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/rng.hpp"
 #include "src/model/decoder.hpp"
+#include "src/model/torch_backward.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,7 +23,6 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/autograd.h>
 
 namespace anemll {
 namespace {
@@ -79,7 +79,7 @@ class FisherPass {
     for (std::size_t block = 0; block < decoder_.architecture().layers.size(); ++block)
       stream = decoder_.block(block, stream, state);
     const at::Tensor hidden = decoder_.finish(stream);
-    torch::autograd::backward({hidden}, {gradient_of_loss(hidden.detach(), mask, row)});
+    run_backward(hidden, gradient_of_loss(hidden.detach(), mask, row));
   }
 
  private:

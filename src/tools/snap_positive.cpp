@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
+#include "src/model/input_sums.hpp"
 #include "src/tools/snap_verify.hpp"
 
 #include <cmath>
@@ -18,24 +19,6 @@
 namespace anemll {
 namespace {
 
-/// A linear that adds up the squares of its inputs.
-class InputSquares final : public Linear {
- public:
-  explicit InputSquares(std::unique_ptr<Linear> linear) : linear_(std::move(linear)) {}
-
-  at::Tensor forward(const at::Tensor& x) override {
-    const at::Tensor squares = x.reshape({-1, x.size(-1)}).to(at::kDouble).square().sum(0).cpu();
-    sum_ = sum_.defined() ? sum_.add(squares) : squares;
-    return linear_->forward(x);
-  }
-  const at::Tensor& sum() const { return sum_; }
-  std::unique_ptr<Linear> release() { return std::move(linear_); }
-
- private:
-  std::unique_ptr<Linear> linear_;
-  at::Tensor sum_;  // [in]
-};
-
 /// The states of the trained model on the samples, and for each linear the sum of its squared inputs [in].
 struct Observed {
   TeacherRows trained;
@@ -44,24 +27,12 @@ struct Observed {
 
 Observed observe(Student& student, const KdBatch& samples, Communicator& comm) {
   Decoder& decoder = student.decoder();
-  std::vector<InputSquares*> probes;
-  for (Decoder::Slot& slot : decoder.slots()) {
-    auto probe = std::make_unique<InputSquares>(std::move(slot.linear));
-    probes.push_back(probe.get());
-    slot.linear = std::move(probe);
-  }
-  const auto put_back = [&] {
-    for (std::size_t i = 0; i < probes.size(); ++i) decoder.slots()[i].linear = probes[i]->release();
-  };
   Observed seen;
-  try {
-    seen.trained = {teacher_states(decoder, samples, comm), decoder.head_weight(at::kFloat).cpu()};
-  } catch (...) {
-    put_back();
-    throw;
-  }
-  for (const InputSquares* probe : probes) seen.squares.push_back(probe->sum());
-  put_back();
+  seen.squares = sums_of_inputs(
+      decoder, [](const at::Tensor& x) { return x.to(at::kDouble).square().sum(0); },
+      [&] {
+        seen.trained = {teacher_states(decoder, samples, comm), decoder.head_weight(at::kFloat).cpu()};
+      });
   return seen;
 }
 
