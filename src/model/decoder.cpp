@@ -1,5 +1,6 @@
 #include "src/model/decoder.hpp"
 
+#include "anemll/core/choices.hpp"
 #include "anemll/core/error.hpp"
 #include "src/kernels/functions.hpp"
 #include "src/kernels/product.hpp"
@@ -61,16 +62,21 @@ struct Decoder::Impl {
     return slot.linear->forward(x);
   }
 
-  /// One layer: closes the previous block's add, then attention and MLP; leaves the MLP's add open.
-  Stream layer(std::size_t index, const Stream& in, const AttentionState& state) {
+  /// Closes the add of the block before.
+  Between enter(std::size_t index, const Stream& in) const {
+    const auto [hidden, x] =
+        kernels::add_rms_norm(in.hidden, in.delta, layers[index].input, arch.rms_norm_eps, dtype);
+    return {hidden, x};
+  }
+
+  at::Tensor attend(std::size_t index, const at::Tensor& x, const AttentionState& state) {
     using enum LayerLinear;
     const Layer& own = layers[index];
     const AttentionState::Rotation& turn = state.rotations[own.rope];
     const double eps = arch.rms_norm_eps;
-    const auto [hidden, x] = kernels::add_rms_norm(in.hidden, in.delta, own.input, eps, dtype);
     const std::int64_t batch = x.size(0);
     const std::int64_t length = x.size(1);
-    const auto split = [&, &x = x](LayerLinear which) {
+    const auto split = [&](LayerLinear which) {
       return run(index, which, x).view({batch, length, -1, arch.head_dim});
     };
     const at::Tensor query = kernels::head_norm_rope(split(q), own.q, eps, turn.cosine, turn.sine);
@@ -78,13 +84,36 @@ struct Decoder::Impl {
     kv.keys = kernels::head_norm_rope(split(k), own.k, eps, turn.cosine, turn.sine);
     kv.values = split(v);
     if (state.cache != nullptr) kv = state.cache->append(index, state.first_position, kv.keys, kv.values);
-    const at::Tensor mixed =
-        kernels::attention(query, kv.keys, kv.values, state.allowed[own.window]).reshape({batch, length, -1});
-    const at::Tensor attended = run(index, o, mixed);
-    const auto [middle, y] = kernels::add_rms_norm(hidden, attended, own.post, eps, dtype);
-    const auto gated = arch.layers[index].activation == Activation::silu ? kernels::swiglu : kernels::geglu;
-    const at::Tensor product = gated(run(index, gate, y), run(index, up, y));
-    return {middle, run(index, down, product)};
+    return kernels::attention(query, kv.keys, kv.values, state.allowed[own.window])
+        .reshape({batch, length, -1});
+  }
+
+  Between step(std::size_t index, InputGroup group, const Between& at, const AttentionState& state) {
+    using enum LayerLinear;
+    switch (group) {
+      case InputGroup::qkv:
+        return {at.hidden, attend(index, at.input, state)};
+      case InputGroup::o: {
+        const auto [hidden, y] = kernels::add_rms_norm(at.hidden, run(index, o, at.input), layers[index].post,
+                                                       arch.rms_norm_eps, dtype);
+        return {hidden, y};
+      }
+      case InputGroup::gate_up: {
+        const bool silu = arch.layers[index].activation == Activation::silu;
+        const auto gated = silu ? kernels::swiglu : kernels::geglu;
+        return {at.hidden, gated(run(index, gate, at.input), run(index, up, at.input))};
+      }
+      case InputGroup::down:
+        return {at.hidden, run(index, down, at.input)};
+    }
+    throw_no_choice();
+  }
+
+  /// One layer; leaves the MLP's add open.
+  Stream layer(std::size_t index, const Stream& in, const AttentionState& state) {
+    Between at = enter(index, in);
+    for (const LinearGroup& group : kLinearGroups) at = step(index, group.input, at, state);
+    return {at.hidden, at.input};
   }
 
   Architecture arch;
@@ -200,6 +229,14 @@ Stream Decoder::block(std::size_t index, const Stream& in, const AttentionState&
   if (!m.recompute) return m.layer(index, in, state);
   // The state is copied: backward comes after the pass.
   return checkpoint([&m, index, state](const Stream& again) { return m.layer(index, again, state); }, in);
+}
+
+Between Decoder::enter(std::size_t index, const Stream& in) {
+  return impl_->enter(index, in);
+}
+
+Between Decoder::step(std::size_t index, InputGroup group, const Between& at, const AttentionState& state) {
+  return impl_->step(index, group, at, state);
 }
 
 at::Tensor Decoder::finish(const Stream& stream) {

@@ -10,6 +10,8 @@
 #include "src/model/checkpoint.hpp"
 #include "src/model/linear.hpp"
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +20,23 @@
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
+
+/// Linears of a block that get the same input.
+enum class InputGroup { qkv, o, gate_up, down };
+
+struct LinearGroup {
+  InputGroup input;
+  std::size_t first, count;  ///< in the order q, k, v, o, gate, up, down
+};
+/// In the order of the pass: what one is given depends on those before it.
+inline constexpr std::array<LinearGroup, 4> kLinearGroups = {
+    {{InputGroup::qkv, 0, 3}, {InputGroup::o, 3, 1}, {InputGroup::gate_up, 4, 2}, {InputGroup::down, 6, 1}}};
+
+/// A pass that stands before linears of a block.
+struct Between {
+  at::Tensor hidden;  ///< the residual stream, [B, L, H] fp32
+  at::Tensor input;   ///< what the next linears are given, [B, L, in]
+};
 
 class Decoder {
  public:
@@ -50,6 +69,11 @@ class Decoder {
   Stream embed(const at::Tensor& input_ids);
   /// The stream behind layer `index`. `in.hidden` alone, [B, L, H] fp32, may also be a sum that was stored.
   Stream block(std::size_t index, const Stream& in, const AttentionState& state);
+  /// The same block in steps, for callers that change its linears on the way: enter it, then one step for
+  /// each of kLinearGroups. A step asks the linears of its group alone. Behind the last one `input` is what
+  /// is added to `hidden`.
+  Between enter(std::size_t index, const Stream& in);
+  Between step(std::size_t index, InputGroup group, const Between& at, const AttentionState& state);
   /// The stream behind the last block -> the final norm's output.
   at::Tensor finish(const Stream& stream);
 

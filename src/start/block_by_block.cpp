@@ -120,16 +120,20 @@ void BlockByBlock::look_at_teacher(std::size_t block) {
   for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.behind(block, i);
 }
 
+bool BlockByBlock::corrects() const {
+  return options_.correct_targets && moments_needed(options_.solve.method) == MomentsNeeded::full;
+}
+
 SolveMoments BlockByBlock::moments_of(std::size_t block, std::size_t input) {
   const LinearGroup& group = kLinearGroups[input];
   const LinearSpec& first = linears_[block * kLayerLinears + group.first];
   const bool full = moments_needed(options_.solve.method) == MomentsNeeded::full;
-  const bool cross = full && options_.correct_targets;
+  const bool cross = corrects();
   MomentSum sum(first.in, {full, cross}, text_.ids.size(0));
   for (std::size_t i = 0; i < student_.count(); ++i) {
-    const at::Tensor x = student_.input_of(block, group, i);
+    const at::Tensor x = student_.input(i);
     at::Tensor missing;
-    if (cross) missing = teacher_.input_of(block, group, i).sub_(x);
+    if (cross) missing = teacher_.input(i).sub(x);
     const std::int64_t row = student_.row(i);
     sum.add(row, x, weigher_.weights(row, block, input, behind_[i].flatten(0, 1)), missing);
   }
@@ -153,6 +157,8 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
   made.linears.resize(kLayerLinears);
   report.linears.assign(kLayerLinears, std::numeric_limits<double>::quiet_NaN());
   const bool looks = moments_needed(options_.solve.method) != MomentsNeeded::none;
+  student_.enter(block);
+  if (corrects()) teacher_.enter(block);
   for (std::size_t input = 0; input < kLinearGroups.size(); ++input) {
     const LinearGroup& group = kLinearGroups[input];
     leave_together(comm_, "making the start",
@@ -170,15 +176,17 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
       install(block, linear, solved.draft.tensors);
       made.linears[linear] = std::move(solved.draft.tensors);
     }
+    student_.step(block, group.input);
+    if (corrects()) teacher_.step(block, group.input);
   }
   made.note = note_of(report);
 }
 
-double BlockByBlock::advance(std::size_t block) {
+double BlockByBlock::advance(std::size_t block, bool was_kept) {
   // A slot for each sequence, filled by one rank, so that the sum has one order.
   std::vector<double> errors(static_cast<std::size_t>(text_.ids.size(0)), 0), counts(errors.size(), 0);
   for (std::size_t i = 0; i < student_.count(); ++i) {
-    at::Tensor behind = student_.behind(block, i);
+    at::Tensor behind = was_kept ? student_.behind(block, i) : student_.left(i);
     const at::Tensor wanted = behind_[i].to(at::kDouble);
     const at::Tensor missed = behind.to(at::kDouble).sub_(wanted).square_().sum(-1);
     at::Tensor share = missed.div_(wanted.square().sum(-1).clamp_min_(kSmallestSquare)).flatten();
@@ -240,7 +248,7 @@ TensorMap BlockByBlock::run(std::vector<BlockReport>& reports) {
       fit(block, *made, report);
       store_.write(block, own, *made, comm_);
     }
-    report.stream = advance(block);
+    report.stream = advance(block, was_kept);
     close_block(block);
     tell(block, report, was_kept);
     reports.push_back(std::move(report));

@@ -26,12 +26,15 @@ class BlockByBlock {
   void close_block(std::size_t block);
   /// The teacher's streams behind the block, of this rank's sequences.
   void look_at_teacher(std::size_t block);
+  /// Whether the teacher's inputs are looked at beside the student's.
+  bool corrects() const;
   /// `input`: the place of the group in kLinearGroups.
   SolveMoments moments_of(std::size_t block, std::size_t input);
   void fit(std::size_t block, KeptBlock& made, BlockReport& report);
   void install(std::size_t block, std::size_t linear, const LayerTensors& tensors);
-  /// Both trajectories go on behind the block; the error of the student's.
-  double advance(std::size_t block);
+  /// Both trajectories go on behind the block, which the student has passed in fit() unless it was kept; the
+  /// error of the student's.
+  double advance(std::size_t block, bool was_kept);
   void tell(std::size_t block, const BlockReport& report, bool was_kept);
 
   const ModelFiles& model_;

@@ -5,7 +5,6 @@
 
 #include "src/model/decoder.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -14,13 +13,6 @@
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
-
-/// Linears of a block that share their input: places in the order q, k, v, o, gate, up, down.
-struct LinearGroup {
-  std::size_t first, count;
-};
-/// In the order of the pass: what one is given depends on those before it.
-inline constexpr std::array<LinearGroup, 4> kLinearGroups = {{{0, 3}, {3, 1}, {4, 2}, {6, 1}}};
 
 class Trajectory {
  public:
@@ -33,20 +25,26 @@ class Trajectory {
 
   /// The stream behind block `block`, [1, L, H] fp32, of sequence i; nothing is moved.
   at::Tensor behind(std::size_t block, std::size_t i);
-  /// What the linears of a group are given, [L, in]. The pass ends there: they and those behind them need no
-  /// weights.
-  at::Tensor input_of(std::size_t block, const LinearGroup& group, std::size_t i);
-  /// Sequence i goes on with this stream.
-  void move(std::size_t i, at::Tensor behind) { streams_[i] = std::move(behind); }
+  /// Sequence i goes on with this stream, and is in no block.
+  void move(std::size_t i, at::Tensor behind);
+
+  /// All sequences go through a block in the steps of Decoder::step; linears behind the step of the moment
+  /// need no weights.
+  void enter(std::size_t block);
+  /// What the linears of the next step are given, [L, in].
+  at::Tensor input(std::size_t i) const { return between_[i].input.flatten(0, 1); }
+  void step(std::size_t block, InputGroup group);
+  /// Behind the last step: the same as behind() gives.
+  at::Tensor left(std::size_t i) const;
 
  private:
-  Stream run(std::size_t block, std::size_t i);
   AttentionState state(std::size_t i);
 
   Decoder& decoder_;
   at::Tensor mask_;
   std::vector<std::int64_t> rows_;
-  std::vector<at::Tensor> streams_;  // [1, L, H] of each of the rows
+  std::vector<at::Tensor> streams_;  // [1, L, H] of each row
+  std::vector<Between> between_;     // instead, of those that are in a block
   std::int64_t length_;
 };
 

@@ -59,19 +59,22 @@ BOOST_AUTO_TEST_CASE(inputs_are_those_of_a_whole_pass_and_need_no_weights_behind
   for (std::size_t i = 0; i < kLayerLinears; ++i)
     decoder.slots()[i].linear = std::make_unique<Seen>(std::move(decoder.slots()[i].linear), seen[i]);
   Trajectory walk(decoder, ids, {}, {1});
-  walk.behind(0, 0);
+  const at::Tensor behind = walk.behind(0, 0);
   const std::vector<at::Tensor> whole = seen;
+  std::vector<std::unique_ptr<Linear>> own(kLayerLinears);
+  for (std::size_t i = 0; i < kLayerLinears; ++i) own[i] = std::move(decoder.slots()[i].linear);
+  walk.enter(0);
   for (const LinearGroup& group : kLinearGroups) {
-    for (std::size_t i = group.first + group.count; i < kLayerLinears; ++i) decoder.slots()[i].linear.reset();
-    const at::Tensor input = walk.input_of(0, group, 0);
+    const at::Tensor input = walk.input(0);
     for (std::size_t i = group.first; i < group.first + group.count; ++i) {
       BOOST_TEST(input.equal(whole[i].flatten(0, 1)));
-      BOOST_TEST(decoder.slots()[i].linear != nullptr);
+      decoder.slots()[i].linear = std::move(own[i]);
     }
-    Decoder fresh(nano(), at::kCPU, true);
-    for (std::size_t i = group.first + group.count; i < kLayerLinears; ++i)
-      decoder.slots()[i].linear = std::move(fresh.slots()[i].linear);
+    walk.step(0, group.input);
   }
+  BOOST_TEST(walk.left(0).equal(behind));
+  walk.move(0, behind);
+  BOOST_TEST(walk.behind(1, 0).defined());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
