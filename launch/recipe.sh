@@ -1,6 +1,11 @@
-# Sourced by workflow_a.sh, workflow_b.sh and workflow_c.sh: their command line, and the stages that they share.
+# Sourced by workflow_a.sh, workflow_b.sh, workflow_c.sh and two_bit.sh: their command line, and the stages that they share.
 # A workflow sets `recipe`, `needs` (programs that only it runs) and `own_steps` (lines "OPTION DEFAULT WHAT"), sources
 # this, calls recipe_begin "$@", states its trainings and ends with recipe_finish CHECKPOINT.
+#
+# It may also set, before recipe_begin: choice[OPTION], a default of its own or an option of its own, whose lines of help
+# are `own_choices`; and the functions recipe_sizes (run before the text is read: its stages, then choices that follow
+# from them), recipe_after_snap (stages between the snap and the report), recipe_report (more of the report) and the
+# array snap_flags.
 #
 # What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION], and typed[OPTION] of those
 # that stand on the command line; choice[OPTION] and chosen[OPTION] in the same way.
@@ -16,25 +21,28 @@ declare -A choice=(
 )
 declare -A chosen=()
 extra=() # words for every anemll_train
+own_choices='' snap_flags=()
 
 recipe_usage() {
   usage
   echo
   echo "Options:"
   awk '{printf "  %-22s %s (default %s)\n", $1 " N", substr($0, length($1 $2) + 3), $2}' <<<"$own_steps"
-  cat <<'TEXT'
+  [ -z "$own_choices" ] || echo "$own_choices"
+  cat <<TEXT
   --ranks N              ranks of every program that can have several (default 1)
-  --bin FOLDER           the programs (default $ANEMLL_BIN, else build/release/bin, else those on the PATH)
+  --bin FOLDER           the programs (default \$ANEMLL_BIN, else build/release/bin, else those on the PATH)
   --config-file FILE     settings of every anemll_train; what it sets, the workflow does not
   -- WORD...             the rest goes to every anemll_train
   --dry-run              print the plan: stages, commands, estimated time and memory. ANEMLL_GFLOPS=N tells the speed
                          of another machine
 When TEXT_OR_CACHE is a text:
-  --sequences N          sequences to make of it (default 20000)
-  --length N             tokens of a sequence (default 128)
-  --topk N               logits kept per position (default 128)
-  --holdout X            share of the documents for evaluation only (default 0.01)
+  --sequences N          sequences to make of it (default ${choice[--sequences]})
+  --length N             tokens of a sequence (default ${choice[--length]})
+  --topk N               logits kept per position (default ${choice[--topk]})
+  --holdout X            share of the documents for evaluation only (default ${choice[--holdout]})
   --dataset-format NAME, --enable-thinking NAME     as in anemll_precompute
+  Several texts stand with commas between them, with format and share: chat.json=alpaca_chat:0.7,plain.txt:0.3
 
 The same command goes on where it was stopped or killed, and does nothing where all is done. A stage whose inputs or
 command have changed runs anew, and its earlier result moves to OUT/earlier-N.
@@ -68,7 +76,9 @@ recipe_begin() {
     esac
   done
   [ ${#words[@]} -eq 3 ] || refuse 2 "MODEL, TEXT_OR_CACHE and OUT are needed" "launch/$recipe.sh --help"
-  for option in --ranks --sequences --length --topk; do whole_number $option "${choice[$option]}"; done
+  for option in --ranks --sequences --length --topk; do
+    [ "${choice[$option]}" = auto ] && [ -z "${chosen[$option]-}" ] || whole_number $option "${choice[$option]}"
+  done
   for option in --config-file --v1-config-file; do
     [ -z "${choice[$option]}" ] || [ -f "${choice[$option]}" ] || refuse 2 "$option ${choice[$option]} does not exist" "give a file, see configs/README.md"
   done
@@ -93,9 +103,12 @@ recipe_begin() {
   if [ -d "$model" ] && [ ! -e "$model/config.json" ]; then
     refuse 3 "$model is no model: it has no config.json" "MODEL comes first, then TEXT_OR_CACHE, then OUT"
   fi
-  if [ ! -e "$input" ] && [[ $input == /* || $input == ./* || $input == ../* || $input != */* ]]; then
-    refuse 3 "$input does not exist" "a text, a data set, a KD cache, an archive of one, or org/name on the hub"
-  fi
+  local text
+  while IFS= read -r text; do
+    if [ ! -e "$text" ] && [[ $text == /* || $text == ./* || $text == ../* || $text != */* ]]; then
+      refuse 3 "$text does not exist" "a text, a data set, a KD cache, an archive of one, or org/name on the hub"
+    fi
+  done < <(texts_of "$input")
   # Before hours of work.
   for option in anemll_cache anemll_precompute anemll_train anemll_snap $needs; do
     [ -n "$dry" ] || [ -x "$bin/$option" ] || refuse 2 "$bin has no $option" "bash launch/build.sh release programs, or --bin FOLDER"
@@ -103,7 +116,13 @@ recipe_begin() {
   parameters=$(count_parameters "$model")
   [ -z "$dry" ] || say "estimates: ${parameters:-an unknown number of} parameters, at $(machine_gflops) GFLOP/s"
   stages_begin "$recipe" "$out" $dry
+  if declare -F recipe_sizes >/dev/null; then recipe_sizes; fi
   make_cache
+}
+
+# texts_of TEXT: a line for each of a mixture A[=FORMAT][:SHARE],B[=FORMAT][:SHARE]; what is there is one text.
+texts_of() {
+  if [ -e "$1" ]; then echo "$1"; else tr ',' '\n' <<<"$1" | sed -E 's/:[0-9.]+$//; s/=[a-z_]+$//'; fi
 }
 
 whole_number() { # OPTION VALUE
@@ -131,6 +150,7 @@ setting() {
 }
 # at_most LIMIT NUMBER: a period that is longer than its run means nothing.
 at_most() { echo $(($2 < $1 ? $2 : $1)); }
+# train_batch, train_evals: a workflow's own batch and steps between evaluations, where nobody sets them.
 is_set() { [ "$(setting "$1" -)" != - ]; }
 
 # --- estimates
@@ -187,7 +207,7 @@ tell_unread_choices() {
 # Sets `cache`: the input itself, or what a stage makes of it. Sets `teacher`: words that make evaluations run the model,
 # where the cache has no hidden states but is of this model.
 make_cache() {
-  local stage_name=cache length=${choice[--length]} index named
+  local stage_name=cache length=${choice[--length]} index named text texts=()
   teacher=()
   cache=$out/cache
   if [ -f "$input/index.json" ] || [[ $input == *.h5 ]]; then
@@ -200,7 +220,8 @@ make_cache() {
     stage cache "the KD cache becomes HDF5, every value is checked" --from "$input" --makes "$cache" \
       --cost "$(cost_of_reading "$input")" -- "$bin/anemll_cache" import "$input" "$cache"
   else
-    stage cache "the teacher reads the text" --from "$model" --from "$input" --makes "$cache" --part "$cache.precompute" --again --resume \
+    while IFS= read -r text; do texts+=(--from "$text"); done < <(texts_of "$input")
+    stage cache "the teacher reads the text" --from "$model" "${texts[@]}" --makes "$cache" --part "$cache.precompute" --again --resume \
       --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \
       -- "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$input" --output_dir "$cache" \
       --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload topk,lse,hidden \
@@ -233,7 +254,7 @@ train() {
   shift 4
   while [ "$1" != -- ]; do froms+=("$1"); shift; done
   shift
-  defaults=("lr=$rate" batch-size=8 "state-steps=$(at_most 50 "$most")" "eval-steps=$(at_most 100 "$most")")
+  defaults=("lr=$rate" "batch-size=${train_batch:-8}" "state-steps=$(at_most 50 "$most")" "eval-steps=$(at_most "${train_evals:-100}" "$most")")
   for pair in "${defaults[@]}"; do is_set "${pair%%=*}" || own+=("--${pair%%=*}" "${pair#*=}"); done
   # The reference's 100 steps, and less for a run that would end in them.
   is_set warmup-steps || own+=(--warmup-steps "$(at_most 100 $((most / 10)))")
@@ -241,7 +262,7 @@ train() {
   stage "$stage_name" "$says" --from "$model" --from "$cache" "${froms[@]}" --makes "$out/$stage_name" \
     --result "$out/$stage_name/best_state_dict.pt" --result "$out/$stage_name/config.json" \
     --again --resume --again auto --check --print-config --ranks "${choice[--ranks]}" \
-    --cost "$(cost $((most * $(setting batch-size 8) * tokens_of_sequence)) 3 14)" \
+    --cost "$(cost $((most * $(setting batch-size "${train_batch:-8}") * tokens_of_sequence)) 3 14)" \
     -- "$bin/anemll_train" "$@" --model-id "$model" --cache-dir "$cache" --output-dir "$out/$stage_name" "${own[@]}" "${teacher[@]}" "${extra[@]}"
   trainings+=("$stage_name")
 }
@@ -252,7 +273,8 @@ recipe_finish() {
   local stage_name=snap
   stage snap "the scales are rounded to FP16, the file is read again and scored" --from "$model" --from "$cache" --from "$1" --makes "$out/snap" \
     --result "$out/snap/model_state_dict.pt" --result "$out/snap/config.json" --cost "$(cost $((40 * tokens_of_sequence)) 7 16)" \
-    -- "$bin/anemll_snap" --checkpoint "$1" --model-id "$model" --cache-dir "$cache" --fp16 --output "$out/snap"
+    -- "$bin/anemll_snap" --checkpoint "$1" --model-id "$model" --cache-dir "$cache" --fp16 "${snap_flags[@]}" --output "$out/snap"
+  if declare -F recipe_after_snap >/dev/null; then recipe_after_snap; fi
   [ -z "$dry" ] || return 0
   stages_now=report
   write_report

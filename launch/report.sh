@@ -86,6 +86,7 @@ report_as_text() {
     if ($1 == "weight_error") printf "| %s | %.6f | %.3g | %.4g |\n", name, loss, kl, $2}' "$snap"
   printf '\nVerified: %s. Share of negative scales: %s.\n' "$(sed -nE 's/^    "passed": ([a-z]*).*/\1/p' "$snap" | sed 's/true/yes/; s/false/NO/')" \
     "$(sed -nE 's/^  "negative_scale_share": ([^,]*),?/\1/p' "$snap")"
+  if declare -F recipe_report >/dev/null; then recipe_report; fi
   printf '\n## To repeat\n\nAll of it:\n\n```\nbash %s\n```\n\nStage by stage:\n\n```\n' "$again_command"
   for name in "${stages_names[@]}"; do printf '%s\n' "$(field "$stages_state/$name.done" command)"; done
   printf '```\n'

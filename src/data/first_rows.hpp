@@ -8,9 +8,9 @@
 
 namespace anemll {
 
-/// The first `count` sequences of a cache (HDF5, or .pt shards that are imported once under `work_dir`), all
-/// of them where it has fewer, checked against the model's vocabulary.
+/// The first `count` sequences of a part of a cache (HDF5, or .pt shards that are imported once under
+/// `work_dir`), all of them where it has fewer, checked against the model's vocabulary.
 KdBatch read_first_rows(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
-                        std::int64_t count, std::int64_t vocab_size);
+                        std::int64_t count, std::int64_t vocab_size, CachePart part = CachePart::training);
 
 }  // namespace anemll

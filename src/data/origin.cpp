@@ -10,6 +10,22 @@ std::string text_at(const nlohmann::json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// As they are written there, or nothing.
+std::vector<HoldoutSource> recorded_sources(std::string_view meta_json) {
+  const auto meta = nlohmann::json::parse(meta_json, nullptr, /*allow_exceptions=*/false);
+  const auto ours = meta.find("anemll");
+  if (ours == meta.end() || !ours->is_object()) return {};
+  const auto sources = ours->find("sources");
+  if (sources == ours->end() || !sources->is_array()) return {};
+  std::vector<HoldoutSource> found;
+  for (const auto& source : *sources) {
+    const auto rows = source.find("holdout_sequences");
+    if (rows == source.end() || !rows->is_number_unsigned()) return {};
+    found.push_back({text_at(source, "name"), rows->get<std::int64_t>()});
+  }
+  return found;
+}
+
 }  // namespace
 
 std::optional<CacheOrigin> cache_origin(std::string_view meta_json) {
@@ -22,6 +38,18 @@ std::optional<CacheOrigin> cache_origin(std::string_view meta_json) {
                      text_at(meta, "teacher_model"),
                      text_at(*ours, "teacher_fingerprint"),
                      text_at(*ours, "tokenizer_sha256")};
+}
+
+std::vector<HoldoutSource> holdout_sources(std::string_view meta_json, std::int64_t sequences) {
+  std::vector<HoldoutSource> sources = recorded_sources(meta_json);
+  std::int64_t left = sequences;
+  for (const HoldoutSource& source : sources) {
+    if (source.sequences < 0 || source.sequences > left) return {{"", sequences}};
+    left -= source.sequences;
+  }
+  if (left != 0 || sources.empty()) return {{"", sequences}};
+  std::erase_if(sources, [](const HoldoutSource& source) { return source.sequences == 0; });
+  return sources;
 }
 
 }  // namespace anemll

@@ -5,6 +5,7 @@
 #include "anemll/text/chat_template.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/data/first_rows.hpp"
+#include "src/data/origin.hpp"
 #include "src/datasets/mixture.hpp"
 
 #include <algorithm>
@@ -104,6 +105,21 @@ void add_part(EvalText& to, const std::string& path, const TextModel& text, cons
              path.c_str(), static_cast<long long>(too_short), static_cast<long long>(unknown)));
 }
 
+/// Nothing where its mask leaves nothing to score.
+void add_row(EvalText& to, const KdBatch& batch, std::int64_t row) {
+  const std::int64_t scored = std::min(batch.length - 1, batch.positions);
+  const auto begin = static_cast<std::size_t>(row * batch.length);
+  const auto length = static_cast<std::size_t>(batch.length);
+  const auto ids = batch[kd::input_ids].subspan(begin, length);
+  const auto mask = batch[kd::attention_mask].subspan(begin, length);
+  if (!std::any_of(mask.begin() + 1, mask.begin() + 1 + scored, [](std::uint8_t m) { return m != 0; }))
+    return;
+  ScoreWindow window{{ids.begin(), ids.end()}, 0, scored, {}};
+  if (std::find(mask.begin(), mask.end(), 0) != mask.end()) window.mask.assign(mask.begin(), mask.end());
+  to.windows.push_back(std::move(window));
+  to.source_of.push_back(to.sources.size() - 1);
+}
+
 }  // namespace
 
 void add_text(EvalText& to, const std::string& file, const Tokenizer& tokenizer,
@@ -138,30 +154,23 @@ void add_records(EvalText& to, const std::string& datasets, const TextModel& tex
 }
 
 void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,
-               std::int64_t vocab_size, std::int64_t rows, Communicator& comm) {
-  const std::int64_t count = rows == 0 ? std::numeric_limits<std::int64_t>::max() : rows;
+               std::int64_t vocab_size, std::int64_t rows, Communicator& comm, CachePart part) {
+  constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t count = rows == 0 ? kAll : rows;
+  const bool held = part == CachePart::holdout;
   on_root(comm, [&] { read_first_rows(cache, work_dir, 1, vocab_size); });  // it may import
-  const KdBatch batch = read_first_rows(cache, work_dir, count, vocab_size);
-  to.sources.push_back(cache);
-  const std::span<const std::int32_t> ids = batch[kd::input_ids];
-  const std::span<const std::uint8_t> mask = batch[kd::attention_mask];
-  const std::int64_t scored = std::min(batch.length - 1, batch.positions);
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const auto begin = static_cast<std::size_t>(row * batch.length);
-    const auto length = static_cast<std::size_t>(batch.length);
-    const auto row_ids = ids.subspan(begin, length);
-    const auto row_mask = mask.subspan(begin, length);
-    if (!std::any_of(row_mask.begin() + 1, row_mask.begin() + 1 + scored,
-                     [](std::uint8_t m) { return m != 0; }))
-      continue;
-    ScoreWindow window{{row_ids.begin(), row_ids.end()}, 0, scored, {}};
-    if (std::find(row_mask.begin(), row_mask.end(), 0) != row_mask.end())
-      window.mask.assign(row_mask.begin(), row_mask.end());
-    to.windows.push_back(std::move(window));
-    to.source_of.push_back(to.sources.size() - 1);
+  const KdBatch batch = read_first_rows(cache, work_dir, held ? kAll : count, vocab_size, part);
+  std::vector<HoldoutSource> sources{{"", batch.rows}};
+  if (held) sources = holdout_sources(KdCache::open(cache).info().meta_json, batch.rows);
+  std::int64_t first = 0;
+  for (const HoldoutSource& source : sources) {
+    to.sources.push_back(cache + (held ? " held out" : "") + (source.name.empty() ? "" : ": " + source.name));
+    const std::int64_t taken = std::min(source.sequences, count);
+    for (std::int64_t row = first; row < first + taken; ++row) add_row(to, batch, row);
+    first += source.sequences;
+    log_info(strf("%s: %lld sequences of %lld tokens", to.sources.back().c_str(),
+                  static_cast<long long>(taken), static_cast<long long>(batch.length)));
   }
-  log_info(strf("%s: %lld sequences of %lld tokens", cache.c_str(), static_cast<long long>(batch.rows),
-                static_cast<long long>(batch.length)));
 }
 
 void require_fit(std::span<const ScoreWindow> windows, std::int64_t vocab_size, std::int64_t max_positions,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "anemll/comm/communicator.hpp"
+#include "anemll/data/kd_cache.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/score/windows.hpp"
@@ -42,9 +43,11 @@ void add_records(EvalText& to, const std::string& datasets, const TextModel& tex
                  const EvalTextOptions& options);
 
 /// Rows of a KD cache as they are: each is a window, of which every position counts whose next token is not
-/// masked. .pt shards are imported once below `work_dir`, by rank 0. Collective.
+/// masked. .pt shards are imported once below `work_dir`, by rank 0. The hold-out part has `rows` of each
+/// data set that it comes from, and each is a source. Collective.
 void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,
-               std::int64_t vocab_size, std::int64_t rows, Communicator& comm);
+               std::int64_t vocab_size, std::int64_t rows, Communicator& comm,
+               CachePart part = CachePart::training);
 
 /// Data errors for a model that cannot run over them: ids that it has not, more tokens than it takes.
 void require_fit(std::span<const ScoreWindow> windows, std::int64_t vocab_size, std::int64_t max_positions,

@@ -1,6 +1,7 @@
 // anemll_eval: any number of models side by side, on texts, caches and questions.
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
@@ -77,7 +78,7 @@ EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>&
   for (const std::string& file : o.texts) add_text(all, file, text->tokenizer, o.text);
   for (const std::string& path : o.records) add_records(all, path, *text, o.text);
   for (const std::string& cache : o.caches)
-    add_cache(all, cache, o.work_dir, vocab_size, o.text.chunks, comm);
+    add_cache(all, cache, o.work_dir, vocab_size, o.text.chunks, comm, o.cache_part);
   return all;
 }
 
@@ -204,7 +205,13 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
   }
   tell_far(models.all, report.models);
   report.pairs = pair_rows(results, on_text, o.bootstrap);
-  print_result(report_text(report, o));
+  if (o.outputs.empty()) print_result(report_text(report, o));
+  for (const std::string& file : o.outputs) {
+    o.json = file.ends_with(".json");
+    o.markdown = file.ends_with(".md");
+    write_file(file, report_text(report, o));
+    log_info(file + ": the result");
+  }
   return 0;
 }
 

@@ -1,4 +1,4 @@
-// anemll_inspect: looks into checkpoints and changes nothing. One sub-command per question.
+// anemll_inspect: looks into checkpoints and models and changes nothing. One sub-command per question.
 #include "src/core/tool.hpp"
 #include "src/tools/inspect_commands.hpp"
 
@@ -13,6 +13,7 @@ constexpr const char* kUsage =
     "                      indices, scales, range, norms, gradients; the worst first\n"
     "  check FILE          NaN, infinite and very large values, _Q against lut[_indices]\n"
     "  diff FIRST SECOND   tensors only here or there, shapes, types, values, indices\n"
+    "  work MODEL          sizes that the passes of a model cost by, and the rate of products here\n"
     "\n"
     "Tables for people; --json gives one JSON object instead.\n"
     "'anemll_inspect COMMAND --help' lists the options of a command; --version prints build facts.\n"
@@ -25,7 +26,8 @@ constexpr const char* kUsage =
 int main(int argc, char** argv) {
   const anemll::Command commands[] = {{"layers", anemll::inspect_layers_command},
                                       {"check", anemll::inspect_check_command},
-                                      {"diff", anemll::inspect_diff_command}};
+                                      {"diff", anemll::inspect_diff_command},
+                                      {"work", anemll::inspect_work_command}};
   return anemll::run_tool(
       [&] { return anemll::run_command("anemll_inspect", kUsage, commands, argc, argv); });
 }

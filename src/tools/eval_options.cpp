@@ -33,6 +33,8 @@ OptionTable make_eval_table(EvalOptions& o) {
       "map", &o.text.map,
       "FIELD=COLUMN: the column of --jsonl that is this field of its format; may be given several times");
   table.add("cache-dir", &o.caches, "KD cache whose sequences are the texts; may be given several times");
+  table.add_choice("cache-part", &o.cache_part,
+                   "which sequences of --cache-dir; of those held out, --chunks of each data set");
   table.add("work-dir", &o.work_dir, "where .pt shards of a cache are imported once");
   table.add(
       "choices", &o.choices,
@@ -54,9 +56,13 @@ OptionTable make_eval_table(EvalOptions& o) {
   table.add_flag("parts", &o.parts, "figures by source, by position and by kind of token too");
   table.add_flag("json", &o.json, "one JSON object with all figures");
   table.add_flag("markdown", &o.markdown, "tables of Markdown");
+  table.add(
+      "output", &o.outputs,
+      "file for the result in place of the terminal: .json, .md, or tables; may be given several times");
   table.group("Machine");
   add_threads_option(table, &o.threads);
-  for (const char* path : {"text", "jsonl", "cache-dir", "work-dir", "choices"}) table.mark_path(path);
+  for (const char* path : {"text", "jsonl", "cache-dir", "work-dir", "choices", "output"})
+    table.mark_path(path);
   return table;
 }
 
@@ -69,6 +75,9 @@ void check_eval_options(const EvalOptions& o) {
   (void)field_columns(o.text.map);
   if (o.json && o.markdown)
     throw_usage("the result is one of both", "--json, --markdown", "drop one of both");
+  if ((o.json || o.markdown) && !o.outputs.empty())
+    throw_usage("the ending of a file says its form", o.json ? "--json" : "--markdown",
+                "drop it, or leave --output out");
   const WindowProtocol& windows = o.text.protocol;
   if (windows.kind == WindowKind::sliding && windows.stride > windows.context)
     throw_usage("a stride of " + std::to_string(windows.stride) + " leaves tokens out of windows of " +
@@ -89,6 +98,7 @@ std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
       {"map", "without --jsonl", no_records},
       {"text-field", "with another format than plain",
        [](const EvalOptions& o) { return o.text.format != RecordFormat::plain; }},
+      {"cache-part", "without --cache-dir", [](const EvalOptions& o) { return o.caches.empty(); }},
       {"work-dir", "without --cache-dir", [](const EvalOptions& o) { return o.caches.empty(); }},
       {"teacher", "without a text: questions have no teacher",
        [](const EvalOptions& o) { return !o.has_text(); }},

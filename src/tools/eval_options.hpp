@@ -27,6 +27,14 @@ constexpr std::span<const Choice<WindowKind>> choices_of(WindowKind) {
   return kWindowKinds;
 }
 
+inline constexpr auto kCacheParts = std::to_array<Choice<CachePart>>({
+    {CachePart::training, "training"},
+    {CachePart::holdout, "holdout"},
+});
+constexpr std::span<const Choice<CachePart>> choices_of(CachePart) {
+  return kCacheParts;
+}
+
 struct EvalOptions {
   std::vector<std::string> models;
   ModelFlags model;
@@ -37,6 +45,7 @@ struct EvalOptions {
   std::optional<std::string> choices;
   std::int64_t questions = 0;  ///< 0: all
   EvalTextOptions text;
+  CachePart cache_part = CachePart::training;
   std::string work_dir = ".";
 
   BootstrapOptions bootstrap;
@@ -44,6 +53,7 @@ struct EvalOptions {
   bool parts = false;
   bool json = false;
   bool markdown = false;
+  std::vector<std::string> outputs;
   std::int64_t threads = 0;
 
   bool has_text() const { return !texts.empty() || !records.empty() || !caches.empty(); }

@@ -8,6 +8,7 @@
 #include "src/core/option_effects.hpp"
 #include "src/hub/hub_options.hpp"
 #include "src/solve/solve.hpp"
+#include "src/student/layer_overrides_option.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -56,6 +57,7 @@ OptionTable make_init_table(InitSettings& s) {
   table.add("mlp-rank", &s.mlp_rank, "scale rank of MLP linears", 1, 4096);
   table.add("attn-lut", &s.attn_lut, "LUT entries of attention linears", 2, 256);
   table.add("attn-rank", &s.attn_rank, "scale rank of attention linears", 1, 4096);
+  add_layer_overrides_option(table, &s.layer_overrides);
   table.add("group-size", &s.group_size, "columns per block in the first estimate of the scales", 1, 1 << 20);
   table.add_switch("ste", &s.ste,
                    "magnitudes count as rounded to half, as they do in training with --ste on");
@@ -78,6 +80,7 @@ QuantWishes wishes_of(const InitSettings& s) {
   QuantWishes wishes;
   wishes.preset = s.config.value_or("");
   wishes.overrides = {s.mlp_lut, s.mlp_rank, s.attn_lut, s.attn_rank};
+  wish_layer_overrides(s.layer_overrides, wishes);
   wishes.group_size = s.group_size;
   return wishes;
 }

@@ -30,6 +30,7 @@ struct InitSettings {
 
   StartFlags start;  ///< as make_init_table leaves it
   std::optional<std::string> config;
+  std::optional<std::string> layer_overrides;  ///< JSON file
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
   std::int64_t group_size = 32;
   bool ste = true;

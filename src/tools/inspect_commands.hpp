@@ -11,5 +11,7 @@ int inspect_layers_command(int argc, const char* const* argv);
 int inspect_check_command(int argc, const char* const* argv);
 /// What two files differ in. 0 also where they do.
 int inspect_diff_command(int argc, const char* const* argv);
+/// What the passes of a model cost, and how fast this machine multiplies.
+int inspect_work_command(int argc, const char* const* argv);
 
 }  // namespace anemll

@@ -264,6 +264,22 @@ BOOST_AUTO_TEST_CASE(a_pipe_that_closes_early_is_no_error) {
   BOOST_TEST(full.code == 3, full.output);
 }
 
+BOOST_AUTO_TEST_CASE(the_work_of_a_model_is_counted_and_the_machine_measured) {
+  const test::TempDir dir;
+  const std::string command = inspect("work " + test::golden("nano").string() + " --threads 1 --size ");
+  const auto measured = test::run(command + "64 --output " + (dir / "work.json").string());
+  BOOST_REQUIRE_MESSAGE(measured.code == 0, measured.output);
+  const auto work = nlohmann::json::parse(test::read_all(dir / "work.json"));
+  // Two layers of q 128 x 64, k and v 64 x 64, o 64 x 128, gate and up 96 x 64, down 64 x 96.
+  BOOST_TEST(work["linear_weights"] == 86016);
+  BOOST_TEST(work["head_weights"] == 4096 * 64);
+  BOOST_TEST(work["squared_inputs"] == 2 * (64 * 64 + 128 * 128 + 64 * 64 + 96 * 96));
+  BOOST_TEST(work["gflops_fp32"].get<double>() > 0);
+  const auto counted = test::run("( " + command + "0 > " + (dir / "counted.json").string() + " )");
+  BOOST_TEST(counted.code == 0, counted.output);
+  BOOST_TEST(!nlohmann::json::parse(test::read_all(dir / "counted.json")).contains("gflops_fp32"));
+}
+
 BOOST_AUTO_TEST_CASE(a_run_looks_at_its_layers_and_stays_the_same) {
   const test::TempDir dir;
   const auto plain = test::run(test::train_command(dir / "plain", "--max-steps 6"));

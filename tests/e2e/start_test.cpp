@@ -1,5 +1,6 @@
 // anemll_init as a user runs it: made, killed at random and gone on with, on ranks, trained from; and the
 // same start inside of a training run.
+#include "anemll/core/file.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/tool_checks.hpp"
 #include "tests/support/train_run.hpp"
@@ -45,6 +46,19 @@ BOOST_AUTO_TEST_CASE(a_start_is_made_told_and_trained_from) {
   BOOST_TEST(nlohmann::json::parse(read_all(dir / "start" / "config.json"))["init"] == "cd");
   expect(run(train_command(dir / "run", "--max-steps 4", dir / "start" / "v2_init.pt")), 0, {});
   BOOST_TEST(fs::exists(dir / "run" / "best_state_dict.pt"));
+}
+
+BOOST_AUTO_TEST_CASE(linears_of_other_widths_start_and_train) {
+  const TempDir dir;
+  write_file(dir / "widths.json",
+             R"({"layer_overrides": {"model.layers.1.mlp.up_proj": {"lut_bits": 4, "scale_rank": 2}}})");
+  expect(run(from_data_set(dir / "start", "--layer-overrides " + (dir / "widths.json").string())), 0, {});
+  const auto config = nlohmann::json::parse(read_all(dir / "start" / "config.json"));
+  BOOST_TEST(config["layer_overrides"]["model.layers.1.mlp.up_proj"]["lut_bits"] == 4);
+  const TensorMap tensors = read_state_dict(dir / "start" / "v2_init.pt");
+  BOOST_TEST(tensors.find("model.layers.1.mlp.up_proj.lut")->shape[0] == 16);
+  BOOST_TEST(tensors.find("model.layers.0.mlp.up_proj.lut")->shape[0] == 4);
+  expect(run(train_command(dir / "run", "--max-steps 2", dir / "start" / "v2_init.pt")), 0, {});
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_start_goes_on_to_the_same_bytes) {

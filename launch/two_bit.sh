@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# Two bits that work: a start out of teacher and text, end-to-end training of its scales, snapped, scored, told.
+#
+#   launch/two_bit.sh MODEL TEXT OUT [--time 1h] [--bits-target B] [options]
+#
+# MODEL is a model folder, a .gguf file or org/name on the hub. TEXT is a file, a folder or a data set, or several as
+# NAME[=FORMAT][:SHARE],...; or a KD cache with hidden states. OUT gets the result in OUT/snap, and OUT/report.md and
+# OUT/report.json.
+#
+# It measures this machine and takes the sizes that fit the time: tokens to calibrate on, steps, batch. They stand in
+# OUT/stages/measure.sizes. The time is that of all stages together, in one sitting or in many.
+set -euo pipefail
+recipe=two_bit
+needs='anemll_init anemll_eval anemll_infer anemll_inspect anemll_allocate'
+own_steps='--steps auto steps of the training
+--calibration-tokens auto tokens that the start looks at'
+here=$(dirname "${BASH_SOURCE[0]}")
+. "$here/recipe.sh"
+. "$here/two_bit_plan.sh"
+choice+=([--time]=1h [--bits-target]='' [--bits]=2,4 [--config]=q2a4 [--scale-bits]=8 [--gflops]='' [--score-text]=''
+  [--sequences]=auto [--length]=512 [--topk]=32 [--holdout]=0.05)
+own_choices="  --time T               what it may take: seconds, 15m, 1h (default ${choice[--time]})
+  --bits-target B        bits of a weight, scales included: widths are allocated by what each linear costs
+  --bits LIST            widths that may be chosen then (default ${choice[--bits]}, which all known converters read)
+  --config NAME          the preset without --bits-target (default ${choice[--config]})
+  --scale-bits N         8 or 16 bits of a scale as stored (default ${choice[--scale-bits]})
+  --score-text FILE      a text for the final score; without it the held-out sequences are scored
+  --gflops N             the rate of this machine: nothing is measured"
+
+recipe_sizes() {
+  local seconds size=(--size 4096) sizes=$stages_state/measure.sizes name
+  seconds=$(seconds_of "${choice[--time]}")
+  [ -n "$seconds" ] || refuse 2 "--time ${choice[--time]} is no time" "give seconds, or 15m, or 1h"
+  for name in --bits-target --gflops; do
+    [ -z "${choice[$name]}" ] || [[ ${choice[$name]} =~ ^[0-9]+([.][0-9]+)?$ ]] || refuse 2 "$name ${choice[$name]} is no number" "launch/$recipe.sh --help"
+  done
+  if [ -n "${choice[--bits-target]}" ] && [ -n "${chosen[--config]-}" ]; then
+    refuse 2 "--bits-target and --config both choose the widths" "drop one of them"
+  fi
+  [ -z "${choice[--score-text]}" ] || [ -f "${choice[--score-text]}" ] || refuse 3 "--score-text ${choice[--score-text]} does not exist" "give a text file"
+  [ -z "${choice[--gflops]}" ] || size=(--size 0)
+  stage measure "the model's sizes, this machine's rate" --from "$model" --makes "$out/work.json" --cost "a few seconds" \
+    -- "$bin/anemll_inspect" work "$model" "${size[@]}" --output "$out/work.json"
+  # A plan of a model that was not looked at yet is an estimate, as its times are.
+  local work=$out/work.json rate=${choice[--gflops]} guess
+  if [ ! -f "$work" ]; then
+    work=/dev/stdin
+    rate=${rate:-$(machine_gflops)}
+  fi
+  guess=$(awk -v p="${parameters:-100000000}" 'BEGIN {
+      printf "{\"linear_weights\": %.0f, \"head_weights\": %.0f,", 0.8 * p, 0.2 * p
+      printf "\"squared_inputs\": %.0f, \"solved_weights\": %.0f, \"layers\": 28}\n", p / 2, 800 * p
+    }')
+  sizes=$(two_bit_sizes "$work" "$seconds" "${choice[--length]}" "${choice[--bits-target]:+1}" "$rate" <<<"$guess")
+  sized() { sed -n "s/^$1=//p" <<<"$sizes"; }
+  [ "${steps[--steps]}" != auto ] || steps[--steps]=$(sized steps)
+  [ "${steps[--calibration-tokens]}" != auto ] || steps[--calibration-tokens]=$(sized calibration_tokens)
+  train_batch=$(sized batch)
+  train_evals=$((${steps[--steps]} < 10 ? 1 : ${steps[--steps]} / 10))
+  chunks=$(sized chunks)
+  if [ "${choice[--sequences]}" = auto ]; then
+    choice[--sequences]=$(($(setting max-steps "${steps[--steps]}") * $(setting batch-size "$train_batch")))
+    name=$((${steps[--calibration-tokens]} / ${choice[--length]} + 1))
+    [ "${choice[--sequences]}" -ge "$name" ] || choice[--sequences]=$name
+  fi
+  announced=$(sized announced_s)
+  say "== ${steps[--calibration-tokens]} tokens to calibrate on, ${steps[--steps]} steps of $train_batch sequences: about $(spell_seconds "$announced") in all"
+  [ "$(sized over)" != yes ] || say "== that is longer than ${choice[--time]}: fewer steps would change little"
+}
+
+recipe_after_snap() {
+  local stage_name=score texts=(--cache-dir "$cache" --cache-part holdout --chunks 20) from=()
+  if [ -n "${choice[--score-text]}" ]; then
+    texts=(--text "${choice[--score-text]}" --chunks 20 --context "${choice[--length]}")
+    from=(--from "${choice[--score-text]}")
+  fi
+  stage score "start, trained and snapped model are held against MODEL" --from "$model" --from "$cache" "${from[@]}" \
+    --from "$out/start/v2_init.pt" --from "$out/v2/best_state_dict.pt" --from "$out/snap/model_state_dict.pt" \
+    --makes "$out/score.md" --makes "$out/score.json" --ranks "${choice[--ranks]}" --cost "$(cost $((80 * tokens_of_sequence)) 1 14)" \
+    -- "$bin/anemll_eval" "$out/start/v2_init.pt" "$out/v2/best_state_dict.pt" "$out/snap/model_state_dict.pt" --model-id "$model" \
+    --teacher "$model" "${texts[@]}" --parts --output "$out/score.md" --output "$out/score.json"
+
+  stage_name=samples
+  for name in teacher snap; do
+    local from=() answers=("$bin/anemll_infer")
+    if [ $name = snap ]; then from=(--from "$out/snap/model_state_dict.pt") answers+=("$out/snap/model_state_dict.pt"); fi
+    stage "samples_$name" "answers of the ${name/snap/snapped file}" --from "$model" "${from[@]}" --from "$prompts" --makes "$out/answers_$name.jsonl" \
+      --cost "$(cost 400 1 4)" -- "${answers[@]}" --model-id "$model" --batch "$prompts" --out "$out/answers_$name.jsonl" \
+      --greedy --max-tokens 48
+  done
+}
+
+# The text of a key in a line of JSON, as it is written there, on one line.
+text_in() { sed -nE "s/.*\"$1\":\"(([^\"\\\\]|\\\\.)*)\".*/\1/p"; }
+
+# Of score.json: a row for each model; of several sources a row for each, of the snapped file.
+short_scores() {
+  awk '
+    function value(text) { text = $0; sub(/^[^:]*: */, "", text); sub(/,$/, "", text); gsub(/^"|"$/, "", text); return text }
+    /^  "models"/ { part = "models" } /^  "pairs"/ { part = "" } /^  "parts"/ { part = "parts" }
+    /^ +"model":/ { model = value() } /^ +"kl":/ { kl = value() } /^ +"top1":/ { top1 = value() }
+    /^ +"part":/ { name = value() } /^ +"by":/ { by = value() } /^ +"bits_per_weight":/ { bits = value() }
+    part == "models" && /^ +}/ {
+      short = model ~ /\/start\// ? "start" : model ~ /\/snap\// ? "snapped" : "trained"
+      if (!told++) print "| Model | bits of a body weight | KL | top-1 |\n|---|---|---|---|"
+      printf "| %s | %.3f | %.4f | %.1f%% |\n", short, bits, kl, 100 * top1
+    }
+    part == "parts" && /^ +}/ && by == "source" && model ~ /\/snap\// {
+      if (!split_++) print "\nThe snapped file by source:\n\n| Source | KL | top-1 |\n|---|---|---|"
+      sub(/.* held out: /, "", name)
+      printf "| %s | %.4f | %.1f%% |\n", name, kl, 100 * top1
+    }'
+}
+
+recipe_report() {
+  local row prompt
+  printf '\n## KL against bits per weight\n\nOn %s, against `%s`. All figures, with intervals and parts: `%s`.\n\n' \
+    "$([ -n "${choice[--score-text]}" ] && echo "\`${choice[--score-text]}\`" || echo "the held-out sequences")" "$model" "$out/score.md"
+  short_scores <"$out/score.json"
+  cat <<'TEXT'
+
+To compare with, llama.cpp's files of SmolLM2-135M on WikiText-2 test (20 chunks of 512 tokens, the second half scored).
+They hold for that model and text alone.
+
+| File | bits of a body weight | KL | KL with an importance matrix |
+|---|---|---|---|
+| Q4_K_M | 5.7 | 0.052 | 0.031 |
+| Q3_K_M | 4.8 | 0.129 | 0.077 |
+| Q2_K | 4.4 | 0.387 | 0.256 |
+| IQ2_M | 4.2 | | 0.255 |
+| IQ1_M | 4.0 | | 0.710 |
+TEXT
+  printf '\n## Layers of the start\n\nError of a linear'"'"'s output, ||Y - Y^|| / ||Y||, by block; error of the stream behind it.\n\n'
+  awk '
+    /"stream_error":/ { stream = $2 + 0; block++; line = "" ; head = "" }
+    /"model\.layers\.[0-9]+\.[a-z_.]+":/ {
+      name = $1; gsub(/[",:]/, "", name); sub(/.*\./, "", name); value = $2; sub(/,/, "", value)
+      head = head " " name " |"; rule = rule "---|"; line = line sprintf(" %.3f |", value)
+    }
+    block && line != "" && /^ *}/ {
+      if (!told) { print "| Block |" head " stream |"; gsub(/[^|]+/, "---", head); print "|---|" head "---|"; told = 1 }
+      printf "| %d |%s %.4f |\n", block - 1, line, stream; line = ""
+    }' "$out/start/start_report.json"
+  printf '\nKept: the start %s.\n' "$(sed -nE 's/^  "kept": "(.*)",/`\1`/p' "$out/start/start_report.json")"
+  if [ -n "${choice[--bits-target]}" ]; then printf '\nWidths of the linears: `%s`.\n' "$out/widths.json"; fi
+  printf '\n## Samples, greedy\n\n| Prompt | Model | Snapped file |\n|---|---|---|\n'
+  while IFS= read -r row; do
+    prompt=$(text_in prompt <<<"$row")
+    printf '| %s | %s | %s |\n' "$prompt" "$(grep -F "\"prompt\":\"$prompt\"" "$out/answers_teacher.jsonl" | text_in answer | sed 's/|/\\|/g')" \
+      "$(grep -F "\"prompt\":\"$prompt\"" "$out/answers_snap.jsonl" | text_in answer | sed 's/|/\\|/g')"
+  done <"$prompts"
+  printf '\nSizes were chosen for %s: %s calibration tokens, %s steps, %s s announced.\n' "${choice[--time]}" \
+    "${steps[--calibration-tokens]}" "${steps[--steps]}" "$announced"
+}
+
+prompts=$launch/two_bit_prompts.jsonl
+snap_flags=()
+recipe_begin "$@"
+snap_flags=(--scale-bits "${choice[--scale-bits]}")
+
+# Bits where they count, or the preset.
+widths=(--config "${choice[--config]}") widths_from=()
+if [ -n "${choice[--bits-target]}" ]; then
+  stage_name=allocate
+  stage allocate "bits and rank of each linear, by what it costs" --from "$model" --from "$cache" --makes "$out/widths.json" \
+    --part "$out/widths.sensitivity.json" --ranks "${choice[--ranks]}" --cost "$(cost $((chunks * tokens_of_sequence)) 60 8)" \
+    -- "$bin/anemll_allocate" "$model" --cache-dir "$cache" --chunks "$chunks" --bits-target "${choice[--bits-target]}" \
+    --bits "${choice[--bits]}" --scale-bits "${choice[--scale-bits]}" --output "$out/widths.json"
+  widths=(--layer-overrides "$out/widths.json") widths_from=(--from "$out/widths.json")
+fi
+
+stage_name=start
+stage start "the start: block by block out of the teacher and the text" --from "$model" --from "$cache" "${widths_from[@]}" \
+  --makes "$out/start" --part "$out/start.start" --again --resume --ranks "${choice[--ranks]}" \
+  --cost "$(cost "${steps[--calibration-tokens]}" 8 14)" \
+  -- "$bin/anemll_init" --model-id "$model" --cache-dir "$cache" --init cd --calibration-tokens "${steps[--calibration-tokens]}" \
+  "${widths[@]}" --output "$out/start"
+
+exact=()
+for pair in kd-objective=exact temperature=1 hard-top1=0 hard-full=0 "scale-bits=${choice[--scale-bits]}" min-lr-ratio=0.05; do
+  is_set "${pair%%=*}" || exact+=("--${pair%%=*}" "${pair#*=}")
+done
+train v2 "the scales are trained end to end" --steps 2e-4 --from "$out/start/v2_init.pt" -- --v2-checkpoint "$out/start/v2_init.pt" "${exact[@]}"
+recipe_finish "$out/v2/best_state_dict.pt"
