@@ -5,7 +5,7 @@
 # It may also set, before recipe_begin: choice[OPTION], a default of its own or an option of its own, whose lines of help
 # are `own_choices`; and the functions recipe_sizes (run before the text is read: its stages, then choices that follow
 # from them), recipe_after_snap (stages between the snap and the report), recipe_report (more of the report) and the
-# array snap_flags.
+# arrays snap_flags and cache_flags.
 #
 # What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION], and typed[OPTION] of those
 # that stand on the command line; choice[OPTION] and chosen[OPTION] in the same way.
@@ -21,7 +21,7 @@ declare -A choice=(
 )
 declare -A chosen=()
 extra=() # words for every anemll_train
-own_choices='' snap_flags=()
+own_choices='' snap_flags=() cache_flags=()
 
 recipe_usage() {
   usage
@@ -225,7 +225,8 @@ make_cache() {
       --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \
       -- "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$input" --output_dir "$cache" \
       --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload topk,lse,hidden \
-      --topk "${choice[--topk]}" --max_length "$length" --num_sequences "${choice[--sequences]}" --holdout "${choice[--holdout]}" --batch_size 16
+      --topk "${choice[--topk]}" --max_length "$length" --num_sequences "${choice[--sequences]}" --holdout "${choice[--holdout]}" --batch_size 16 \
+      "${cache_flags[@]}"
     tokens_of_sequence=$length
     return 0
   fi

@@ -154,8 +154,12 @@ TEXT
 }
 
 prompts=$launch/two_bit_prompts.jsonl
-snap_flags=()
+cache_flags=(--cut-corpora)
 recipe_begin "$@"
+# Said before hours of work rather than behind them.
+if [ -z "$dry" ] && [ -z "${choice[--score-text]}" ] && ! grep -q 'holdout_00000\.h5' "$cache/index.json" 2>/dev/null; then
+  refuse 3 "$cache has no held-out sequence: nothing can be scored" "more text, a larger --holdout, or --score-text FILE"
+fi
 snap_flags=(--scale-bits "${choice[--scale-bits]}")
 
 # Bits where they count, or the preset.

@@ -8,6 +8,7 @@
 #include "src/core/signals.hpp"
 #include "src/datasets/holdout_place.hpp"
 #include "src/datasets/mixture.hpp"
+#include "src/datasets/pieces.hpp"
 #include "src/teacher/open_texts.hpp"
 #include "src/teacher/variants.hpp"
 
@@ -27,9 +28,6 @@ namespace {
 using Index = std::int64_t;
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kCorpusBytes = std::size_t{64} << 10;  // a longer plain document is many
-constexpr std::size_t kPieceBytes = std::size_t{8} << 10;
-
 /// What rank 0 has read, in the form that travels.
 struct Packed {
   Index length = 0;
@@ -38,25 +36,6 @@ struct Packed {
   std::vector<Index> source_of, holdout_source_of;
   std::vector<TextSource> sources;
 };
-
-/// A document, or a corpus that was given as one in pieces.
-std::vector<Document> pieces_of(Document document) {
-  std::vector<Document> pieces;
-  if (!document.messages.empty() || document.text.size() <= kCorpusBytes) {
-    pieces.push_back(std::move(document));
-    return pieces;
-  }
-  for (std::size_t begin = 0; begin < document.text.size();) {
-    const std::size_t line = document.text.find('\n', std::min(begin + kPieceBytes, document.text.size()));
-    const std::size_t end = line == std::string::npos ? document.text.size() : line + 1;
-    Document piece;
-    piece.text = document.text.substr(begin, end - begin);
-    piece.where = document.where;
-    pieces.push_back(std::move(piece));
-    begin = end;
-  }
-  return pieces;
-}
 
 /// The rows of one source: training's first, then those of other documents.
 class SourceReader {

@@ -27,6 +27,12 @@ struct Request {
   std::promise<KdBatch> result;
 };
 
+std::vector<std::int64_t> successive(std::int64_t first, std::int64_t count) {
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::max(count, std::int64_t{0})));
+  std::iota(rows.begin(), rows.end(), first);
+  return rows;
+}
+
 }  // namespace
 
 struct Prefetcher::Impl {
@@ -46,7 +52,7 @@ struct Prefetcher::Impl {
 
   void run(const std::filesystem::path& path, std::promise<void>& opened);
   void serve(KdCache& cache, const std::filesystem::path& path);
-  KdBatch ask(std::int64_t first, std::int64_t count, PayloadSet payloads, CachePart part);
+  KdBatch ask(std::vector<std::int64_t> rows, PayloadSet payloads, CachePart part);
 };
 
 // Opens the cache here, so that one thread alone calls HDF5, closing included.
@@ -178,12 +184,11 @@ double Prefetcher::wait_seconds() const {
   return impl_->waited_s;
 }
 
-KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, PayloadSet payloads, CachePart part) {
+KdBatch Prefetcher::Impl::ask(std::vector<std::int64_t> rows, PayloadSet payloads, CachePart part) {
   Request request;
   request.payloads = payloads;
   request.part = part;
-  request.rows.resize(static_cast<std::size_t>(std::max(count, std::int64_t{0})));
-  std::iota(request.rows.begin(), request.rows.end(), first);
+  request.rows = std::move(rows);
   std::future<KdBatch> result = request.result.get_future();
   {
     const std::lock_guard lock(mutex);
@@ -194,11 +199,15 @@ KdBatch Prefetcher::Impl::ask(std::int64_t first, std::int64_t count, PayloadSet
 }
 
 KdBatch Prefetcher::read_rows(std::int64_t first, std::int64_t count, PayloadSet payloads) {
-  return impl_->ask(first, count, payloads, CachePart::training);
+  return impl_->ask(successive(first, count), payloads, CachePart::training);
 }
 
 KdBatch Prefetcher::read_holdout(std::int64_t first, std::int64_t count, PayloadSet payloads) {
-  return impl_->ask(first, count, payloads, CachePart::holdout);
+  return read_holdout(successive(first, count), payloads);
+}
+
+KdBatch Prefetcher::read_holdout(std::vector<std::int64_t> rows, PayloadSet payloads) {
+  return impl_->ask(std::move(rows), payloads, CachePart::holdout);
 }
 
 }  // namespace anemll

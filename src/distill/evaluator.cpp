@@ -3,13 +3,17 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/hash.hpp"
+#include "src/data/origin.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/distill/sample_scores.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace anemll {
 namespace {
@@ -42,19 +46,56 @@ Evaluator::Evaluator(Protocol protocol, Prefetcher& data, Subject student, Sourc
   PayloadSet payloads;
   if (sources_.cache_hidden) payloads.add(Payload::hidden);
   train_.batch = data.read_rows(0, std::min(protocol_.samples, data.info().sequences), payloads);
-  const std::int64_t held = std::min(protocol_.samples, data.info().holdout_sequences);
-  if (held > 0) holdout_.batch = data.read_holdout(0, held, payloads);
+  if (data.info().holdout_sequences > 0) read_holdout(data, payloads);
   if (count_supervised(train_.batch, "first", comm) == 0) {
     throw_data("none of the first " + std::to_string(train_.batch.rows) + " sequences has a supervised token",
                protocol_.cache,
                "an evaluation needs one: give a larger --eval-samples, or make a cache of longer texts; "
                "anemll_cache verify lists such sequences");
   }
-  if (held > 0 && count_supervised(holdout_.batch, "hold-out", comm) == 0) holdout_.batch = {};
+  if (holdout_.batch.rows > 0 && count_supervised(holdout_.batch, "hold-out", comm) == 0) holdout_.batch = {};
   for (Rows* rows : {&train_, &holdout_}) take_hidden(*rows);
 }
 
 Evaluator::~Evaluator() = default;
+
+/// At most `samples` rows in all, as many of each data set as it has of an equal share.
+void Evaluator::read_holdout(Prefetcher& data, PayloadSet payloads) {
+  const std::vector<HoldoutSource> sources =
+      holdout_sources(data.info().meta_json, data.info().holdout_sequences);
+  const std::int64_t share =
+      std::max<std::int64_t>(protocol_.samples / static_cast<std::int64_t>(sources.size()), 1);
+  std::vector<std::int64_t> rows;
+  std::int64_t first = 0;
+  for (const HoldoutSource& source : sources) {
+    const std::int64_t taken = std::min(source.sequences, share);
+    for (std::int64_t row = first; row < first + taken; ++row) rows.push_back(row);
+    held_.push_back({source.name, taken});
+    first += source.sequences;
+  }
+  holdout_.batch = data.read_holdout(std::move(rows), payloads);
+}
+
+bool Evaluator::knows_holdout_kl() const {
+  return holdout_.batch.rows > 0 &&
+         (holdout_.teacher_hidden.defined() || (sources_.teacher && sources_.teacher_rows));
+}
+
+void Evaluator::add_sources(EvaluationResult& result, const SampleScores& scores) const {
+  if (scores.scores.empty()) return;
+  const auto positions = scores.scores.size() / static_cast<std::size_t>(holdout_.batch.rows);
+  std::size_t first = 0;
+  double sum = 0;
+  for (const Held& source : held_) {
+    const auto count = static_cast<std::size_t>(source.rows) * positions;
+    const DivergenceSummary found = summarise(std::span(scores.scores).subspan(first, count));
+    first += count;
+    if (found.positions == 0) continue;  // nothing of it is supervised
+    result.sources.push_back({source.name, found});
+    sum += found.mean;
+  }
+  if (!result.sources.empty()) result.holdout_kl = sum / static_cast<double>(result.sources.size());
+}
 
 /// A teacher with fewer ids than the student serves where each of the rows' fits. All ranks hold all rows.
 void Evaluator::check_ids(const KdBatch& rows, const Architecture& teacher) {
@@ -113,6 +154,7 @@ EvaluationResult Evaluator::run(bool with_text) {
     const SampleScores held = score(holdout_);
     result.holdout_loss = held.loss;
     result.holdout = held.divergence;
+    add_sources(result, held);
   }
   if (with_text && sources_.text)
     result.text = sources_.text->score(decoder, decoder.head_weight(at::kFloat), teacher_head(), comm_);

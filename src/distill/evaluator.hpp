@@ -7,12 +7,14 @@
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/distill/evaluation_result.hpp"
+#include "src/distill/sample_scores.hpp"
 #include "src/model/decoder.hpp"
 #include "src/score/text_score.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -43,6 +45,8 @@ class Evaluator {
   /// The student must be set to evaluation. Collective; all ranks get the same. The first call runs the
   /// teacher.
   EvaluationResult run(bool with_text);
+  /// Whether its results have `holdout_kl`.
+  bool knows_holdout_kl() const;
   /// Identifies what the text scores are about; empty without a text.
   const std::string& text_digest() const { return text_digest_; }
   /// Whether a digest that a state recorded is about the same text and teacher.
@@ -55,6 +59,13 @@ class Evaluator {
     KdBatch batch;
     at::Tensor teacher_hidden;  // [rows, positions, H], undefined when nobody knows
   };
+  /// Rows of the hold-out part that lie together and are of one data set.
+  struct Held {
+    std::string name;
+    std::int64_t rows = 0;
+  };
+  void read_holdout(Prefetcher& data, PayloadSet payloads);
+  void add_sources(EvaluationResult& result, const SampleScores& scores) const;
   void take_hidden(Rows& rows);
   static void check_ids(const KdBatch& rows, const Architecture& teacher);
   void run_teacher();
@@ -66,6 +77,7 @@ class Evaluator {
   Communicator& comm_;
   at::Device device_;
   Rows train_, holdout_;
+  std::vector<Held> held_;  // of holdout_
   std::string text_digest_;
   std::string first_text_digest_;  // with the teacher's fingerprint by the rule of earlier versions
   at::Tensor own_head_;            // of a teacher that is not the student's base model

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
@@ -101,6 +102,7 @@ SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const Teach
   if (!scores.empty()) {
     share_scores(scores, comm);
     out.divergence = summarise(scores);
+    out.scores = std::move(scores);
   }
   return out;
 }

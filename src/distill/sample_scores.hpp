@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -30,6 +31,7 @@ struct TeacherRows {
 struct SampleScores {
   double loss = 0;  ///< sample_kd_loss; NaN when no row has a supervised position
   std::optional<DivergenceSummary> divergence;
+  std::vector<PositionScore> scores;  ///< of that: by row and position; not counted where there is nothing
 };
 /// Both figures from one forward; the divergence when `teacher` has hidden states.
 SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const TeacherRows& teacher,

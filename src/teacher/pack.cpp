@@ -41,6 +41,13 @@ void check_ids(std::span<const std::int32_t> ids, const TextModel& text, const P
   }
 }
 
+/// The data set of a file.
+std::size_t set_of(std::size_t file, const std::vector<std::size_t>& ends) {
+  if (ends.empty()) return 0;
+  const auto behind = std::upper_bound(ends.begin(), ends.end(), file);
+  return std::min(static_cast<std::size_t>(behind - ends.begin()), ends.size() - 1);
+}
+
 }  // namespace
 
 PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOptions& options,
@@ -54,14 +61,16 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
     hash.update(std::as_bytes(ids));
   };
   PackedText packed;
-  Part training, holdout;
-  std::vector<std::int32_t> held;
+  Part training;
+  std::vector<Part> holdout(std::max<std::size_t>(options.ends.size(), 1));
+  std::vector<std::vector<std::int32_t>> held(holdout.size());
   while (training.blocks < options.blocks) {
     std::optional<Document> document = dataset.next();
     if (!document) break;
     fit_to_template(*document, options.chat, options.thinking, options.thinking_asked, packed.inventory);
     const bool hold = options.holdout > 0 && holdout_place(*document, options.seed) < options.holdout;
-    Part& part = hold ? holdout : training;
+    const std::size_t set = set_of(document->source, options.ends);
+    Part& part = hold ? holdout[set] : training;
     const std::size_t before = part.pending.size();
     for (const std::string& variant : render_variants(*document, options.chat, options.thinking)) {
       const std::size_t start = part.pending.size();
@@ -81,13 +90,17 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
     packed.sources[document->source].documents += 1;
     packed.sources[document->source].tokens += tokens;
     training.cut(options.length, options.blocks - training.blocks, write);
-    holdout.cut(options.length, options.blocks,
-                [&](std::span<const std::int32_t> ids) { held.insert(held.end(), ids.begin(), ids.end()); });
+    holdout[set].cut(options.length, options.blocks, [&](std::span<const std::int32_t> ids) {
+      held[set].insert(held[set].end(), ids.begin(), ids.end());
+    });
     if (progress) progress(training.blocks);
   }
-  write(held);
   packed.blocks = training.blocks;
-  packed.holdout_blocks = holdout.blocks;
+  for (std::size_t set = 0; set < held.size(); ++set) {
+    write(held[set]);
+    packed.holdout_by_set.push_back(holdout[set].blocks);
+    packed.holdout_blocks += holdout[set].blocks;
+  }
   packed.sha256 = hash.finish_hex();
   if (file) file->commit();
   return packed;

@@ -58,6 +58,10 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("max-bad-records", &o.max_bad_records,
             "records that cannot be read and are passed over; one more is an error", 0, INT64_MAX);
   add_strict_option(table, &o.strict, "the inputs");
+  table.add_flag(
+      "cut-corpora", &o.cut_corpora,
+      "a plain document of more than 64 KiB is taken as documents of 8 KiB, cut at line ends: one file "
+      "of much text can then be held out in part, and takes turns with other data sets");
   table.add_flag("inspect", &o.inspect,
                  "show what would be made (files, roles and keys, text, size, samples) and make nothing");
   table.add("seed", &o.seed, "of shuffle, hold-out and negatives", 0, INT64_MAX);
@@ -142,6 +146,8 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");
+  if (o.compat == Compat::reference && o.cut_corpora)
+    throw_usage("the reference cuts no document", "--cut-corpora, --compat reference", "drop one of them");
   const bool plain_payload = o.compat == Compat::reference || o.format == ShardFormat::pt;
   const std::string why = o.compat == Compat::reference ? "--compat reference" : "--format pt";
   if (plain_payload) {

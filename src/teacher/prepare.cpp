@@ -9,6 +9,7 @@
 #include "src/core/build_info.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/signals.hpp"
+#include "src/datasets/pieces.hpp"
 #include "src/teacher/internal/pack.hpp"
 #include "src/teacher/open_texts.hpp"
 
@@ -111,6 +112,7 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std
            {"compat", choice_name(o.compat)}};
   // Without the option a cache has the identity that it had before there was one.
   if (!o.map.empty()) out["map"] = o.map;
+  if (o.cut_corpora) out["cut_corpora"] = true;
   return out;
 }
 
@@ -166,7 +168,8 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
       meta["anemll"]["sources"].push_back({{"name", part.of.name},
                                            {"share", part.of.share},
                                            {"documents", part.documents},
-                                           {"tokens", part.tokens}});
+                                           {"tokens", part.tokens},
+                                           {"holdout_sequences", part.holdout_rows}});
   }
   return meta;
 }
@@ -226,6 +229,7 @@ void count_parts(const std::vector<MixturePart>& parts, const std::vector<std::s
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PackedDataset::Part& part = out.parts.emplace_back();
     part.of = parts[i];
+    part.holdout_rows = out.packed.holdout_by_set[i];
     for (; file < std::min(ends[i], out.packed.sources.size()); ++file) {
       part.documents += out.packed.sources[file].documents;
       part.tokens += out.packed.sources[file].tokens;
@@ -293,7 +297,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
     OpenText text = open_text(part, reading, hub_options(o, o.dataset_revision));
     if (!text.at.commit.empty()) out.commit += (out.commit.empty() ? "" : ",") + text.at.commit;
     ends.push_back((ends.empty() ? 0 : ends.back()) + text.documents->files().size());
-    sets.push_back(std::move(text.documents));
+    sets.push_back(o.cut_corpora ? in_pieces(std::move(text.documents)) : std::move(text.documents));
   }
   const std::unique_ptr<Dataset> dataset = mix(parts, std::move(sets));
   PackOptions packing;
@@ -305,6 +309,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   packing.thinking = o.enable_thinking;
   packing.thinking_asked = o.thinking_asked;
   packing.samples = samples;
+  packing.ends = ends;
   packing.vocabulary = teacher.model.architecture.vocab_size;
   Progress bar("tokenising", packing.blocks, "sequences");
   out.packed = pack_documents(*dataset, teacher.text, packing, file, [&](std::int64_t blocks) {

@@ -64,6 +64,13 @@ std::optional<SavedState> open_state(const TrainOptions& options, const OutputFo
   return state;
 }
 
+void check_best(const Assembly& run) {
+  if (run.options.best_by != BestBy::holdout || !run.evaluator || run.evaluator->knows_holdout_kl()) return;
+  throw_usage("the KL on held-out sequences is not known", "--best-by holdout",
+              "give a cache with a hold-out part (anemll_precompute --holdout 0.02) and hidden states, or "
+              "--teacher-model; or drop the option");
+}
+
 std::string open_cache(const TrainOptions& options, Communicator& comm) {
   std::string path;
   on_root(comm, [&] {
@@ -222,6 +229,7 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
     run.evaluator = std::make_unique<Evaluator>(evaluation_protocol(options), *run.data, subject,
                                                 std::move(sources), comm, place.device);
   }
+  check_best(run);
   run.timeline.end_start();
   return run;
 }

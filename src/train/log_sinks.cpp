@@ -79,6 +79,16 @@ void add_divergence(JsonLine& line, const std::string& name, const std::optional
       .add(name + "_positions", d->positions);
 }
 
+std::string sources_json(const std::vector<SourceDivergence>& sources) {
+  std::string list;
+  for (const SourceDivergence& source : sources) {
+    JsonLine one;
+    one.add("name", source.name).add("kl_mean", source.divergence.mean).add("top1", source.divergence.top1);
+    list += (list.empty() ? '[' : ',') + one.add("positions", source.divergence.positions).text();
+  }
+  return list + ']';
+}
+
 class JsonlSink final : public MetricsSink {
  public:
   explicit JsonlSink(const fs::path& folder) : log_(folder / kMetricsFile) {}
@@ -110,6 +120,9 @@ class JsonlSink final : public MetricsSink {
     if (r.holdout_loss) line.add("holdout_loss", *r.holdout_loss);
     add_divergence(line, "train", r.train);
     add_divergence(line, "holdout", r.holdout);
+    if (r.holdout_kl) line.add("holdout_kl", *r.holdout_kl);
+    if (r.sources.size() > 1) line.add_json("holdout_sources", sources_json(r.sources));
+    line.add("new_best", e.new_best);
     add_divergence(line, "text", r.text);
     if (r.text) {
       line.add("text_student_ppl", std::exp(r.text->student_nll));
@@ -161,8 +174,12 @@ class TerminalSink final : public MetricsSink {
     add("train", r.train);
     add("holdout", r.holdout);
     add("text", r.text);
+    if (r.sources.size() > 1) {
+      for (const SourceDivergence& source : r.sources)
+        divergences += strf(", %s %.4f", source.name.c_str(), source.divergence.mean);
+    }
     log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
-                  static_cast<long long>(max_steps_), r.loss, e.best, r.loss < e.best ? "  (new best)" : "",
+                  static_cast<long long>(max_steps_), r.loss, e.best, e.new_best ? "  (new best)" : "",
                   divergences.c_str()));
   }
 

@@ -84,6 +84,7 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"force", OnResume::free},
     {"eval-steps", OnResume::free},
     {"eval-samples", OnResume::identity},
+    {"best-by", OnResume::free},
     {"eval-text", OnResume::free},
     {"eval-ctx", OnResume::free},
     {"eval-chunks", OnResume::free},

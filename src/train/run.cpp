@@ -3,6 +3,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
+#include "src/distill/objective.hpp"
 #include "src/inspect/inspection.hpp"
 #include "src/train/internal/schedule.hpp"
 #include "src/train/internal/state_tensors.hpp"
@@ -21,6 +22,11 @@ constexpr std::int64_t kInspectedRows = 8;
 
 bool is_due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
+}
+
+/// Whether the objective is the divergence over the whole vocabulary.
+bool follows_exactly(const TrainOptions& options) {
+  return options.kd_objective->payloads.has(Payload::hidden);
 }
 
 /// Of --max-time; a time beyond a year is no limit that a clock must hold.
@@ -87,6 +93,7 @@ void Run::begin() {
     const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
     first = evaluate(true);
     numbers_.initial_loss = numbers_.last_eval = numbers_.best_loss = first->loss;
+    numbers_.best_kl = first->holdout_kl.value_or(numbers_.best_kl);
     if (first->text) numbers_.initial_text_kl = first->text->mean;
     numbers_.text_digest = run_.evaluator->text_digest();
     if (!std::isfinite(numbers_.initial_loss)) {
@@ -143,6 +150,18 @@ bool Run::evaluation_is_due() const {
   return evaluates() && is_due(numbers_.step, run_.options.eval_steps);
 }
 
+bool Run::best_by_holdout() const {
+  const TrainOptions& o = run_.options;
+  const bool wanted = o.best_by == BestBy::holdout || (o.best_by == BestBy::automatic && follows_exactly(o));
+  return wanted && run_.evaluator && run_.evaluator->knows_holdout_kl() &&
+         (std::isfinite(numbers_.best_kl) || !std::isfinite(numbers_.best_loss));
+}
+
+bool Run::is_best(const EvaluationResult& result) const {  // NaN never wins
+  return best_by_holdout() ? result.holdout_kl && *result.holdout_kl < numbers_.best_kl
+                           : result.loss < numbers_.best_loss;
+}
+
 bool Run::patience_is_over() const {
   return run_.options.patience > 0 && numbers_.evaluations_since_best >= run_.options.patience;
 }
@@ -185,15 +204,18 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
   numbers_.last_eval = result.loss;
   if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
   const double next_lr = o.lr * lr_multiplier(schedule_of(o), numbers_.step);
+  const bool best = is_best(result);
   if (RunLog* log = folder_.log())
-    log->eval({numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation});
+    log->eval(
+        {numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation, best});
   // A run killed before its end makes the final evaluation again: till then its row does not count.
   if (!final_evaluation) {
     numbers_.count_evaluation();
     ++numbers_.evaluations_since_best;  // the final one repeats what the last of these has said
   }
-  if (result.loss < numbers_.best_loss) {  // NaN never wins
+  if (best) {
     numbers_.best_loss = result.loss;
+    numbers_.best_kl = result.holdout_kl.value_or(std::numeric_limits<double>::infinity());
     numbers_.best_step = numbers_.step;
     numbers_.evaluations_since_best = 0;
     folder_.save_best(numbers_);

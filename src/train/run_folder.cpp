@@ -60,7 +60,7 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
   files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
   log_ = std::make_unique<RunLog>(o.output_dir, std::nullopt, 0, o.max_steps);
-  if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false});
+  if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false});
   files_->write_config(*run_.student, std::nullopt);
 }
 
@@ -129,7 +129,7 @@ void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {
   if (!weights) {  // the best is lost: from here on the resumed weights are
     weights = saved.parameters;
     numbers.best_step = saved.step;
-    numbers.best_loss = std::numeric_limits<double>::infinity();
+    numbers.best_loss = numbers.best_kl = std::numeric_limits<double>::infinity();
   }
   anemll::log(there ? LogLevel::warning : LogLevel::info,
               strf("%s: written from the state of step %lld", why.c_str(),
@@ -196,7 +196,7 @@ void RunFolder::finish(RunNumbers& numbers, const RunEnd& end) {
     }
     files_->write_config(*run_.student, end.evaluated ? std::optional(numbers.last_eval) : std::nullopt);
     log_->summary(summary(numbers, end, full, half));
-    if (end.evaluated && numbers.step > 0 && numbers.best_loss == numbers.initial_loss) {
+    if (end.evaluated && numbers.step > 0 && numbers.best_step == 0) {
       log_warning(
           "no evaluation beat the start: best_state_dict.pt holds the weights before training "
           "(a smaller --lr, other loss weights, or more steps)");
@@ -226,6 +226,7 @@ std::string RunFolder::summary(const RunNumbers& numbers, const RunEnd& end, con
   if (end.evaluated)
     summary.update({{"initial_loss", numbers.initial_loss}, {"final_loss", numbers.last_eval}});
   if (std::isfinite(numbers.best_loss)) summary["best_loss"] = numbers.best_loss;
+  if (std::isfinite(numbers.best_kl)) summary["best_holdout_kl"] = numbers.best_kl;
   if (end.text_kl) {
     summary["final_text_kl_mean"] = *end.text_kl;
     if (std::isfinite(numbers.initial_text_kl)) {

@@ -39,6 +39,7 @@ std::string RunNumbers::to_json() const {
                  {"evaluations", evaluations},
                  {"best_step", best_step},
                  {"finished", finished}};
+  if (std::isfinite(best_kl)) object["best_holdout_kl"] = best_kl;
   if (tail_due) object["tail_due"] = true;
   if (std::isfinite(first_loss)) object["first_loss"] = first_loss;
   if (evaluations_since_best > 0) object["evaluations_since_best"] = evaluations_since_best;
@@ -69,6 +70,7 @@ RunNumbers RunNumbers::from_json(const std::string& text) {
   state.evaluations = object.value("evaluations", std::int64_t{2});
   state.best_step = object.value("best_step", std::int64_t{-1});
   state.finished = object.at("finished").get<bool>();
+  state.best_kl = object.value("best_holdout_kl", fresh.best_kl);
   state.tail_due = object.value("tail_due", false);
   state.first_loss = object.value("first_loss", fresh.first_loss);
   state.evaluations_since_best = object.value("evaluations_since_best", std::int64_t{0});

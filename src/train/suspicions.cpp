@@ -223,6 +223,7 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"eval-ctx", "without --eval-text", no_text},
       {"eval-chunks", "without --eval-text", no_text},
       {"eval-steps", "with --eval-samples 0", no_evaluation},
+      {"best-by", "with --eval-samples 0", no_evaluation},
       {"patience", "with --eval-samples 0", no_evaluation},
       {"patience", "with --eval-steps 0", [](const Facts& f) { return f.options.eval_steps == 0; }},
       {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},

@@ -160,6 +160,11 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("eval-samples", &o.eval_samples,
         "evaluate on the first N training sequences and at most N held-out ones; 0: never evaluate", 0,
         kMany);
+  t.add_choice(
+      "best-by", &o.best_by,
+      "which evaluation is the best, the start included; loss: on the first training sequences, as the "
+      "reference; holdout: of the least KL on held-out sequences, each of their data sets counting "
+      "alike; auto: holdout with --kd-objective exact where that KL is known, else loss");
   t.add("eval-text", &o.eval_text,
         "UTF-8 text on which the divergence from the teacher is scored at start and end");
   t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);

@@ -42,6 +42,7 @@ class Prefetcher {
   KdBatch read_rows(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
   /// The same of the hold-out part. A data error when it has fewer rows, or there is none.
   KdBatch read_holdout(std::int64_t first, std::int64_t count, PayloadSet payloads = {});
+  KdBatch read_holdout(std::vector<std::int64_t> rows, PayloadSet payloads = {});
 
  private:
   struct Impl;

@@ -39,6 +39,7 @@ struct PrecomputeOptions {
   std::optional<std::string> chat_template;
   std::optional<std::string> template_date;  ///< of "Today Date"
   bool no_template = false;
+  bool cut_corpora = false;  ///< a long plain document is many
   bool shuffle = true;
   bool streaming = false;
   std::int64_t shuffle_buffer = 0;

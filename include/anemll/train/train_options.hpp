@@ -48,6 +48,22 @@ constexpr std::span<const Choice<SteChoice>> choices_of(SteChoice) {
   return kSteChoices;
 }
 
+/// Which evaluation is the best of a run.
+enum class BestBy {
+  automatic,  ///< holdout with the exact objective where that is known, else loss
+  loss,       ///< of the reference's metric on the first training rows
+  holdout,    ///< of the divergence on held-out rows, mean over their data sets
+};
+
+inline constexpr auto kBestBy = std::to_array<Choice<BestBy>>({
+    {BestBy::automatic, "auto"},
+    {BestBy::loss, "loss"},
+    {BestBy::holdout, "holdout"},
+});
+constexpr std::span<const Choice<BestBy>> choices_of(BestBy) {
+  return kBestBy;
+}
+
 /// A batch size that is chosen by the memory that is free.
 inline constexpr std::int64_t kAutoBatch = 0;
 
@@ -126,6 +142,7 @@ struct TrainOptions {
   // Evaluation, logging, files.
   std::int64_t eval_steps = 100;
   std::int64_t eval_samples = 40;
+  BestBy best_by = BestBy::automatic;
   std::optional<std::string> eval_text;
   std::int64_t eval_ctx = 512;
   std::int64_t eval_chunks = 4;

@@ -7,6 +7,7 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/teacher/variants.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -25,13 +26,17 @@ struct PackOptions {
   Thinking thinking = Thinking::off;
   bool thinking_asked = false;  ///< the user chose that, it is not the default
   std::int64_t vocabulary = 0;  ///< rows of the teacher's embedding: ids must be below; 0: not checked
-  std::int64_t samples = 0;     ///< documents whose texts are kept to be looked at
+  /// The number behind the last file of each data set. Each then has hold-out blocks of its own, which lie
+  /// together in this order. Empty: all files are one data set.
+  std::vector<std::size_t> ends;
+  std::int64_t samples = 0;  ///< documents whose texts are kept to be looked at
 };
 
 struct PackedText {
   std::int64_t blocks = 0;
   std::int64_t holdout_blocks = 0;
-  std::int64_t documents = 0;  ///< of both parts
+  std::vector<std::int64_t> holdout_by_set;  ///< the same by data set
+  std::int64_t documents = 0;                ///< of both parts
   std::int64_t holdout_documents = 0;
   std::int64_t tokens = 0;  ///< of both parts, with those of unfinished blocks
   std::string sha256;       ///< of the ids as they are written

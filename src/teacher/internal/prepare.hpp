@@ -38,6 +38,7 @@ struct PackedDataset {
   struct Part {
     MixturePart of;
     std::int64_t documents = 0, tokens = 0;  ///< of both parts of the cache
+    std::int64_t holdout_rows = 0;
   };
   std::vector<Part> parts;  ///< the data sets
   std::vector<std::filesystem::path> files;

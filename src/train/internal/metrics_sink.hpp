@@ -35,6 +35,7 @@ struct EvaluationRecord {
   double lr = 0;    ///< what the CSV column holds at this point
   double elapsed_s = 0;
   bool final_evaluation = false;
+  bool new_best = false;
 };
 
 /// The student's layers behind a step, by inspect_layers().

@@ -44,6 +44,9 @@ class Run {
   bool evaluates() const { return run_.options.eval_samples > 0; }
   bool evaluation_is_due() const;
   bool tail_is_due() const;
+  /// Whether hold-out rows choose the best: not where the best so far has no such figure to compare with.
+  bool best_by_holdout() const;
+  bool is_best(const EvaluationResult& result) const;
   bool patience_is_over() const;
   /// By which option the run ends before its last step; null for none.
   const char* early_end() const;

@@ -16,6 +16,7 @@ struct RunNumbers {
   std::int64_t optimizer_step = 0;  ///< updates applied (a skipped step applies none)
   std::int64_t skipped_in_row = 0;
   double best_loss = std::numeric_limits<double>::infinity();
+  double best_kl = std::numeric_limits<double>::infinity();  ///< EvaluationResult::holdout_kl of the best
   double initial_loss = std::numeric_limits<double>::quiet_NaN();
   double last_eval = std::numeric_limits<double>::quiet_NaN();
   double initial_text_kl = std::numeric_limits<double>::quiet_NaN();

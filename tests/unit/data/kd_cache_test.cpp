@@ -2,6 +2,7 @@
 #include "anemll/data/kd_cache.hpp"
 
 #include "anemll/core/file.hpp"
+#include "src/data/origin.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/data/expect_error.hpp"
 #include "tests/unit/data/synthetic_cache.hpp"
@@ -425,6 +426,20 @@ BOOST_AUTO_TEST_CASE(paths_that_are_no_cache_say_what_is_expected) {
   for (const fs::path& path :
        {temp / "nowhere", temp.path(), temp / "loop", temp / "text.h5", temp / "shards"})
     BOOST_TEST(!is_plainly_cache(path), path.string());
+}
+
+BOOST_AUTO_TEST_CASE(held_out_rows_have_the_sources_that_the_cache_names) {
+  const std::string meta =
+      R"({"anemll": {"sources": [{"name": "a", "holdout_sequences": 3}, {"name": "b", "holdout_sequences": 0},
+          {"name": "c", "holdout_sequences": 2}]}})";
+  const std::vector<HoldoutSource> named{{"a", 3}, {"c", 2}};
+  BOOST_TEST((holdout_sources(meta, 5) == named));
+  const std::vector<HoldoutSource> one{{"", 6}};
+  BOOST_TEST((holdout_sources(meta, 6) == one));  // numbers of another cache
+  BOOST_TEST((holdout_sources(R"({"anemll": {"sources": [{"name": "a"}]}})", 6) == one));
+  BOOST_TEST((holdout_sources(R"({"anemll": {"sources": [{"holdout_sequences": -1}]}})", 6) == one));
+  BOOST_TEST((holdout_sources("{}", 6) == one));
+  BOOST_TEST((holdout_sources("no JSON", 6) == one));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

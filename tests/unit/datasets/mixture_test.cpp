@@ -3,10 +3,14 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "src/datasets/pieces.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,6 +79,39 @@ BOOST_AUTO_TEST_CASE(rows_are_shared_out_whole) {
   BOOST_TEST((share_out(parts, 10) == std::vector<std::int64_t>{7, 3}));
   BOOST_TEST((share_out(parts, 2) == std::vector<std::int64_t>{1, 1}));
   BOOST_TEST((share_out(parts, 0) == std::vector<std::int64_t>{0, 0}));
+}
+
+BOOST_AUTO_TEST_CASE(a_corpus_in_one_file_is_many_documents) {
+  constexpr std::size_t kCorpus = 64;  // so that a piece has at least 8 bytes
+  Document document;
+  for (int line = 0; line < 20; ++line) document.text += strf("line %02d\n", line);  // 8 bytes each
+  document.source = 3;
+  document.where = "corpus.txt";
+  const std::vector<Document> pieces = pieces_of(document, kCorpus);
+  BOOST_TEST(pieces.size() == 10U);  // a line end is looked for behind the 8 bytes
+  std::string joined;
+  for (const Document& piece : pieces) {
+    BOOST_TEST(piece.text.back() == '\n');
+    BOOST_TEST(piece.source == 3U);
+    BOOST_TEST(piece.where == "corpus.txt");
+    joined += piece.text;
+  }
+  BOOST_TEST(joined == document.text);
+  document.messages.push_back({"user", "hello"});
+  BOOST_TEST(pieces_of(document, kCorpus).size() == 1U);  // conversations stay whole
+
+  const test::TempDir dir;
+  write_file(dir / "corpus.txt", joined);
+  DatasetOptions plain;
+  const std::unique_ptr<Dataset> set = in_pieces(Dataset::open(dir / "corpus.txt", plain), kCorpus);
+  std::string read;
+  std::size_t count = 0;
+  while (const std::optional<Document> piece = set->next()) {
+    read += piece->text;
+    ++count;
+  }
+  BOOST_TEST(count == 10U);
+  BOOST_TEST(read == joined);
 }
 
 BOOST_AUTO_TEST_CASE(documents_take_turns_by_bytes_and_the_rest_follows) {

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
 #include "src/core/hash.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -164,6 +165,33 @@ BOOST_AUTO_TEST_CASE(whole_documents_are_held_out) {
 
   options.seed = 9;
   BOOST_TEST(pack(documents, options, temp / "u").sha256 != packed.sha256);
+}
+
+BOOST_AUTO_TEST_CASE(held_out_blocks_of_a_data_set_lie_together) {
+  const test::TempDir temp;
+  PackOptions options;
+  options.length = 4;
+  options.blocks = 1000000;
+  options.holdout = 0.5;
+  options.ends = {1, 3};  // the first file is one data set, the next two are another
+  std::vector<Document> documents;
+  for (int i = 0; i < 300; ++i) {
+    Document document = plain(strf("%03d", i));  // a block with its end
+    document.source = static_cast<std::size_t>(i % 3);
+    document.text[0] = static_cast<char>('a' + i % 3);
+    documents.push_back(document);
+  }
+  const PackedText packed = pack(documents, options, temp / "t");
+  BOOST_REQUIRE(packed.holdout_by_set.size() == 2U);
+  BOOST_TEST(packed.holdout_by_set[0] + packed.holdout_by_set[1] == packed.holdout_blocks);
+  // 100 and 200 choices at 1/2: standard deviations 5 and 7.1, six of them.
+  BOOST_TEST(std::abs(packed.holdout_by_set[0] - 50) < 30);
+  BOOST_TEST(std::abs(packed.holdout_by_set[1] - 100) < 43);
+  const std::vector<std::int32_t> ids = ids_of(temp / "t");
+  for (std::int64_t block = 0; block < packed.holdout_blocks; ++block) {
+    const std::int32_t letter = ids[static_cast<std::size_t>((packed.blocks + block) * 4)];
+    BOOST_TEST((letter == 'a') == (block < packed.holdout_by_set[0]), block);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(thinking_variants) {
