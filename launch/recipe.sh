@@ -5,7 +5,8 @@
 # It may also set, before recipe_begin: choice[OPTION], a default of its own or an option of its own, whose lines of help
 # are `own_choices`; and the functions recipe_sizes (run before the text is read: its stages, then choices that follow
 # from them), recipe_after_snap (stages between the snap and the report), recipe_report (more of the report) and the
-# arrays snap_flags and cache_flags.
+# arrays snap_flags and cache_flags. cache_payload:
+# of a cache that is made, with hidden states otherwise.
 #
 # What recipe_begin sets: model, input, out, cache (made by then), dry, bin; steps[OPTION], and typed[OPTION] of those
 # that stand on the command line; choice[OPTION] and chosen[OPTION] in the same way.
@@ -224,7 +225,7 @@ make_cache() {
     stage cache "the teacher reads the text" --from "$model" "${texts[@]}" --makes "$cache" --part "$cache.precompute" --again --resume \
       --ranks "${choice[--ranks]}" --cost "$(cost $((choice[--sequences] * length)) 1 4)" \
       -- "$bin/anemll_precompute" --teacher_model_name_or_path "$model" --dataset_name "$input" --output_dir "$cache" \
-      --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload topk,lse,hidden \
+      --dataset_format "${choice[--dataset-format]}" --enable_thinking "${choice[--enable-thinking]}" --payload "${cache_payload:-topk,lse,hidden}" \
       --topk "${choice[--topk]}" --max_length "$length" --num_sequences "${choice[--sequences]}" --holdout "${choice[--holdout]}" --batch_size 16 \
       "${cache_flags[@]}"
     tokens_of_sequence=$length

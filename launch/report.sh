@@ -5,14 +5,9 @@ json_text() { # TEXT as a JSON string
   printf '"%s"' "$(printf '%s' "$1" | LC_ALL=C sed 's/[\\"]/\\&/g; s/\t/\\t/g' | awk 'NR > 1 {printf "\\n"} {printf "%s", $0}')"
 }
 json_number() { sed -nE "s/.*\"$2\":([-0-9.eE+]+).*/\1/p" <<<"$1"; } # LINE KEY; empty where it is not a number
-# The evaluation that the run began with, and its best by the loss; empty without one.
+# The evaluation that the run began with, and the one whose weights it kept; empty without one.
 first_eval() { grep -m 1 '"kind":"eval"' "$1" 2>/dev/null || true; }
-best_eval() {
-  grep '"kind":"eval"' "$1" 2>/dev/null | awk 'match($0, /"loss":[-0-9.eE+]+/) {
-    loss = substr($0, RSTART + 7, RLENGTH - 7) + 0
-    if (line == "" || loss < least) { least = loss; line = $0 }
-  } END { if (line != "") print line }' || true
-}
+best_eval() { grep '"kind":"eval"' "$1" 2>/dev/null | awk '/"new_best":true/ || NR == 1 {line = $0} END {if (line != "") print line}' || true; }
 
 write_report() {
   local snap=$out/snap/snap_report.json final=$out/snap/model_state_dict.pt sum total=0 name

@@ -17,13 +17,15 @@ own_steps='--steps auto steps of the training
 here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/recipe.sh"
 . "$here/two_bit_plan.sh"
-choice+=([--time]=1h [--bits-target]='' [--bits]=2,4 [--config]=q2a4 [--scale-bits]=8 [--gflops]='' [--score-text]=''
+choice+=([--time]=1h [--bits-target]='' [--bits]=2,4 [--config]=q2a4 [--scale-bits]=8 [--gflops]='' [--score-text]='' [--teacher]=cached
   [--sequences]=auto [--length]=512 [--topk]=32 [--holdout]=0.05)
 own_choices="  --time T               what it may take: seconds, 15m, 1h (default ${choice[--time]})
   --bits-target B        bits of a weight, scales included: widths are allocated by what each linear costs
   --bits LIST            widths that may be chosen then (default ${choice[--bits]}, which all known converters read)
   --config NAME          the preset without --bits-target (default ${choice[--config]})
   --scale-bits N         8 or 16 bits of a scale as stored (default ${choice[--scale-bits]})
+  --teacher WORD         cached: its hidden states lie in the cache; live: it runs on every batch, which takes memory and
+                         no disk (default ${choice[--teacher]})
   --score-text FILE      a text for the final score; without it the held-out sequences are scored
   --gflops N             the rate of this machine: nothing is measured"
 
@@ -37,6 +39,11 @@ recipe_sizes() {
   if [ -n "${choice[--bits-target]}" ] && [ -n "${chosen[--config]-}" ]; then
     refuse 2 "--bits-target and --config both choose the widths" "drop one of them"
   fi
+  case ${choice[--teacher]} in
+    cached) ;;
+    live) cache_payload=topk ;;
+    *) refuse 2 "--teacher ${choice[--teacher]} is neither cached nor live" "launch/$recipe.sh --help" ;;
+  esac
   [ -z "${choice[--score-text]}" ] || [ -f "${choice[--score-text]}" ] || refuse 3 "--score-text ${choice[--score-text]} does not exist" "give a text file"
   [ -z "${choice[--gflops]}" ] || size=(--size 0)
   stage measure "the model's sizes, this machine's rate" --from "$model" --makes "$out/work.json" --cost "a few seconds" \
@@ -180,6 +187,7 @@ stage start "the start: block by block out of the teacher and the text" --from "
   -- "$bin/anemll_init" --model-id "$model" --cache-dir "$cache" --init cd --calibration-tokens "${steps[--calibration-tokens]}" \
   "${widths[@]}" --output "$out/start"
 
+if [ "${choice[--teacher]}" = live ]; then teacher=(--teacher-model "$model"); fi
 exact=()
 for pair in kd-objective=exact temperature=1 hard-top1=0 hard-full=0 "scale-bits=${choice[--scale-bits]}" min-lr-ratio=0.05; do
   is_set "${pair%%=*}" || exact+=("--${pair%%=*}" "${pair#*=}")

@@ -116,9 +116,9 @@ void require_shared_head(const Objective& objective, const ObjectiveUse& use) {
   const KdCacheInfo& cache = use.cache;
   const StudentHead& head = use.head;
   if (cache.hidden == 0) {
-    throw_data(
-        option(objective) + " needs the teacher's hidden states; the cache has none", use.where,
-        "make a cache with anemll_precompute --payload topk,hidden, or train with --kd-objective topk");
+    throw_data(option(objective) + " needs the teacher's hidden states; the cache has none", use.where,
+               "name the teacher with --teacher-model, which runs it on every batch; or make a cache with "
+               "anemll_precompute --payload topk,hidden, or train with --kd-objective topk");
   }
   if (shares_head(cache, head)) return;
   throw_data(

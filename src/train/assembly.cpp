@@ -166,7 +166,7 @@ void check_source(const Assembly& run) {
 }  // namespace
 
 Assembly assemble(const TrainOptions& given, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   run.output = take_output(options, comm);
@@ -196,21 +196,29 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   tell_vocabulary(cache, opened, options, comm);
   if (source.v1 && comm.is_root())
     v1_inventory(*source.checkpoint, model, *source.v1).tell(source.checkpoint->file, false);
-  run.identity = run_identity(options, base, cache, source);
+  const bool live = needs_live_teacher(options, cache);
+  StudentHead head{{}, model.hidden_size};
+  if (cache.hidden > 0 || live) head.sha256 = head_sha256(base);
+  KdCacheInfo known = cache;  // with what the teacher will say
+  const ObjectiveUse use{options.temperature, known, head, options.cache_dir};
+  Evaluator::Sources sources;
+  if (options.eval_samples > 0)
+    sources = open_teacher_and_text(options, opened, base, cache, shares_head(cache, head), comm);
+  if (live) {
+    known.hidden = sources.teacher->architecture.hidden_size;
+    known.head_sha256 = head_sha256(*sources.teacher);
+    check_objective(options.kd_objective, use);
+    log_info("the cache has no hidden states: " + *options.teacher_model + " is run on each batch");
+  }
+  run.identity = run_identity(options, base, cache, source, live ? sources.teacher->fingerprint : "");
   if (run.state) {
     check_resumed_options(*run.state, options, run.resolved_json, source, run.identity, base);
     run.resolved_json = carried_options(*run.state, run.resolved_json);
   }
   tell_suspicions(run);
 
-  StudentHead head{{}, model.hidden_size};
-  if (cache.hidden > 0) head.sha256 = head_sha256(base);
-  const ObjectiveUse use{options.temperature, cache, head, options.cache_dir};
-  check_objective(options.kd_objective, use);  // before minutes of scale init
-  Evaluator::Sources sources;
-  if (options.eval_samples > 0)
-    sources = open_teacher_and_text(options, opened, base, cache, shares_head(cache, head), comm);
-  opened.gguf.reset();  // a vocabulary, of which the run needs no more
+  if (!live) check_objective(options.kd_objective, use);  // before minutes of scale init
+  opened.gguf.reset();                                    // a vocabulary, of which the run needs no more
 
   Evaluator::Subject subject;
   // The model's own weights were checked when they were opened; minutes of scale init would find no mistake.
@@ -226,6 +234,8 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
     check_objective(options.kd_objective, use);
   }
   if (options.eval_samples > 0) {
+    if (live && subject.decoder != nullptr)
+      run.teacher = std::make_unique<LiveTeacher>(*sources.teacher, place.device, place.compute);
     run.evaluator = std::make_unique<Evaluator>(evaluation_protocol(options), *run.data, subject,
                                                 std::move(sources), comm, place.device);
   }

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/distill/objective.hpp"
 #include "src/quant/layer_type.hpp"
+#include "src/train/internal/live_teacher.hpp"
 
 #include <algorithm>
 #include <array>
@@ -145,7 +146,9 @@ class Builder {
     if (facts_.gguf)
       add(MemoryTime::always, "weights of the .gguf file (fp16)", (sizes_.body + head()) * kHalfBytes);
     add(MemoryTime::always, "batches read ahead",
-        kReadAhead * rows_ * sequence(objective_.payloads.has(Payload::hidden)));
+        kReadAhead * rows_ * sequence(objective_.payloads.has(Payload::hidden) && facts_.cache.hidden > 0));
+    if (needs_live_teacher(o_, facts_.cache))
+      add(MemoryTime::always, "weights of the teacher in compute precision", sizes_.body * compute_);
   }
 
   /// Of --init: what src/start/README.md says is in memory.

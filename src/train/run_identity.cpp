@@ -5,7 +5,7 @@
 namespace anemll {
 
 std::string run_identity(const TrainOptions& o, const ModelFiles& files, const KdCacheInfo& cache,
-                         const SourcePlan& source) {
+                         const SourcePlan& source, const std::string& live_teacher) {
   const QuantSpec& spec = source.quant.spec;
   const QuantScheme scheme = spec.usual();
   nlohmann::json identity = {
@@ -40,6 +40,7 @@ std::string run_identity(const TrainOptions& o, const ModelFiles& files, const K
   // Named only where it is not the default, so that states from before there was a choice go on.
   if (o.scale_bits == 8) identity["numerics"].push_back("8-bit scales");
   if (o.positive_scales) identity["numerics"].push_back("positive-scales");
+  if (!live_teacher.empty()) identity["teacher"] = live_teacher;
   if (o.kd_objective != KdObjective()) identity["loss"].push_back(choice_name(o.kd_objective));
   return identity.dump();
 }

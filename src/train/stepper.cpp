@@ -136,6 +136,10 @@ void Stepper::pace_checks(double seconds) {
 KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last) {
   keep_supervised(batch);
   BatchTensors tensors = to_tensors(batch, run_.place.device);
+  if (run_.teacher) {
+    const Timeline::Span computing(run_.timeline, RunPart::forward);
+    run_.teacher->add_hidden(tensors);
+  }
   add_payloads(tensors, run_.options.kd_objective, run_.options.temperature, run_.data->info());
   const KdLossOptions loss = loss_options(run_.options, completed);
   if (loss.sampled_ce_weight > 0) {

@@ -7,6 +7,7 @@
 #include "src/data/origin.hpp"
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/input_agreement.hpp"
+#include "src/train/internal/live_teacher.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -130,8 +131,11 @@ bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const K
     const std::string other = options.cache_dir + " was made by another teacher (" + made_by.teacher_model +
                               ", or it has changed) than ";
     if (options.teacher_model) {
-      log_warning(other + "--teacher-model " + *options.teacher_model +
-                  ": evaluations tell the divergence from the latter, training follows the cache");
+      log_warning(
+          other + "--teacher-model " + *options.teacher_model +
+          (needs_live_teacher(options, cache)
+               ? ": training and the divergences of evaluations follow the latter, their loss the cache"
+               : ": evaluations tell the divergence from the latter, training follows the cache"));
     } else {
       log_warning(
           other + "--model-id " + options.model_id +

@@ -172,7 +172,8 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add_flag("eval-text-always", &o.eval_text_always, "score --eval-text at every evaluation");
   add_model_option(
       t, "teacher-model", &o.teacher_model,
-      "teacher to run for evaluations, also in place of the cache's hidden states (default: none without "
+      "teacher to run for evaluations, also in place of the cache's hidden states; and on every batch where "
+      "--kd-objective asks for hidden states that the cache has not (default: none without "
       "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
       "cache does not name another teacher)");
   add_revision_option(t, "teacher-revision", &o.teacher_revision, "--teacher-model");

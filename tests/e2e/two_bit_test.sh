@@ -23,7 +23,7 @@ output=$(bash "$root/launch/two_bit.sh" --help 2>&1)
 expect "the help" $? 0
 says "the help" "--time T"
 says "the help" "(default 512)"
-for bad in "--time soon" "--bits-target few" "--bits-target 3 --config q4a4" "--steps none"; do
+for bad in "--time soon" "--bits-target few" "--bits-target 3 --config q4a4" "--steps none" "--teacher absent"; do
   # shellcheck disable=SC2086  # words
   recipe bad $bad
   expect "$bad" "$code" 2

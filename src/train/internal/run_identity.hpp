@@ -15,7 +15,7 @@ namespace anemll {
 /// What a resumed run must share with the one that saved: model, data, batch, order, scheme, what is trained
 /// (JSON object).
 std::string run_identity(const TrainOptions& options, const ModelFiles& files, const KdCacheInfo& cache,
-                         const SourcePlan& source);
+                         const SourcePlan& source, const std::string& live_teacher = {});
 
 /// The batch size of the run that saved, by the identity in its state; nothing where an old state has none.
 std::optional<std::int64_t> saved_batch_size(const SavedState& state);

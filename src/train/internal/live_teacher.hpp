@@ -1,0 +1,31 @@
+// The teacher of a run whose cache has no hidden states: it is run on each batch, for objectives that want
+// them.
+#pragma once
+
+#include "anemll/data/kd_cache.hpp"
+#include "anemll/model/model_files.hpp"
+#include "anemll/train/train_options.hpp"
+#include "src/distill/batch_tensors.hpp"
+#include "src/model/decoder.hpp"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace anemll {
+
+/// Whether --teacher-model says in training what the cache does not.
+bool needs_live_teacher(const TrainOptions& options, const KdCacheInfo& cache);
+
+class LiveTeacher {
+ public:
+  LiveTeacher(const ModelFiles& files, at::Device device, at::ScalarType compute);
+  /// Sets the teacher's hidden states, halves as in a cache. Each rank runs its own rows; the bits are a
+  /// function of batch and position in the run, as the student's are.
+  void add_hidden(BatchTensors& batch);
+
+ private:
+  Decoder decoder_;
+};
+
+}  // namespace anemll
