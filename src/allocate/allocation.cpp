@@ -17,7 +17,7 @@ namespace {
 /// Nats that a linear loses for each unit of its relative error, by linear.
 std::vector<double> nats_per_error(const AllocationRequest& request, const Sensitivities& found) {
   std::vector<double> nats(request.linears.size(), 0.0);
-  for (const LinearGroup& group : linear_groups(request.linears, request.measured.layers)) {
+  for (const SensitivityGroup& group : linear_groups(request.linears, request.measured.layers)) {
     double errors = 0;
     for (const std::size_t i : group.members)
       errors += found.errors.at(request.linears[i].name).at(name_of(request.measured.probe));

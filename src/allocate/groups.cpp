@@ -16,14 +16,14 @@ std::string kind_of(const std::string& linear) {
 
 }  // namespace
 
-std::vector<LinearGroup> linear_groups(std::span<const LinearSpec> linears, std::int64_t layers) {
-  std::vector<LinearGroup> groups;
+std::vector<SensitivityGroup> linear_groups(std::span<const LinearSpec> linears, std::int64_t layers) {
+  std::vector<SensitivityGroup> groups;
   const std::size_t count = linears.size() / kLayerLinears;
   const auto step = static_cast<std::size_t>(layers);
   for (std::size_t kind = 0; kind < kLayerLinears; ++kind) {
     for (std::size_t first = 0; first < count; first += step) {
       const std::size_t last = std::min(first + step, count) - 1;
-      LinearGroup group{strf("%s %zu-%zu", kind_of(linears[kind].name).c_str(), first, last), {}};
+      SensitivityGroup group{strf("%s %zu-%zu", kind_of(linears[kind].name).c_str(), first, last), {}};
       for (std::size_t layer = first; layer <= last; ++layer)
         group.members.push_back(layer * kLayerLinears + kind);
       groups.push_back(std::move(group));

@@ -12,12 +12,12 @@
 
 namespace anemll {
 
-struct LinearGroup {
+struct SensitivityGroup {
   std::string name;                  ///< "down 0-4"
   std::vector<std::size_t> members;  ///< places among the model's linears
 };
 /// `linears`: as body_linears has them. `layers`: how many of each kind are one group.
-std::vector<LinearGroup> linear_groups(std::span<const LinearSpec> linears, std::int64_t layers);
+std::vector<SensitivityGroup> linear_groups(std::span<const LinearSpec> linears, std::int64_t layers);
 
 /// Bits of codes, 1 to 4 each, and rank.
 struct LinearWidth {

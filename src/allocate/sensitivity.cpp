@@ -140,7 +140,7 @@ class Measurement {
   }
 
   /// The divergence with this group alone in the probe's width.
-  double divergence_of(const LinearGroup& group, Decoder& decoder, Communicator& alone) {
+  double divergence_of(const SensitivityGroup& group, Decoder& decoder, Communicator& alone) {
     std::vector<std::unique_ptr<Linear>> own;
     for (const std::size_t i : group.members) {
       const at::Tensor made =
@@ -195,7 +195,7 @@ class Measurement {
   const std::function<void(const Sensitivities&)>& save_;
   Communicator& comm_;
   std::vector<LinearSpec> linears_;
-  std::vector<LinearGroup> groups_;
+  std::vector<SensitivityGroup> groups_;
   std::vector<LinearWidth> widths_;  // the probe's among them
   std::vector<at::Tensor> moments_;  // by linear, [in]
 };

@@ -4,24 +4,12 @@
 #include "src/model/torch_bridge.hpp"
 
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
 
 namespace anemll {
-namespace {
-
-using enum LayerLinear;
-
-/// Linears that see one tensor. The first stands for all.
-const std::array<std::vector<LayerLinear>, TokenWeigher::kInputs> kInputs = {
-    std::vector{q, k, v},
-    std::vector{o},
-    std::vector{gate, up},
-    std::vector{down},
-};
-
-}  // namespace
 
 /// A linear of the model that keeps its last input.
 class BlockPass::Probe final : public Linear {
@@ -92,22 +80,20 @@ std::vector<SharedInput> BlockPass::advance(const TokenWeigher& weigher, bool fu
   load();
   std::vector<MomentSum> sums;
   std::vector<SharedInput> inputs;
-  for (const std::vector<LayerLinear>& input : kInputs) {
-    const auto slot = [&](LayerLinear linear) -> const LinearSpec& {
-      return decoder_.slots()[next_ * kLayerLinears + static_cast<std::size_t>(linear)].spec;
-    };
-    sums.emplace_back(slot(input.front()).in, MomentParts{full, false}, rows_.count());
+  for (const LinearGroup& group : kLinearGroups) {
+    const auto slots = std::span(decoder_.slots()).subspan(next_ * kLayerLinears + group.first, group.count);
+    sums.emplace_back(slots.front().spec.in, MomentParts{full, false}, rows_.count());
     SharedInput& shared = inputs.emplace_back();
-    for (const LayerLinear linear : input) shared.linears.push_back(slot(linear).name);
+    for (const Decoder::Slot& slot : slots) shared.linears.push_back(slot.spec.name);
   }
   for (std::int64_t row = share_.first; row < share_.last; ++row) {
     const at::Tensor output = run(row).hidden.flatten(0, 1);
     const at::Tensor mask = mask_of(row);
-    for (std::size_t i = 0; i < kInputs.size(); ++i) {
-      at::Tensor x = probes_[static_cast<std::size_t>(kInputs[i].front())]->take();
+    for (std::size_t i = 0; i < kLinearGroups.size(); ++i) {
+      at::Tensor x = probes_[kLinearGroups[i].first]->take();
       // A token that nothing attends to may hold anything, and 0 times infinity is no 0.
       if (mask.defined()) x = x.masked_fill(mask.flatten().eq(0).unsqueeze(1), 0);
-      sums[i].add(row, x, weigher.weights(row, next_, i, output));
+      sums[i].add(row, x, weigher.weights(row, next_, kLinearGroups[i].input, output));
     }
     each();
   }

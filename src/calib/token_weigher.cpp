@@ -6,11 +6,9 @@
 
 #include "anemll/core/log.hpp"
 #include "src/core/rng.hpp"
-#include "src/model/decoder.hpp"
 #include "src/model/torch_backward.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
 #include <span>
@@ -28,10 +26,6 @@ namespace anemll {
 namespace {
 
 constexpr std::uint64_t kLabelSeed = 0;
-/// Places in the order q, k, v, o, gate, up, down: the input of each, and how many linears share it.
-constexpr std::array<std::size_t, kLayerLinears> kInputOf = {0, 0, 0, 1, 2, 2, 3};
-constexpr std::array<double, TokenWeigher::kInputs> kLinearsOf = {3, 1, 2, 1};
-
 /// A linear of the model. Backward adds its part of the weights to `sum`, [L].
 class Watched final : public Linear {
  public:
@@ -58,16 +52,21 @@ class FisherPass {
  public:
   explicit FisherPass(const ModelFiles& model)
       : decoder_(model, at::kCPU, /*dense=*/true),
-        sums_(decoder_.slots().size() / kLayerLinears * TokenWeigher::kInputs) {
-    std::vector<Decoder::Slot>& slots = decoder_.slots();
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      const std::size_t input = kInputOf[i % kLayerLinears];
-      slots[i].linear = std::make_unique<Watched>(std::move(slots[i].linear), 1 / kLinearsOf[input],
-                                                  &sums_[i / kLayerLinears * TokenWeigher::kInputs + input]);
+        sums_(decoder_.slots().size() / kLayerLinears * kLinearGroups.size()) {
+    std::size_t input = 0;
+    for (std::size_t first = 0; first < decoder_.slots().size(); first += kLayerLinears) {
+      for (const LinearGroup& group : kLinearGroups) {
+        for (std::size_t i = first + group.first; i < first + group.first + group.count; ++i) {
+          std::unique_ptr<Linear>& linear = decoder_.slots()[i].linear;
+          linear = std::make_unique<Watched>(std::move(linear), 1.0 / static_cast<double>(group.count),
+                                             &sums_[input]);
+        }
+        ++input;
+      }
     }
   }
 
-  /// Into `out` [blocks, kInputs, L], of one row; ids [1, L], mask [1, L] or undefined.
+  /// Into `out` [blocks, kLinearGroups.size(), L], of one row; ids [1, L], mask [1, L] or undefined.
   void run(const at::Tensor& ids, const at::Tensor& mask, std::int64_t row, at::Tensor out) {
     out.zero_();
     const at::Tensor flat = out.view({-1, out.size(2)});
@@ -126,7 +125,7 @@ TokenWeigher::TokenWeigher(TokenWeight kind, const ModelFiles& model, const at::
   std::int64_t rounds[] = {share.count()};
   comm.all_reduce(std::span<std::int64_t>(rounds), ReduceOp::max);
   fisher_ = at::zeros({share.count(), static_cast<std::int64_t>(model.architecture.layers.size()),
-                       static_cast<std::int64_t>(kInputs), ids.size(1)},
+                       static_cast<std::int64_t>(kLinearGroups.size()), ids.size(1)},
                       at::kFloat);
   FisherPass pass(model);
   Progress bar("gradients of tokens", rounds[0], "rows");
@@ -140,7 +139,7 @@ TokenWeigher::TokenWeigher(TokenWeight kind, const ModelFiles& model, const at::
   bar.finish();
 }
 
-at::Tensor TokenWeigher::weights(std::int64_t row, std::size_t block, std::size_t input,
+at::Tensor TokenWeigher::weights(std::int64_t row, std::size_t block, InputGroup input,
                                  const at::Tensor& outputs) const {
   if (kind_ == TokenWeight::fisher)
     return fisher_.select(0, row - share_.first)

@@ -6,6 +6,7 @@
 #include "anemll/model/model_files.hpp"
 #include "src/calib/moment_sum.hpp"
 #include "src/calib/token_weights.hpp"
+#include "src/model/decoder.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +17,6 @@ namespace anemll {
 
 class TokenWeigher {
  public:
-  /// The inputs of a block that may differ: of q, k and v; of o; of gate and up; of down.
-  static constexpr std::size_t kInputs = 4;
-
   /// For the rows of `share`, of ids [N, L] int64 and mask [N, L] uint8 or undefined. `fisher` passes them
   /// through the whole model, forward and backward. Collective; a signal is then StopError on all ranks.
   TokenWeigher(TokenWeight kind, const ModelFiles& model, const at::Tensor& ids, const at::Tensor& mask,
@@ -26,13 +24,13 @@ class TokenWeigher {
 
   /// [L] fp32 in natural units, so that sums of several runs add up; Moments::normalise makes their mean 1.
   /// Undefined where each token counts 1. `outputs` [L, H] fp32: the stream behind the block.
-  at::Tensor weights(std::int64_t row, std::size_t block, std::size_t input, const at::Tensor& outputs) const;
+  at::Tensor weights(std::int64_t row, std::size_t block, InputGroup input, const at::Tensor& outputs) const;
 
  private:
   TokenWeight kind_;
   at::Tensor mask_;
   SequenceShare share_;
-  at::Tensor fisher_;  // [rows of the share, blocks, kInputs, L]
+  at::Tensor fisher_;  // [rows of the share, blocks, kLinearGroups.size(), L]
 };
 
 /// For each token the label that the model itself would give it, [L] int64: drawn from softmax(logits),

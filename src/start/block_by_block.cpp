@@ -124,8 +124,7 @@ bool BlockByBlock::corrects() const {
   return options_.correct_targets && moments_needed(options_.solve.method) == MomentsNeeded::full;
 }
 
-SolveMoments BlockByBlock::moments_of(std::size_t block, std::size_t input) {
-  const LinearGroup& group = kLinearGroups[input];
+SolveMoments BlockByBlock::moments_of(std::size_t block, const LinearGroup& group) {
   const LinearSpec& first = linears_[block * kLayerLinears + group.first];
   const bool full = moments_needed(options_.solve.method) == MomentsNeeded::full;
   const bool cross = corrects();
@@ -135,7 +134,7 @@ SolveMoments BlockByBlock::moments_of(std::size_t block, std::size_t input) {
     at::Tensor missing;
     if (cross) missing = teacher_.input(i).sub(x);
     const std::int64_t row = student_.row(i);
-    sum.add(row, x, weigher_.weights(row, block, input, behind_[i].flatten(0, 1)), missing);
+    sum.add(row, x, weigher_.weights(row, block, group.input, behind_[i].flatten(0, 1)), missing);
   }
   Moments made = sum.finish(comm_).moments;
   made.normalise();
@@ -159,13 +158,12 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
   const bool looks = moments_needed(options_.solve.method) != MomentsNeeded::none;
   student_.enter(block);
   if (corrects()) teacher_.enter(block);
-  for (std::size_t input = 0; input < kLinearGroups.size(); ++input) {
-    const LinearGroup& group = kLinearGroups[input];
+  for (const LinearGroup& group : kLinearGroups) {
     leave_together(comm_, "making the start",
                    options_.blocks.empty() ? "nothing of it was kept: run the same command again"
                                            : "finished blocks are kept: the same command goes on");
     std::optional<SolveMoments> moments;
-    if (looks) moments.emplace(moments_of(block, input));
+    if (looks) moments.emplace(moments_of(block, group));
     for (std::size_t linear = group.first; linear < group.first + group.count; ++linear) {
       const std::size_t i = block * kLayerLinears + linear;
       const at::Tensor weight = as_torch(*model_.tensors.find(linears_[i].name + ".weight"));

@@ -31,7 +31,7 @@ std::string kinds_text(const AllocationRequest& request, const Sensitivities& fo
   std::vector<std::string> order;
   std::map<std::string, double> losses;
   std::map<std::string, std::map<std::string, int>> widths;
-  for (const LinearGroup& group : linear_groups(request.linears, request.measured.layers)) {
+  for (const SensitivityGroup& group : linear_groups(request.linears, request.measured.layers)) {
     const std::string kind = group.name.substr(0, group.name.find(' '));
     if (!losses.contains(kind)) order.push_back(kind);
     losses[kind] += found.groups.at(group.name);

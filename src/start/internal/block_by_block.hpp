@@ -28,8 +28,7 @@ class BlockByBlock {
   void look_at_teacher(std::size_t block);
   /// Whether the teacher's inputs are looked at beside the student's.
   bool corrects() const;
-  /// `input`: the place of the group in kLinearGroups.
-  SolveMoments moments_of(std::size_t block, std::size_t input);
+  SolveMoments moments_of(std::size_t block, const LinearGroup& group);
   void fit(std::size_t block, KeptBlock& made, BlockReport& report);
   void install(std::size_t block, std::size_t linear, const LayerTensors& tensors);
   /// Both trajectories go on behind the block, which the student has passed in fit() unless it was kept; the

@@ -34,7 +34,7 @@ std::vector<LinearSpec> linears_of(int layers) {
 /// Every linear with the same errors; `down` costs a hundred times as much as the others.
 Sensitivities made_up(const std::vector<LinearSpec>& linears, std::int64_t layers) {
   Sensitivities found;
-  for (const LinearGroup& group : linear_groups(linears, layers))
+  for (const SensitivityGroup& group : linear_groups(linears, layers))
     found.groups[group.name] = group.name.starts_with("down") ? 0.1 : 0.001;
   for (const LinearSpec& linear : linears)
     found.errors[linear.name] = {{"2/4", 0.12}, {"3/4", 0.03}, {"4/4", 0.01}};
@@ -46,7 +46,7 @@ Sensitivities made_up(const std::vector<LinearSpec>& linears, std::int64_t layer
 BOOST_AUTO_TEST_SUITE(allocation)
 
 BOOST_AUTO_TEST_CASE(groups_are_one_kind_of_neighbouring_layers) {
-  const std::vector<LinearGroup> groups = linear_groups(linears_of(5), 2);
+  const std::vector<SensitivityGroup> groups = linear_groups(linears_of(5), 2);
   BOOST_TEST(groups.size() == 21U);
   BOOST_TEST(groups.front().name == "q 0-1");
   BOOST_TEST(groups.back().name == "down 4-4");

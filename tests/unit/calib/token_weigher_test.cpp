@@ -84,30 +84,33 @@ BOOST_AUTO_TEST_CASE(fisher_is_the_mean_squared_slope_of_the_loss) {
   const at::NoGradGuard no_grad;
   const at::Tensor ids = ids_of(1);
   const TokenWeigher weigher = fisher(ids, {}, {0, 1});
-  const auto weight = [&](std::size_t block, std::size_t input, std::int64_t token) {
+  const auto weight = [&](std::size_t block, InputGroup input, std::int64_t token) {
     return static_cast<double>(weigher.weights(0, block, input, {})[token].item<float>());
   };
-  BOOST_TEST(weight(0, 1, 2) == by_quotients(ids, 3, 2), boost::test_tools::tolerance(kQuotients));   // o
-  BOOST_TEST(weight(1, 3, 0) == by_quotients(ids, 13, 0), boost::test_tools::tolerance(kQuotients));  // down
+  BOOST_TEST(weight(0, InputGroup::o, 2) == by_quotients(ids, 3, 2),
+             boost::test_tools::tolerance(kQuotients));  // o
+  BOOST_TEST(weight(1, InputGroup::down, 0) == by_quotients(ids, 13, 0),
+             boost::test_tools::tolerance(kQuotients));  // down
   const double gate = by_quotients(ids, 4, 5), up = by_quotients(ids, 5, 5);
-  BOOST_TEST(weight(0, 2, 5) == (gate + up) / 2, boost::test_tools::tolerance(kQuotients));
+  BOOST_TEST(weight(0, InputGroup::gate_up, 5) == (gate + up) / 2, boost::test_tools::tolerance(kQuotients));
   double three = 0;
-  for (const std::size_t slot : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) three += by_quotients(ids, slot, 1) / 3;
-  BOOST_TEST(weight(0, 0, 1) == three, boost::test_tools::tolerance(kQuotients));
+  for (const std::size_t slot : {std::size_t{0}, std::size_t{1}, std::size_t{2}})
+    three += by_quotients(ids, slot, 1) / 3;
+  BOOST_TEST(weight(0, InputGroup::qkv, 1) == three, boost::test_tools::tolerance(kQuotients));
 }
 
 BOOST_AUTO_TEST_CASE(a_row_weighs_the_same_in_any_share) {
   const at::Tensor ids = ids_of(3);
   const TokenWeigher all = fisher(ids, {}, {0, 3}), last = fisher(ids, {}, {2, 3});
-  BOOST_TEST(all.weights(2, 1, 1, {}).equal(last.weights(2, 1, 1, {})));
-  BOOST_TEST(!all.weights(2, 1, 1, {}).equal(all.weights(1, 1, 1, {})));
+  BOOST_TEST(all.weights(2, 1, InputGroup::o, {}).equal(last.weights(2, 1, InputGroup::o, {})));
+  BOOST_TEST(!all.weights(2, 1, InputGroup::o, {}).equal(all.weights(1, 1, InputGroup::o, {})));
 }
 
 BOOST_AUTO_TEST_CASE(tokens_that_do_not_count_have_no_loss) {
   const at::Tensor ids = ids_of(1);
   at::Tensor mask = at::ones({1, kTokens}, at::kByte);
   mask[0][kTokens - 1] = 0;
-  const at::Tensor weights = fisher(ids, mask, {0, 1}).weights(0, 0, 3, {});
+  const at::Tensor weights = fisher(ids, mask, {0, 1}).weights(0, 0, InputGroup::down, {});
   BOOST_TEST(weights[kTokens - 1].item<float>() == 0.0F);
   BOOST_TEST(weights[0].item<float>() > 0.0F);
 }
