@@ -63,7 +63,7 @@ recipe_sizes() {
   [ "${steps[--steps]}" != auto ] || steps[--steps]=$(sized steps)
   [ "${steps[--calibration-tokens]}" != auto ] || steps[--calibration-tokens]=$(sized calibration_tokens)
   train_batch=$(sized batch)
-  train_evals=$((${steps[--steps]} < 10 ? 1 : ${steps[--steps]} / 10))
+  train_evals=$((${steps[--steps]} < 4 ? 1 : ${steps[--steps]} / 4))
   chunks=$(sized chunks)
   if [ "${choice[--sequences]}" = auto ]; then
     choice[--sequences]=$(($(setting max-steps "${steps[--steps]}") * $(setting batch-size "$train_batch")))
@@ -167,7 +167,7 @@ recipe_begin "$@"
 if [ -z "$dry" ] && [ -z "${choice[--score-text]}" ] && ! grep -q 'holdout_00000\.h5' "$cache/index.json" 2>/dev/null; then
   refuse 3 "$cache has no held-out sequence: nothing can be scored" "more text, a larger --holdout, or --score-text FILE"
 fi
-snap_flags=(--scale-bits "${choice[--scale-bits]}")
+snap_flags=(--scale-bits "${choice[--scale-bits]}" --samples 10)
 
 # Bits where they count, or the preset.
 widths=(--config "${choice[--config]}") widths_from=()
@@ -189,7 +189,7 @@ stage start "the start: block by block out of the teacher and the text" --from "
 
 if [ "${choice[--teacher]}" = live ]; then teacher=(--teacher-model "$model"); fi
 exact=()
-for pair in kd-objective=exact temperature=1 hard-top1=0 hard-full=0 "scale-bits=${choice[--scale-bits]}" min-lr-ratio=0.05; do
+for pair in kd-objective=exact temperature=1 hard-top1=0 hard-full=0 "scale-bits=${choice[--scale-bits]}" min-lr-ratio=0.05 eval-samples=12; do
   is_set "${pair%%=*}" || exact+=("--${pair%%=*}" "${pair#*=}")
 done
 train v2 "the scales are trained end to end" --steps 2e-4 --from "$out/start/v2_init.pt" -- --v2-checkpoint "$out/start/v2_init.pt" "${exact[@]}"

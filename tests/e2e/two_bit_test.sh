@@ -39,11 +39,11 @@ sequences_of() { # TIME GFLOPS: sets sequences
   ANEMLL_BIN=$work/none recipe plan --dry-run --time "$1" --gflops "$2" --bits-target 5
   sequences=$(($(sed -nE 's/^== ([0-9]+) tokens to calibrate on, ([0-9]+) steps of ([0-9]+) .*/\2 * \3/p' <<<"$output")))
 }
-sequences_of 5m 1
+sequences_of 30m 1
 short=$sequences
-sequences_of 20m 1
+sequences_of 2h 1
 long=$sequences
-sequences_of 5m 4
+sequences_of 30m 4
 expect "the stages" "$(sed -n 's/^== \([a-z0-9_]*\): .*/\1/p' <<<"$output" | tr '\n' ' ')" \
   "measure cache allocate start v2 snap score samples_teacher samples_snap "
 [ "$short" -gt 0 ] && [ "$long" -gt $((2 * short)) ] || fail "sizes do not follow the time: $short, $long"
