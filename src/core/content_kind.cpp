@@ -47,6 +47,8 @@ constexpr std::array kMagics = {
           "7zXZ\0"sv,
           ContentKind::xz},
     Magic{0, "\x04\x22\x4d\x18"sv, ContentKind::lz4},
+    Magic{30, "[Content_Types].xml"sv, ContentKind::office},  // the name of the first member
+    Magic{30, "mimetypeapplication/vnd.oasis.opendocument"sv, ContentKind::office},
     Magic{0, "PK\3\4"sv, ContentKind::zip},
     Magic{0, "PK\5\6"sv, ContentKind::zip},  // without a member
     Magic{0, "7z\xbc\xaf\x27\x1c"sv, ContentKind::seven_zip},
@@ -213,7 +215,8 @@ constexpr std::array kRows = {
         "fetch the content: run 'git annex get' in its folder"},
     Row{ContentKind::web_page, "a web page: the download failed",
         "fetch the file itself: a link to a hub has /resolve/ in place of /blob/, and some files need a "
-        "login"},
+        "login "
+        "(HF_TOKEN)"},
     Row{ContentKind::xml, "an XML text, as a server sends it when a download fails",
         "read the reason in it ('head -c 500 FILE'), then fetch the file itself"},
     Row{ContentKind::server_answer, "a server's answer that it does not give the file: the download failed",
@@ -229,6 +232,8 @@ constexpr std::array kRows = {
     Row{ContentKind::bzip2, "a bzip2 file", "unpack it: bzip2 -dc 'FILE' > 'FILE.unpacked'"},
     Row{ContentKind::xz, "an xz file", "unpack it: xz -dc 'FILE' > 'FILE.unpacked'"},
     Row{ContentKind::lz4, "an lz4 file", "unpack it: lz4 -dc 'FILE' > 'FILE.unpacked'"},
+    Row{ContentKind::office, "a document of an office program",
+        "give its table as CSV: soffice --headless --convert-to csv 'FILE'"},
     Row{ContentKind::zip, "a zip archive",
         "list it with 'unzip -l FILE', unpack it with 'unzip FILE'; "
         "if torch.save wrote it, the name ends in .pt"},
@@ -237,10 +242,12 @@ constexpr std::array kRows = {
     Row{ContentKind::tar, "a tar archive", "unpack it with 'tar -xf FILE' and give what was in it"},
     Row{ContentKind::pickle, "a pickle of Python",
         "if torch.save wrote it, the name ends in .pt; else load it in Python and save it anew"},
-    Row{ContentKind::gguf, "a GGUF model file", "give it where a model is asked for"},
+    Row{ContentKind::gguf, "a GGUF model file", "give it where a model is asked for (--model-id)"},
     Row{ContentKind::ggml, "a model file of llama.cpp from before GGUF",
-        "fetch the model as GGUF or as a Hugging Face folder: nothing reads the old form any more"},
-    Row{ContentKind::safetensors, "a safetensors file", "give it where tensors are asked for"},
+        "fetch the model as GGUF or as a Hugging Face folder (hf download): nothing reads the old form any "
+        "more"},
+    Row{ContentKind::safetensors, "a safetensors file",
+        "give its folder, with its config.json, where a model is asked for (--model-id)"},
     Row{ContentKind::hdf5, "an HDF5 file", "a KD cache in HDF5 goes to --cache-dir"},
     Row{ContentKind::parquet, "a Parquet file", "give it as a data set (--dataset_name)"},
     Row{ContentKind::arrow_file, "an Arrow file", "give it as a data set (--dataset_name)"},
@@ -312,6 +319,13 @@ std::string content_advice(ContentKind kind, const fs::path& path) {
   std::string out(row == nullptr ? std::string_view() : row->advice);
   replace_word(out, "FILE", path.string());
   return out;
+}
+
+std::string fetch_advice(const fs::path& path) {
+  const std::string folder = path.parent_path().empty() ? "." : path.parent_path().string();
+  std::string out = "fetch it again from where it came: hf download ORG/NAME '";
+  out.append(path.filename().string()).append("' --local-dir '").append(folder);
+  return out.append("' --force-download; a model given as ORG/NAME is downloaded");
 }
 
 void require_content(const fs::path& path, ContentKind found, std::initializer_list<ContentKind> fit,

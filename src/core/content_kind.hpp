@@ -27,7 +27,8 @@ enum class ContentKind {
   bzip2,
   xz,
   lz4,
-  zip,  ///< also what torch.save writes
+  office,  ///< a zip archive of Excel, Word or LibreOffice
+  zip,     ///< also what torch.save writes
   seven_zip,
   rar,
   tar,
@@ -56,6 +57,9 @@ ContentKind content_kind(const std::filesystem::path& path);
 std::string_view content_name(ContentKind kind);
 /// What to do about the file in place of what was wanted, with a command where one helps.
 std::string content_advice(ContentKind kind, const std::filesystem::path& path);
+
+/// What to do about a file of a model that is damaged or incomplete: how to fetch it again.
+std::string fetch_advice(const std::filesystem::path& path);
 
 /// A data error with name and advice where the bytes are known to be something else than one of `fit`. What
 /// no row knows (`other`) and empty files are left to the parser. `wanted`: "a safetensors file".

@@ -85,15 +85,17 @@ class HeaderReader {
   void check_version() {
     if (reader_.remaining() < kMagic.size() || reader_.text(kMagic.size()) != kMagic) {
       complain_("not a GGUF file: it does not begin with \"GGUF\"",
-                "check the path; download the file again");
+                "check the path: head -c 64 shows what begins the file");
     }
     const auto version = reader_.read<std::uint32_t>();
     if (version == 2 || version == 3) return;
     if (version != 0 && (version & 0xffffU) == 0) {
-      complain_("the file is big-endian", "use the little-endian file, or convert it (gguf_convert_endian)");
+      complain_("the file is big-endian",
+                "use the little-endian file (hf download), or convert it (gguf_convert_endian)");
     }
     complain_("GGUF version " + std::to_string(version) + " is not read",
-              "versions 2 and 3 are; convert the original model again");
+              "versions 2 and 3 are; convert the original model again with convert_hf_to_gguf.py of "
+              "llama.cpp, or give it as ORG/NAME");
   }
 
   void bound(const std::string& what, std::uint64_t count, std::uint64_t most, std::uint64_t bytes_each) {
@@ -123,7 +125,7 @@ class HeaderReader {
 
   bool truth(const std::string& key) {
     const auto byte = reader_.read<std::uint8_t>();
-    if (byte > 1) complain_("metadata " + key + " is neither true nor false");
+    if (byte > 1) complain_("metadata " + key + " is neither true nor false, but " + std::to_string(byte));
     return byte == 1;
   }
 
@@ -313,7 +315,7 @@ void place_tensors(GgufFile& file, const std::vector<std::uint64_t>& offsets, st
     if (offsets[i] > data.size() || needed > data.size() - offsets[i]) {
       complain("tensor " + tensor.name + " reaches beyond the end of the file: " + std::to_string(needed) +
                    " bytes at " + std::to_string(offsets[i]) + " of " + std::to_string(data.size()),
-               "the download is incomplete or the file damaged; get it again");
+               "the download is incomplete or the file damaged; " + fetch_advice(file.path));
     }
   }
   std::vector<std::size_t> order(file.tensors.size());
@@ -357,7 +359,7 @@ bool is_gguf(const std::filesystem::path& path) {
 }
 
 GgufFile formats::read_gguf_part(const std::filesystem::path& path) {
-  const Complaint complain(path, "the file is damaged, incomplete or not GGUF; download it again");
+  const Complaint complain(path, "the file is damaged, incomplete or not GGUF; " + fetch_advice(path));
   GgufFile file;
   file.path = path;
   file.maps = {MappedFile::open(path)};

@@ -2,6 +2,7 @@
 // and each says which part it is.
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/formats/internal/gguf_part.hpp"
 
 #include <optional>
@@ -30,7 +31,8 @@ std::optional<std::uint64_t> number(const GgufFile& file, const char* key) {
   if (const auto* natural = std::get_if<std::uint64_t>(value)) return *natural;
   const auto* integer = std::get_if<std::int64_t>(value);
   if (integer != nullptr && *integer >= 0) return static_cast<std::uint64_t>(*integer);
-  throw_data("not a count", where(file.path, key), "the file is damaged; download it again");
+  throw_data("not a count" + (integer != nullptr ? ", but " + std::to_string(*integer) : std::string()),
+             where(file.path, key), "the file is damaged; " + fetch_advice(file.path));
 }
 
 /// The name of another part: the number of the first is replaced. Nothing where the name has none.
@@ -49,7 +51,7 @@ std::optional<fs::path> part_path(const fs::path& path, std::uint64_t from, std:
 /// A part behind the first: its tensors join those of the first.
 void join(GgufFile& whole, GgufFile part, std::uint64_t index, std::uint64_t count,
           std::unordered_set<std::string>& names) {
-  const char* hint = "the parts are of different models, or were renamed: download them all again";
+  const std::string hint = "the parts are of different models, or were renamed; " + fetch_advice(part.path);
   if (number(part, kCount).value_or(1) != count || number(part, kNumber).value_or(0) != index) {
     throw_data(strf("not part %llu of %llu", static_cast<unsigned long long>(index + 1),
                     static_cast<unsigned long long>(count)),
@@ -86,7 +88,8 @@ GgufFile read_gguf(const fs::path& path) {
         strf("name the parts NAME-00001-of-%05llu.gguf and so on, or join them: llama-gguf-split --merge",
              static_cast<unsigned long long>(count)));
   }
-  if (index != 0) throw_data(self, where(path, kNumber), "give the first part: " + first->string());
+  if (index != 0)
+    throw_data(self, where(path, kNumber), "give the first part, --model-id " + first->string());
   std::unordered_set<std::string> names;
   for (const GgufTensor& tensor : file.tensors) names.insert(tensor.name);
   for (std::uint64_t i = 1; i < count; ++i) {
@@ -94,13 +97,13 @@ GgufFile read_gguf(const fs::path& path) {
     std::error_code ignored;
     if (!fs::exists(other, ignored)) {
       throw_data(self + ", and another part is missing: " + other.filename().string(), where(path, kCount),
-                 "download it into the folder of the first part");
+                 "it belongs into the folder of the first part: " + fetch_advice(other));
     }
     join(file, formats::read_gguf_part(other), i, count, names);
   }
   if (number(file, kTensors).value_or(names.size()) != names.size()) {
     throw_data(strf("the parts have %zu tensors, not as many as the key says", names.size()),
-               where(path, kTensors), "a part is damaged; download them all again");
+               where(path, kTensors), "a part is damaged; " + fetch_advice(path));
   }
   return file;
 }

@@ -98,11 +98,11 @@ GgufBlock block_of(GgufType type) {
 GgufType type_of(const GgufFile& file, const GgufTensor& tensor) {
   if (const auto type = known_gguf_type(tensor.type)) return *type;
   const OtherType* other = find_other(tensor.type);
-  throw_data(
-      "tensor " + tensor.name + " has the type " + gguf_type_name(tensor.type) + ", " +
-          (other != nullptr ? other->why : "which is not known here"),
-      file.path.string(),
-      "get the model with another quantisation (Q8_0, Q4_K_M, IQ4_XS, F16), or make one with llama-quantize");
+  throw_data("tensor " + tensor.name + " has the type " + gguf_type_name(tensor.type) + ", " +
+                 (other != nullptr ? other->why : "which is not known here"),
+             file.path.string(),
+             "get the model with another quantisation (hf download; Q8_0, Q4_K_M, IQ4_XS, F16), or make one "
+             "with llama-quantize");
 }
 
 void dequantise_blocks(GgufType type, std::span<const std::byte> blocks, std::span<float> values) {

@@ -24,8 +24,10 @@ using formats::SafetensorsEntry;
 HostTensor checked_layout(const SafetensorsEntry& entry, const Complaint& complain) {
   const std::optional<DType> dtype = formats::safetensors_dtype(entry.dtype);
   if (!dtype) {
-    complain("tensor '" + entry.name + "' has the unsupported dtype '" + entry.dtype + "'",
-             "supported are F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL; convert the tensor");
+    complain(
+        "tensor '" + entry.name + "' has the unsupported dtype '" + entry.dtype + "'",
+        "supported are F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL; convert the tensor with python3 "
+        "(safetensors.torch.save_file)");
   }
   HostTensor tensor;
   tensor.dtype = *dtype;
@@ -76,8 +78,7 @@ std::vector<SafetensorsEntry> in_data_order(std::vector<SafetensorsEntry> entrie
 }  // namespace
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  const Complaint complain(path,
-                           "the file is damaged, incomplete or not safetensors; copy or export it again");
+  const Complaint complain(path, "the file is damaged, incomplete or not safetensors; " + fetch_advice(path));
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   require_content(path, file->bytes(), {ContentKind::safetensors}, "a safetensors file");
   formats::ByteReader reader(file->bytes(), complain, "safetensors header");

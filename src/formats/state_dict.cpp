@@ -3,6 +3,7 @@
 #include "anemll/formats/torch_file.hpp"
 #include "src/formats/internal/limits.hpp"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -10,11 +11,14 @@ namespace anemll {
 namespace {
 
 constexpr const char* kStateKey = "model_state_dict";
+/// Of files without it that hold no tensor beside: Lightning and others, DeepSpeed.
+constexpr std::array kOtherStateKeys = {"state_dict", "model", "module"};
 
 std::string key_text(const TorchValue& key) {
   if (const auto* text = std::get_if<std::string>(&key.value)) return *text;
   if (const auto* integer = std::get_if<std::int64_t>(&key.value)) return std::to_string(*integer);
-  throw_data("a dictionary key is neither a string nor an integer", "", "save the file with string keys");
+  throw_data("a dictionary key is neither a string nor an integer", "",
+             "give torch.save a dictionary with string keys");
 }
 
 class Flattener {
@@ -35,10 +39,11 @@ class Flattener {
  private:
   void add(const std::string& name, const HostTensor& tensor) {
     if (tensors.contains(name)) {
-      throw_data("two tensors have the name '" + name + "'", name, "rename one of them in the file");
+      throw_data("two tensors have the name '" + name + "'", name, "rename one of them before torch.save");
     }
     if (tensors.size() == formats::kMaxTensors) {
-      throw_data("more than " + std::to_string(formats::kMaxTensors) + " tensors", name, "split the file");
+      throw_data("more than " + std::to_string(formats::kMaxTensors) + " tensors", name,
+                 "split the file, with torch.save of each part");
     }
     tensors.set(name, tensor);
   }
@@ -75,14 +80,23 @@ TensorMap read_state_dict(const std::shared_ptr<const MappedFile>& map) {
   const std::string hint =
       "give a file with a dictionary of tensors, as torch.save(model.state_dict(), path) writes it";
   const TorchValue::Dict* dict = as_dict(file);
-  if (dict == nullptr) throw_data("the file does not hold a dictionary", path.string(), hint);
+  if (dict == nullptr)
+    throw_data("the file does not hold a dictionary: it has neither keys nor tensors with names",
+               path.string(), hint);
   if (const TorchValue* inner = find_text_key(*dict, kStateKey); inner != nullptr) {
     dict = as_dict(*inner);
     if (dict == nullptr) throw_data(std::string(kStateKey) + " is not a dictionary", path.string(), hint);
   }
   Flattener flattener;
-  for (const auto& [key, value] : *dict) {
-    if (std::holds_alternative<HostTensor>(value.value)) flattener.visit(value, key_text(key));
+  const auto take = [&flattener](const TorchValue::Dict& from) {
+    for (const auto& [key, value] : from)
+      if (std::holds_alternative<HostTensor>(value.value)) flattener.visit(value, key_text(key));
+  };
+  take(*dict);
+  for (const char* key : kOtherStateKeys) {
+    if (!flattener.tensors.empty()) break;
+    const TorchValue* inner = find_text_key(*dict, key);
+    if (const TorchValue::Dict* state = inner == nullptr ? nullptr : as_dict(*inner)) take(*state);
   }
   if (flattener.tensors.empty()) throw_data("the file's dictionary holds no tensors", path.string(), hint);
   return std::move(flattener.tensors);

@@ -61,7 +61,7 @@ bool contains(const std::array<std::string_view, N>& names, std::string_view nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-constexpr const char* kConvertHint = "convert the tensor to a float, integer or bool type before saving";
+constexpr const char* kConvertHint = "convert the tensor to a float, integer or bool type before torch.save";
 
 /// The positional arguments of one call, with the type of each checked on access.
 class Arguments {
@@ -145,7 +145,7 @@ void check_bounds(const TensorRecord& tensor, std::int64_t offset, const Storage
   if (last >= storage.bytes / item) complain(label + " reaches past its end");
   if (bytes > storage.bytes && bytes > kMaxExpandedTensorBytes) {
     complain(label + " repeats its elements to " + std::to_string(bytes) + " bytes",
-             "save a contiguous() copy");
+             "give torch.save a contiguous() copy");
   }
 }
 
@@ -208,7 +208,8 @@ Node find_global(PickleDocument& document, std::string_view module, std::string_
   }
   if (!kind) {
     complain("the pickle names the global '" + full + "', which is not allowed",
-             "save plain dictionaries, lists, numbers, strings and tensors only");
+             "give torch.save nothing but dictionaries, lists, numbers, strings and tensors, as "
+             "model.state_dict() is");
   }
   document.global_names.push_back(full);
   return GlobalNode{*kind, static_cast<std::uint32_t>(document.global_names.size() - 1)};
@@ -241,7 +242,7 @@ Node call_global(PickleDocument& document, NodeId callable, NodeId tuple, const 
         complain("the pickle rebuilds a tensor with an unexpected function");
       }
       if (!is_global(document, arguments[1], Kind::tensor_class)) {
-        complain("the pickle holds a subclass of torch.Tensor", "save plain tensors");
+        complain("the pickle holds a subclass of torch.Tensor", "give torch.save plain tensors");
       }
       return call_global(document, arguments[0], arguments[2], complain);
     }

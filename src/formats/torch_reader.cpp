@@ -26,7 +26,10 @@ using formats::StorageRecord;
 using formats::ZipEntry;
 using formats::ZipReader;
 
-constexpr const char* kHint = "the file is damaged, incomplete or not from torch.save; copy or save it again";
+constexpr const char* kHint =
+    "the file is damaged, incomplete or not from torch.save; copy it again, or save it again with "
+    "torch.save: 'unzip -t' "
+    "tests it";
 
 // The pickle of 0x1950a86a20f9469cfc6c with which every legacy file begins.
 constexpr std::array<unsigned char, 15> kLegacyMagic = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
@@ -50,7 +53,8 @@ void check_archive_kind(const ZipReader& zip, const std::string& root, const Com
   }
   if (const ZipEntry* order = zip.find(root + "byteorder"); order != nullptr) {
     if (as_text(zip.checked_content(*order).bytes) != "little") {
-      complain("the tensors are not little-endian", "save the file again on a little-endian machine");
+      complain("the tensors are not little-endian",
+               "save the file again with torch.save on a little-endian machine");
     }
   }
   const ZipEntry* version = zip.find(root + "version");
@@ -128,7 +132,8 @@ class LegacyReader {
       const auto* name = system.get<std::string>(key);
       const auto* flag = system.get<bool>(value);
       if (name != nullptr && *name == "little_endian" && (flag == nullptr || !*flag)) {
-        complain_("the tensors are not little-endian", "save the file again on a little-endian machine");
+        complain_("the tensors are not little-endian",
+                  "save the file again with torch.save on a little-endian machine");
       }
     }
   }

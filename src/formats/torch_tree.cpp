@@ -42,7 +42,7 @@ class TreeBuilder {
     return {{value}, 1 + value.size() / kTextBytesPerNode};
   }
   Counted convert(const StorageNode&, NodeId, int) {
-    complain_("the file holds a bare storage", "save the tensor instead");
+    complain_("the file holds a bare storage", "give torch.save the tensor instead");
   }
   Counted convert(const GlobalNode& global, NodeId, int) {
     const std::string& name = document_.global_names[global.name];

@@ -147,7 +147,8 @@ ZipEntry ZipReader::read_central_header(ByteReader& directory) {
 
   if ((flags & kRefusedFlags) != 0) complain_(label + " is encrypted or of an unknown kind");
   if (method != kMethodStored && method != kMethodDeflated) {
-    complain_(label + " uses compression method " + std::to_string(method), "store the entries uncompressed");
+    complain_(label + " uses compression method " + std::to_string(method),
+              "store the entries uncompressed, as torch.save does (zip -0)");
   }
   if (disk != 0) complain_("a zip archive in several parts cannot be read");
   entry.deflated = method == kMethodDeflated;
@@ -156,7 +157,8 @@ ZipEntry ZipReader::read_central_header(ByteReader& directory) {
   if (entry.deflated) {
     const std::uint64_t limit = kMaxInflatedBase + kMaxInflatedPerFileByte * file_->bytes().size();
     if (entry.bytes > limit || inflated_total_ > limit - entry.bytes) {
-      complain_(label + " is compressed too far", "store the entries uncompressed");
+      complain_(label + " is compressed too far",
+                "store the entries uncompressed, as torch.save does (zip -0)");
     }
     inflated_total_ += entry.bytes;
   }

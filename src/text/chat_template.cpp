@@ -2,6 +2,7 @@
 #include "anemll/text/chat_template.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/printable.hpp"
 #include "src/text/internal/jinja_outline.hpp"
 #include "src/text/internal/python_strip.hpp"
 #include "src/text/internal/template_families.hpp"
@@ -31,14 +32,17 @@ ChatTemplate ChatTemplate::named(std::string_view name) {
     if (family.name == name) return ChatTemplate(family.format);
   }
   throw_usage(std::string("there is no chat template '").append(name).append("'"), "--chat-template",
-              std::string("give one of: ").append(choices()));
+              std::string("give --chat-template one of: ").append(choices()));
 }
 
 ChatTemplate ChatTemplate::recognise(std::string_view jinja, const std::string& where) {
+  constexpr std::size_t kShown = 50;
   const std::string outline = text::jinja_outline(jinja);
   if (const auto found = text::recognise_outline(outline)) return ChatTemplate(found->format, found->tools);
   throw_data(
-      jinja.empty() ? "the model has no chat template" : "the chat template is not one of the known ones",
+      jinja.empty() ? std::string("the model has no chat template")
+                    : "the chat template is not one of the known ones; it begins with " +
+                          printable(jinja.substr(0, kShown)),
       where,
       std::string("give --chat-template with one of: ")
           .append(choices())
@@ -72,8 +76,9 @@ bool ChatTemplate::reads_reasoning() const {
 void ChatTemplate::set_date(std::string date) {
   if (!text::family_of(format_).date)
     throw_usage(std::string("the chat template ").append(name()).append(" has no line with a date"),
-                "--template-date " + date, "leave it out");
-  if (date.empty()) throw_usage("is empty", "--template-date", "give a day, as \"26 Jul 2024\"");
+                "--template-date " + date, "leave --template-date out");
+  if (date.empty())
+    throw_usage("is empty", "--template-date", "give a day, as in --template-date \"26 Jul 2024\"");
   date_ = std::move(date);
 }
 
@@ -116,7 +121,7 @@ std::string ChatTemplate::render(const std::vector<ChatMessage>& messages, bool 
   if (const std::string why = refusal(messages, tools); !why.empty())
     throw_data(
         std::string("the chat template ").append(name()).append(" refuses the conversation: ").append(why),
-        "chat template", "change the conversation, or choose other rules with --chat-template");
+        "the text", "change the conversation, or choose other rules with --chat-template");
   return family.render(family, chat);
 }
 

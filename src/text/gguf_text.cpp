@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/one_of.hpp"
 #include "src/text/internal/split_patterns.hpp"
@@ -27,18 +28,28 @@ constexpr const char* kTemplate = "tokenizer.chat_template";
 /// Kinds of tokens in tokenizer.ggml.token_type.
 constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;
 
+std::string kind_of(const GgufValue& value) {
+  constexpr std::array kNames{"a natural number",  "an integer",     "a number with a fraction",
+                              "true or false",     "a text",         "a list of integers",
+                              "a list of numbers", "a list of texts"};
+  static_assert(kNames.size() == std::variant_size_v<GgufValue>);
+  return kNames[value.index()];
+}
+
 class Reader {
  public:
   explicit Reader(const GgufFile& file) : file_(file) {}
 
   TokenizerSpec spec() const {
     if (const std::string& model = required<std::string>(kModel, "a text"); model != "gpt2") {
-      fail(kModel, "the tokenizer \"" + model + "\" is not supported", "only byte-level BPE (\"gpt2\") is");
+      fail(kModel, "the tokenizer \"" + model + "\" is not supported",
+           "only byte-level BPE (\"gpt2\") is; train on a cache that was made elsewhere (anemll_train "
+           "--cache-dir)");
     }
     constexpr const char* kSpace = "tokenizer.ggml.add_space_prefix";
     if (const bool* flag = find<bool>(kSpace, "true or false"); flag != nullptr && *flag) {
-      fail(kSpace, "a tokenizer that puts a space before every text is not supported",
-           "use a model whose tokenizer adds nothing");
+      fail(kSpace, "it is true: a tokenizer that puts a space before every text is not supported",
+           "use another model, or train on a cache that was made elsewhere (anemll_train --cache-dir)");
     }
     TokenizerSpec spec;
     const text::PreTokenizer& pre = pre_tokenizer();
@@ -55,7 +66,9 @@ class Reader {
   std::string chat_template() const {
     const auto* text = find<std::string>(kTemplate, "a text");
     if (text == nullptr) return {};
-    if (text::first_bad_utf8(*text) != std::string::npos) fail(kTemplate, "not UTF-8", kDamaged);
+    if (text::first_bad_utf8(*text) != std::string::npos)
+      fail(kTemplate, strf("byte %zu of the chat template is not UTF-8", text::first_bad_utf8(*text)),
+           damaged());
     return *text;
   }
 
@@ -122,7 +135,10 @@ class Reader {
   }
 
  private:
-  static constexpr const char* kDamaged = "the file is damaged; convert the original model again";
+  std::string damaged() const {
+    return "the file is damaged; convert the original model again (convert_hf_to_gguf.py of llama.cpp), or " +
+           fetch_advice(file_.path);
+  }
 
   [[noreturn]] void fail(const char* key, const std::string& what, const std::string& hint) const {
     throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint);
@@ -133,7 +149,7 @@ class Reader {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return nullptr;
     const T* content = std::get_if<T>(value);
-    if (content == nullptr) fail(key, std::string("not ") + kind, kDamaged);
+    if (content == nullptr) fail(key, std::string("not ") + kind + ", but " + kind_of(*value), damaged());
     return content;
   }
   template <typename T>
@@ -141,7 +157,9 @@ class Reader {
     const T* content = find<T>(key, kind);
     if (content == nullptr) {
       fail(key, "the key is missing",
-           "convert the model again with a current converter, or give it as a folder with tokenizer.json");
+           "convert the model again with a current convert_hf_to_gguf.py of llama.cpp, or give its folder "
+           "with "
+           "tokenizer.json (--model-id FOLDER)");
     }
     return *content;
   }
@@ -150,7 +168,8 @@ class Reader {
     const auto& name = required<std::string>(kPre, "a text");
     if (const text::PreTokenizer* pre = text::find_pre_tokenizer(name)) return *pre;
     fail(kPre, "the pre-tokenizer \"" + name + "\" is not supported",
-         "give the model as a folder with tokenizer.json; known here: " + text::known_pre_tokenizers());
+         "give the model's folder with tokenizer.json (--model-id FOLDER); known here: " +
+             text::known_pre_tokenizers());
   }
 
   std::optional<std::int32_t> token_id(const char* key, std::int64_t size) const {
@@ -158,9 +177,14 @@ class Reader {
     if (value == nullptr) return std::nullopt;
     const auto* natural = std::get_if<std::uint64_t>(value);  // converters write u32, some i32
     const auto* integer = std::get_if<std::int64_t>(value);
-    if (natural == nullptr && integer == nullptr) fail(key, "not a number", kDamaged);
+    if (natural == nullptr && integer == nullptr)
+      fail(key, "not a number, but " + kind_of(*value), damaged());
     const std::uint64_t id = natural != nullptr ? *natural : static_cast<std::uint64_t>(*integer);
-    if (id >= static_cast<std::uint64_t>(size)) fail(key, "the id is outside the vocabulary", kDamaged);
+    if (id >= static_cast<std::uint64_t>(size))
+      fail(key,
+           strf("the id %lld is outside the vocabulary of %lld tokens", static_cast<long long>(id),
+                static_cast<long long>(size)),
+           damaged());
     return static_cast<std::int32_t>(id);
   }
 
@@ -177,7 +201,7 @@ class Reader {
     const auto& tokens = required<std::vector<std::string>>(kTokens, "a list of texts");
     const auto& types = required<std::vector<std::int64_t>>(kTypes, "a list of numbers");
     if (types.size() != tokens.size()) {
-      fail(kTypes, strf("%zu entries for %zu tokens", types.size(), tokens.size()), kDamaged);
+      fail(kTypes, strf("%zu entries for %zu tokens", types.size(), tokens.size()), damaged());
     }
     spec.vocabulary.resize(tokens.size());
     for (std::size_t id = 0; id < tokens.size(); ++id) {
@@ -186,7 +210,7 @@ class Reader {
       if (types[id] == kNormal) continue;
       if (types[id] != kControl && types[id] != kUserDefined && types[id] != kUnknown) {
         fail(kTypes, strf("token %zu is of the unknown kind %lld", id, static_cast<long long>(types[id])),
-             "byte-level tokenizers have the kinds 1 to 5; convert the original model again");
+             "byte-level tokenizers have the kinds 1 to 5; " + damaged());
       }
       spec.added.push_back(
           {.id = static_cast<std::int32_t>(id), .content = tokens[id], .special = types[id] != kUserDefined});
@@ -203,7 +227,7 @@ class Reader {
       const std::size_t space = merge.find(' ');
       if (space == std::string::npos || space == 0 || space + 1 == merge.size() ||
           merge.find(' ', space + 1) != std::string::npos) {
-        fail(kMerges, strf("entry %zu is not a pair of tokens", rank), kDamaged);
+        fail(kMerges, strf("entry %zu is not a pair of tokens: %s", rank, merge.c_str()), damaged());
       }
       spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
     }

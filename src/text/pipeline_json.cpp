@@ -56,7 +56,7 @@ class PipelineReader {
   /// Without one the Python library shows the byte alphabet; here ids become bytes all the same.
   void decoder(dom::object step) {
     const std::string type = fields_.type_of(step, "decoder");
-    if (type == "ByteLevel") return;
+    if (type == "ByteLevel" || type == "Fuse") return;  // Fuse joins pieces, which here are bytes of one text
     if (type != "Sequence") fields_.unsupported("the decoder " + type);
     for (const dom::element inner : fields_.steps_of(step, "decoders", "the decoder Sequence"))
       decoder(fields_.object_of(inner, "a decoder"));
@@ -123,7 +123,8 @@ class PipelineReader {
     const auto pair = JsonFields::get(processor, key);
     if (!pair) fields_.bad(std::string("the post-processor has no ") + key);
     const dom::array both = fields_.array_of(*pair, key);
-    if (both.size() != 2) fields_.bad(std::string(key) + " of the post-processor is no token with an id");
+    if (both.size() != 2)
+      fields_.bad(std::string(key) + " of the post-processor is no token with an id", *pair);
     return fields_.id_of(both.at(1).value(), key);
   }
 
@@ -143,11 +144,11 @@ class PipelineReader {
         ++texts;
       } else if (const auto special = JsonFields::get(object, "SpecialToken")) {
         const auto id = JsonFields::get(fields_.object_of(*special, "SpecialToken"), "id");
-        if (!id) fields_.bad("a SpecialToken of TemplateProcessing has no id");
+        if (!id) fields_.bad("a SpecialToken of TemplateProcessing has no id", part);
         append_special(processor, fields_.text_of(*id, "the id of a SpecialToken"),
                        texts == 0 ? before : after);
       } else {
-        fields_.bad("a part of TemplateProcessing is neither Sequence nor SpecialToken");
+        fields_.bad("a part of TemplateProcessing is neither Sequence nor SpecialToken", part);
       }
     }
     if (texts != 1)

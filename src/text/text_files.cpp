@@ -93,7 +93,8 @@ std::string merges_difference(const fs::path& path, const TokenizerSpec& spec) {
 
 std::string template_text(const fs::path& path) {
   std::string text = read_input_text(path);
-  if (first_bad_utf8(text) != std::string::npos) bad_text_file("the chat template is not UTF-8", path);
+  if (first_bad_utf8(text) != std::string::npos)
+    bad_text_file(strf("byte %zu of the chat template is not UTF-8", first_bad_utf8(text)), path);
   return text;
 }
 
@@ -155,7 +156,7 @@ std::string chosen_template(const fs::path& folder, const TokenizerConfig& confi
     }
   }
   if (first_bad_utf8(chosen) != std::string::npos)
-    bad_text_file("the chat template is not UTF-8", config.path);
+    bad_text_file(strf("byte %zu of the chat template is not UTF-8", first_bad_utf8(chosen)), config.path);
   return chosen;
 }
 

@@ -1,6 +1,7 @@
 #include "src/text/internal/token_sources.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <algorithm>
 #include <array>
@@ -85,9 +86,11 @@ class Table {
 
 [[noreturn]] void contradiction(const AddedToken& token, const std::string& file, const std::string& conflict,
                                 const fs::path& folder) {
-  throw_data(file + " says that the token '" + token.content + "' has the id " + number(token.id) +
-                 ", which contradicts " + kTokenizer + ": " + conflict,
-             folder.string(), "take both files from the same model, or remove the wrong entry");
+  throw_data(
+      file + " says that the token '" + token.content + "' has the id " + number(token.id) +
+          ", which contradicts " + kTokenizer + ": " + conflict,
+      folder.string(),
+      "remove the wrong entry, or take both files from the same model: " + fetch_advice(folder / kTokenizer));
 }
 
 /// added_tokens_decoder: its tokens and flags are those of transformers.
@@ -126,7 +129,7 @@ void settle_added(const fs::path& path, const TokenizerConfig& config, const std
   const nlohmann::json root = read_text_json(path);
   for (const auto& [content, id] : root.items()) {
     if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() >= INT32_MAX)
-      bad_text_file("the token '" + content + "' has no valid id", path);
+      bad_text_file("the token '" + content + "' has no valid id" + shown(id), path);
     AddedToken token{.id = id.get<std::int32_t>(), .content = content};
     token.special = std::any_of(named.begin(), named.end(),
                                 [&](const NamedToken& n) { return n.token.content == token.content; });

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/text/internal/added_tokens.hpp"
 #include "src/text/internal/bpe.hpp"
 #include "src/text/internal/byte_alphabet.hpp"
@@ -24,8 +25,6 @@ namespace {
 
 using text::AddedTokenFinder;
 
-constexpr const char* kSpoiltHint =
-    "the file is damaged or was edited: get it again from where the model came";
 // Longer pieces are rare and would keep useless entries.
 constexpr std::size_t kLongestCachedPiece = 256;
 constexpr std::size_t kMostUnusedIds = 65536;
@@ -64,7 +63,9 @@ struct Tokenizer::Impl {
   void index_added(const std::vector<AddedToken>& added, const std::vector<std::string>& vocabulary);
   void index_bytes(const std::vector<std::string>& vocabulary);
   std::int32_t find_spelled(std::string_view token, std::string& buffer) const;
-  [[noreturn]] void fail(const std::string& what) const { throw_data(what, where, kSpoiltHint); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw_data(what, where, "the file is damaged or was edited; " + fetch_advice(where));
+  }
 
   std::string where;
   bool nfc;
@@ -117,7 +118,7 @@ void Tokenizer::Impl::index_vocabulary(const std::vector<std::string>& vocabular
     const std::string& token = vocabulary[i];
     if (token.empty()) continue;
     if (text::first_bad_utf8(token) != std::string::npos)
-      fail(strf("the token with the id %zu is not UTF-8", i));
+      fail(strf("the token with the id %zu is not UTF-8: %s", i, in_quotes(token).c_str()));
     buffer.clear();
     const auto id = static_cast<std::int32_t>(i);
     const bool is_new = text::append_spelled_bytes(token, buffer) ? ids_of_bytes.insert(buffer, id)
@@ -152,7 +153,7 @@ void Tokenizer::Impl::index_merges(const std::vector<std::pair<std::string, std:
   for (const auto& [left, right] : pairs) {
     both.assign(left).append(right);
     if (text::first_bad_utf8(left) != std::string::npos || text::first_bad_utf8(right) != std::string::npos)
-      fail(strf("merge %u is not UTF-8", rank));
+      fail(strf("merge %u is not UTF-8: %s", rank, in_quotes(both).c_str()));
     const std::int32_t left_id = id_of(left);
     const std::int32_t right_id = id_of(right);
     merges.insert(left_id, right_id, {rank, id_of(both)});
@@ -170,14 +171,15 @@ void Tokenizer::Impl::index_added(const std::vector<AddedToken>& added,
     const auto id = static_cast<std::size_t>(token.id);
     if (token.content.empty()) fail(strf("the added token with the id %d is empty", token.id));
     if (text::first_bad_utf8(token.content) != std::string::npos)
-      fail(strf("the added token with the id %d is not UTF-8", token.id));
+      fail(strf("the added token with the id %d is not UTF-8: %s", token.id,
+                in_quotes(token.content).c_str()));
     const std::string name = in_quotes(token.content);
     if (id < vocabulary.size() && !vocabulary[id].empty() && vocabulary[id] != token.content)
       fail(strf("the added token %s has the id %d of the token %s", name.c_str(), token.id,
                 in_quotes(vocabulary[id]).c_str()));
     if (const std::int32_t other = find_spelled(token.content, buffer); other >= 0 && other != token.id)
       fail(strf("the added token %s has the ids %d and %d", name.c_str(), token.id, other));
-    if (taken[id]) fail(strf("two added tokens have the id %d", token.id));
+    if (taken[id]) fail(strf("two added tokens have the id %d, one is %s", token.id, name.c_str()));
     taken[id] = true;
     const auto [place, is_new] = by_content.emplace(token.content, token.id);
     if (!is_new && place->second != token.id)
@@ -292,7 +294,7 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 void Tokenizer::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
   if (const std::size_t bad = text::first_bad_utf8(text); bad != std::string_view::npos)
-    throw_data(strf("byte %zu of the text is not UTF-8", bad), "",
+    throw_data(strf("byte %zu is not UTF-8: 0x%02x", bad, static_cast<unsigned char>(text[bad])), "the text",
                "convert it, for example with iconv -f LATIN1 -t UTF-8");
   Impl::Work work;
   work.ids = &ids;
@@ -317,7 +319,7 @@ std::string Tokenizer::bytes(std::span<const std::int32_t> ids, bool skip_specia
     if (id < 0 || id >= impl_->size || !impl_->known[i])
       throw_data(
           strf("%d is not a token id of this vocabulary (%lld ids)", id, static_cast<long long>(impl_->size)),
-          impl_->where, "decode with the tokenizer that made the ids");
+          impl_->where, "decode with the tokenizer that made the ids (--model-id)");
     if (skip_special_tokens && impl_->special[i]) continue;
     out.append(impl_->bytes, impl_->begin[i], impl_->begin[i + 1] - impl_->begin[i]);
   }

@@ -108,7 +108,7 @@ AddedToken token_of(const json& value, bool special) {
 }
 
 std::string text_of(const json& value, const std::string& name, const std::filesystem::path& path) {
-  if (!value.is_string()) bad_text_file(name + " is not a string", path);
+  if (!value.is_string()) bad_text_file(name + " is not a string" + shown(value), path);
   return value.get<std::string>();
 }
 
@@ -121,7 +121,7 @@ std::map<std::string, std::string> templates_of(const json& value, const std::fi
   } else if (value.is_array()) {
     for (const json& entry : value) {
       if (!entry.is_object() || !entry.contains("name") || !entry.contains("template"))
-        bad_text_file("an entry of chat_template lacks name or template", path);
+        bad_text_file("an entry of chat_template lacks name or template" + shown(entry), path);
       const std::string name = text_of(entry["name"], "the name of a chat template", path);
       out[name] = text_of(entry["template"], "the chat template '" + name + "'", path);
     }
@@ -132,14 +132,16 @@ std::map<std::string, std::string> templates_of(const json& value, const std::fi
 }
 
 std::vector<AddedToken> decoder_of(const json& value, const std::filesystem::path& path) {
-  if (!value.is_object()) bad_text_file("added_tokens_decoder is not an object of ids and tokens", path);
+  if (!value.is_object())
+    bad_text_file("added_tokens_decoder is not an object of ids and tokens" + shown(value), path);
   std::vector<AddedToken> out;
   for (const auto& [key, entry] : value.items()) {
     std::int32_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size() || id < 0 || !entry.is_object() ||
         !is_token(entry))
-      bad_text_file("the entry '" + key + "' of added_tokens_decoder is no id with a token", path);
+      bad_text_file("the entry '" + key + "' of added_tokens_decoder is no id with a token" + shown(entry),
+                    path);
     out.push_back(token_of(entry, false));
     out.back().id = id;
   }
@@ -167,8 +169,13 @@ void add_key(const std::string& key, const json& value, Inventory& inventory) {
 
 }  // namespace
 
+std::string shown(const json& value) {
+  constexpr std::size_t kMost = 60;
+  return ": " + value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, kMost);
+}
+
 void bad_text_file(const std::string& what, const std::filesystem::path& path) {
-  throw_data(what, path.string(), "get the file again from where the model came");
+  throw_data(what, path.string(), fetch_advice(path));
 }
 
 json read_text_json(const std::filesystem::path& path) {
@@ -178,7 +185,7 @@ json read_text_json(const std::filesystem::path& path) {
   } catch (const json::exception& error) {
     bad_text_file(std::string("not valid JSON: ") + error.what(), path);
   }
-  if (!root.is_object()) bad_text_file("not a JSON object", path);
+  if (!root.is_object()) bad_text_file("not a JSON object" + shown(root), path);
   return root;
 }
 
@@ -190,7 +197,7 @@ std::vector<NamedToken> named_tokens(const json& root, const std::filesystem::pa
     if (is_token(value)) {
       out.push_back({role, token_of(value, true)});
     } else if (role == "eos_token") {
-      bad_text_file("eos_token is not a string", path);
+      bad_text_file("eos_token is not a string" + shown(value), path);
     } else {
       inventory.add(Fate::left_out, "key of " + path.filename().string(), role, "its value is no token");
     }

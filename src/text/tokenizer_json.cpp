@@ -59,7 +59,7 @@ void Reader::vocabulary(dom::object entries, std::vector<std::string>& out) cons
     ++count;
     top = std::max(top, std::int64_t{id_of(entry.value, "a token")});
   }
-  if (count == 0) bad("the vocabulary is empty");
+  if (count == 0) bad("vocab is empty: {}");
   if (top >= static_cast<std::int64_t>(count) + kMostUnusedIds)
     bad(strf("the vocabulary has %zu tokens but an id of %lld", count, static_cast<long long>(top)));
   out.resize(static_cast<std::size_t>(top) + 1);
@@ -83,22 +83,23 @@ void Reader::merges(dom::array entries, TokenizerSpec& spec) const {
       std::string_view left, right;
       if (entry.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
           pair.at(0).get(left) != simdjson::SUCCESS || pair.at(1).get(right) != simdjson::SUCCESS)
-        bad(strf("merge %zu is not a pair of strings", index));
+        bad(strf("merge %zu is not a pair of strings", index), entry);
       spec.merges.emplace_back(left, right);
       continue;
     }
     std::string_view both;
-    if (entry.get(both) != simdjson::SUCCESS) bad(strf("merge %zu is neither a string nor a pair", index));
+    if (entry.get(both) != simdjson::SUCCESS)
+      bad(strf("merge %zu is neither a string nor a pair", index), entry);
     const std::size_t space = both.find(' ');
     if (space == std::string_view::npos || both.find(' ', space + 1) != std::string_view::npos)
-      bad(strf("merge %zu is not two tokens with a space between", index));
+      bad(strf("merge %zu is not two tokens with a space between", index), entry);
     spec.merges.emplace_back(both.substr(0, space), both.substr(space + 1));
   }
 }
 
 void Reader::model(TokenizerSpec& spec) const {
   const auto value = get(root_, "model");
-  if (!value) bad("it has no model");
+  if (!value) bad("the file has no 'model'");
   const dom::object model = object_of(*value, "model");
   const auto pairs = get(model, "merges");
   // Old files name no type; only BPE has merges.
@@ -106,11 +107,12 @@ void Reader::model(TokenizerSpec& spec) const {
   if (type != "BPE") unsupported("the model " + type);
   double dropout = 0;
   if (const auto given = get(model, "dropout"); given && given->get(dropout) != simdjson::SUCCESS)
-    bad("dropout is not a number");
-  if (dropout != 0) unsupported("the model BPE with dropout");
+    bad("dropout is not a number", *given);
+  if (dropout != 0) unsupported(strf("the model BPE with dropout %g", dropout));
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const auto given = get(model, affix);
-    if (given && !text_of(*given, affix).empty()) unsupported("the model BPE with " + std::string(affix));
+    if (given && !text_of(*given, affix).empty())
+      unsupported(strf("the model BPE with %s '%s'", affix, std::string(text_of(*given, affix)).c_str()));
   }
   // Without unk_token there is nothing to fuse.
   constexpr std::array<std::string_view, 10> kKnown{"type",
@@ -148,7 +150,7 @@ void Reader::added_tokens(TokenizerSpec& spec) const {
     const dom::object object = object_of(entry, "an added token");
     const auto content = get(object, "content");
     const auto id = get(object, "id");
-    if (!content || !id) bad("an added token lacks content or id");
+    if (!content || !id) bad("an added token lacks content or id", entry);
     AddedToken token;
     token.content = text_of(*content, "the content of an added token");
     constexpr std::array<std::string_view, 7> kKnown{"id",     "content",    "single_word", "lstrip",
@@ -204,10 +206,11 @@ TokenizerSpec parse_tokenizer_json(std::string_view json, const std::string& whe
   const simdjson::error_code code = parser.parse(json.data(), json.size()).get(root);
   if (code != simdjson::SUCCESS)
     throw_data(std::string("not valid JSON: ") + simdjson::error_message(code), where,
-               "the file is damaged or incomplete: get it again from where the model came");
+               "the file is damaged or incomplete; " + fetch_advice(where));
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS)
-    throw_data("not a JSON object", where, "give the tokenizer.json of a model");
+    throw_data("not a JSON object, but " + simdjson::minify(root).substr(0, 60), where,
+               "it is no tokenizer.json; " + fetch_advice(where));
   return Reader(object, where).read();
 }
 

@@ -43,8 +43,9 @@ TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file);
 /// A lone tensor has the empty name. Two tensors of one name are a data error.
 TensorMap flatten_tensors(const TorchValue& value);
 
-/// A checkpoint's flat state dict: reads the file, unwraps a top-level "model_state_dict", keeps its direct
-/// tensors only. A file without any is a data error.
+/// A checkpoint's flat state dict: reads the file, unwraps a top-level "model_state_dict" ("state_dict",
+/// "model" or "module" of files without tensors beside it), keeps its direct tensors only. A file without any
+/// is a data error.
 TensorMap read_state_dict(const std::filesystem::path& path);
 TensorMap read_state_dict(const std::shared_ptr<const MappedFile>& map);
 

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/content_kind.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,13 +21,19 @@ class JsonFields {
   explicit JsonFields(std::string where) : where_(std::move(where)) {}
 
   [[noreturn]] void unsupported(const std::string& component) const {
-    throw_data("the tokenizer uses " + component + ", which is not supported", where_,
-               "supported: byte-level BPE of the kinds of Llama 3, Qwen, SmolLM, GPT-2, DeepSeek, Falcon and "
-               "StarCoder, without or with NFC; use a model of one of these, or a cache made elsewhere");
+    throw_data(
+        "the tokenizer uses " + component + ", which is not supported", where_,
+        "supported: byte-level BPE of the kinds of Llama 3, Qwen, SmolLM, GPT-2, DeepSeek, Falcon and "
+        "StarCoder, without or with NFC; use a model of one of these, or train on a cache that was made "
+        "elsewhere (anemll_train --cache-dir)");
   }
   [[noreturn]] void bad(const std::string& what) const {
-    throw_data(what, where_,
-               "the file is damaged or no tokenizer.json: get it again from where the model came");
+    throw_data(what, where_, "the file is damaged or no tokenizer.json; " + fetch_advice(where_));
+  }
+  /// The same of a field with its value.
+  [[noreturn]] void bad(const std::string& what, dom::element value) const {
+    constexpr std::size_t kShown = 60;
+    bad(what + ": " + simdjson::minify(value).substr(0, kShown));
   }
 
   /// The value of `key`; nullopt for an absent one and for null.
@@ -37,23 +44,24 @@ class JsonFields {
   }
   dom::object object_of(dom::element value, const std::string& name) const {
     dom::object out;
-    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not an object");
+    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not an object", value);
     return out;
   }
   dom::array array_of(dom::element value, const std::string& name) const {
     dom::array out;
-    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not a list");
+    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not a list", value);
     return out;
   }
   std::string_view text_of(dom::element value, const std::string& name) const {
     std::string_view out;
-    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not a string");
+    if (value.get(out) != simdjson::SUCCESS) bad(name + " is not a string", value);
     return out;
   }
   bool flag(dom::object object, std::string_view key, bool absent) const {
     const auto value = get(object, key);
     bool out = absent;
-    if (value && value->get(out) != simdjson::SUCCESS) bad(std::string(key) + " is not true or false");
+    if (value && value->get(out) != simdjson::SUCCESS)
+      bad(std::string(key) + " is not true or false", *value);
     return out;
   }
   std::string type_of(dom::object object, const std::string& name) const {
@@ -64,7 +72,7 @@ class JsonFields {
   std::int32_t id_of(dom::element value, std::string_view name) const {
     std::int64_t id = 0;
     if (value.get(id) != simdjson::SUCCESS || id < 0 || id > INT32_MAX - 1)
-      bad(std::string(name) + " has no valid id");
+      bad(std::string(name) + " has no valid id", value);
     return static_cast<std::int32_t>(id);
   }
   /// The list `key` of a Sequence called `name`.

@@ -31,6 +31,8 @@ struct TokenizerConfig {
 
 /// The JSON object of a text file of a model folder; a data error names it.
 nlohmann::json read_text_json(const std::filesystem::path& path);
+/// ": " and the start of the value, for the end of a message.
+std::string shown(const nlohmann::json& value);
 [[noreturn]] void bad_text_file(const std::string& what, const std::filesystem::path& path);
 
 /// Tokens with a role and lists of special tokens out of a tokenizer_config.json or special_tokens_map.json.

@@ -6,6 +6,7 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/text/internal/byte_alphabet.hpp"
 #include "src/text/utf8.hpp"
+#include "tests/support/refusals.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cstdint>
@@ -83,7 +84,7 @@ void expect_data_error(const Action& action, const std::vector<std::string>& par
     action();
   } catch (const Error& error) {
     BOOST_TEST((error.code() == ExitCode::data), error.what());
-    BOOST_TEST(!error.hint().empty(), error.what());
+    helps(error);
     for (const std::string& part : parts) {
       BOOST_TEST(std::string(error.what()).find(part) != std::string::npos,
                  "\"" << part << "\" is not in: " << error.what());

@@ -81,6 +81,7 @@ BOOST_AUTO_TEST_CASE(good_folders_have_nothing_to_tell) {
   BOOST_TEST((folder.ids() == ids_with({})));
 }
 
+// 03-added-decoder-only
 BOOST_AUTO_TEST_CASE(tokens_of_added_tokens_decoder_are_tokens) {
   const Folder folder;
   const std::string before = folder.load().sha256;

@@ -88,6 +88,7 @@ BOOST_AUTO_TEST_CASE(split_patterns) {
   BOOST_TEST((split_of(sequence({removed, byte_level(false)})) == Steps{SplitPattern::qwen2}));
 }
 
+// 22-post-sequence-adds-nothing, 28-no-decoder
 BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
   accepts([](Json& j) { j["post_processor"] = {{"type", "ByteLevel"}, {"trim_offsets", false}}; });
   accepts([](Json& j) {
@@ -101,6 +102,10 @@ BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
   accepts([](Json& j) { j["decoder"] = nullptr; });
   accepts([](Json& j) {
     j["decoder"] = {{"type", "Sequence"}, {"decoders", Json::array({{{"type", "ByteLevel"}}})}};
+  });
+  accepts([](Json& j) {
+    j["decoder"] = {{"type", "Sequence"},
+                    {"decoders", Json::array({{{"type", "ByteLevel"}}, {{"type", "Fuse"}}})}};
   });
   accepts([](Json& j) { j["model"].erase("type"); });
   accepts([](Json& j) { j["model"]["dropout"] = 0.0; });
@@ -116,6 +121,7 @@ BOOST_AUTO_TEST_CASE(variants_that_change_nothing) {
   BOOST_TEST(accepts([](Json& j) { j["added_tokens"][0]["normalized"] = true; }).added[0].normalized);
 }
 
+// 04-llama3-style
 BOOST_AUTO_TEST_CASE(what_a_post_processor_adds_is_known_and_not_added) {
   const Json text{{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
   const Json begin{{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}};
@@ -150,6 +156,7 @@ BOOST_AUTO_TEST_CASE(what_a_post_processor_adds_is_known_and_not_added) {
   refused({{{"Other", 1}}, text}, "neither Sequence nor SpecialToken");
 }
 
+// 02b-truncation-nano
 BOOST_AUTO_TEST_CASE(lengths_of_batches_are_kept_for_the_caller) {
   const TokenizerSpec spec = accepts([](Json& j) {
     j["truncation"] = {{"max_length", 512}};
@@ -159,6 +166,7 @@ BOOST_AUTO_TEST_CASE(lengths_of_batches_are_kept_for_the_caller) {
              boost::test_tools::per_element());
 }
 
+// 24c-added-twice
 BOOST_AUTO_TEST_CASE(an_added_token_that_comes_twice) {
   const TokenizerSpec spec = accepts([](Json& j) {
     Json again = j["added_tokens"][0];
@@ -253,10 +261,10 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   text("[]", "not a JSON object");
   text("{\"version\": \"1.0\", \"x\": \"\xff\"}", "not valid JSON");
   text(std::string(3000, '[') + std::string(3000, ']'), "not valid JSON");
-  refuses([](Json& j) { j.erase("model"); }, {"no model"});
+  refuses([](Json& j) { j.erase("model"); }, {"no 'model'"});
   refuses([](Json& j) { j["model"] = 3; }, {"model is not an object"});
   refuses([](Json& j) { j["model"].erase("vocab"); }, {"vocab"});
-  refuses([](Json& j) { j["model"]["vocab"] = Json::object(); }, {"vocabulary is empty"});
+  refuses([](Json& j) { j["model"]["vocab"] = Json::object(); }, {"vocab is empty"});
   refuses([](Json& j) { j["model"]["vocab"]["zz"] = -1; }, {"no valid id"});
   refuses([](Json& j) { j["model"]["vocab"]["zz"] = 1.5; }, {"no valid id"});
   refuses([](Json& j) { j["model"]["vocab"]["zz"] = 4'000'000'000U; }, {"no valid id"});
