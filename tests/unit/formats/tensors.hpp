@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/tensor.hpp"
+#include "tests/support/refusals.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -107,10 +108,10 @@ inline void store_file(const std::filesystem::path& path, const std::string& byt
       .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// For BOOST_CHECK_EXCEPTION: a data error with a hint whose text contains `part`.
+/// For BOOST_CHECK_EXCEPTION: a data error with a file and a way on, whose text contains `part`.
 inline auto data_error_with(std::string part) {
   return [part = std::move(part)](const Error& error) {
-    return error.code() == ExitCode::data && !error.hint().empty() &&
+    return error.code() == ExitCode::data && helps(error) &&
            std::string(error.what()).find(part) != std::string::npos;
   };
 }

@@ -3,6 +3,7 @@
 
 #include "src/formats/internal/zip_reader.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/formats/archives.hpp"
 #include "tests/unit/formats/tensors.hpp"
 
 #include <filesystem>
@@ -189,6 +190,26 @@ BOOST_AUTO_TEST_CASE(tensors_outlive_the_call) {
   const HostTensor tensor = *read_state_dict(folder / "x.pt").find("w");
   std::filesystem::remove(folder / "x.pt");
   BOOST_TEST(same_bits(tensor, patterned(DType::f32, {2, 3}, 1)));
+}
+
+// Trainers put the weights beside their own state.
+BOOST_AUTO_TEST_CASE(weights_may_be_one_entry_of_the_dictionary) {
+  const TempDir folder;
+  const std::string state = "}(" + text_op("w") + TensorOp{}.v2() + "u";
+  const auto write = [&](const std::string& key, const std::string& beside) {
+    store_file(folder / "x.pt",
+               torch_archive("}(" + beside + text_op("epoch") + int_op(3) + text_op(key) + state + "u",
+                             {six_floats()}));
+    return folder / "x.pt";
+  };
+  for (const char* key : {"state_dict", "model", "module", "model_state_dict"}) {
+    const TensorMap read = read_state_dict(write(key, ""));
+    BOOST_TEST(read.size() == 1U, key);
+    BOOST_TEST(read.contains("w"), key);
+  }
+  // Tensors of the dictionary itself go before them.
+  BOOST_TEST(!read_state_dict(write("model", text_op("v") + TensorOp{}.v2())).contains("w"));
+  BOOST_CHECK_EXCEPTION(read_state_dict(write("optimizer", "")), Error, data_error_with("no tensors"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
