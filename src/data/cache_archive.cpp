@@ -37,7 +37,8 @@ void leave_if_asked() {
 class Archive {
  public:
   explicit Archive(fs::path path) : path_(std::move(path)), archive_(::archive_read_new()) {
-    if (archive_ == nullptr) throw_data("cannot be read", path_.string(), "is there enough memory?");
+    if (archive_ == nullptr)
+      throw_data("cannot be read", path_.string(), "is there enough memory? tar -xf unpacks it too");
     require_content(path_, content_kind(path_), {ContentKind::gzip, ContentKind::zstd, ContentKind::tar},
                     "an archive of a KD cache (.tgz, .tar, .tar.zst)");
     // Not "all": some of those are run as programs of their own.
@@ -68,7 +69,8 @@ class Archive {
   [[noreturn]] void complain() const {
     const char* text = ::archive_error_string(archive_.get());
     throw_data("cannot be unpacked: " + std::string(text == nullptr ? "unknown format" : text),
-               path_.string(), "damaged, or no archive: expected a .tgz, .tar or .tar.zst of a KD cache");
+               path_.string(),
+               "damaged, or no archive: expected a .tgz, .tar or .tar.zst of a KD cache (tar -tf lists it)");
   }
 
   struct Close {
@@ -102,7 +104,7 @@ void unpack(const fs::path& source, const fs::path& folder) {
     if (type == AE_IFDIR) continue;
     if (type != AE_IFREG || ::archive_entry_hardlink(entry) != nullptr) {
       throw_data("holds " + name.string() + ", which is neither file nor folder", source.string(),
-                 "a KD cache has no links: pack its files themselves");
+                 "a KD cache has no links: pack its files themselves (tar -h)");
     }
     const fs::path file = folder / name.filename();
     const EntryRule* rule = name.has_filename() ? rule_of(kd_cache_files(), file) : nullptr;
@@ -114,16 +116,17 @@ void unpack(const fs::path& source, const fs::path& folder) {
     if (*place != name.parent_path()) {
       throw_data(
           "holds several caches: in '" + place->string() + "' and in '" + name.parent_path().string() + "'",
-          source.string(), "pack one cache into one archive");
+          source.string(), "pack one cache into one archive with tar");
     }
     if (!taken.insert(file).second) {
-      throw_data("holds " + name.string() + " twice", source.string(), "pack the cache again");
+      throw_data("holds " + name.string() + " twice", source.string(), "pack the cache again with tar");
     }
     unpack_entry(archive, file);
   }
   if (taken.empty()) {
     throw_data("holds no KD cache", source.string(),
-               "it should have shard_*.pt and meta.json, or index.json and shard_*.h5, in one folder");
+               "it should have shard_*.pt and meta.json, or index.json and shard_*.h5, in one folder (tar "
+               "-tf lists it)");
   }
   if (!left_out.empty()) {
     log_warning(source.string() + ": " + left_out.front() +

@@ -23,7 +23,7 @@ std::pair<Handle, Handle> select_rows(hid_t dataset, const std::vector<std::int6
   if (first < 0 || count < 0 || first + count > shape.front()) {
     throw_data("rows " + std::to_string(first) + " to " + std::to_string(first + count) + " asked for, " +
                    std::to_string(shape.front()) + " there",
-               where, "the index and the shard do not match");
+               where, "the index and the shard do not match: anemll_cache verify tells more");
   }
   hsize_t start[kMaxRank] = {};
   hsize_t extent[kMaxRank] = {};
@@ -68,7 +68,8 @@ std::string read_text(hid_t object, const std::string& name, const std::string& 
   const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, action, where);
   const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, action, where);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
-    throw_data("attribute " + name + " is not one text", where, "write it as one UTF-8 string");
+    throw_data("attribute " + name + " is not one text", where,
+               "make the cache again with anemll_precompute or anemll_cache import");
   }
   if (H5Tis_variable_str(type.get()) > 0) {
     char* pointer = nullptr;
@@ -78,7 +79,9 @@ std::string read_text(hid_t object, const std::string& name, const std::string& 
     return text;
   }
   const std::size_t size = H5Tget_size(type.get());
-  if (size > kMaxTextBytes) throw_data("attribute " + name + " is too long", where, "keep it under 16 MiB");
+  if (size > kMaxTextBytes)
+    throw_data("attribute " + name + " is too long", where,
+               "keep it under 16 MiB, or make the cache again with anemll_precompute");
   std::string text(size, '\0');
   check(H5Aread(attribute.get(), type.get(), text.data()), action, where);
   text.resize(std::min(text.size(), text.find('\0')));
@@ -133,7 +136,8 @@ File File::open(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
     if (error) throw_system("cannot be reached", path, error);
-    throw_data("does not exist", where, "restore the file, or make it again");
+    throw_data("does not exist", where,
+               "restore the file, or make it again with anemll_precompute or anemll_cache import");
   }
   require_content(path, content_kind(path), {ContentKind::hdf5}, "a KD cache in HDF5");
   const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot prepare", where);
@@ -175,7 +179,8 @@ Dataset File::dataset(const std::string& name) const {
   result.where_ = path_.string() + ", dataset " + name;
   const std::string& where = result.where_;
   if (!contains(name))
-    throw_data("the dataset is missing", where, "the file is of another kind, or it is incomplete");
+    throw_data("the dataset is missing", where,
+               "the file is of another kind, or it is incomplete: anemll_cache info tells what it is");
   result.handle_ = own(H5Dopen2(handle_.get(), name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open", where);
   const hid_t id = result.handle_.get();
   const Handle type = own(H5Dget_type(id), H5Tclose, "cannot get the type", where);
@@ -183,7 +188,8 @@ Dataset File::dataset(const std::string& name) const {
   const Handle space = own(H5Dget_space(id), H5Sclose, "cannot get the shape", where);
   const int rank = H5Sget_simple_extent_ndims(space.get());
   if (rank < 1 || rank > kMaxRank) {
-    throw_data("has " + std::to_string(rank) + " dimensions", where, "the file is of another kind");
+    throw_data("has " + std::to_string(rank) + " dimensions", where,
+               "the file is of another kind: anemll_cache info tells what it is");
   }
   hsize_t extent[kMaxRank] = {};
   if (H5Sget_simple_extent_dims(space.get(), extent, nullptr) < 0) fail("cannot get the shape", where);
@@ -192,7 +198,9 @@ Dataset File::dataset(const std::string& name) const {
   for (int i = 0; i < rank; ++i) {
     if (extent[i] > 0 && bytes > (std::numeric_limits<std::size_t>::max() >> 2) / extent[i]) {
       throw_data("is impossibly large", where,
-                 "a number in the file is wrong: it was cut off by a copy or damaged; copy it again");
+                 "a number in the file is wrong: it was cut off by a copy or damaged; copy it again, and "
+                 "anemll_cache verify "
+                 "it");
     }
     if (extent[i] > 0) bytes *= extent[i];
     result.shape_.push_back(static_cast<std::int64_t>(extent[i]));
@@ -253,7 +261,8 @@ std::int64_t File::integer(const std::string& name) const {
   const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, action, path_.string());
   const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, action, path_.string());
   if (H5Tget_class(type.get()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.get()) != 1) {
-    throw_data("attribute " + name + " is not one integer", path_.string(), "write it as a 64-bit integer");
+    throw_data("attribute " + name + " is not one integer", path_.string(),
+               "make the cache again with anemll_precompute or anemll_cache import");
   }
   std::int64_t value = 0;
   check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &value), action, path_.string());

@@ -35,9 +35,10 @@ std::string hint_for(const std::string& cause) {
   if (std::string hint = hint_in(cause); !hint.empty()) return hint;
   if (cause.find("bad version number") != std::string::npos) {
     return "written in a newer HDF5 format than this program's library knows; write it with libver bounds up "
-           "to v110";
+           "to v110 (python3 h5py)";
   }
-  return "the file is not HDF5, was cut off by a copy or is damaged: copy it again, or make the cache again";
+  return "the file is not HDF5, was cut off by a copy or is damaged: copy it again, or make the cache again "
+         "with anemll_precompute or anemll_cache import";
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ Handle make_type(std::optional<DType> type, bool in_memory, const std::string& w
   if (type == DType::f64) base = in_memory ? H5T_NATIVE_DOUBLE : H5T_IEEE_F64LE;
   if (base < 0)
     throw_data("unsupported element type", where,
-               "the files have int32, uint8, float16, float32 and float64");
+               "the files have int32, uint8, float16, float32 and float64: make the cache again with "
+               "anemll_precompute");
   return own(H5Tcopy(base), H5Tclose, "cannot copy a type", where);
 }
 

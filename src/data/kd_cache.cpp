@@ -141,10 +141,11 @@ void KdCache::Impl::check_rows(const ShardReader& reader, std::size_t dataset, s
   if (const auto fault = find_fault(spec, bound, bytes, level)) {
     // An id that the cache's own vocabulary has is no damage.
     if (bound < info.vocab_size && !find_fault(spec, info.vocab_size, bytes, level)) {
-      throw_data("row " + std::to_string(first + fault->row) + ", " + fault->text + " of the model; the " +
-                     "cache was made for " + std::to_string(info.vocab_size) + " ids",
-                 reader.path().string() + ", dataset " + spec.name,
-                 "use the cache of this model's teacher, or a model that has this id");
+      throw_data(
+          "row " + std::to_string(first + fault->row) + ", " + fault->text + " of the model; the " +
+              "cache was made for " + std::to_string(info.vocab_size) + " ids",
+          reader.path().string() + ", dataset " + spec.name,
+          "use the cache of this model's teacher (--cache-dir), or a model that has this id (--model-id)");
     }
     throw_row_fault(reader.path(), spec.name, first + fault->row, fault->text);
   }
@@ -256,7 +257,8 @@ void KdCache::read(std::span<const std::int64_t> rows, PayloadSet payloads, KdBa
     if (rows[i] < 0 || rows[i] >= info().sequences) {
       throw_data(
           "row " + std::to_string(rows[i]) + " asked for, " + std::to_string(info().sequences) + " there",
-          places.front().path.parent_path().string(), "ask for fewer rows or use a larger cache");
+          places.front().path.parent_path().string(),
+          "ask for fewer rows or use a larger cache (--cache-dir)");
     }
     const std::size_t number = impl_->place_of(rows[i]);
     const ShardPlace& place = places[number];

@@ -44,7 +44,8 @@ std::uint64_t feistel(std::uint64_t value, unsigned bits, std::uint64_t key) {
 SampleOrder::SampleOrder(std::int64_t count, std::int64_t batch_size, OrderKind kind, std::uint64_t seed)
     : count_(count), batch_size_(batch_size), kind_(kind), seed_(seed) {
   if (count < 1)
-    throw_data("holds no sequences", "KD cache", "make or import a cache with at least one sequence");
+    throw_data("holds no sequences", "KD cache",
+               "make a cache with at least one sequence, with anemll_precompute or anemll_cache import");
   if (batch_size < 1) throw_usage("must be at least 1", "--batch-size", "");
 }
 

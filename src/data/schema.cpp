@@ -57,8 +57,10 @@ std::string text(const Json& object, const char* key, const std::string& where) 
 void check_file_name(const std::string& name, const std::string& where) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
       name.find('\\') != std::string::npos || name.find('\0') != std::string::npos) {
-    throw_data("shard \"" + name + "\" is not a plain file name", where,
-               "shards lie in the folder of their index");
+    throw_data(
+        "shard \"" + name + "\" is not a plain file name", where,
+        "shards lie in the folder of their index: move them there with mv, or make the cache again with "
+        "anemll_cache import");
   }
 }
 
@@ -69,7 +71,7 @@ void read_attribute(const Json& payload, const KdColumn& column, CacheShape& sha
     const Json& value = member(payload, key.c_str(), where);
     if (!value.is_number() || !(value.get<double>() > 0)) {
       throw_data("the " + key + " of \"" + std::string(column.name) + "\" must be a positive number", where,
-                 "see src/data/README.md");
+                 kMakeAgain);
     }
     shape.** number = value.get<double>();
   }
@@ -80,8 +82,7 @@ void read_attribute(const Json& payload, const KdColumn& column, CacheShape& sha
 void read_payloads(const Json& root, CacheShape& shape, const std::string& where) {
   const auto payloads = root.find("payloads");
   if (payloads == root.end()) return;
-  if (!payloads->is_object())
-    throw_data("key \"payloads\" must be an object", where, "see src/data/README.md");
+  if (!payloads->is_object()) throw_data("key \"payloads\" must be an object", where, kMakeAgain);
   for (const KdColumn& column : shape.columns) {
     const auto found = payloads->find(std::string(column.name));
     if (!column.in_index() || found == payloads->end()) continue;

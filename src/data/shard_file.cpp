@@ -71,7 +71,8 @@ ShardEntry ShardWriter::finish(bool all_attended, const std::string& meta_json,
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (written_[i] != rows_) {
       throw_data("has " + std::to_string(written_[i]) + " of " + std::to_string(rows_) + " rows",
-                 file_.path().string() + ", dataset " + specs_[i].name, "the writer stopped early");
+                 file_.path().string() + ", dataset " + specs_[i].name,
+                 "the writer stopped early: start anemll_precompute or anemll_cache again");
     }
     digests.push_back(hashes_[i].finish_hex());
     datasets_[i].set_text("sha256", digests.back());
@@ -151,12 +152,13 @@ void ShardReader::read_shape() {
     return dataset.shape();
   });
   if (rows_ < 1 || shape_.length < 2 || shape_.topk < 1) {
-    throw_data("holds no samples", where, "a cache needs rows, at least two tokens each and top-k entries");
+    throw_data("holds no samples", where, kMakeAgain);
   }
   if (shape_.positions < 1 || shape_.positions >= shape_.length) {
     throw_data("supervises " + std::to_string(shape_.positions) + " positions of " +
                    std::to_string(shape_.length) + " tokens; 1 to L - 1 are possible",
-               where + ", dataset topk_idx", "position s predicts token s + 1");
+               where + ", dataset topk_idx",
+               "position s predicts token s + 1: make the cache again with anemll_precompute");
   }
   for (const KdColumn& column : shape_.columns) {
     if (shape_.has(column)) read_attribute(file_, column, shape_);
@@ -176,7 +178,8 @@ void ShardReader::read(std::size_t dataset, std::int64_t first, std::int64_t cou
 void throw_row_fault(const std::filesystem::path& file, const std::string& dataset, std::int64_t row,
                      const std::string& text) {
   throw_data("row " + std::to_string(row) + ", " + text, file.string() + ", dataset " + dataset,
-             "the cache is damaged or was made for another model; restore it or make it again");
+             "the cache is damaged or was made for another model; restore it or make it again with "
+             "anemll_precompute");
 }
 
 }  // namespace anemll

@@ -42,7 +42,8 @@ Survey survey_source(const fs::path& source, const ImportOptions& options) {
   Survey survey;
   TorchShardFiles files = list_torch_shards(source);
   if (files.shards.empty())
-    throw_data("has no shard_*.pt", source.string(), "give a folder of the reference's cache");
+    throw_data("has no shard_*.pt", source.string(),
+               "give a folder of the reference's cache (ls shows what is there)");
   if (!files.others.empty()) {
     log_warning(
         source.string() + ": " + files.others.front().filename().string() +
@@ -57,7 +58,8 @@ Survey survey_source(const fs::path& source, const ImportOptions& options) {
     if (!(shard.shape == survey.shape)) {
       throw_data("has " + shard.shape.describe() + "; " + survey.files.front().filename().string() + " has " +
                      survey.shape.describe(),
-                 path.string(), "the shards of one cache must agree; remove what does not belong to it");
+                 path.string(),
+                 "the shards of one cache must agree; remove what does not belong to it with rm");
     }
     survey.rows.push_back(shard.rows);
     survey.total_rows += shard.rows;
@@ -84,7 +86,8 @@ bool copy_shard(const TorchShard& shard, const fs::path& path, std::int64_t voca
       if (const auto fault = find_fault(spec, vocab_size, rows, CheckLevel::full)) {
         throw_data("row " + std::to_string(first + fault->row) + ", " + fault->text,
                    path.string() + ", tensor " + std::string(spec.column->torch_name),
-                   "the cache is damaged or its meta.json belongs to another one; make it again");
+                   "the cache is damaged or its meta.json belongs to another one; make it again, with "
+                   "anemll_precompute here");
       }
       if (spec.column->content == Content::mask) all_attended = all_set(rows) && all_attended;
       writer.append(i, rows);
@@ -132,7 +135,8 @@ void import_torch_cache(const fs::path& source, const fs::path& destination, con
   for (std::size_t i = 0; i < survey.files.size(); ++i) {
     const TorchShard shard = read_torch_shard(survey.files[i], options.with_negatives, options.columns);
     if (shard.rows != survey.rows[i]) {
-      throw_data("changed while it was read", survey.files[i].string(), "wait until the cache is finished");
+      throw_data("changed while it was read", survey.files[i].string(),
+                 "wait until the cache is finished, then start anemll_cache import again");
     }
     const std::string name = shard_name(static_cast<std::int64_t>(i), ".h5");
     std::optional<ShardWriter> own;

@@ -28,7 +28,9 @@ HostTensor take(const TensorMap& tensors, const KdColumn& column, const fs::path
   const std::size_t row_rank = column.row_rank();
   const std::string where = path.string() + ", tensor " + name;
   const HostTensor* found = tensors.find(name);
-  if (found == nullptr) throw_data("the tensor is missing", where, "the file is not a shard of a KD cache");
+  if (found == nullptr)
+    throw_data("the tensor is missing", where,
+               "the file is not a shard of a KD cache: take it out of the folder with mv");
   HostTensor tensor = found->packed();
   if (tensor.shape.size() == row_rank) {  // one example, without a row dimension
     tensor.shape.insert(tensor.shape.begin(), 1);
@@ -36,7 +38,7 @@ HostTensor take(const TensorMap& tensors, const KdColumn& column, const fs::path
   }
   if (tensor.shape.size() != row_rank + 1) {
     throw_data("is " + tensor.describe() + ", expected " + std::to_string(row_rank + 1) + " dimensions",
-               where, "the file is not a shard of a KD cache");
+               where, "the file is not a shard of a KD cache: take it out of the folder with mv");
   }
   return tensor;
 }
@@ -46,7 +48,8 @@ std::int64_t said(const Json& meta, const char* key, const std::string& where) {
   const auto found = meta.find(key);
   if (found == meta.end() || found->is_null()) return 0;
   if (!found->is_number_integer()) {
-    throw_data(std::string("key \"") + key + "\" must be an integer", where, "repair or remove the key");
+    throw_data(std::string("key \"") + key + "\" must be an integer", where,
+               "repair or remove the key, or rm meta.json to import without provenance");
   }
   return found->get<std::int64_t>();
 }
@@ -56,7 +59,8 @@ void hold_against(const Json& meta, const char* key, std::int64_t actual, const 
   if (value != 0 && value != actual) {
     throw_data(std::string("says ") + key + " = " + std::to_string(value) + ", but the shards have " +
                    std::to_string(actual),
-               where, "shards and meta.json belong to different caches");
+               where,
+               "shards and meta.json belong to different caches: rm meta.json imports without provenance");
   }
 }
 
@@ -88,20 +92,22 @@ TorchShard read_torch_shard(const fs::path& path, bool with_negatives, ColumnTab
   shard.rows = read_sizes(shard.shape, contains,
                           [&](const KdColumn& column) { return take(tensors, column, path).shape; });
   if (shard.rows < 1 || shard.shape.length < 2 || shard.shape.positions < 1 || shard.shape.topk < 1) {
-    throw_data("holds no samples", path.string(), "remove the file or make the cache again");
+    throw_data("holds no samples", path.string(),
+               "remove the file with rm or make the cache again with anemll_precompute");
   }
   if (shard.shape.positions >= shard.shape.length) {
     const HostTensor topk = take(tensors, *columns.find(kd::topk_idx), path);
     throw_data("is " + topk.describe() + " for " + std::to_string(shard.shape.length) + " tokens; at most " +
                    std::to_string(shard.shape.length - 1) + " positions are supervised",
-               path.string() + ", tensor topk_idx", "position s predicts token s + 1");
+               path.string() + ", tensor topk_idx",
+               "position s predicts token s + 1: make the cache again with anemll_precompute");
   }
   for (const DatasetSpec& spec : datasets_of(shard.shape)) {
     HostTensor tensor = take(tensors, *spec.column, path);
     if (tensor.dtype != spec.dtype() || tensor.shape != spec.extent(shard.rows)) {
       throw_data("is " + tensor.describe() + ", expected " + spec.describe(shard.rows),
                  path.string() + ", tensor " + std::string(spec.column->torch_name),
-                 "convert it to what the reference's cache script writes");
+                 "convert it with python3 to what the reference's cache script writes");
     }
     shard.tensors.push_back(std::move(tensor));
   }
@@ -117,11 +123,11 @@ TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
   }
   const Json meta = Json::parse(read_input_text(path), nullptr, false);
   if (meta.is_discarded() || !meta.is_object()) {
-    throw_data("is not a JSON object", where, "repair the file, or remove it to import without provenance");
+    throw_data("is not a JSON object", where, "repair the file, or rm it to import without provenance");
   }
   if (const auto format = meta.find("format"); format != meta.end() && *format != kTorchCacheFormat) {
     throw_data("the format is " + format->dump() + ", not \"" + std::string(kTorchCacheFormat) + "\"", where,
-               "only this format can be imported");
+               "only this format can be imported; anemll_precompute makes a cache of this program");
   }
   hold_against(meta, "max_length", shape.length, where);
   hold_against(meta, "topk", shape.topk, where);
@@ -130,7 +136,8 @@ TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
   result.json = meta.dump();
   result.vocab_size = said(meta, "vocab_size", where);
   if (result.vocab_size < 0 || result.vocab_size > (std::int64_t{1} << 31)) {
-    throw_data("key \"vocab_size\" is out of range", where, "repair or remove the key");
+    throw_data("key \"vocab_size\" is out of range", where,
+               "repair or remove the key, or rm meta.json to import without provenance");
   }
   return result;
 }

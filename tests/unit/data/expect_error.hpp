@@ -2,6 +2,7 @@
 #pragma once
 
 #include "anemll/core/error.hpp"
+#include "tests/support/refusals.hpp"
 
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ void expect_error(const Action& action, ExitCode code, const std::vector<std::st
     action();
   } catch (const Error& error) {
     BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(code), error.what());
+    if (code == ExitCode::data) helps(error);
+    heard().append(error.problem()).append("\n");
     for (const std::string& part : parts) {
       BOOST_TEST(std::string(error.what()).find(part) != std::string::npos,
                  "\"" << part << "\" is not in: " << error.what());
