@@ -170,6 +170,18 @@ Value ArrowRows::value(const Array& array, std::int64_t row, const std::string& 
       out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
       break;
     }
+    case arrow::Type::LIST_VIEW: {
+      const auto& lists = static_cast<const arrow::ListViewArray&>(array);
+      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
+      break;
+    }
+    case arrow::Type::LARGE_LIST_VIEW: {
+      const auto& lists = static_cast<const arrow::LargeListViewArray&>(array);
+      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
+      break;
+    }
+    case arrow::Type::MAP:
+      return map(array, row, name, depth);
     case arrow::Type::STRUCT:
       return object(array, row, name, depth);
     default:
@@ -192,6 +204,21 @@ Value ArrowRows::list(const Array& items, std::int64_t first, std::int64_t count
   Value out = Value::of_type(Value::Kind::list, {});
   out.items.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) out.items.push_back(value(items, first + i, name, depth + 1));
+  return out;
+}
+
+/// An object where the keys are text, as in JSON.
+Value ArrowRows::map(const Array& array, std::int64_t row, const std::string& name, int depth) const {
+  const auto& maps = static_cast<const arrow::MapArray&>(array);
+  const Value keys = list(*maps.keys(), maps.value_offset(row), maps.value_length(row), name, depth);
+  const Value items = list(*maps.items(), maps.value_offset(row), maps.value_length(row), name, depth);
+  Value out = Value::of_type(Value::Kind::object, {});
+  for (std::size_t i = 0; i < keys.items.size(); ++i) {
+    if (keys.items[i].kind != Value::Kind::text)
+      return Value::of_type(Value::Kind::other, "of the type " + array.type()->ToString());
+    out.keys.push_back(keys.items[i].text);
+    out.items.push_back(items.items[i]);
+  }
   return out;
 }
 

@@ -308,6 +308,11 @@ std::vector<ChatMessage> messages_of(const Value& turns, const std::string& name
   const auto fail = [&] {
     throw_bad_record(in_quotes(name) + " is " + turns.describe() + ", not a list of turns", where, kHint);
   };
+  if (turns.kind == Value::Kind::text) {  // a CSV file has no lists
+    const Value parsed = parse_json(turns.text);
+    if (parsed.kind != Value::Kind::list && parsed.kind != Value::Kind::object) fail();
+    return messages_of(parsed, name, rules, where, inventory);
+  }
   if (turns.kind == Value::Kind::object) {
     const std::optional<Value> rows = rows_of(turns);
     if (!rows) fail();

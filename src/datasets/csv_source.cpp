@@ -98,10 +98,10 @@ class CsvRecords final : public RecordSource {
 
  private:
   static constexpr const char* kHint = "correct the row, or take it out of the file";
-  [[noreturn]] void bad(const std::string& what) const {
+  [[noreturn]] void bad(const std::string& what, const char* hint = kHint) const {
     std::string problem = "not good CSV: ";
     problem.append(what).append(quoted_start(window_.text().substr(0, 80)));
-    throw_bad_record(problem, window_.path().string() + ":" + std::to_string(position_), kHint);
+    throw_bad_record(problem, window_.path().string() + ":" + std::to_string(position_), hint);
   }
 
   /// The name is a hint only: where the first row has none of its separators, but of another kind, those
@@ -181,7 +181,7 @@ class CsvRecords final : public RecordSource {
 
   void cut(std::string_view text) {
     cells_.clear();
-    if (!simdjson::validate_utf8(text.data(), text.size())) bad("the text is not UTF-8");
+    if (!simdjson::validate_utf8(text.data(), text.size())) bad("the text is not UTF-8", kEncodingHint);
     for (;;) {
       Cell cell;
       if (text.starts_with('"')) {

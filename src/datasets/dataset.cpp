@@ -91,8 +91,10 @@ class EntryReader {
                        std::to_string(records) + " records; of this one " + why_skipped_;
     for (const std::string& line : report_.inventory.left_out_lines()) what += "; " + line;
     throw_data(what, skipped_at_,
-               format_->plain() ? "name a field that holds text with --dataset_text_field"
-                                : "choose the --dataset_format that fits");
+               format_->plain()
+                   ? "name a field that holds text with --dataset_text_field" +
+                         (records == 1 ? std::string("; ").append(datasets::kPandasHint) : std::string())
+                   : "choose the --dataset_format that fits");
   }
 
  private:

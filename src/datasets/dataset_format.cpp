@@ -259,11 +259,19 @@ std::unique_ptr<DatasetFormat> make(RecordFormat format, const DatasetOptions& o
   throw std::logic_error("a record format without a reader");
 }
 
+bool is_number(const std::string& name) {
+  return name.find_first_not_of("0123456789") == std::string::npos;
+}
+
 }  // namespace
 
 std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options) {
   return make(options.format, options);
 }
+
+const char* const kPandasHint =
+    "where it is a table that pandas wrote, make lines of it: python3 -c 'import pandas as p; "
+    "p.read_json(\"OLD\", orient=\"columns\").to_json(\"NEW.jsonl\", orient=\"records\", lines=True)'";
 
 void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const Names& columns,
               const Names& names, const std::string& where) {
@@ -274,6 +282,8 @@ void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const 
   std::string hint;
   if (!fitting.empty()) {
     hint = "--dataset_format " + join(fitting) + (fitting.size() > 1 ? " (one of them)" : "") + " would fit";
+  } else if (std::all_of(names.begin(), names.end(), is_number) && !names.empty()) {
+    hint = kPandasHint;
   } else if (format.plain()) {
     hint = "name the field that holds the text with --dataset_text_field";
   } else {

@@ -102,7 +102,7 @@ class Reader {
     throw_bad_record(what, where_, "correct the record, or take it out of the file");
   }
   void check(simdjson::error_code error) const {
-    if (error == simdjson::UTF8_ERROR) fail("the text is not UTF-8");
+    if (error == simdjson::UTF8_ERROR) throw_bad_record("the text is not UTF-8", where_, kEncodingHint);
     if (error != simdjson::SUCCESS) fail(std::string("not good JSON: ") + simdjson::error_message(error));
   }
   void end(od::document& document) const {
@@ -190,10 +190,11 @@ od::document iterate(od::parser& parser, char* text, std::size_t size, const std
   od::document document;
   const auto error = parser.iterate(text, size, size + TextWindow::kPadding).get(document);
   if (error != simdjson::SUCCESS) {
-    throw_bad_record(error == simdjson::UTF8_ERROR
-                         ? "not good JSON: the text is not UTF-8"
-                         : std::string("not good JSON: ") + simdjson::error_message(error),
-                     where, "correct the record, or take it out of the file");
+    throw_bad_record(
+        error == simdjson::UTF8_ERROR ? "not good JSON: the text is not UTF-8"
+                                      : std::string("not good JSON: ") + simdjson::error_message(error),
+        where,
+        error == simdjson::UTF8_ERROR ? kEncodingHint : "correct the record, or take it out of the file");
   }
   return document;
 }

@@ -119,7 +119,8 @@ std::vector<MixturePart> parse_mixture(const std::string& text, const std::strin
     if (share) ++given;
     const auto same = [&](const MixturePart& other) { return other.name == part; };
     if (std::any_of(parts.begin(), parts.end(), same))
-      throw_usage(strf("%s is named twice", std::string(part).c_str()), where, "give it one share");
+      throw_usage(strf("%s is named twice", std::string(part).c_str()), where,
+                  "write NAME:SHARE for it once");
     parts.push_back({std::string(part), share.value_or(1.0), format});
     if (comma == std::string_view::npos) break;
     rest = rest.substr(comma + 1);

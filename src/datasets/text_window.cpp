@@ -29,7 +29,7 @@ void TextWindow::look_inside() const {
   if (!is_compression(outside)) require_content(path_, kind, {}, "a text file");
   std::string what = "is compressed, and in it is ";
   throw_data(what.append(content_name(kind)).append(", where a text file is read"), path_.string(),
-             content_advice(outside, path_));
+             content_advice(kind == ContentKind::tar ? kind : outside, path_));  // tar unpacks both
 }
 
 bool TextWindow::more() {

@@ -57,6 +57,7 @@ class ArrowRows : public RecordSource {
   Value value(const arrow::Array& array, std::int64_t row, const std::string& name, int depth) const;
   Value list(const arrow::Array& items, std::int64_t first, std::int64_t count, const std::string& name,
              int depth) const;
+  Value map(const arrow::Array& array, std::int64_t row, const std::string& name, int depth) const;
   Value object(const arrow::Array& array, std::int64_t row, const std::string& name, int depth) const;
 
   Names wanted_;

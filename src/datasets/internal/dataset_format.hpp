@@ -30,6 +30,9 @@ class DatasetFormat {
 
 std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options);
 
+/// Of a JSON file that may be one table by columns, which pandas writes.
+extern const char* const kPandasHint;
+
 /// No record of a file is of `format`: a data error that lists the `columns` that are its fields, the `names`
 /// of the first record, which is at `where`, and suggests what would fit.
 [[noreturn]] void fail_fit(const DatasetFormat& format, const DatasetOptions& options,

@@ -36,6 +36,10 @@ class BadRecord final : public Error {
  public:
   using Error::Error;
 };
+/// Of a text that is not UTF-8.
+inline constexpr const char* kEncodingHint =
+    "correct the record, or where the whole file is in another encoding convert it: iconv -f WINDOWS-1252 -t "
+    "UTF-8 OLD > NEW";
 /// A command that shows the line, or the start of the file for 0, whatever its compression.
 std::string show_command(const std::filesystem::path& path, std::int64_t line);
 /// The start of a record for a message: ", in {"text": ..."; nothing of nothing.

@@ -98,6 +98,17 @@ BOOST_AUTO_TEST_CASE(what_is_no_data_is_called_by_its_name) {
                       [&] { read(folder, one.name, one.bytes); });
 }
 
+BOOST_AUTO_TEST_CASE(a_compressed_archive_is_unpacked_by_tar) {
+  const TempDir folder;
+  std::string tar(1024, 'x');
+  tar.replace(257, 5, "ustar");
+  gzFile file = ::gzopen((folder / "a.tar.gz").c_str(), "wb");
+  ::gzwrite(file, tar.data(), static_cast<unsigned>(tar.size()));
+  ::gzclose(file);
+  expect_data_error({"in it is a tar archive", "tar -xf"},
+                    [&] { read_all(folder / "a.tar.gz", in_order()); });
+}
+
 BOOST_AUTO_TEST_CASE(columns_of_other_names) {
   const TempDir folder;
   write(folder / "d.csv", "question,note,answer\nWhat?,n,That.\n");

@@ -119,6 +119,23 @@ BOOST_AUTO_TEST_CASE(forms_of_calls) {
     BOOST_TEST(has(told, key), told.left_out);
 }
 
+BOOST_AUTO_TEST_CASE(turns_may_be_a_text_that_holds_them) {
+  const std::string list = R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])";
+  std::string quoted, doubled;
+  for (const char c : list) {
+    quoted += c == '"' ? "\\\"" : std::string(1, c);
+    doubled += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  const TempDir folder;
+  write(folder / "a.jsonl", "{\"messages\": \"" + quoted + "\"}\n");
+  write(folder / "a.csv", "id,messages\n1,\"" + doubled + "\"\n");
+  for (const char* name : {"a.jsonl", "a.csv"})
+    BOOST_TEST(flat(read_all(folder / name, in_order("sharegpt")).at(0)) == "user=q|assistant=a");
+  write(folder / "b.jsonl", "{\"messages\": \"q\"}\n");
+  expect_data_error({"b.jsonl:1", "'messages' is a string, not a list of turns"},
+                    [&] { read_all(folder / "b.jsonl", in_order("sharegpt")); });
+}
+
 // 43d-reasoning-content
 BOOST_AUTO_TEST_CASE(thinking_of_every_name) {
   for (const char* key : {"reasoning_content", "thinking", "reasoning"}) {

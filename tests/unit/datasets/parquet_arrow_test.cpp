@@ -91,6 +91,14 @@ BOOST_AUTO_TEST_CASE(arrow_files) {
                     [] { read_all(golden("cases/arrow-folder/test"), in_order("alpaca")); });
 }
 
+BOOST_AUTO_TEST_CASE(list_views_and_maps) {
+  const auto documents = read_all(golden("datasets/maps_and_views.arrow"), in_order("sharegpt"));
+  BOOST_REQUIRE_EQUAL(documents.size(), 1U);
+  BOOST_TEST(flat(documents[0]) == "user=Weather in Rome?|assistant=|assistant=21 degrees.");
+  BOOST_REQUIRE_EQUAL(documents[0].messages[1].tool_calls.size(), 1U);
+  BOOST_TEST(documents[0].messages[1].tool_calls[0].arguments == R"({"city": "Rome", "unit": "C"})");
+}
+
 BOOST_AUTO_TEST_CASE(damaged_arrow_files) {
   const TempDir folder;
   const auto path = folder / "a.arrow";

@@ -1,14 +1,11 @@
-// Every refusal of the readers of data sets, provoked once. Each names the file, the field or part of it, its
-// value, and a command or setting that gets the user on. The messages of the sources are listed by reading
-// the sources: a new one that no row provokes is an error here.
+// Every refusal of the readers of data sets: tests/support/refusals.hpp.
+#include "tests/support/refusals.hpp"
+
 #include "src/datasets/mixture.hpp"
 #include "tests/unit/datasets/support.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <map>
-#include <regex>
-#include <set>
 
 #include <zlib.h>
 
@@ -17,12 +14,6 @@ using namespace anemll::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Refusal {
-  std::string field;  ///< of the record or the file
-  std::string value;  ///< of the field, as it is there
-  std::function<void(const TempDir&)> act;
-};
 
 struct Input {
   std::string name;
@@ -118,6 +109,10 @@ std::vector<Refusal> refusals() {
       {"'history'", "a number (7)", reading({"d.jsonl", "{\"instruction\": \"a\", \"output\": \"b\", \"history\": 7}\n", "alpaca"})},
       {"'history'", "a number (7)", reading({"d.jsonl", "{\"instruction\": \"a\", \"output\": \"b\", \"history\": [7]}\n", "alpaca"})},
       {"'conversations'", "a number (7)", reading({"d.jsonl", turns("7"), "sharegpt"})},
+      {"'conversations'", "a string", reading({"d.jsonl", turns("\"x\""), "sharegpt"})},
+      {"text", "it has 0, 1", reading({"d.json", "{\"0\": {\"text\": \"a\"}, \"1\": {\"text\": \"b\"}}"})},
+      {"'text'", "a list with a string", reading({"d.json", "{\"text\": [\"a\", \"b\"]}"})},
+      {"file of a data set", "an office program", reading({"d.csv", "PK\3\4" + std::string(26, '\1') + "[Content_Types].xml"})},
       {"'conversations'", "a number (7)", reading({"d.jsonl", turns("[7]"), "sharegpt"})},
       {"'value' of turn 1", "a number (7)", reading({"d.jsonl", turns("[{\"from\": \"human\", \"value\": 7}]"), "sharegpt"})},
       {"'value' of turn 1", "a number (7)", reading({"d.jsonl", turns("[{\"from\": \"human\", \"value\": [7]}]"), "sharegpt"})},
@@ -137,6 +132,7 @@ std::vector<Refusal> refusals() {
       {"data set without a name", "a:1,:2", mixture("a:1,:2")},
       {"share", "b:0", mixture("a:1,b:0")},
       {"share", "a:1,b", mixture("a:1,b")},
+      {"a is", "named twice", mixture("a:1,a:2")},
       // Names
       {"name", "nothing", [](const TempDir& f) { read_all(f / "gone.jsonl", in_order()); }},
       {"pattern", "*.jsonl", [](const TempDir& f) { read_all(f / "*.jsonl", in_order()); }},
@@ -202,46 +198,8 @@ const std::map<std::string, std::string> kOutOfReach = {
     {"this build reads no ", "parquet_unavailable_test"},
 };
 
-bool is_arrow(const fs::path& file) {  // parquet_arrow_test has damaged files of the room's goldens
-  const std::string name = file.filename().string();
+bool is_arrow(const std::string& name) {  // parquet_arrow_test has damaged files of the room's goldens
   return name.starts_with("arrow_") || name.starts_with("parquet_");
-}
-
-/// The longest text of the first argument of each refusal in a source.
-std::set<std::string> messages_of_source(const std::string& source) {
-  static const std::regex kCall(
-      R"((throw_data|throw_bad_record|throw_usage|bad|fail|bad_value|wrong_type)\()");
-  std::set<std::string> out;
-  for (auto at = std::sregex_iterator(source.begin(), source.end(), kCall); at != std::sregex_iterator();
-       ++at) {
-    std::size_t i = static_cast<std::size_t>(at->position() + at->length());
-    std::string longest, text;
-    bool quoted = false;
-    for (int depth = 0; i < source.size(); ++i) {
-      const char c = source[i];
-      if (quoted && c == '\\') {
-        text += source[++i];
-      } else if (c == '"') {
-        if (quoted && text.size() > longest.size()) longest = text;
-        if (!quoted) text.clear();
-        quoted = !quoted;
-      } else if (quoted) {
-        text += c;
-      } else if (c == '\'') {
-        i += source[i + 1] == '\\' ? 3U : 2U;  // a character
-      } else if (c == '(' || c == '{') {
-        ++depth;
-      } else if (c == ')' || c == '}') {
-        if (depth-- == 0) break;
-      } else if ((c == ',' && depth == 0) || c == ';') {
-        break;
-      }
-    }
-    longest = longest.substr(0, longest.find('%'));
-    constexpr std::size_t kLeast = 8;  // shorter ones tie others together
-    if (longest.size() >= kLeast) out.insert(longest);
-  }
-  return out;
 }
 
 }  // namespace
@@ -249,36 +207,8 @@ std::set<std::string> messages_of_source(const std::string& source) {
 BOOST_AUTO_TEST_SUITE(datasets_refusals)
 
 BOOST_AUTO_TEST_CASE(each_has_file_field_value_and_a_way_on) {
-  // A flag, or a command with what it is for.
-  const std::regex way(
-      R"(--[a-z_-]+|\b(git lfs|iconv|gzip|zstd|bzip2|xz|sed -n|head -c|ls|rm|split -C|rename|python3|unzip)\b|known are|0 keeps|write NAME:SHARE)");
-  std::string all;
-  std::size_t number = 0;
-  for (const Refusal& one : refusals()) {
-    const TempDir folder;
-    BOOST_TEST_CONTEXT("refusal " << ++number << ": " << one.field << ", " << one.value) {
-      try {
-        one.act(folder);
-        BOOST_ERROR("nothing was refused");
-      } catch (const Error& error) {
-        const std::string text = error.where() + ": " + error.problem();
-        const bool named =
-            error.where().starts_with(folder.path().string()) || error.where().starts_with("--");
-        BOOST_TEST(named, text);
-        BOOST_TEST(text.find(one.field) != std::string::npos, "the field: " << text);
-        BOOST_TEST(text.find(one.value) != std::string::npos, "the value: " << text);
-        BOOST_TEST(std::regex_search(error.hint(), way), "the way on: " << error.what());
-        all.append(text).append("\n");
-      }
-    }
-  }
-  for (const auto& entry : fs::directory_iterator(fs::path(ANEMLL_SOURCE_DIR) / "src/datasets")) {
-    if (entry.path().extension() != ".cpp" || is_arrow(entry.path())) continue;
-    for (const std::string& message : messages_of_source(read_text(entry.path()))) {
-      const bool provoked = all.find(message) != std::string::npos || kOutOfReach.contains(message);
-      BOOST_TEST(provoked, entry.path().filename().string() << ": no row provokes '" << message << "'");
-    }
-  }
+  check_every_message(check_refusals(refusals()), fs::path(ANEMLL_SOURCE_DIR) / "src/datasets", kOutOfReach,
+                      [](const std::string& name) { return name.ends_with(".cpp") && !is_arrow(name); });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
