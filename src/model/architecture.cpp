@@ -98,6 +98,8 @@ Rope read_rope(const JsonReader& config) {
     const auto type = rope->string("rope_type").value_or(rope->string("type").value_or("default"));
     if (type == "llama3") {
       out.scaling = read_llama3_scaling(*rope);
+    } else if (type == "linear" && rope->number("factor", 1, kMaxRopeFactor).value_or(2) == 1) {
+      // Positions divided by one.
     } else if (type != "default") {
       rope->fail("rope_type", "the rope scaling \"" + type + "\" is not supported",
                  "known: default, llama3; for short contexts yarn may be removed by writing null");

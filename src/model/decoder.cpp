@@ -140,7 +140,8 @@ Decoder::Decoder(const ModelFiles& files, at::Device device, bool dense)
   const auto view = [&](const std::string& name) {
     const HostTensor* tensor = files.tensors.find(name);
     if (tensor == nullptr)
-      throw_data("tensor is missing: " + name, files.folder.string(), "download the model again");
+      throw_data("tensor is missing: " + name, files.folder.string(),
+                 "download the model again (hf download ORG/NAME)");
     return as_torch(*tensor);
   };
   const auto copy = [&](const TensorSpec& spec) {
@@ -278,7 +279,7 @@ void Decoder::set_norm(const std::string& name, at::Tensor tensor) {
   at::Tensor& slot = impl_->norm(name);
   if (tensor.scalar_type() != at::kFloat || tensor.sizes() != slot.sizes()) {
     throw_data("a norm weight must be fp32 and of the width of the model", name,
-               "convert or check the checkpoint");
+               "check the checkpoint with anemll_inspect check");
   }
   slot = std::move(tensor);
 }

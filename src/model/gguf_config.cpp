@@ -29,8 +29,14 @@ using Json = nlohmann::ordered_json;
 /// Larger numbers are faults.
 constexpr std::int64_t kMaxNumber = std::int64_t{1} << 40;
 
-constexpr const char* kDamaged = "the file is damaged; convert the original model again";
-constexpr const char* kIncomplete = "the file is incomplete; convert the original model again";
+constexpr const char* kDamaged =
+    "the file is damaged; convert the original model again with convert_hf_to_gguf.py of llama.cpp, or give "
+    "the "
+    "model as ORG/NAME";
+constexpr const char* kIncomplete =
+    "the file is incomplete; convert the original model again with convert_hf_to_gguf.py of llama.cpp, or "
+    "give "
+    "the model as ORG/NAME";
 
 /// Typed access to the metadata of one family.
 class Metadata {
@@ -41,7 +47,8 @@ class Metadata {
   std::string key(const std::string& name) const { return prefix_ + name; }
 
   [[noreturn]] void fail(const std::string& key, const std::string& what, const std::string& hint) const {
-    throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint);
+    throw_data(what, file_.path.string() + ", key \"" + key + "\"",
+               hint + "; --model-id gives another model");
   }
 
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t min = 0,
@@ -145,7 +152,7 @@ Json rope_scaling(const GgufFile& file, Rope rope, std::int64_t head_dim) {
   for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
     if (file.tensor(name) != nullptr) {
       throw_data(std::string("the rope scaling of tensor ") + name + " is not supported", file.path.string(),
-                 "use a model without long-context scaling");
+                 "use a model without long-context scaling (--model-id)");
     }
   }
   const GgufTensor* tensor = file.tensor("rope_freqs.weight");
@@ -172,7 +179,7 @@ Json rope_scaling(const GgufFile& file, Rope rope, std::int64_t head_dim) {
   }
   if (!same) {
     throw_data("rope_freqs.weight is not the llama3 scaling that is known here", file.path.string(),
-               "use the model as a folder, where config.json says what its scaling is");
+               "use the model as a folder (--model-id FOLDER), where config.json says what its scaling is");
   }
   return {{"rope_type", "llama3"},
           {"factor", static_cast<double>(divisors.back())},
@@ -186,8 +193,7 @@ std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
   constexpr const char* kTokens = "tokenizer.ggml.tokens";
   const GgufTensor* embedding = file.tensor(kGgufEmbeddingName);
   if (embedding == nullptr || embedding->shape.size() != 2) {
-    throw_data("tensor token_embd.weight is missing or not a matrix", file.path.string(),
-               "the file holds no complete model; convert the original again");
+    throw_data("tensor token_embd.weight is missing or not a matrix", file.path.string(), kIncomplete);
   }
   const std::int64_t rows = embedding->shape.front();
   if (rows < 1 || rows > kMaxVocab) {

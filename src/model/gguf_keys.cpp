@@ -69,7 +69,8 @@ void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const
   const std::string prefix = std::string(family.name) + ".";
   const auto refuse = [&](const std::string& key) {
     throw_data("the feature is not supported", file.path.string() + ", key \"" + key + "\"",
-               "use a dense model with full causal attention, of the families " + family_names(families));
+               "use a dense model with full causal attention (--model-id), of the families " +
+                   family_names(families));
   };
   for (const auto& [key, value] : file.metadata) {
     if (key.starts_with("tokenizer.")) continue;

@@ -2,13 +2,16 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/kernels/parallel.hpp"
 #include "src/model/tensor_registry.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -90,9 +93,15 @@ HostTensor from_blocks(const GgufFile& file, const GgufTensor& tensor, GgufType 
       });
   if (infinite) {
     throw_data("tensor " + tensor.name + " holds infinities or not-a-numbers", file.path.string(),
-               "the file is damaged; download it again");
+               "the file is damaged; " + fetch_advice(file.path));
   }
   return too_large && to == DType::f16 ? from_blocks(file, tensor, type, change, DType::f32) : out;
+}
+
+std::string damaged(const GgufFile& file) {
+  return "the file is damaged or incomplete; convert the original model again (convert_hf_to_gguf.py of "
+         "llama.cpp), or " +
+         fetch_advice(file.path);
 }
 
 HostTensor load(const GgufFile& file, const GgufTensor& tensor, Change change) {
@@ -101,7 +110,7 @@ HostTensor load(const GgufFile& file, const GgufTensor& tensor, Change change) {
   if (blocks && tensor.shape.size() == 2) return from_blocks(file, tensor, type, change, DType::f16);
   if (change.factor != 1) {
     throw_data("tensor " + tensor.name + " is not quantised, but has a scale", file.path.string(),
-               "the file is damaged; convert the original model again");
+               damaged(file));
   }
   return reordered(dequantise(file, tensor), change.order);
 }
@@ -113,6 +122,41 @@ std::string describe(const std::vector<std::int64_t>& shape) {
 }
 
 using Stored = std::unordered_map<std::string_view, const GgufTensor*>;
+
+/// The rows of q, k or v out of one matrix (or bias) of all three.
+void split_fused(const Architecture& a, Stored& stored, std::deque<GgufTensor>& parts) {
+  const std::int64_t queries = a.heads * a.head_dim, keys = a.kv_heads * a.head_dim;
+  struct Part {
+    LayerLinear linear;
+    std::string_view name;
+    std::int64_t first, rows;
+  };
+  const std::array all{Part{LayerLinear::q, "attn_q.", 0, queries},
+                       Part{LayerLinear::k, "attn_k.", queries, keys},
+                       Part{LayerLinear::v, "attn_v.", queries + keys, keys}};
+  std::vector<std::string> split;
+  for (const TensorSpec& spec : expected_tensors(a)) {
+    const auto part = std::find_if(all.begin(), all.end(), [&](const Part& p) {
+      return p.linear == spec.linear && spec.gguf_name.find(p.name) != std::string::npos;
+    });
+    if (part == all.end() || stored.contains(spec.gguf_name)) continue;
+    std::string fused = spec.gguf_name;
+    fused.replace(fused.find(part->name), part->name.size(), "attn_qkv.");
+    const auto whole = stored.find(fused);
+    if (whole == stored.end() || whole->second->shape.empty() ||
+        whole->second->shape.front() != queries + 2 * keys)
+      continue;
+    GgufTensor& out = parts.emplace_back(*whole->second);
+    const std::size_t row_bytes = out.data.size() / static_cast<std::size_t>(out.shape.front());
+    out.name = spec.gguf_name;
+    out.shape.front() = part->rows;
+    out.data = out.data.subspan(static_cast<std::size_t>(part->first) * row_bytes,
+                                static_cast<std::size_t>(part->rows) * row_bytes);
+    stored.emplace(out.name, &out);
+    split.push_back(fused);
+  }
+  for (const std::string& name : split) stored.erase(name);
+}
 
 /// NVFP4 files may have one more scale for a whole matrix: blk.0.attn_q.scale beside blk.0.attn_q.weight. The
 /// input_scale beside it is for devices that quantise activations.
@@ -132,7 +176,7 @@ float take_scale(const GgufFile& file, Stored& stored, const std::string& weight
     std::memcpy(&value, tensor.data.data(), sizeof(value));
   if (!std::isfinite(value) || value <= 0) {
     throw_data("tensor " + scale + " is not one positive number of type F32", file.path.string(),
-               "the file is damaged; convert the original model again");
+               damaged(file));
   }
   return value;
 }
@@ -144,6 +188,9 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
   Stored stored;
   for (const GgufTensor& tensor : file.tensors) stored.emplace(tensor.name, &tensor);
   stored.erase("rope_freqs.weight");  // the configuration holds what it says
+
+  std::deque<GgufTensor> parts;  // they stay where they are
+  split_fused(architecture, stored, parts);
 
   // Which tensors there are is settled before the first is touched.
   struct Planned {
@@ -157,13 +204,12 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
     const auto found = stored.find(name);
     if (found == stored.end()) {
       if (architecture.tied_embeddings && spec.role == TensorRole::head) continue;
-      throw_data("tensor " + name + " is missing", file.path.string(),
-                 "the file is incomplete; convert the original model again");
+      throw_data("tensor " + name + " is missing", file.path.string(), damaged(file));
     }
     if (found->second->shape != spec.shape) {
       throw_data("tensor " + name + " is " + describe(found->second->shape) + ", the metadata says " +
                      describe(spec.shape),
-                 file.path.string(), "the file is damaged; convert the original model again");
+                 file.path.string(), damaged(file));
     }
     const GgufTensor* tensor = found->second;
     stored.erase(found);
@@ -173,13 +219,14 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
   if (!stored.empty()) {
     const std::string name(stored.begin()->first);
     if (gguf_layer_of(name).value_or(-1) >= architecture.layer_count()) {
-      throw_data("tensor " + name + " is beyond the last layer",
-                 file.path.string() + ", key \"" + architecture.family + ".block_count\"",
-                 "the key counts " + std::to_string(architecture.layer_count()) +
-                     " layers; convert the original model again");
+      throw_data(
+          "tensor " + name + " is beyond the last layer",
+          file.path.string() + ", key \"" + architecture.family + ".block_count\"",
+          "the key counts " + std::to_string(architecture.layer_count()) + " layers; " + damaged(file));
     }
     throw_data("tensor " + name + " has no place in a model of the family " + architecture.family,
-               file.path.string(), "the model computes something that is not supported; use another one");
+               file.path.string(),
+               "the model computes something that is not supported; use another one (--model-id)");
   }
 
   TensorMap out;

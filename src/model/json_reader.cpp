@@ -18,16 +18,17 @@ nlohmann::json parse_json_object(const std::string& text, const std::filesystem:
     nlohmann::json value = nlohmann::json::parse(text);
     if (value.is_object()) return value;
   } catch (const nlohmann::json::exception& error) {
-    throw_data(std::string("not valid JSON: ") + error.what(), path.string(), "download the file again");
+    throw_data(std::string("not valid JSON: ") + error.what(), path.string(), fetch_advice(path));
   }
-  throw_data("the file holds no JSON object", path.string(), "download the file again");
+  throw_data("the file holds no JSON object", path.string(), fetch_advice(path));
 }
 
 JsonReader::JsonReader(const nlohmann::json& object, std::filesystem::path file, std::string prefix)
     : object_(&object), file_(std::move(file)), prefix_(std::move(prefix)) {}
 
 void JsonReader::fail(const std::string& key, const std::string& what, const std::string& hint) const {
-  throw_data(what, file_.string() + ", key \"" + prefix_ + key + "\"", hint);
+  throw_data(what, file_.string() + ", key \"" + prefix_ + key + "\"",
+             hint + "; --model-id gives another model");
 }
 
 bool JsonReader::has(const std::string& key) const {
@@ -37,8 +38,7 @@ bool JsonReader::has(const std::string& key) const {
 
 const nlohmann::json& JsonReader::at(const std::string& key) const {
   const auto found = object_->find(key);
-  if (found == object_->end())
-    fail(key, "the key is missing", "download the file of the original model again");
+  if (found == object_->end()) fail(key, "the key is missing", fetch_advice(file_));
   return *found;
 }
 
@@ -88,13 +88,13 @@ std::optional<JsonReader> JsonReader::object(const std::string& key) const {
 
 std::int64_t JsonReader::required_integer(const std::string& key, std::int64_t min, std::int64_t max) const {
   const auto value = integer(key, min, max);
-  if (!value) fail(key, "the key is missing", "download the file of the original model again");
+  if (!value) fail(key, "the key is missing", fetch_advice(file_));
   return *value;
 }
 
 std::string JsonReader::required_string(const std::string& key) const {
   auto value = string(key);
-  if (!value) fail(key, "the key is missing", "download the file of the original model again");
+  if (!value) fail(key, "the key is missing", fetch_advice(file_));
   return *std::move(value);
 }
 

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/core/finite.hpp"
 #include "src/core/hash.hpp"
 #include "src/model/internal/families.hpp"
@@ -72,8 +73,10 @@ void check(const TensorSpec& spec, const Found& found) {
   expected.shape = spec.shape;
   const DType dtype = found.tensor.dtype;
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
-    throw_data("tensor " + spec.name + " has type " + std::string(name_of(dtype)), found.file.string(),
-               "weights must be F32, F16 or BF16; start from the original model");
+    throw_data(
+        "tensor " + spec.name + " has type " + std::string(name_of(dtype)), found.file.string(),
+        "weights must be F32, F16 or BF16: python3 -c 'from transformers import AutoModelForCausalLM as M; "
+        "M.from_pretrained(\"OLD\", dtype=\"float32\").save_pretrained(\"NEW\")'");
   }
   if (found.tensor.shape == spec.shape) return;
   const bool words = spec.role == TensorRole::embedding || spec.role == TensorRole::head;
@@ -82,16 +85,19 @@ void check(const TensorSpec& spec, const Found& found) {
       "tensor " + spec.name + " is " + found.tensor.describe() + ", config.json says " + expected.describe(),
       found.file.string(),
       resized ? strf("the vocabulary was resized, or config.json is another model's: correct its "
-                     "vocab_size to %lld, or download both again",
+                     "vocab_size to %lld, or download both again (hf download ORG/NAME)",
                      static_cast<long long>(found.tensor.shape[0]))
-              : "config.json and the weights belong to different models; download both again");
+              : "config.json and the weights belong to different models; download both again (hf download "
+                "ORG/NAME)");
 }
 
 /// What may be the cause when a tensor is missing, and what to do.
 std::string hint_for_missing(const TensorSpec& spec, const Architecture& architecture,
                              const FoundMap& found) {
   if (spec.role == TensorRole::head && !architecture.tied_embeddings)
-    return "the model is not tied (tie_word_embeddings), so the file must hold a head";
+    return "the model is not tied, so the file must hold a head: download it again (hf download ORG/NAME), "
+           "or set "
+           "tie_word_embeddings in config.json";
   std::int64_t layers = 0;
   std::string quantised;
   for (const auto& [name, entry] : found) {
@@ -101,14 +107,14 @@ std::string hint_for_missing(const TensorSpec& spec, const Architecture& archite
     }
   }
   if (!quantised.empty())
-    return strf("the weights are quantised (%s): use the original model, or a GGUF file of it",
+    return strf("the weights are quantised (%s): use the original model, or a GGUF file of it (--model-id)",
                 quantised.c_str());
   if (layers > 0 && static_cast<std::int64_t>(spec.layer) >= layers)
     return strf(
         "config.json has %lld layers, the weights have %lld: they belong to different models; download "
-        "both again",
+        "both again (hf download ORG/NAME)",
         static_cast<long long>(architecture.layer_count()), static_cast<long long>(layers));
-  if (layers > 0) return "the weights are incomplete: download the model again";
+  if (layers > 0) return "the weights are incomplete: download the model again (hf download ORG/NAME)";
   return strf(
       "the tensors have names that are not known%s%s: save the model with save_pretrained of the Python "
       "library transformers",
@@ -133,7 +139,7 @@ ValueDigest look_at(const TensorSpec& spec, const Found& found) {
   const ValueDigest values = digest_values(found.tensor);
   if (!values.finite) {
     require_finite(found.tensor, "tensor " + spec.name, found.file.string(),
-                   "the file is damaged or its training diverged: take another copy");
+                   "the file is damaged or its training diverged: " + fetch_advice(found.file));
   }
   return values;
 }

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/content_kind.hpp"
 #include "src/model/internal/json_reader.hpp"
 
 #include <algorithm>
@@ -17,10 +18,9 @@ namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
-/// The forms of weights in the order in which they are looked for.
+/// The names of weights in the order in which they are looked for. What a file holds is seen by its content.
 struct Form {
   std::string_view stem, ending;
-  TensorMap (*read)(const fs::path&, Maps&);
 
   std::string single() const { return std::string(stem) + std::string(ending); }
   std::string index() const { return single() + ".index.json"; }
@@ -40,8 +40,15 @@ TensorMap read_bin(const fs::path& path, Maps& maps) {
   return packed;
 }
 
-constexpr std::array kForms{Form{"model", ".safetensors", &read_safe},
-                            Form{"pytorch_model", ".bin", &read_bin}};
+constexpr std::array kForms{Form{"model", ".safetensors"}, Form{"pytorch_model", ".bin"}};
+
+/// The name decides only which reader explains a file that is neither.
+TensorMap read_either(const fs::path& path, const Form& form, Maps& maps) {
+  const ContentKind kind = content_kind(path);
+  const bool saved = kind == ContentKind::zip || kind == ContentKind::pickle;
+  const bool safe = kind == ContentKind::safetensors || (!saved && form.ending == ".safetensors");
+  return safe ? read_safe(path, maps) : read_bin(path, maps);
+}
 
 struct Reader {
   const fs::path& folder;
@@ -52,24 +59,32 @@ struct Reader {
   FoundMap read(const Form& form, const std::string& file) {
     FoundMap found;
     used.insert(file);
-    for (const auto& [name, tensor] : form.read(folder / file, maps)) found[name] = {tensor, folder / file};
+    for (const auto& [name, tensor] : read_either(folder / file, form, maps))
+      found[name] = {tensor, folder / file};
     return found;
   }
 };
 
-/// tensor -> shard, with file names checked to be plain names inside the folder.
+/// In the folder or below it.
+bool stays_inside(const fs::path& file) {
+  return !file.empty() && file.is_relative() && file.has_filename() &&
+         std::none_of(file.begin(), file.end(),
+                      [](const fs::path& part) { return part == "." || part == ".." || part.empty(); });
+}
+
+/// tensor -> shard, with file names checked to be inside the folder.
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const nlohmann::json json = read_json_object(path);
   const JsonReader index(json, path);
   if (!index.has("weight_map") || !index.at("weight_map").is_object()) {
-    index.fail("weight_map", "not an object of tensor names and files", "download the file again");
+    index.fail("weight_map", "not an object of tensor names and files", fetch_advice(path));
   }
   std::map<std::string, std::string> shards;
   for (const auto& [name, value] : index.at("weight_map").items()) {
     const std::string file = value.is_string() ? value.get<std::string>() : "";
-    if (file.empty() || file == "." || file == ".." || file.find_first_of("/\\") != std::string::npos) {
+    if (!stays_inside(file)) {
       index.fail("weight_map." + name, "not the name of a file in this folder: " + value.dump(),
-                 "download the file again");
+                 fetch_advice(path));
     }
     shards[name] = file;
   }
@@ -87,7 +102,7 @@ FoundMap read_by_index(Reader& reader, const Form& form, const std::string& inde
     if (files.contains(file)) continue;
     if (!fs::exists(reader.folder / file)) {
       throw_data("a shard that the index names is missing: " + file, (reader.folder / index).string(),
-                 "download the model again");
+                 fetch_advice(reader.folder / file));
     }
     files[file] = reader.read(form, file);
     found.insert(files[file].begin(), files[file].end());
@@ -133,12 +148,39 @@ std::optional<FoundMap> read_numbered(Reader& reader, const Form& form) {
   }
   if (shards.empty()) return std::nullopt;
   if (shards.size() != static_cast<std::size_t>(count)) {
-    throw_data(strf("%zu of %d shards are there, and no ", shards.size(), count) + form.index(),
-               (reader.folder / *shards.begin()).string(), "download the missing shards, or the model again");
+    throw_data(
+        strf("%zu of %d shards are there, and no ", shards.size(), count) + form.index(),
+        (reader.folder / *shards.begin()).string(),
+        "download the missing shards: hf download ORG/NAME --local-dir '" + reader.folder.string() + "'");
   }
   FoundMap found;
   for (const std::string& shard : shards) found.merge(reader.read(form, shard));
   return found;
+}
+
+/// By what the folder has instead.
+std::string way_to_weights(const fs::path& folder) {
+  std::map<std::string, std::vector<std::string>> others;  // by their ending
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("adapter_")) others[entry.path().extension().string()].push_back(name);
+  }
+  if (const auto& gguf = others[".gguf"]; !gguf.empty())
+    return "give the GGUF file itself: " + (folder / *std::min_element(gguf.begin(), gguf.end())).string();
+  for (const Form& form : kForms) {
+    auto& names = others[std::string(form.ending)];
+    std::sort(names.begin(), names.end());
+    if (names.size() == 1)
+      return strf("if %s holds the weights, rename it: mv '%s' '%s'", names.front().c_str(),
+                  (folder / names.front()).c_str(), (folder / form.single()).c_str());
+    if (names.size() > 1)
+      return strf("if %s, %s%s are the weights, name them %.*s-00001-of-%05zu%.*s and so on with mv",
+                  names[0].c_str(), names[1].c_str(), names.size() > 2 ? ", ..." : "",
+                  static_cast<int>(form.stem.size()), form.stem.data(), names.size(),
+                  static_cast<int>(form.ending.size()), form.ending.data());
+  }
+  return "give the folder that holds the weights, or org/name of the model, which is downloaded; a model in "
+         "Python is written by model.save_pretrained(FOLDER) of transformers";
 }
 
 FoundMap read_weights(Reader& reader) {
@@ -155,11 +197,8 @@ FoundMap read_weights(Reader& reader) {
     if (indices.size() == 1) return read_by_index(reader, form, *indices.begin());
     if (auto found = read_numbered(reader, form)) return std::move(*found);
   }
-  throw_data(
-      "no weights: neither model.safetensors nor pytorch_model.bin, nor shards of one",
-      reader.folder.string(),
-      "give the folder that holds the weights, or save the model with save_pretrained of the Python library "
-      "transformers");
+  throw_data("no weights: neither model.safetensors nor pytorch_model.bin, nor shards of one",
+             reader.folder.string(), way_to_weights(reader.folder));
 }
 
 /// Other weights of the folder than the files that are read: a stale copy, an adapter, another format.

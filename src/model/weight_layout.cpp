@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/model/tensor_registry.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <set>
@@ -16,18 +17,20 @@ namespace {
 constexpr std::string_view kOwn = "model.";
 constexpr std::string_view kFirst = "layers.0.input_layernorm.weight";  // every family has it
 
-/// What stands before "layers.": the base model alone, text models inside of multimodal ones, wrappers of
-/// training tools.
-constexpr std::array<std::string_view, 10> kPrefixes{kOwn,
-                                                     "",
-                                                     "language_model.model.",
-                                                     "model.language_model.",
-                                                     "model.language_model.model.",
-                                                     "language_model.",
-                                                     "model.model.",
-                                                     "module.model.",
-                                                     "_orig_mod.model.",
-                                                     "base_model.model.model."};
+/// Parts of names that training tools put anywhere: DDP and DeepSpeed, torch.compile, FSDP, checkpointing.
+constexpr std::array<std::string_view, 4> kWrappers{"module.", "_orig_mod.", "_fsdp_wrapped_module.",
+                                                    "_checkpoint_wrapped_module."};
+
+/// What stands before "layers.": the base model alone, text models inside of multimodal ones, adapters that
+/// were merged.
+constexpr std::array<std::string_view, 8> kPrefixes{kOwn,
+                                                    "",
+                                                    "language_model.model.",
+                                                    "model.language_model.",
+                                                    "model.language_model.model.",
+                                                    "language_model.",
+                                                    "model.model.",
+                                                    "base_model.model.model."};
 
 /// "layers.0.mlp.up_proj.weight" of a name with this prefix; nothing of names of other parts.
 std::optional<std::string> behind(std::string_view prefix, std::string_view name) {
@@ -45,6 +48,21 @@ void rename(FoundMap& found, const std::string& from, const std::string& to) {
   auto node = found.extract(from);
   node.key() = to;
   found.insert(std::move(node));
+}
+
+void take_wrappers(FoundMap& found) {
+  std::set<std::string> names;
+  for (const auto& [name, entry] : found) names.insert(name);
+  for (const std::string& name : names) {
+    std::string bare;
+    for (std::size_t at = 0; at < name.size();) {
+      const std::size_t dot = name.find('.', at);
+      const std::string part = name.substr(at, dot == std::string::npos ? dot : dot + 1 - at);
+      if (std::find(kWrappers.begin(), kWrappers.end(), part) == kWrappers.end()) bare += part;
+      at += part.size();
+    }
+    if (!bare.empty()) rename(found, name, bare);
+  }
 }
 
 void take_prefix(FoundMap& found) {
@@ -95,10 +113,11 @@ std::int64_t all_rows(const Architecture& a, std::string_view fused) {
 Found part_of(const Found& whole, const std::string& name, const Fusion& fusion, const Architecture& a) {
   const std::int64_t expected = all_rows(a, fusion.fused);
   if (whole.tensor.shape.empty() || whole.tensor.shape.front() != expected) {
-    throw_data("tensor " + name + " is " + whole.tensor.describe() +
-                   strf(", config.json says %lld rows", static_cast<long long>(expected)),
-               whole.file.string(),
-               "config.json and the weights belong to different models; download both again");
+    throw_data(
+        "tensor " + name + " is " + whole.tensor.describe() +
+            strf(", config.json says %lld rows", static_cast<long long>(expected)),
+        whole.file.string(),
+        "config.json and the weights belong to different models; download both again (hf download ORG/NAME)");
   }
   Found part{whole.tensor.packed(), whole.file};
   const std::size_t row_bytes = part.tensor.bytes() / static_cast<std::size_t>(expected);
@@ -130,6 +149,7 @@ void split_fused(FoundMap& found, const Architecture& architecture) {
 }  // namespace
 
 void to_known_layout(FoundMap& found, const Architecture& architecture) {
+  take_wrappers(found);
   take_prefix(found);
   split_fused(found, architecture);
 }

@@ -32,10 +32,12 @@ fs::path checkpoint_in(const fs::path& folder) {
   if (all.empty())
     throw_data(
         "the folder has neither a checkpoint (.pt) nor plain weights (.safetensors, pytorch_model.bin)",
-        folder.string(), "give a checkpoint's file, or a model's folder");
+        folder.string(), "give a checkpoint's file, or a model's folder; ls shows what is there");
   std::string names;
   for (const fs::path& file : all) names += (names.empty() ? "" : ", ") + file.filename().string();
-  throw_usage("the folder has several checkpoints: " + names, folder.string(), "give one of these files");
+  throw_usage("the folder has several checkpoints: " + names, folder.string(),
+              "give one of these files, for example " + all.front().string() +
+                  "; anemll_inspect check tells of each");
 }
 
 }  // namespace

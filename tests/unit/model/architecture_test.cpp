@@ -108,6 +108,11 @@ BOOST_AUTO_TEST_CASE(unknown_families_are_refused_with_the_known_ones) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(linear_scaling_by_one_is_none) {
+  for (const char* text : {R"({"rope_type": "linear", "factor": 1.0})", R"({"type": "linear", "factor": 1})"})
+    BOOST_CHECK(!read_with({{"rope_scaling", text}}).layers.front().rope.scaling);
+}
+
 BOOST_AUTO_TEST_CASE(features_the_decoder_lacks_are_refused) {
   check_refused({{"use_sliding_window", "true"}}, "use_sliding_window", "sliding");
   check_refused({{"layer_types", "[\"full_attention\", \"sliding_attention\"]"}}, "layer_types", "sliding");
@@ -115,6 +120,8 @@ BOOST_AUTO_TEST_CASE(features_the_decoder_lacks_are_refused) {
   check_refused({{"hidden_act", "\"gelu\""}}, "hidden_act", "gelu");
   check_refused({{"rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 4.0}"}}, "rope_scaling.rope_type",
                 "yarn");
+  check_refused({{"rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 2.0}"}}, "rope_scaling.rope_type",
+                "linear");
   check_refused({{"quantization_config", "{\"bits\": 4}"}}, "quantization_config", "quantised");
   check_refused({{"partial_rotary_factor", "0.5"}}, "partial_rotary_factor", "partial");
 }

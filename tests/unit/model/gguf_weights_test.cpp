@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -81,6 +82,56 @@ BOOST_AUTO_TEST_CASE(values_beyond_the_half_range_stay_floats) {
     const HostTensor* tensor = gguf.tensors.find("model.layers.1.self_attn.q_proj.weight");
     BOOST_CHECK_EQUAL(tensor->describe(), "float32[64, 64]");
     BOOST_CHECK_EQUAL(reinterpret_cast<const float*>(tensor->data)[64], 100000.0F);
+  }
+}
+
+// As llama.cpp's own models of other families have them: q, k and v as rows of one matrix and one bias.
+BOOST_AUTO_TEST_CASE(fused_queries_keys_and_values_of_a_gguf_are_split) {
+  const TempDir folder;
+  const ModelFiles llama = llama_folder(folder);
+  for (const bool blocks : {false, true}) {
+    GgufWriter apart, fused;
+    for (GgufWriter* writer : {&apart, &fused}) put_architecture(*writer, llama.architecture);
+    const auto put = [&](GgufWriter& writer, const std::string& name, const std::vector<std::int64_t>& shape,
+                         const std::string& bytes) {
+      const bool packed = blocks && shape.size() == 2;
+      const auto count = bytes.size() / sizeof(float);
+      writer.tensor(name, static_cast<std::uint32_t>(packed ? GgufType::q8_0 : GgufType::f32), shape,
+                    packed ? as_q8_0(reinterpret_cast<const float*>(bytes.data()), count) : bytes);
+    };
+    struct Whole {
+      std::vector<std::int64_t> shape{0};
+      std::string bytes;
+    };
+    std::map<std::string, Whole> wholes;
+    for (const char* part : {"q_proj", "k_proj", "v_proj"}) {
+      for (const auto& [name, tensor] : llama.tensors) {
+        if (name.find(part) == std::string::npos) continue;
+        const HostTensor stored = gguf_layout(llama.architecture, name, tensor);
+        std::string to = gguf_tensor_name(name);
+        to.replace(to.find("attn_") + 5, 1, "qkv");
+        Whole& whole = wholes[to];
+        const std::int64_t rows = whole.shape.front() + stored.shape.front();
+        whole.shape = stored.shape;
+        whole.shape.front() = rows;
+        whole.bytes.append(reinterpret_cast<const char*>(stored.data), stored.bytes());
+      }
+    }
+    BOOST_CHECK_EQUAL(wholes.size(), 4U);  // a weight and a bias for each of two layers
+    for (const auto& [name, whole] : wholes) put(fused, name, whole.shape, whole.bytes);
+    for (const auto& [name, tensor] : llama.tensors) {
+      const HostTensor stored = gguf_layout(llama.architecture, name, tensor);
+      const std::string bytes(reinterpret_cast<const char*>(stored.data), stored.bytes());
+      put(apart, gguf_tensor_name(name), stored.shape, bytes);
+      const bool joined = name.find(".q_proj") != std::string::npos ||
+                          name.find(".k_proj") != std::string::npos ||
+                          name.find(".v_proj") != std::string::npos;
+      if (!joined) put(fused, gguf_tensor_name(name), stored.shape, bytes);
+    }
+    apart.write(folder / "apart.gguf");
+    fused.write(folder / "fused.gguf");
+    BOOST_CHECK_EQUAL(load_model_files(folder / "fused.gguf").fingerprint,
+                      load_model_files(folder / "apart.gguf").fingerprint);
   }
 }
 

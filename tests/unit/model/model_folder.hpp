@@ -6,6 +6,7 @@
 #include "anemll/core/tensor.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/model/model_files.hpp"
+#include "tests/support/refusals.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cstdint>
@@ -54,7 +55,7 @@ inline void check_data_error(const std::function<void()>& action, const std::str
     BOOST_CHECK(error.code() == ExitCode::data);
     BOOST_CHECK_MESSAGE(error.where().find(where) != std::string::npos, "where: " << error.where());
     BOOST_CHECK_MESSAGE(std::string(error.what()).find(what) != std::string::npos, "what: " << error.what());
-    BOOST_CHECK(!error.hint().empty());
+    helps(error);
     return;
   }
   BOOST_ERROR("no error for " + what);

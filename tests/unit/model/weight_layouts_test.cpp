@@ -114,12 +114,20 @@ BOOST_AUTO_TEST_SUITE(model)
 BOOST_AUTO_TEST_CASE(names_with_other_prefixes_are_the_same_model) {
   for (const std::string prefix :
        {"", "language_model.model.", "model.language_model.", "language_model.", "model.model.",
-        "module.model.", "_orig_mod.model.", "base_model.model.model."}) {
+        "module.model.", "_orig_mod.model.", "module._orig_mod.model.", "base_model.model.model."}) {
     BOOST_TEST_CONTEXT(prefix) {
       check_is("nano", renamed(tensors_of("nano"),
                                [&](const std::string& name) { return replaced(name, "model.", prefix); }));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(parts_of_names_that_wrappers_put_anywhere_do_not_count) {
+  check_is("nano", renamed(tensors_of("nano"), [](const std::string& name) {
+             return "_fsdp_wrapped_module." +
+                    replaced(name, ".mlp.",
+                             "._fsdp_wrapped_module._checkpoint_wrapped_module.mlp._orig_mod.");
+           }));
 }
 
 BOOST_AUTO_TEST_CASE(a_head_beside_a_wrapped_base_model_is_the_head) {
@@ -186,6 +194,53 @@ BOOST_AUTO_TEST_CASE(files_of_torch_save_are_read) {
   const Folder damaged("nano");
   write_file(damaged.place / "pytorch_model.bin", "not a zip");
   check_data_error([&] { damaged.load(); }, "pytorch_model.bin", "");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_read_by_its_content_whatever_its_name) {
+  const std::string expected = load_model_files(golden("nano")).fingerprint;
+  const Folder saved("nano"), safe("nano");
+  write_bin(saved.place / "model.safetensors", tensors_of("nano"));
+  BOOST_CHECK_EQUAL(saved.load().fingerprint, expected);
+  write_tensors(safe.place / "pytorch_model.bin", tensors_of("nano"));
+  BOOST_CHECK_EQUAL(safe.load().fingerprint, expected);
+}
+
+BOOST_AUTO_TEST_CASE(shards_may_lie_below_the_folder) {
+  const Folder folder("nano");
+  Halves halves(tensors_of("nano"), "model", ".safetensors");
+  for (std::size_t at = 0; (at = halves.index.find("\"model-", at)) != std::string::npos; at += 9)
+    halves.index.insert(at + 1, "parts/");
+  fs::create_directory(folder.place / "parts");
+  for (const std::size_t part : {0U, 1U})
+    write_tensors(folder.place / "parts" / Halves::file("model", part, ".safetensors"), halves.parts[part]);
+  write_file(folder.place / "model.safetensors.index.json", halves.index);
+  BOOST_CHECK_EQUAL(folder.load().fingerprint, load_model_files(golden("nano")).fingerprint);
+  for (const std::string outside : {"../x", "/x", "a/../x", "parts/", "./x"}) {
+    write_file(folder.place / "model.safetensors.index.json", R"({"weight_map": {"a": ")" + outside + "\"}}");
+    check_data_error([&] { folder.load(); }, "index.json", "not the name of a file in this folder");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(weights_of_other_names_are_shown_the_way) {
+  const auto hint = [](const std::vector<std::string>& names) {
+    const Folder folder("nano");
+    for (const std::string& name : names) write_file(folder.place / name, "");
+    try {
+      folder.load();
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return std::string("no error");
+  };
+  const auto said = [](const std::string& text, const char* words) {
+    BOOST_CHECK_MESSAGE(text.find(words) != std::string::npos, words << " is not in: " << text);
+  };
+  said(hint({"model.fp16.safetensors"}), "mv '");
+  said(hint({"b.safetensors", "a.safetensors"}),
+       "if a.safetensors, b.safetensors are the weights, name them "
+       "model-00001-of-00002.safetensors");
+  said(hint({"x.Q4_0.gguf"}), "x.Q4_0.gguf");
+  said(hint({}), "save_pretrained");
 }
 
 BOOST_AUTO_TEST_CASE(shards_of_both_forms_are_found_with_and_without_an_index) {
