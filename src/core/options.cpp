@@ -7,6 +7,7 @@
 #include "src/core/internal/environment.hpp"
 #include "src/core/internal/option_sources.hpp"
 #include "src/core/internal/option_spec.hpp"
+#include "src/core/tool.hpp"
 
 #include <algorithm>
 #include <iostream>
@@ -249,7 +250,7 @@ void OptionTable::mark_own(const std::string& name) {
 OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool tell) {
   const std::vector<std::string> args(argc > 0 ? argv + 1 : argv, argv + argc);
   if (asks_for(args, "--help", "-h")) {
-    std::cout << help() << std::flush;
+    print_result(help());
     return Outcome::exit_ok;
   }
   if (asks_for_build(impl_->table, args)) {

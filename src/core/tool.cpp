@@ -2,11 +2,14 @@
 #include "src/core/tool.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/internal/logger.hpp"
 #include "src/core/system_error.hpp"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -38,6 +41,9 @@ void occupy_closed_streams() {
     if (::fcntl(fd, F_GETFD) == -1) ::open("/dev/null", O_RDONLY);  // the lowest number that is free
   }
 }
+
+/// Written by the launchers that start several processes: Open MPI, the others, a step of Slurm.
+constexpr const char* kSizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
 
 void require_written_stdout() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
@@ -85,6 +91,22 @@ int run_tool(const std::function<int()>& body) {
   }
 }
 
+void require_one_process(const std::string& program) {
+  for (const char* name : kSizes) {
+    const char* text = std::getenv(name);
+    const long size = text != nullptr ? std::strtol(text, nullptr, 10) : 0;
+    if (size > 1)
+      throw_usage(strf("%s works in one process, and %ld were started", program.c_str(), size),
+                  strf("%s=%s", name, text), "start it without mpirun or srun");
+    if (size == 1) return;
+  }
+}
+
+void print_result(const std::string& text) {
+  const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!written && errno != EPIPE) throw_data("cannot write", "stdout", "check the disk space");
+}
+
 int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
                 int argc, char** argv) {
   prepare_signals(ProgramKind::filter);
@@ -93,6 +115,7 @@ int run_command(const std::string& program, const std::string& usage, std::span<
   for (const Command& command : commands) {
     if (name == command.name) {
       prepare_signals(command.kind);
+      require_one_process(program);
       const int code = command.run(argc - 1, argv + 1);
       if (command.kind == ProgramKind::filter) require_written_stdout();
       return code;

@@ -27,6 +27,13 @@ int report_error(const Error& error);
 /// Call it inside MPI's lifetime, or let `body` own that, so that no destructor runs after the finalisation.
 int run_tool(const std::function<int()>& body);
 
+/// For programs that have no work for a second rank: usage error when mpirun or srun started several.
+void require_one_process(const std::string& program);
+
+/// Writes what a program was asked for to stdout. A reader that has had enough is no error, a full disk is a
+/// data error.
+void print_result(const std::string& text);
+
 /// One command of a program like `anemll_cache import ...`. `run` gets the arguments from its name on.
 struct Command {
   std::string name;
@@ -35,8 +42,8 @@ struct Command {
 };
 
 /// Runs the command that argv[1] names as a program of its kind, or prints `usage` (--help) or the build
-/// (--version). A usage error for anything else. What a filter prints is its result: a data error when it
-/// could not be written.
+/// (--version). A usage error for anything else, and for several processes. What a filter prints is its
+/// result: a data error when it could not be written.
 int run_command(const std::string& program, const std::string& usage, std::span<const Command> commands,
                 int argc, char** argv);
 

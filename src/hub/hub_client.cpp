@@ -128,7 +128,8 @@ void HubClient::fail(const HttpReply& reply, const std::string& what) const {
       : reply.failure == HttpFailure::refused
           ? "check HF_ENDPOINT; SSL_CERT_FILE names the certificates to trust"
           : "check the network, or fetch the files elsewhere and give their folder; HF_ENDPOINT names "
-            "another hub";
+            "another hub" +
+                std::string(tried_.empty() ? "" : "; a path was meant: there is nothing at ") + tried_;
   throw_data(problem + " for " + what + ": " + server_words(reply.error), places(reply.url), hint);
 }
 

@@ -7,6 +7,7 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/comm/agreement.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/tool.hpp"
 #include "src/eval/choices.hpp"
 #include "src/eval/comparison.hpp"
 #include "src/eval/eval_text.hpp"
@@ -15,7 +16,6 @@
 #include "src/tools/eval_report.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
@@ -146,17 +146,19 @@ void tell_far(const std::vector<FoundEvalModel>& models, const std::vector<Model
   constexpr double kFar = 3;  // nats: half-trained models of 2 bits are nearer
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].compared || rows[i].kl.mean <= kFar) continue;  // NaN is told too
-    const std::string look = models[i].checkpoint ? "anemll_inspect layers " + models[i].file
-                                                  : "anemll_infer " + rows[i].model + " --prompt Hello";
-    log_warning(strf("%s: its KL to the teacher is %.2f, so its answers are garbled: '%s' shows more",
-                     rows[i].model.c_str(), rows[i].kl.mean, look.c_str()));
+    if (!models[i].checkpoint) {
+      log_warning(
+          strf("%s: its KL to the teacher is %.2f: the two are different models, or one of them is broken; "
+               "'anemll_infer %s --prompt Hello' shows what it says",
+               rows[i].model.c_str(), rows[i].kl.mean, rows[i].model.c_str()));
+      continue;
+    }
+    const std::string look = "anemll_inspect layers " + models[i].file;
+    log_warning(
+        strf("%s: its KL to the teacher is %.2f, so its answers are garbled, if this teacher is its model: "
+             "'%s' shows more",
+             rows[i].model.c_str(), rows[i].kl.mean, look.c_str()));
   }
-}
-
-/// The result is all that this program makes: a full disk is an error, a reader that has enough is none.
-void print_result(const std::string& text) {
-  const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
-  if (!written && errno != EPIPE) throw_data("cannot write", "stdout", "check the disk space");
 }
 
 int evaluate(int argc, char** argv, MpiRuntime& mpi) {

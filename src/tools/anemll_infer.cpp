@@ -66,7 +66,10 @@ int main(int argc, char** argv) {
     if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
     check_infer_options(options);
     many = options.batch.has_value();
-    if (!many) infer(options, table);
+    if (!many) {
+      require_one_process("anemll_infer without --batch");
+      infer(options, table);
+    }
     return 0;
   });
   if (!many) return code;

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/core/scratch_folder.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/data/first_rows.hpp"
@@ -103,13 +104,14 @@ int snap(int argc, char** argv) {
   SnapToolOptions options;
   OptionTable table = make_snap_table(options);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  require_one_process("anemll_snap");
   const V2Checkpoint checkpoint = open_v2_checkpoint(options.checkpoint);
   refuse_adapters(checkpoint);
   const ModelChoice source =
       choose_model(options.model_id, options.model_revision,
                    {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config});
   const std::string& model_id = source.id;
-  tell_unread(unread_options(snap_option_effects(), SnapFacts{options, model_id},
+  tell_unread(unread_options(snap_option_effects(), options,
                              [&](const std::string& name) { return table.given(name); }));
   const bool writes = !options.output.empty();
   const bool packed = options.format == SnapFormat::packed;
@@ -123,7 +125,10 @@ int snap(int argc, char** argv) {
 
   set_compute_threads(0, 1);
   verify.device = choose_device(options.device, 0, true);
-  const OpenModel opened = open_model(fetch_model(model_id, source.hub, ModelUse::weights).path);
+  const OpenModel opened =
+      find_recorded_model({options.model_id, options.model_revision, options.device, options.strict}, table,
+                          recorded_model(checkpoint), ModelUse::weights)
+          .opened;
   const ModelFiles model = load_model_files(opened);
   model.inventory.tell(model_id, options.strict);
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
@@ -135,9 +140,11 @@ int snap(int argc, char** argv) {
 
   // Before anything is written: a cache of another model must not cost a snap.
   if (options.cache_dir) {
-    const fs::path beside = (writes ? target : fs::absolute(options.checkpoint)).parent_path();
-    verify.samples = read_first_rows(*options.cache_dir, beside.parent_path(), options.samples,
-                                     student.files().architecture.vocab_size);
+    std::optional<ScratchFolder> scratch;  // without --output nothing stays
+    if (!writes) scratch.emplace();
+    verify.samples =
+        read_first_rows(*options.cache_dir, writes ? target.parent_path().parent_path() : scratch->path(),
+                        options.samples, student.files().architecture.vocab_size);
   }
   tell_differences(said_numbers(table, options), quant.spec.usual());
   std::optional<PositiveCost> positive;
@@ -197,7 +204,7 @@ int snap(int argc, char** argv) {
   if (writes) write_file(target.parent_path() / "snap_report.json", report_json(report));
   std::string text = report_text(report, options.debug);
   if (writes && report.passed && packed)
-    text += strf("One file, config.json and all: anemll_infer %s\n", target.c_str());
+    text += strf("One file, config.json and all: anemll_infer %s --interactive\n", target.c_str());
   if (writes && report.passed && !packed) {
     text +=
         "config.json beside the file belongs to it: where the one goes, the other goes too. Without it some "
@@ -207,7 +214,7 @@ int snap(int argc, char** argv) {
                            is_local(HubKind::model, model_id), model.architecture.family,
                            most_bits(quant.spec, true), most_bits(quant.spec, false)});
   }
-  std::fputs(text.c_str(), stdout);
+  print_result(text);
   require_passed(report, writes ? target.string() : options.checkpoint);
   return 0;
 }

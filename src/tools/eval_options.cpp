@@ -29,6 +29,7 @@ OptionTable make_eval_table(EvalOptions& o) {
       "with commas between several, which share --chunks; may be given several times");
   table.add_choice("dataset-format", &o.text.format, "what the records of --jsonl look like");
   table.add("text-field", &o.text.text_field, "field of the text in plain records");
+  table.add_alias("text-field", "dataset_text_field");
   table.add(
       "map", &o.text.map,
       "FIELD=COLUMN: the column of --jsonl that is this field of its format; may be given several times");

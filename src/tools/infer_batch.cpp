@@ -169,6 +169,17 @@ std::vector<Group> groups_of(const Work& work, const std::vector<std::int64_t>& 
   return groups;
 }
 
+/// What half could not hold on any rank, on all of them.
+void sum_ranges(const FactoredModel& model, Communicator& comm) {
+  for (const auto& range : model.ranges()) {
+    std::array<std::int64_t, 3> counts{range->values, range->beyond, range->infinite_sums};
+    comm.all_reduce(counts, ReduceOp::sum);
+    range->values = counts[0];
+    range->beyond = counts[1];
+    range->infinite_sums = counts[2];
+  }
+}
+
 }  // namespace
 
 void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, MpiRuntime::Host host) {
@@ -229,6 +240,10 @@ void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, M
     }
   }
   on_root(comm, [&] { file->finish(); });
+  if (model.factored) {
+    sum_ranges(*model.factored, comm);
+    tell_ranges(*model.factored);
+  }
   comm.all_reduce(written, ReduceOp::sum);
   log_info(strf("%s: %zu answers, %lld of them now, %.1f tokens/s", o.out->c_str(), work.rows.size(),
                 static_cast<long long>(written[0]),

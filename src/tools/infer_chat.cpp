@@ -140,20 +140,7 @@ void InferChat::tell_divergence(const std::vector<std::int32_t>& ids) {
 }
 
 void InferChat::tell_ranges() const {
-  if (!model_.factored) return;
-  HalfRange all;
-  for (const auto& range : model_.factored->ranges()) {
-    all.values += range->values;
-    all.beyond += range->beyond;
-    all.infinite_sums += range->infinite_sums;
-    if (range->beyond == 0 && range->infinite_sums == 0) continue;
-    log_warning(strf("%s: %lld of %lld values beyond 65504, %lld partial sums became infinite",
-                     range->layer.c_str(), static_cast<long long>(range->beyond),
-                     static_cast<long long>(range->values), static_cast<long long>(range->infinite_sums)));
-  }
-  log_info(strf("FP16, all %zu linears: %lld of %lld values beyond 65504, %lld partial sums became infinite",
-                model_.factored->ranges().size(), static_cast<long long>(all.beyond),
-                static_cast<long long>(all.values), static_cast<long long>(all.infinite_sums)));
+  if (model_.factored) anemll::tell_ranges(*model_.factored);
 }
 
 /// What went wrong with one turn is told, and the dialogue goes on.
@@ -171,6 +158,7 @@ void InferChat::turn(const std::string& prompt) {
 void InferChat::dialogue() {
   prepare_signals(ProgramKind::dialogue);
   LineReader lines("anemll_infer", "> ");
+  if (lines.is_terminal()) write("/help lists the commands, Ctrl-D leaves, Ctrl-C stops an answer\n");
   if (options_.prompt) turn(*options_.prompt);
   while (const std::optional<std::string> line = lines.next()) {
     const std::string text = trimmed(*line);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 #include <utility>
 
 #include <histedit.h>
@@ -90,7 +91,9 @@ std::optional<std::string> LineReader::next() {
   errno = 0;
   const char* text = ::el_gets(terminal_->lines, &count);
   if (terminal_->dropped || (text == nullptr && count < 0 && errno == EINTR)) {
-    std::fputs("\n", stdout);
+    const bool empty =
+        text == nullptr || std::string_view(text).find_first_not_of("\r\n") == std::string_view::npos;
+    std::fputs(empty ? "\n(Ctrl-D or /quit leaves)\n" : "\n", stdout);
     std::fflush(stdout);
     return std::string();
   }

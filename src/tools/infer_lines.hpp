@@ -15,6 +15,8 @@ class LineReader {
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
+  /// Whether a person types the lines.
+  bool is_terminal() const { return terminal_ != nullptr; }
   /// The next line without its end; empty where Ctrl-C dropped it; nothing at the end of the input.
   std::optional<std::string> next();
 

@@ -177,4 +177,20 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
   return model;
 }
 
+void tell_ranges(const FactoredModel& model) {
+  HalfRange all;
+  for (const auto& range : model.ranges()) {
+    all.values += range->values;
+    all.beyond += range->beyond;
+    all.infinite_sums += range->infinite_sums;
+    if (range->beyond == 0 && range->infinite_sums == 0) continue;
+    log_warning(strf("%s: %lld of %lld values beyond 65504, %lld partial sums became infinite",
+                     range->layer.c_str(), static_cast<long long>(range->beyond),
+                     static_cast<long long>(range->values), static_cast<long long>(range->infinite_sums)));
+  }
+  log_info(strf("FP16, all %zu linears: %lld of %lld values beyond 65504, %lld partial sums became infinite",
+                model.ranges().size(), static_cast<long long>(all.beyond), static_cast<long long>(all.values),
+                static_cast<long long>(all.infinite_sums)));
+}
+
 }  // namespace anemll

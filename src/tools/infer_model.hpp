@@ -38,4 +38,7 @@ struct InferModel {
 InferModel open_infer_model(const InferOptions& options, const OptionTable& table, int local_rank = 0,
                             int local_ranks = 1);
 
+/// --factored: what half could not hold so far, of this process.
+void tell_ranges(const FactoredModel& model);
+
 }  // namespace anemll

@@ -1,6 +1,7 @@
 #include "src/tools/snap_options.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/common_options.hpp"
 #include "src/hub/hub_options.hpp"
@@ -56,7 +57,10 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   table.add("attn-scale-rank", &o.attn_scale_rank,
             "scale rank of attention linears; the checkpoint's shapes win", 1, 4096);
   table.group("Verification");
-  table.add("cache-dir", &o.cache_dir, "KD cache to score with; without it effective weights are compared");
+  table.add("cache-dir", &o.cache_dir,
+            "KD cache to score with: HDF5 folder, .h5 file, or .pt shards (imported once, beside the folder "
+            "of --output; "
+            "without --output for a while); without it effective weights are compared");
   table.add("samples", &o.samples, "sequences to score, from the cache's start", 1, 1 << 20);
   table.add_switch(
       "test", &o.test,
@@ -70,19 +74,23 @@ OptionTable make_snap_table(SnapToolOptions& o) {
   return table;
 }
 
-std::vector<OptionEffect<SnapFacts>> snap_option_effects() {
+std::vector<OptionEffect<SnapToolOptions>> snap_option_effects() {
   return {{"samples", "without --cache-dir: nothing is scored",
-           [](const SnapFacts& f) { return !f.options.cache_dir; }},
-          {"test-tokens", "with --no-test", [](const SnapFacts& f) { return !f.options.test; }},
-          {"model-revision", "on a local model: revisions are the hub's",
-           [](const SnapFacts& f) { return is_local(HubKind::model, f.model_id); }},
+           [](const SnapToolOptions& o) { return !o.cache_dir; }},
+          {"test-tokens", "with --no-test", [](const SnapToolOptions& o) { return !o.test; }},
           {"layout", "with --format packed, which has one of its own",
-           [](const SnapFacts& f) { return f.options.format == SnapFormat::packed; }}};
+           [](const SnapToolOptions& o) { return o.format == SnapFormat::packed; }}};
 }
 
 fs::path snap_target(const std::string& output, SnapFormat format) {
   const fs::path name = format == SnapFormat::packed ? kPackedFile : "model_state_dict.pt";
-  const bool is_file = fs::path(output).extension() == name.extension();
+  const fs::path extension = fs::path(output).extension();
+  const bool is_file = extension == name.extension();
+  for (const char* other : {".pt", ".pth", ".bin", ".safetensors"}) {
+    if (!is_file && extension == other)
+      throw_usage(strf("this format is a file %s", name.extension().c_str()), "--output " + output,
+                  "name it so, or give a folder");
+  }
   return fs::absolute(is_file ? fs::path(output) : fs::path(output) / name);
 }
 

@@ -55,15 +55,9 @@ struct SnapToolOptions {
   bool strict = false;
   bool debug = false;
 };
-
-OptionTable make_snap_table(SnapToolOptions& options);
-/// What decides whether an option is read.
-struct SnapFacts {
-  const SnapToolOptions& options;
-  std::string model_id;  ///< of the command line or of config.json
-};
 /// Options that only some snaps read.
-std::vector<OptionEffect<SnapFacts>> snap_option_effects();
+OptionTable make_snap_table(SnapToolOptions& options);
+std::vector<OptionEffect<SnapToolOptions>> snap_option_effects();
 
 /// The file that --output means: itself when it ends as the format's files do, else the format's file in that
 /// folder: model_state_dict.pt, packed.safetensors.

@@ -155,4 +155,27 @@ BOOST_AUTO_TEST_CASE(other_settings_and_wrong_lines_are_refused) {
   BOOST_TEST(!fs::exists(wrong.out));
 }
 
+BOOST_AUTO_TEST_CASE(what_half_cannot_hold_is_told_of_all_ranks) {
+  const auto told = [](int ranks) {
+    const Job job;
+    std::string command = job.command("--seed 3 --factored");
+    const std::string packed = "--weight-format packed ";
+    command.erase(command.find(packed), packed.size());
+    const test::ToolResult result = test::run(test::mpirun(ranks, command));
+    BOOST_TEST(result.code == 0, result.output);
+    const std::size_t begin = result.output.find("FP16, all 14 linears");
+    BOOST_REQUIRE_MESSAGE(begin != std::string::npos, result.output);
+    return result.output.substr(begin, result.output.find('\n', begin) - begin);
+  };
+  BOOST_TEST(told(1) == told(2));
+}
+
+BOOST_AUTO_TEST_CASE(one_answer_is_made_by_one_process) {
+  const test::ToolResult result =
+      test::run(test::mpirun(2, test::bin("anemll_infer") + " --model-id " + test::golden("nano").string() +
+                                    " --prompt hi --greedy --max-tokens 2"));
+  BOOST_TEST(result.code == 2, result.output);
+  BOOST_TEST(result.output.find("works in one process") != std::string::npos, result.output);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

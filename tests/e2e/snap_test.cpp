@@ -293,4 +293,58 @@ BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {
   BOOST_TEST(entries(temp / "snap").empty());
 }
 
+BOOST_AUTO_TEST_CASE(without_output_nothing_is_written) {
+  const test::TempDir temp;
+  const fs::path run = temp / "a" / "b";
+  fs::create_directories(run);
+  fs::copy_file(kTrained, run / "best.pt");
+  fs::copy(test::golden("nano/cache"), temp / "cache");  // .pt shards, which are imported to be read
+  const auto result =
+      test::run("cd " + temp.path().string() + " && TMPDIR=" + temp.path().string() + " " +
+                test::bin("anemll_snap") + " --checkpoint " + (run / "best.pt").string() + " --model-id " +
+                test::golden("nano").string() + " --no-test --samples 4 --cache-dir cache");
+  BOOST_TEST(result.code == 0, result.output);
+  BOOST_TEST((entries(temp.path()) == std::set<std::string>{"a", "cache"}));
+  BOOST_TEST((entries(temp / "a") == std::set<std::string>{"b"}));
+  BOOST_TEST((entries(run) == std::set<std::string>{"best.pt"}));
+}
+
+BOOST_AUTO_TEST_CASE(several_processes_do_not_snap_into_one_folder) {
+  const test::TempDir temp;
+  const auto result =
+      test::run(test::mpirun(2, test::bin("anemll_snap") + " --checkpoint " + kTrained + " --model-id " +
+                                    test::golden("nano").string() + " --output " + (temp / "snap").string()));
+  BOOST_TEST(result.code == 2, result.output);
+  BOOST_TEST(result.output.find("anemll_snap works in one process, and 2 were started") != std::string::npos,
+             result.output);
+  BOOST_TEST(!fs::exists(temp / "snap"));
+}
+
+BOOST_AUTO_TEST_CASE(a_report_that_cannot_be_written_is_an_error) {
+  const test::TempDir temp;
+  const auto result = snap(kTrained, temp / "snap", "--no-test >/dev/full");
+  BOOST_TEST(result.code == 3, result.output);
+  BOOST_TEST(test::run(test::bin("anemll_snap") + " --help >/dev/full").code == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_another_format_is_not_made_a_folder) {
+  const test::TempDir temp;
+  for (const char* wrong : {"x.bin", "x.safetensors"})
+    BOOST_TEST(snap(kTrained, temp / wrong, "--no-test").code == 2);
+  const auto packed = snap(kTrained, temp / "x.pt", "--no-test --format packed");
+  BOOST_TEST(packed.code == 2, packed.output);
+  BOOST_TEST(packed.output.find(".safetensors") != std::string::npos, packed.output);
+  BOOST_TEST(entries(temp.path()).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_default_model_that_cannot_be_had_is_told_as_such) {
+  const test::TempDir temp;
+  fs::copy_file(kTrained, temp / "best.pt");
+  const auto result = test::run("HF_HUB_OFFLINE=1 HF_HUB_CACHE=" + temp.path().string() + " " +
+                                test::bin("anemll_snap") + " --checkpoint " + (temp / "best.pt").string());
+  BOOST_TEST(result.code == 3, result.output);
+  BOOST_TEST(result.output.find("nothing beside the checkpoint names its model") != std::string::npos,
+             result.output);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
