@@ -45,12 +45,16 @@ std::vector<std::int32_t> encode(const Tokenizer& tokenizer, const std::string& 
 /// How documents become text.
 class Renderer {
  public:
-  Renderer(const TextModel& text, const std::string& where) : text_(text), where_(where) {}
+  Renderer(const TextModel& text, const std::string& where, const std::string& date)
+      : text_(text), where_(where), date_(date) {}
 
   /// Nothing for a conversation with a role that the template has not, or that it refuses.
   std::optional<std::string> operator()(const Document& document) {
     if (document.messages.empty()) return document.text;
-    if (!chat_) chat_ = ChatTemplate::recognise(text_.chat_template, where_);
+    if (!chat_) {
+      chat_ = ChatTemplate::recognise(text_.chat_template, where_);
+      if (!date_.empty()) chat_->set_date(date_);
+    }
     const bool known = std::all_of(document.messages.begin(), document.messages.end(),
                                    [&](const ChatMessage& m) { return chat_->knows_role(m.role); });
     if (!known || (!document.tools.empty() && !chat_->has_tools())) return std::nullopt;
@@ -61,6 +65,7 @@ class Renderer {
  private:
   const TextModel& text_;
   std::string where_;
+  std::string date_;
   std::optional<ChatTemplate> chat_;
 };
 
@@ -70,12 +75,13 @@ void add_part(EvalText& to, const std::string& path, const TextModel& text, cons
   reading.format = options.format;
   reading.text_field = options.text_field;
   reading.map = field_columns(options.map);
+  reading.max_bad_records = options.max_bad_records;
   reading.shuffle = false;
   reading.streaming = true;
   const std::unique_ptr<Dataset> dataset = Dataset::open(path, reading);
   to.sources.push_back(path);
   const std::size_t before = to.windows.size();
-  Renderer render(text, path);
+  Renderer render(text, path, options.template_date);
   std::int64_t documents = 0;
   std::int64_t too_short = 0;
   std::int64_t unknown = 0;

@@ -28,6 +28,8 @@ struct EvalTextOptions {
   RecordFormat format = RecordFormat::plain;
   std::string text_field = "text";
   std::vector<std::string> map = {};  ///< FIELD=COLUMN
+  std::int64_t max_bad_records = 0;   ///< of each data set, passed over and told
+  std::string template_date = {};     ///< of conversations; empty: without the template's line of a date
 };
 
 /// One UTF-8 file, which is one text. Data errors: no file, not UTF-8, too short for a window.

@@ -33,6 +33,13 @@ OptionTable make_eval_table(EvalOptions& o) {
   table.add(
       "map", &o.text.map,
       "FIELD=COLUMN: the column of --jsonl that is this field of its format; may be given several times");
+  table.add("max-bad-records", &o.text.max_bad_records,
+            "records of each --jsonl that cannot be parsed and are passed over; the first of them are told",
+            0, std::numeric_limits<std::int64_t>::max());
+  table.add(
+      "template-date", &o.text.template_date,
+      "the day in the line \"Today Date\" of chat templates that have one (\"26 Jul 2024\"); without it "
+      "the line is left out");
   table.add("cache-dir", &o.caches, "KD cache whose sequences are the texts; may be given several times");
   table.add_choice("cache-part", &o.cache_part,
                    "which sequences of --cache-dir; of those held out, --chunks of each data set");
@@ -97,6 +104,8 @@ std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
       {"dataset-format", "without --jsonl", no_records},
       {"text-field", "without --jsonl", no_records},
       {"map", "without --jsonl", no_records},
+      {"max-bad-records", "without --jsonl", no_records},
+      {"template-date", "without --jsonl", no_records},
       {"text-field", "with another format than plain",
        [](const EvalOptions& o) { return o.text.format != RecordFormat::plain; }},
       {"cache-part", "without --cache-dir", [](const EvalOptions& o) { return o.caches.empty(); }},

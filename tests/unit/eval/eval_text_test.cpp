@@ -126,6 +126,28 @@ BOOST_AUTO_TEST_CASE(conversations_go_through_the_template) {
   BOOST_TEST(!has(text, "<think>"), text);
 }
 
+BOOST_AUTO_TEST_CASE(bad_records_are_passed_over_where_that_is_asked_for) {
+  const test::TempDir dir;
+  const std::string good = "{\"text\": \"A document of some words, long enough to be scored.\"}\n";
+  const std::string file = write(dir, "set.jsonl", good + "{\"text\": \"cut\n" + good);
+  EvalText all;
+  EvalTextOptions o = options(512, 0);
+  BOOST_TEST(has(data_error([&] { add_records(all, file, nano(), o); }), "--max-bad-records"));
+  o.max_bad_records = 1;
+  EvalText two;
+  add_records(two, file, nano(), o);
+  BOOST_TEST(two.windows.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_day_is_for_templates_that_have_one) {
+  EvalText all;
+  EvalTextOptions o = options(512, 1);
+  o.format = RecordFormat::alpaca_chat;
+  o.template_date = "26 Jul 2024";
+  BOOST_CHECK_EXCEPTION(add_records(all, test::golden("datasets/alpaca_40.json").string(), nano(), o), Error,
+                        [](const Error& e) { return has(e.what(), "has no line with a date"); });
+}
+
 BOOST_AUTO_TEST_CASE(rows_of_a_cache_count_where_they_are_not_masked) {
   const test::TempDir dir;
   constexpr std::size_t kKept = 10;  // of the first row
