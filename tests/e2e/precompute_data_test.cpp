@@ -126,6 +126,26 @@ BOOST_AUTO_TEST_CASE(thinking_and_tools_by_the_templates_rules) {
              smol.output);
 }
 
+// 17-pad-past-embedding
+BOOST_AUTO_TEST_CASE(a_token_without_a_row_is_an_error_where_it_occurs) {
+  const Case one;
+  const fs::path model = one.temp / "model";
+  fs::create_directories(model);
+  for (const char* name :
+       {"config.json", "model.safetensors", "tokenizer_config.json", "chat_template.jinja"})
+    fs::copy_file(test::golden("nano") / name, model / name);
+  auto tokenizer = nlohmann::json::parse(test::read_all(test::golden("nano") / "tokenizer.json"));
+  auto pad = tokenizer.at("added_tokens").at(0);
+  pad["id"] = 4096;
+  pad["content"] = "[PAD]";
+  tokenizer["added_tokens"].push_back(pad);
+  std::ofstream(model / "tokenizer.json") << tokenizer.dump();
+  const std::string teacher = "--teacher_model_name_or_path " + model.string();
+  test::expect(one.make(one.put("a.txt", kFox), teacher), 0, {"the tokenizer has ids up to 4096"});
+  test::expect(one.make(one.put("b.txt", kFox + " [PAD]"), teacher + " --overwrite"), 3,
+               {"the token '[PAD]' has the id 4096", "b.txt"});
+}
+
 // The line "Today Date" is there when it is asked for, and a cache knows its day.
 BOOST_AUTO_TEST_CASE(the_day_of_a_template_is_part_of_a_cache) {
   const Case one;
