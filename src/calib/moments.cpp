@@ -1,5 +1,6 @@
 #include "src/calib/moments.hpp"
 
+#include "src/kernels/moment_sum_cpu.hpp"
 #include "src/kernels/parallel.hpp"
 
 #include <algorithm>
@@ -29,6 +30,7 @@ void add_product(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool
     for (Index j = 0; j < (symmetric ? i + 1 : across); ++j) pieces.emplace_back(i * kTile, j * kTile);
   }
   const at::Tensor left = a.t().contiguous();  // [n, C]: its rows are read along memory
+  auto* sums = out.data_ptr<double>();
   kernels::parallel_for(static_cast<Index>(pieces.size()), 1, [&](Index begin, Index end) {
     const at::NoGradGuard no_grad;  // a thread-local switch
     for (Index p = begin; p < end; ++p) {
@@ -36,8 +38,11 @@ void add_product(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool
       const Index height = std::min(kTile, n - row);
       const Index width = std::min(kTile, n - column);
       const at::Tensor piece = at::mm(left.narrow(0, row, height), b.narrow(1, column, width));
-      out.narrow(0, row, height).narrow(1, column, width).add_(piece);
-      if (symmetric && row != column) out.narrow(0, column, width).narrow(1, row, height).add_(piece.t());
+      const auto* from = piece.const_data_ptr<float>();
+      for (Index i = 0; i < height; ++i)
+        kernels::add_to_double(from + i * width, 1, sums + (row + i) * n + column, width);
+      for (Index j = 0; symmetric && row != column && j < width; ++j)
+        kernels::add_to_double(from + j, width, sums + (column + j) * n + row, height);
     }
   });
 }

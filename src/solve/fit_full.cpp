@@ -1,17 +1,13 @@
 // Least squares with all of H. Rows of A do not see each other, so each has conjugate gradients of its own; B
-// is one system, pooled over rows; the table has few unknowns and is solved as it is.
+// is one system, pooled over rows, and so is the table.
 #include "src/kernels/code_feedback_cpu.hpp"
 #include "src/kernels/product.hpp"
 #include "src/solve/internal/cholesky.hpp"
 #include "src/solve/internal/rows.hpp"
 
-#include <algorithm>
-#include <vector>
-
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -22,8 +18,8 @@ namespace {
 using Index = std::int64_t;
 
 constexpr int kMostIterationsOfA = 10;
-constexpr double kEnough = 1e-5;         // of the first residual, squared: rows are solved to 0.3%
 constexpr double kRidge = 1e-6;          // of systems of a few unknowns, in mean diagonals
+constexpr double kTiny = 1e-30;          // no entry of the table has less to count
 constexpr double kLeastGap = 1.0 / 256;  // between table entries, of the largest: halves still differ there
 
 at::Tensor row_dots(const at::Tensor& x, const at::Tensor& y) {
@@ -58,7 +54,7 @@ at::Tensor pooled(const Rows& rows, const Pull& pull) {
 
 }  // namespace
 
-void fit_a(Rows& rows) {
+void fit_a(Rows& rows, double enough) {
   const at::Tensor columns = rows.now.b.t().contiguous();
   const at::Tensor pairs = packed_squares(columns).mul_(rows.moments.diagonal.unsqueeze(1));
   rows.pool.for_units([&](Index u) {
@@ -71,7 +67,7 @@ void fit_a(Rows& rows) {
     at::Tensor z = systems.solve(residual);
     at::Tensor direction = z.clone();
     at::Tensor left = row_dots(residual, z);
-    const at::Tensor enough = left.mul(kEnough);
+    const at::Tensor least = left.mul(enough);
     at::Tensor step = at::zeros_like(residual);
     for (int i = 0; i < kMostIterationsOfA; ++i) {
       const at::Tensor made = gradient(kernels::mm(columns, direction.t()).mul_(q));
@@ -80,7 +76,7 @@ void fit_a(Rows& rows) {
       residual = residual.sub(made.mul(length));
       z = systems.solve(residual);
       const at::Tensor next = row_dots(residual, z);
-      if (next.le(enough).all().item<bool>()) break;
+      if (next.le(least).all().item<bool>()) break;
       direction = z.add(direction.mul(ratio(next, left)));
       left = next;
     }
@@ -90,7 +86,7 @@ void fit_a(Rows& rows) {
   });
 }
 
-void fit_b(Rows& rows, int iterations) {
+void fit_b(Rows& rows, int iterations, double share) {
   const double before = output_error(rows).with_ridge;
   const SmallSystems systems(column_systems(rows).mul_(rows.moments.diagonal.unsqueeze(1)), rows.rank(),
                              kRidge);
@@ -99,6 +95,7 @@ void fit_b(Rows& rows, int iterations) {
   at::Tensor direction = z.clone();
   at::Tensor step = at::zeros_like(residual);  // [in, r], as all of these
   double left = ordered_dot(residual, z);
+  double gained = 0;  // what the steps so far lowered the error by
   for (int i = 0; i < iterations && left > 0; ++i) {
     const at::Tensor along = direction.to(at::kFloat);
     const at::Tensor made = pooled(rows, [&](Index u, const at::Tensor& q) {
@@ -108,6 +105,8 @@ void fit_b(Rows& rows, int iterations) {
     if (!(curvature > 0)) break;
     const double length = left / curvature;
     step.add_(direction, length);
+    gained += length * left;
+    if (length * left < share * gained) break;
     residual.sub_(made, length);
     z = systems.solve(residual);
     const double next = ordered_dot(residual, z);
@@ -119,46 +118,59 @@ void fit_b(Rows& rows, int iterations) {
   const at::Tensor shares = column_shares(rows, start.add(way));
   // Where a limit cuts the way of some columns the others are no longer the best. Then all go as far as the
   // first may: on that straight line the error falls.
-  for (const at::Tensor& share : {shares, shares.min().expand_as(shares)}) {
-    rows.now.b = start.add(way.mul(share));
+  for (const at::Tensor& part : {shares, shares.min().expand_as(shares)}) {
+    rows.now.b = start.add(way.mul(part));
     if (output_error(rows).with_ridge <= before) return;
   }
   rows.now.b = start;
 }
 
-void fit_lut(Rows& rows) {
+void fit_lut(Rows& rows, int iterations) {
   const Index n = rows.now.lut.numel();
-  // Row k: what entry k pulls at each entry; the last row: what the error pulls.
-  const at::Tensor parts = at::zeros({rows.pool.units(), n + 1, n}, at::kDouble);
-  rows.pool.for_units([&](Index u) {
-    const at::Tensor scale = rows.scales(u);
-    const at::Tensor code = rows.now.code.select(0, u);
-    const at::Tensor counts = rows.counts.select(0, u);
-    at::Tensor alone = at::empty_like(scale);
-    for (Index k = 0; k <= n; ++k) {
-      if (k < n) {
-        const at::Tensor one = at::zeros({n}, at::kFloat);
-        one[k] = 1;
-        kernels::lut_multiply(code.const_data_ptr<std::uint8_t>(), {one.const_data_ptr<float>(), n},
-                              scale.const_data_ptr<float>(), alone.mutable_data_ptr<float>(), scale.numel());
-      } else {
-        alone = rows.error(u);
-      }
-      const at::Tensor pulled = rows.weighed(alone).mul_(counts);
-      kernels::add_by_code(code.const_data_ptr<std::uint8_t>(), scale.const_data_ptr<float>(),
-                           pulled.const_data_ptr<float>(),
-                           parts.select(0, u).select(0, k).mutable_data_ptr<double>(), scale.numel());
-    }
-  });
-  const at::Tensor sums = rows.pool.sum(parts);
-  std::vector<double> packed;
-  for (Index i = 0; i < n; ++i) {
-    for (Index j = i; j < n; ++j)
-      packed.push_back(0.5 * (sums[i][j].item<double>() + sums[j][i].item<double>()));
+  // Of each entry the gradient of what make(u, scales) gives, and its own square by the diagonal of H: [2,
+  // n].
+  const auto pulls = [&](const auto& make) {
+    const at::Tensor parts = at::zeros({rows.pool.units(), 2, n}, at::kDouble);
+    rows.pool.for_units([&](Index u) {
+      const at::Tensor scale = rows.scales(u);
+      const at::Tensor counts = rows.counts.select(0, u);
+      const auto add = [&](const at::Tensor& pull, Index to) {
+        kernels::add_by_code(rows.now.code.select(0, u).const_data_ptr<std::uint8_t>(),
+                             scale.const_data_ptr<float>(), pull.const_data_ptr<float>(),
+                             parts.select(0, u).select(0, to).mutable_data_ptr<double>(), scale.numel());
+      };
+      add(rows.weighed(make(u, scale)).mul_(counts), 0);
+      add(scale.mul(rows.moments.diagonal.unsqueeze(1)).mul_(counts), 1);
+    });
+    return rows.pool.sum(parts);
+  };
+  const at::Tensor first = pulls([&](Index u, const at::Tensor&) { return rows.error(u); });
+  const at::Tensor inverse = first[1].clamp_min(kTiny).reciprocal();
+  at::Tensor residual = first[0].clone();
+  at::Tensor z = residual.mul(inverse);
+  at::Tensor direction = z.clone();
+  at::Tensor step = at::zeros_like(residual);
+  double left = ordered_dot(residual, z);
+  for (int i = 0; i < iterations && left > 0; ++i) {
+    const at::Tensor along = direction.to(at::kFloat);
+    const at::Tensor made = pulls([&](Index u, const at::Tensor& scale) {
+      at::Tensor weight = at::empty_like(scale);
+      kernels::lut_multiply(rows.now.code.select(0, u).const_data_ptr<std::uint8_t>(),
+                            {along.const_data_ptr<float>(), n}, scale.const_data_ptr<float>(),
+                            weight.mutable_data_ptr<float>(), scale.numel());
+      return weight;
+    })[0];
+    const double curvature = ordered_dot(direction, made);
+    if (!(curvature > 0)) break;
+    const double length = left / curvature;
+    step.add_(direction, length);
+    residual.sub_(made, length);
+    z = residual.mul(inverse);
+    const double next = ordered_dot(residual, z);
+    direction = z.add(direction, next / left);
+    left = next;
   }
-  const SmallSystems system(at::tensor(packed, at::kDouble).unsqueeze(0), n, kRidge);
   const at::Tensor old = rows.now.lut.to(at::kDouble);
-  const at::Tensor step = system.solve(sums[n].unsqueeze(0)).squeeze(0);
   // The entries keep their order and a distance.
   const at::Tensor gaps = old.diff();
   const at::Tensor made = old.add(step).diff();

@@ -90,15 +90,16 @@ class Solver {
 
   void feedback() {
     choose_by_feedback(rows_);
-    fit_a(rows_);
+    fit_a(rows_, options_.a_residual);
     note(store(rows_, options_.project));
   }
 
   void round() {
     descend(rows_, options_.sweeps);
-    if (options_.fit_lut && rows_.now.lut.numel() <= kLargestFittedLut) fit_lut(rows_);
-    fit_b(rows_, options_.b_iterations);
-    fit_a(rows_);
+    if (options_.fit_lut && rows_.now.lut.numel() <= kLargestFittedLut)
+      fit_lut(rows_, options_.lut_iterations);
+    fit_b(rows_, options_.b_iterations, options_.b_share);
+    fit_a(rows_, options_.a_residual);
     const StoredScales stored = store(rows_, options_.project);
     descend(rows_, 1);
     note(stored);

@@ -81,9 +81,14 @@ using ScaleProjection =
 
 struct SolveOptions {
   StartMethod method = StartMethod::cd;
-  int rounds = 3;          ///< of cd
-  int sweeps = 2;          ///< over all indices, each round
-  int b_iterations = 12;   ///< of conjugate gradients for B, each round
+  int rounds = 3;         ///< of cd
+  int sweeps = 2;         ///< over all indices, each round
+  int b_iterations = 12;  ///< of conjugate gradients for B, each round, at most
+  /// Those for B end when one lowers the error by less than this share of what all have, and those for A when
+  /// so much of a row's squared residual is left. Rounds go on from there: closer costs time and gains
+  /// nothing.
+  double b_share = 0.05, a_residual = 0.01;
+  int lut_iterations = 4;  ///< of conjugate gradients for the table, each round
   int als_iterations = 4;  ///< of als and als-act, and of the start of gptq and cd
   bool fit_lut = true;     ///< cd: fit the table, where it has at most kLargestFittedLut entries
   InitOptions init;        ///< of svd, passed on

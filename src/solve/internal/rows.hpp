@@ -61,10 +61,12 @@ void fit_b_even(Rows& rows);
 
 // Least squares with all of H, by conjugate gradients from where they are, preconditioned by the diagonal of
 // H.
-void fit_a(Rows& rows);
-void fit_b(Rows& rows, int iterations);
-/// Exact: as many unknowns as the table has entries.
-void fit_lut(Rows& rows);
+/// Until of each row's squared residual at most the part `enough` is left, or 10 iterations.
+void fit_a(Rows& rows, double enough);
+/// At most `iterations`. Ends behind one that lowered the error by less than `share` of what all have.
+void fit_b(Rows& rows, int iterations, double share);
+/// Exact with as many iterations as the table has entries.
+void fit_lut(Rows& rows, int iterations);
 
 /// Sum over rows, counted by their weight, of lut[code_ij]^2 a_ik a_il for each column j, packed as
 /// packed_squares does: double [in, packed_size(r)].
