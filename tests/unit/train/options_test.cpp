@@ -267,6 +267,7 @@ BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
       check_choice(program, "precision", &TrainOptions::precision),
       check_choice(program, "dtype", &TrainOptions::dtype),
       check_choice(program, "device", &TrainOptions::device),
+      check_choice(program, "best-by", &TrainOptions::best_by),
       check_choice(start, "init", &StartFlags::init),
       check_choice(start, "token-weight", &StartFlags::token_weight),
   };
