@@ -146,7 +146,8 @@ class Builder {
     if (facts_.gguf)
       add(MemoryTime::always, "weights of the .gguf file (fp16)", (sizes_.body + head()) * kHalfBytes);
     add(MemoryTime::always, "batches read ahead",
-        kReadAhead * rows_ * sequence(objective_.payloads.has(Payload::hidden) && facts_.cache.hidden > 0));
+        kReadAhead * rows_ *
+            sequence(objective_.payloads.has(Payload::hidden) && !needs_live_teacher(o_, facts_.cache)));
     if (needs_live_teacher(o_, facts_.cache))
       add(MemoryTime::always, "weights of the teacher in compute precision", sizes_.body * compute_);
   }
