@@ -13,7 +13,7 @@
 namespace anemll {
 
 enum class TokenWeight {
-  norm,  ///< 1 / squared norm of the block's output: errors count relative to what they are added to
+  norm,    ///< 1 / squared norm of the block's output: errors count relative to what they are added to
   fisher,  ///< squared gradients of the loss by the linear's outputs: token_weigher.hpp
   none,
 };
