@@ -153,48 +153,35 @@ Value ArrowRows::value(const Array& array, std::int64_t row, const std::string& 
     return Value::of_text(std::string(view));
   }
   if (depth == Value::kMaxDepth) return of(Value::Kind::other);
-  Value out;
+  const auto entries = [&](const auto& lists) {
+    Value out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
+    const bool turns = !out.items.empty() && out.items.front().kind == Value::Kind::object;
+    if (!turns) out.type = "of the type " + type.ToString();
+    return out;
+  };
   switch (type.id()) {
-    case arrow::Type::LIST: {
-      const auto& lists = static_cast<const arrow::ListArray&>(array);
-      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
-      break;
-    }
-    case arrow::Type::LARGE_LIST: {
-      const auto& lists = static_cast<const arrow::LargeListArray&>(array);
-      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
-      break;
-    }
-    case arrow::Type::FIXED_SIZE_LIST: {
-      const auto& lists = static_cast<const arrow::FixedSizeListArray&>(array);
-      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
-      break;
-    }
-    case arrow::Type::LIST_VIEW: {
-      const auto& lists = static_cast<const arrow::ListViewArray&>(array);
-      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
-      break;
-    }
-    case arrow::Type::LARGE_LIST_VIEW: {
-      const auto& lists = static_cast<const arrow::LargeListViewArray&>(array);
-      out = list(*lists.values(), lists.value_offset(row), lists.value_length(row), name, depth);
-      break;
-    }
+    case arrow::Type::LIST:
+      return entries(static_cast<const arrow::ListArray&>(array));
+    case arrow::Type::LARGE_LIST:
+      return entries(static_cast<const arrow::LargeListArray&>(array));
+    case arrow::Type::FIXED_SIZE_LIST:
+      return entries(static_cast<const arrow::FixedSizeListArray&>(array));
+    case arrow::Type::LIST_VIEW:
+      return entries(static_cast<const arrow::ListViewArray&>(array));
+    case arrow::Type::LARGE_LIST_VIEW:
+      return entries(static_cast<const arrow::LargeListViewArray&>(array));
     case arrow::Type::MAP:
       return map(array, row, name, depth);
     case arrow::Type::STRUCT:
       return object(array, row, name, depth);
     default:
       if (auto text = literal(array, row)) {
-        out = of(Value::Kind::literal);
+        Value out = of(Value::Kind::literal);
         out.text = std::move(*text);
         return out;
       }
       return of(Value::Kind::other);
   }
-  const bool turns = !out.items.empty() && out.items.front().kind == Value::Kind::object;
-  if (!turns) out.type = "of the type " + type.ToString();
-  return out;
 }
 
 Value ArrowRows::list(const Array& items, std::int64_t first, std::int64_t count, const std::string& name,

@@ -10,6 +10,7 @@
 #include "src/allocate/sensitivity.hpp"
 #include "src/comm/agreement.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/tool.hpp"
 #include "src/eval/eval_text.hpp"
 #include "src/eval/model_size.hpp"
 #include "src/score/text_score.hpp"
@@ -20,7 +21,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -106,7 +106,7 @@ int allocate(int argc, char** argv, MpiRuntime& mpi) {
   std::string text = allocation_text(files.architecture, request, found, chosen, others);
   text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
                o.model_name.c_str(), o.output.c_str());
-  std::fputs(text.c_str(), stdout);
+  print_result(text);
   return 0;
 }
 

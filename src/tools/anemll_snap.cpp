@@ -30,7 +30,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -107,10 +106,6 @@ int snap(int argc, char** argv) {
   require_one_process("anemll_snap");
   const V2Checkpoint checkpoint = open_v2_checkpoint(options.checkpoint);
   refuse_adapters(checkpoint);
-  const ModelChoice source =
-      choose_model(options.model_id, options.model_revision,
-                   {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config});
-  const std::string& model_id = source.id;
   tell_unread(unread_options(snap_option_effects(), options,
                              [&](const std::string& name) { return table.given(name); }));
   const bool writes = !options.output.empty();
@@ -125,12 +120,10 @@ int snap(int argc, char** argv) {
 
   set_compute_threads(0, 1);
   verify.device = choose_device(options.device, 0, true);
-  const OpenModel opened =
-      find_recorded_model({options.model_id, options.model_revision, options.device, options.strict}, table,
-                          recorded_model(checkpoint), ModelUse::weights)
-          .opened;
-  const ModelFiles model = load_model_files(opened);
-  model.inventory.tell(model_id, options.strict);
+  const auto [source, opened, model] =
+      open_recorded_model({options.model_id, options.model_revision, options.device, options.strict}, table,
+                          recorded_model(checkpoint), ModelUse::weights);
+  const std::string& model_id = source.id;
   const ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   for (const std::string& warning : quant.warnings) log_warning(warning);
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +

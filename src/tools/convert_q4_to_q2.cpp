@@ -3,13 +3,13 @@
 #include "anemll/core/log.hpp"
 #include "anemll/quant/presets.hpp"
 #include "src/convert/q4_to_q2.hpp"
+#include "src/core/tool.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/tools/convert_commands.hpp"
 #include "src/tools/convert_common.hpp"
 #include "src/tools/convert_eval.hpp"
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -141,14 +141,14 @@ int convert_q4_to_q2_command(int argc, const char* const* argv) {
                             revision_to_record(model.name.id, model.name.hub.revision), s.checkpoint};
   write_checkpoint(*folder, target, q2_state_dict(result.student, s.options.compat),
                    q2_config(result.student.spec(), facts, s.options));
-  std::fputs(changes_text(result.changes, s.options).c_str(), stdout);
+  print_result(changes_text(result.changes, s.options));
   if (!eval) {
-    std::fputs(loses(result.changes) ? kExpected : kNothingLost, stdout);
+    print_result(loses(result.changes) ? kExpected : kNothingLost);
     return 0;
   }
   // The written file, as the next program reads it.
   Student q2 = open_student(open_checkpoint(target.string()), model.files, device);
-  std::fputs(eval->compare(q4, q2).c_str(), stdout);
+  print_result(eval->compare(q4, q2));
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "anemll/quant/presets.hpp"
 #include "src/convert/v1_to_v2.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/tool.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/student/checkpoint_config.hpp"
 #include "src/tools/convert_commands.hpp"
@@ -12,7 +13,6 @@
 #include "src/tools/convert_eval.hpp"
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -186,13 +186,13 @@ int convert_v1_to_v2_command(int argc, const char* const* argv) {
     write_checkpoint(*folder, target, student.reference_state_dict(false, nullptr, /*with_indices=*/true),
                      config_of(plan, model.name, v1.file));
   }
-  std::printf("%s: %s\n", target.c_str(), plan.to.describe().c_str());
+  print_result(strf("%s: %s\n", target.c_str(), plan.to.describe().c_str()));
   if (!s.verify) return 0;
   // The written file, as the next program reads it.
   Student before = Student::from_checkpoint(model.files, v1, plan.from, options.init.ste, device);
   Student after = open_student(open_checkpoint(target.string()), model.files, device);
-  std::fputs(verified_scales(compare_scales(before, after), target.string()).c_str(), stdout);
-  if (eval) std::fputs(eval->compare(before, after).c_str(), stdout);
+  print_result(verified_scales(compare_scales(before, after), target.string()));
+  if (eval) print_result(eval->compare(before, after));
   return 0;
 }
 

@@ -3,13 +3,7 @@
 # killed once in each stage that goes on where it was. ANEMLL_BIN is the folder of the programs.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "$*"; failures=$((failures + 1)); }
-expect() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3': $(tail -n 20 <<<"$output")"; } # WHAT GOT WANTED
-says() { grep -qF -- "$2" <<<"$output" || fail "$1: no '$2' in: $output"; }
+. "$root/tests/support/script_checks.sh"
 
 nano=$root/tests/golden/nano
 data=$root/tests/golden/datasets

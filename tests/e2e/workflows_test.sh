@@ -4,13 +4,7 @@
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${ANEMLL_BIN:?the folder of the built programs}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "$*"; failures=$((failures + 1)); }
-expect() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3': $(tail -n 20 <<<"$output")"; } # WHAT GOT WANTED
-says() { grep -qF -- "$2" <<<"$output" || fail "$1: no '$2' in: $output"; }
+. "$root/tests/support/script_checks.sh"
 
 nano=$root/tests/golden/nano
 text=$root/tests/golden/datasets/alpaca_40.json

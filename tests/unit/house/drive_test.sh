@@ -2,13 +2,7 @@
 # pull_cache.sh and save_to_drive.sh on a folder and on an rclone remote: names, checksums, damage, what is there already.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "$*"; failures=$((failures + 1)); }
-expect() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3': $output"; } # WHAT GOT WANTED
-says() { grep -qF -- "$2" <<<"$output" || fail "$1: no '$2' in: $output"; }
+. "$root/tests/support/script_checks.sh"
 pull() { output=$(bash "$root/launch/pull_cache.sh" "$@" 2>&1); code=$?; }
 save() { output=$(bash "$root/launch/save_to_drive.sh" "$@" 2>&1); code=$?; }
 sum_beside() { (cd "${1%/*}" && sha256sum "${1##*/}" >"${1##*/}.sha256"); }

@@ -2,13 +2,7 @@
 # launch/stages.sh with programs of a few lines: what is skipped, gone on with, done anew, refused; kills at any point.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "$*"; failures=$((failures + 1)); }
-expect() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; } # WHAT GOT WANTED
-says() { grep -qF -- "$2" <<<"$output" || fail "$1: no '$2' in: $output"; }
+. "$root/tests/support/script_checks.sh"
 
 # The programs. Each writes a line to its log for every start. `slow` makes its result of four parts, one at a time, and
 # goes on after those that are there; at the part that the file `hang` names it says so and waits to be ended.
