@@ -95,13 +95,13 @@ class Solver {
   }
 
   void round() {
-    descend(rows_, options_.sweeps);
+    choose(options_.sweeps);
     if (options_.fit_lut && rows_.now.lut.numel() <= kLargestFittedLut)
       fit_lut(rows_, options_.lut_iterations);
-    fit_b(rows_, options_.b_iterations, options_.b_share);
+    if (options_.fit_b) fit_b(rows_, options_.b_iterations, options_.b_share);
     fit_a(rows_, options_.a_residual);
     const StoredScales stored = store(rows_, options_.project);
-    descend(rows_, 1);
+    choose(1);
     note(stored);
   }
 
@@ -122,6 +122,13 @@ class Solver {
   }
 
  private:
+  void choose(int sweeps) {
+    if (options_.descend)
+      descend(rows_, sweeps);
+    else
+      choose_by_feedback(rows_);
+  }
+
   void note(const StoredScales& stored) {
     history_.push_back(error());
     if (history_.size() > 1 && !(history_.back() < least_)) return;

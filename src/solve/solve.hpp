@@ -90,8 +90,10 @@ struct SolveOptions {
   double b_share = 0.05, a_residual = 0.01;
   int lut_iterations = 4;  ///< of conjugate gradients for the table, each round
   int als_iterations = 4;  ///< of als and als-act, and of the start of gptq and cd
-  bool fit_lut = true;     ///< cd: fit the table, where it has at most kLargestFittedLut entries
-  InitOptions init;        ///< of svd, passed on
+  /// The steps of a round of cd, to see what each is worth. Without descent indices are chosen by error
+  /// feedback again. A table is fitted where it has at most kLargestFittedLut entries.
+  bool descend = true, fit_b = true, fit_lut = true;
+  InitOptions init;  ///< of svd, passed on
   ScaleProjection project;
 };
 

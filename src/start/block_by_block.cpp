@@ -72,7 +72,7 @@ std::string start_identity(const ModelFiles& model, const QuantSpec& spec, const
                        {"method", choice_name(s.method)},
                        {"numbers",
                         {s.rounds, s.sweeps, s.b_iterations, s.b_share, s.a_residual, s.lut_iterations,
-                         s.als_iterations, s.fit_lut}},
+                         s.als_iterations, s.descend, s.fit_b, s.fit_lut}},
                        {"projected", static_cast<bool>(s.project)},
                        {"init", {choice_name(s.init.floor), s.init.fast, s.init.ste}},
                        {"moments", {o.moments.damp, o.moments.ridge}},

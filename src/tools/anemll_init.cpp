@@ -116,6 +116,10 @@ int init(int argc, char** argv, MpiRuntime& mpi) {
   const StartText text = s.dataset || s.cache_dir ? read_start_text(s, opened, comm) : StartText();
 
   StartOptions options = start_options(s.start, {SvdFloor::reference, false, s.ste});
+  options.solve.rounds = static_cast<int>(s.rounds);
+  options.solve.descend = s.descent;
+  options.solve.fit_b = s.fit_b;
+  options.solve.fit_lut = s.fit_lut;
   const std::string identity = start_identity(model, quant.spec, text, options);
   const fs::path output = fs::absolute(s.output).lexically_normal();
   std::unique_ptr<StartWork> work;

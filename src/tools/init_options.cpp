@@ -52,6 +52,12 @@ OptionTable make_init_table(InitSettings& s) {
 
   table.group("Start");
   add_start_options(table, &s.start);
+  table.add("rounds", &s.rounds, "rounds of cd", 1, 100);
+  table.add_switch(
+      "descent", &s.descent,
+      "a round of cd chooses indices by coordinate descent, else by error feedback as gptq does");
+  table.add_switch("fit-b", &s.fit_b, "a round of cd fits scale_B");
+  table.add_switch("fit-lut", &s.fit_lut, "a round of cd fits the table, if it has 16 entries or fewer");
   table.add("config", &s.config, (std::string("preset: ") += preset_words()) + " (default: q2a4)");
   table.add("mlp-lut", &s.mlp_lut, "LUT entries of MLP linears", 2, 256);
   table.add("mlp-rank", &s.mlp_rank, "scale rank of MLP linears", 1, 4096);
@@ -102,6 +108,9 @@ void tell_unread_init_options(const InitSettings& settings, const OptionTable& t
                      [](const S& s) { return moments_needed(s.start.init) == MomentsNeeded::none; }});
   effects.push_back({"target-correction", "with another --init than gptq and cd",
                      [](const S& s) { return moments_needed(s.start.init) != MomentsNeeded::full; }});
+  for (const char* name : {"rounds", "descent", "fit-b", "fit-lut"})
+    effects.push_back(
+        {name, "with another --init than cd", [](const S& s) { return s.start.init != StartMethod::cd; }});
   const auto no_dataset = [](const S& s) { return !s.dataset; };
   for (const char* name : {"dataset_format", "dataset_text_field", "dataset_config_name", "dataset_split",
                            "dataset_revision", "max_length", "seed"})

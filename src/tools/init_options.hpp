@@ -5,6 +5,7 @@
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/start/start_flags.hpp"
+#include "src/solve/solve.hpp"
 #include "src/student/v2_checkpoint.hpp"
 
 #include <cstdint>
@@ -28,7 +29,9 @@ struct InitSettings {
   std::int64_t max_length = 512;
   std::int64_t seed = 0;
 
-  StartFlags start;  ///< as make_init_table leaves it
+  StartFlags start;                             ///< as make_init_table leaves it
+  std::int64_t rounds = SolveOptions{}.rounds;  ///< of cd, with these steps
+  bool descent = true, fit_b = true, fit_lut = true;
   std::optional<std::string> config;
   std::optional<std::string> layer_overrides;  ///< JSON file
   std::optional<std::int64_t> mlp_lut, mlp_rank, attn_lut, attn_rank;
