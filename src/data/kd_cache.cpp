@@ -175,7 +175,8 @@ std::vector<KdCache::Impl::Wanted> KdCache::Impl::shape_batch(std::span<const st
   std::vector<ColumnArrays::Extent> extents;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const KdColumn& column = *specs[i].column;
-    if (column.presence != Presence::always && !payloads.has(column.payload)) continue;
+    const bool usual = column.presence == Presence::always || column.payload == Payload::topk;
+    if (!usual && !payloads.has(column.payload)) continue;
     wanted.push_back({i, specs[i].row_bytes(), {}});
     extents.push_back({column.name, rows.size() * specs[i].row_bytes()});
   }

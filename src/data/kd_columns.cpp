@@ -16,10 +16,8 @@ constexpr auto H = &CacheShape::hidden;
 constexpr std::size_t kShownDigits = 12;
 
 constexpr PayloadRow kPayloads[] = {
-    {Payload::tokens, "", "tokens"},
-    {Payload::topk, "topk", "top-k logits"},
-    {Payload::negatives, "", "random negatives"},
-    {Payload::lse, "lse", "logsumexp"},
+    {Payload::tokens, "tokens", "tokens"},        {Payload::topk, "topk", "top-k logits"},
+    {Payload::negatives, "", "random negatives"}, {Payload::lse, "lse", "logsumexp"},
     {Payload::hidden, "hidden", "hidden states"},
 };
 
@@ -44,14 +42,14 @@ constexpr KdColumn kColumns[] = {
      .dtype = kd::topk_idx.dtype,
      .sizes = {S, K},
      .payload = Payload::topk,
-     .presence = Presence::always,
+     .presence = Presence::sized,
      .content = Content::token_ids},
     {.name = kd::topk_logits,
      .torch_name = kd::topk_logits,
      .dtype = kd::topk_logits.dtype,
      .sizes = {S, K},
      .payload = Payload::topk,
-     .presence = Presence::always,
+     .presence = Presence::sized,
      .content = Content::descending_logits},
     {.name = kd::rand_idx,
      .torch_name = kd::rand_idx,

@@ -137,13 +137,8 @@ Json payloads_json(const CacheShape& shape) {
   return payloads;
 }
 
-/// Whether this column is the first of the table that has the size.
-bool defines(const KdColumn& column, std::int64_t CacheShape::*size, ColumnTable columns) {
-  for (const KdColumn& other : columns) {
-    if (std::find(other.sizes.begin(), other.sizes.end(), size) != other.sizes.end())
-      return &other == &column;
-  }
-  return false;
+bool has_size(const KdColumn& column, std::int64_t CacheShape::*size) {
+  return std::find(column.sizes.begin(), column.sizes.end(), size) != column.sizes.end();
 }
 
 }  // namespace
@@ -181,23 +176,32 @@ std::vector<DatasetSpec> datasets_of(const CacheShape& shape) {
 
 std::int64_t read_sizes(CacheShape& shape, const std::function<bool(const KdColumn&)>& contains,
                         const std::function<std::vector<std::int64_t>(const KdColumn&)>& extent) {
+  // Of columns that have their sizes in common none may be missing when one is there.
+  const auto there = [&](const KdColumn& column) {
+    return column.presence == Presence::always ||
+           std::any_of(shape.columns.begin(), shape.columns.end(), [&](const KdColumn& other) {
+             return other.presence == column.presence && other.sizes == column.sizes && contains(other);
+           });
+  };
+  // The first column that is there and has a size defines it.
+  const auto defines = [&](const KdColumn& column, std::int64_t CacheShape::*size) {
+    return std::find_if(shape.columns.begin(), shape.columns.end(), [&](const KdColumn& other) {
+             return has_size(other, size) && there(other);
+           }) == &column;
+  };
   std::int64_t rows = 0;
   for (const KdColumn& column : shape.columns) {
     if (column.presence == Presence::listed && contains(column)) shape.listed.insert(column.name);
-    // Of columns that have their sizes in common none may be missing when one is there.
-    const bool there =
-        column.presence == Presence::always ||
-        std::any_of(shape.columns.begin(), shape.columns.end(), [&](const KdColumn& other) {
-          return other.presence == column.presence && other.sizes == column.sizes && contains(other);
-        });
-    if (!there) continue;
+    if (!there(column)) continue;
     for (std::size_t i = 0; i < column.sizes.size(); ++i) {
-      if (column.sizes[i] == nullptr || !defines(column, column.sizes[i], shape.columns)) continue;
+      if (column.sizes[i] == nullptr || !defines(column, column.sizes[i])) continue;
       const std::vector<std::int64_t> found = extent(column);
       rows = &column == shape.columns.begin() ? found[0] : rows;
       shape.*column.sizes[i] = found[i + 1];
     }
   }
+  // Tokens alone: each but the last has one behind it.
+  if (shape.positions == 0 && shape.topk == 0) shape.positions = shape.length - 1;
   return rows;
 }
 
@@ -267,7 +271,7 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   shape.columns = columns;
   shape.length = integer(root, "length", 1, kMaxSize, where);
   shape.positions = integer(root, "positions", 1, kMaxSize, where);
-  shape.topk = integer(root, "topk", 1, kMaxSize, where);
+  shape.topk = integer(root, "topk", 0, kMaxSize, where);
   shape.rand_neg = integer(root, "rand_neg", 0, kMaxSize, where);
   shape.vocab_size = integer(root, "vocab_size", 0, kMaxSize, where);
   if (!member(root, "all_attended", where).is_boolean()) {

@@ -151,7 +151,7 @@ void ShardReader::read_shape() {
     }
     return dataset.shape();
   });
-  if (rows_ < 1 || shape_.length < 2 || shape_.topk < 1) {
+  if (rows_ < 1 || shape_.length < 2) {
     throw_data("holds no samples", where, kMakeAgain);
   }
   if (shape_.positions < 1 || shape_.positions >= shape_.length) {

@@ -132,6 +132,9 @@ void warn_of_losses(const fs::path& source, const CacheIndex& index) {
 void export_torch_cache(const fs::path& source, const fs::path& destination, bool overwrite,
                         const ImportProgress& progress, ColumnTable columns) {
   const Source from = read_source(source, columns);
+  if (from.index.shape.topk == 0)
+    throw_usage("has tokens alone, and the reference's shards hold top-k logits", source.string(),
+                "make a cache with anemll_precompute --payload topk");
   warn_of_losses(source, from.index);
   std::uint64_t row_bytes = 0;
   for (const DatasetSpec& spec : datasets_of(from.index.shape)) {

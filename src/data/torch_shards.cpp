@@ -89,6 +89,10 @@ TorchShard read_torch_shard(const fs::path& path, bool with_negatives, ColumnTab
     return !column.torch_name.empty() && (with_negatives || column.payload != Payload::negatives) &&
            tensors.contains(column.torch_name);
   };
+  for (const std::string_view key : {std::string_view(kd::topk_idx), std::string_view(kd::topk_logits)}) {
+    if (const KdColumn* column = columns.find(key))
+      take(tensors, *column, path);  // the reference's have both
+  }
   shard.rows = read_sizes(shard.shape, contains,
                           [&](const KdColumn& column) { return take(tensors, column, path).shape; });
   if (shard.rows < 1 || shard.shape.length < 2 || shard.shape.positions < 1 || shard.shape.topk < 1) {

@@ -25,9 +25,12 @@ void check_arguments(const at::Tensor& hidden, const at::Tensor& head, const KdT
           "hidden [N, H] and head [V, H] do not fit together");
   const std::int64_t tokens = hidden.size(0);
   const auto fits = [&](const at::Tensor& t) { return t.defined() && t.dim() == 2 && t.size(0) == tokens; };
-  require(fits(targets.topk_idx) && fits(targets.topk_logits) && targets.topk_idx.size(1) > 0 &&
+  require(fits(targets.topk_idx) && fits(targets.topk_logits) &&
               targets.topk_idx.sizes() == targets.topk_logits.sizes(),
           "top-k ids and logits must both be [N, K]");
+  const bool first_choice = options.hard_top1 + options.hard_full > 0;
+  require(targets.topk_idx.size(1) > 0 || !(first_choice || options.objective->payloads.has(Payload::topk)),
+          "the loss needs top-k ids and logits, and there are none");
   require(targets.weight.defined() && targets.weight.dim() == 1 && targets.weight.size(0) == tokens,
           "row weights must be [N]");
   require(options.sampled_ce_weight == 0 || fits(targets.negatives),

@@ -24,6 +24,8 @@ Objective topk_objective() {
   Objective row;
   row.name = "topk";
   row.help = "renormalises inside the cached ids, as the reference does";
+  row.payloads = {Payload::topk};
+  row.check = require_topk;
   row.on_cpu = kd::cached_on_cpu<kd_token_terms>;
   row.on_chunk = kd::cached_on_chunk<divergence>;
   return row;

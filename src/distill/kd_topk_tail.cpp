@@ -162,7 +162,7 @@ Objective topk_tail_objective() {
   Objective row;
   row.name = "topk-tail";
   row.help = "takes true probabilities and one bucket for all other ids (cache with lse)";
-  row.payloads = {Payload::lse};
+  row.payloads = {Payload::topk, Payload::lse};
   row.all_logits = true;
   row.check = require_lse;
   row.take = take_lse;

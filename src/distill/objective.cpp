@@ -92,7 +92,15 @@ bool shares_head(const KdCacheInfo& cache, const StudentHead& head) {
   return cache.hidden > 0 && cache.hidden == head.hidden_size && cache.head_sha256 == head.sha256;
 }
 
+void require_topk(const Objective& objective, const ObjectiveUse& use) {
+  if (use.cache.topk > 0) return;
+  throw_data(option(objective) + " needs the teacher's top-k logits, and there are tokens alone", use.where,
+             "train with --kd-objective exact and --teacher-model, or make a cache with anemll_precompute "
+             "--payload topk,lse");
+}
+
 void require_lse(const Objective& objective, const ObjectiveUse& use) {
+  require_topk(objective, use);
   const KdCacheInfo& cache = use.cache;
   if (uses_lse_at_one(use.temperature, cache) || cache.lse_train_temperature == use.temperature) return;
   std::string has;

@@ -37,8 +37,8 @@ struct ObjectiveUse {
 struct Objective {
   std::string_view name;  ///< the word of --kd-objective
   std::string_view help;  ///< what it does, said after the name
-  /// What is read of the cache beside ids and top-k logits. With lse the loss asks for
-  /// KdTargets::teacher_lse, with hidden for KdTargets::teacher_hidden.
+  /// What the cache must have beside tokens; top-k logits are read wherever there are any. With lse the loss
+  /// asks for KdTargets::teacher_lse, with hidden for KdTargets::teacher_hidden.
   PayloadSet payloads = {};
   /// It looks at the logits of the whole vocabulary even without hard weights.
   bool all_logits = false;
@@ -69,8 +69,10 @@ void add_payloads(BatchTensors& batch, KdObjective objective, double temperature
 /// The cache has hidden states and they belong to that head.
 bool shares_head(const KdCacheInfo& cache, const StudentHead& head);
 
-// Objective::check and Objective::take of objectives that need the teacher's log-sum-exp at the run's
-// temperature, and of those that need its hidden states before the student's own head.
+// Objective::check and Objective::take of objectives that need the teacher's top-k logits, of those that need
+// its log-sum-exp at the run's temperature too, and of those that need its hidden states before the student's
+// own head.
+void require_topk(const Objective& objective, const ObjectiveUse& use);
 void require_lse(const Objective& objective, const ObjectiveUse& use);
 void take_lse(BatchTensors& batch, double temperature, const KdCacheInfo& cache);
 void require_shared_head(const Objective& objective, const ObjectiveUse& use);

@@ -78,6 +78,7 @@ SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const Teach
   for_share(
       decoder, samples, comm,
       [&](std::int64_t row, std::int64_t first, const BatchTensors& batch, const at::Tensor& hidden) {
+        if (samples.topk == 0) return;
         const KdTargets targets = row_targets(batch.targets, row * positions, positions);
         const KdLossSums sums = kd_loss(hidden.select(0, row).contiguous(), head, targets, options, {});
         losses[static_cast<std::size_t>(first + row)] = sums.kl / std::max(sums.tokens, 1.0);
@@ -92,13 +93,20 @@ SampleScores score_samples(Decoder& decoder, const KdBatch& samples, const Teach
         for (std::size_t i = 0; i < part.size(); ++i) {
           if (weight.const_data_ptr<float>()[i] == 0) part[i] = {};
         }
+        // Without candidates the whole vocabulary says how far the student is.
+        for (std::int64_t row = 0; samples.topk == 0 && row < batch.rows; ++row) {
+          const DivergenceSummary found = summarise(
+              part.subspan(static_cast<std::size_t>(row * positions), static_cast<std::size_t>(positions)));
+          if (found.positions > 0) losses[static_cast<std::size_t>(first + row)] = found.mean;
+        }
       });
   comm.all_reduce(std::span<double>(losses), ReduceOp::sum);
   SampleScores out;
   std::int64_t counted = 0;  // rows without supervision have no loss
   for (std::int64_t row = 0; row < samples.rows; ++row) counted += is_supervised(samples, row) ? 1 : 0;
-  out.loss = counted == 0 ? std::numeric_limits<double>::quiet_NaN()
-                          : std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(counted);
+  const bool unknown = counted == 0 || (samples.topk == 0 && scores.empty());
+  out.loss = unknown ? std::numeric_limits<double>::quiet_NaN()
+                     : std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(counted);
   if (!scores.empty()) {
     share_scores(scores, comm);
     out.divergence = summarise(scores);

@@ -29,7 +29,9 @@ struct TeacherRows {
 };
 
 struct SampleScores {
-  double loss = 0;  ///< sample_kd_loss; NaN when no row has a supervised position
+  /// sample_kd_loss; of rows without top-k logits the divergence at T = 1 instead. NaN when no row has a
+  /// supervised position, and without both top-k logits and teacher.
+  double loss = 0;
   std::optional<DivergenceSummary> divergence;
   std::vector<PositionScore> scores;  ///< of that: by row and position; not counted where there is nothing
 };

@@ -96,7 +96,7 @@ Plan parse_plan(std::string_view text, const std::filesystem::path& where) {
     shape.hidden = from.at("hidden").get<std::int64_t>();
     shape.head_sha256 = from.at("head_sha256").get<std::string>();
     const bool sane = plan.rows > 0 && plan.holdout_rows >= 0 && plan.batch_size > 0 && plan.shard_rows > 0 &&
-                      plan.shard_rows % plan.batch_size == 0 && shape.length > 1 && shape.topk > 0 &&
+                      plan.shard_rows % plan.batch_size == 0 && shape.length > 1 && shape.topk >= 0 &&
                       shape.rand_neg >= 0 && shape.hidden >= 0;
     if (!sane) throw std::runtime_error("sizes that make no sense");
     return plan;

@@ -57,6 +57,11 @@ class TeacherPass {
 
   TeacherPayload run(const Unit& unit, std::span<const std::int32_t> tokens) {
     const at::NoGradGuard no_grad;
+    if (shape_.topk == 0) {  // tokens alone
+      TeacherPayload nothing;
+      nothing.rows = unit.rows;
+      return nothing;
+    }
     const auto first = static_cast<std::size_t>(unit.first * shape_.length);
     const at::Tensor ids =
         at::from_blob(const_cast<std::int32_t*>(tokens.data() + first), {unit.rows, shape_.length}, at::kInt)

@@ -43,6 +43,8 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
       {"no-template", "with --dataset_format plain: no chat is rendered", plain},
       {"train_temperature", "without lse in --payload: nothing is stored at that temperature",
        [](const Facts& f) { return !f.options.payloads.has(Payload::lse); }},
+      {"topk", "with --payload tokens",
+       [](const Facts& f) { return !f.options.payloads.has(Payload::topk); }},
       {"shuffle_buffer", "with --no-shuffle", [](const Facts& f) { return !f.options.shuffle; }},
       {"shuffle", "with --streaming and no --shuffle_buffer: the order of the files is kept",
        [](const Facts& f) { return f.options.shuffle && !shuffles(f); }},

@@ -78,10 +78,11 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("max_length", &o.max_length, "tokens per sequence (L)", 2, 1 << 20);
   table.add("topk", &o.topk, "logits kept per position (K)", 1, 1 << 20);
   table.add("rand_neg", &o.rand_neg, "random negatives per position (R)", 0, 1 << 20);
-  table.add(
-      "payload", &o.payload,
-      "topk, and with commas lse (logsumexp at T=1 and at the training temperature) and hidden (last hidden "
-      "states, for exact KL)");
+  table.add("payload", &o.payload,
+            "tokens: text alone, no teacher is run; topk, and with commas lse (logsumexp at T=1 and at the "
+            "training "
+            "temperature) and hidden (last hidden "
+            "states, for exact KL)");
   table.add("train_temperature", &o.train_temperature, "temperature of the training that lse is for", 1e-3,
             1e3);
   table.add("holdout", &o.holdout, "share of the documents kept out of training, for evaluation", 0, 0.5);
@@ -109,15 +110,13 @@ namespace {
 /// The only reading of `--payload`: names of kd_payloads() with commas between them.
 PayloadSet parse_payloads(const std::string& text) {
   PayloadSet payloads;
-  std::string optional, form = "topk";
+  std::string optional;
   for (const PayloadRow& row : kd_payloads()) {
-    if (row.name.empty() || row.payload == Payload::topk) continue;
+    if (row.name.empty() || row.payload == Payload::topk || row.payload == Payload::tokens) continue;
     optional += optional.empty() ? "," : " and ,";
     optional += row.name;
-    form += "[,";
-    form += row.name;
-    form += ']';
   }
+  const std::string form = "tokens, or topk with " + optional + " as wanted";
   std::string_view rest = text;
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
@@ -125,14 +124,17 @@ PayloadSet parse_payloads(const std::string& text) {
     const auto rows = kd_payloads();
     const auto found =
         std::find_if(rows.begin(), rows.end(), [&](const PayloadRow& row) { return row.name == part; });
-    if (part.empty() || found == rows.end()) {
-      throw_usage("unknown payload: " + std::string(part), "--payload",
-                  "topk, with " + optional + " as wanted");
-    }
+    if (part.empty() || found == rows.end())
+      throw_usage("unknown payload: " + std::string(part), "--payload", form);
     payloads.add(found->payload);
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
   }
-  if (!payloads.has(Payload::topk)) throw_usage("topk is always part of a cache", "--payload " + text, form);
+  if (payloads == PayloadSet{Payload::tokens}) return payloads;
+  if (payloads.has(Payload::tokens))
+    throw_usage("tokens are part of every cache, and the word stands for nothing else beside them",
+                "--payload " + text, form);
+  if (!payloads.has(Payload::topk))
+    throw_usage("topk is part of all that a teacher says", "--payload " + text, form);
   return payloads;
 }
 
@@ -148,6 +150,11 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");
   if (o.compat == Compat::reference && o.cut_corpora)
     throw_usage("the reference cuts no document", "--cut-corpora, --compat reference", "drop one of them");
+  if (o.payloads == PayloadSet{Payload::tokens}) {
+    if (o.rand_neg > 0)
+      throw_usage("negatives go with a teacher's logits", "--rand_neg, --payload tokens", "drop one of them");
+    o.topk = 0;
+  }
   const bool plain_payload = o.compat == Compat::reference || o.format == ShardFormat::pt;
   const std::string why = o.compat == Compat::reference ? "--compat reference" : "--format pt";
   if (plain_payload) {

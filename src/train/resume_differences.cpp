@@ -25,6 +25,15 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"model-id", OnResume::free},  // its fingerprint is the identity, its place may change
     {"model-revision", OnResume::free},
     {"cache-dir", OnResume::free},
+    {"dataset_name", OnResume::free},  // its rows are the identity, as those of a cache are
+    {"dataset_format", OnResume::free},
+    {"dataset_text_field", OnResume::free},
+    {"dataset_config_name", OnResume::free},
+    {"dataset_split", OnResume::free},
+    {"dataset_revision", OnResume::free},
+    {"max_length", OnResume::free},
+    {"num_sequences", OnResume::free},
+    {"holdout", OnResume::free},
     {"output-dir", OnResume::free},
     {"order", OnResume::identity},
     {"seed", OnResume::identity},
@@ -233,12 +242,15 @@ std::string identity_lines(const json& saved, const json& now, const std::vector
     if (!saved.contains(key) || saved[key] == value) continue;  // a state from before there was this key
     if (key == "model" || key == "cache") {
       const bool model = key == "model";
-      const json was = saved_options.value(model ? "model-id" : "cache-dir", json());
+      const json was = saved_options.value(model             ? "model-id"
+                                           : options.dataset ? "dataset_name"
+                                                             : "cache-dir",
+                                           json());
       const auto what = [](const std::string& where, const json& fingerprint) {
         return where + " (content " + text_of(fingerprint).substr(0, 12) + ")";
       };
       lines += line(key, what(text_of(was), saved[key]),
-                    what(model ? options.model_id : options.cache_dir, value));
+                    what(model ? options.model_id : options.dataset.value_or(options.cache_dir), value));
     } else if (!by_options.empty() &&
                std::find(kByOptions.begin(), kByOptions.end(), key) != kByOptions.end()) {
       explained = true;

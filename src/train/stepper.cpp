@@ -136,12 +136,12 @@ void Stepper::pace_checks(double seconds) {
 KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last) {
   keep_supervised(batch);
   BatchTensors tensors = to_tensors(batch, run_.place.device);
+  const KdLossOptions loss = loss_options(run_.options, completed);
   if (run_.teacher) {
     const Timeline::Span computing(run_.timeline, RunPart::forward);
-    run_.teacher->add_hidden(tensors);
+    run_.teacher->add_to(tensors, loss.hard_top1 + loss.hard_full > 0);
   }
   add_payloads(tensors, run_.options.kd_objective, run_.options.temperature, run_.data->info());
-  const KdLossOptions loss = loss_options(run_.options, completed);
   if (loss.sampled_ce_weight > 0) {
     tensors.targets.negatives =
         sample_negatives(batch, run_.student->files().architecture.vocab_size, run_.options.sampled_negatives,

@@ -49,6 +49,7 @@ int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,
   if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
   options.given = table.given_names();
   settle_v1_source(options);
+  settle_text(options);
   log_info(build_summary());
   const MpiRuntime::Host host = mpi.host();
   return static_cast<int>(run_training(options, table.json(), *world, host.rank, host.size));

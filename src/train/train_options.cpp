@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/quant/presets.hpp"
 #include "src/core/common_options.hpp"
+#include "src/datasets/mixture.hpp"
 #include "src/distill/objective.hpp"
 #include "src/hub/hub_options.hpp"
 #include "src/quant/scale_grid.hpp"
@@ -77,7 +78,8 @@ void add_trainable(OptionTable& t, TrainOptions& o) {
 void add_data(OptionTable& t, TrainOptions& o) {
   t.group("Data and output");
   t.add("cache-dir", &o.cache_dir,
-        "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once)");
+        "KD cache: HDF5 folder, .h5 file, or a folder of reference .pt shards (imported once); or "
+        "--dataset_name, a text");
   t.add("output-dir", &o.output_dir,
         "folder for checkpoints and logs; what an earlier run left there moves to earlier-<n> in it");
   t.add_choice("order", &o.order, "sample order");
@@ -85,6 +87,22 @@ void add_data(OptionTable& t, TrainOptions& o) {
         o.v1 ? "seed of sample order and sampled negatives"
              : "seed of sample order, sampled negatives and the directions of --expand-rank",
         0, kMany);
+}
+
+void add_text(OptionTable& t, TrainOptions& o) {
+  t.group("Text in the place of a cache (with --teacher-model, which is run on each batch)");
+  t.add("dataset_name", &o.dataset,
+        "file, folder, glob, or org/name on the hub, or several with their shares: A:0.7,B=alpaca_chat:0.3");
+  t.add_choice("dataset_format", &o.dataset_format, "how records of parts that name none become documents");
+  t.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
+  t.add("dataset_config_name", &o.dataset_config,
+        "configuration of the dataset, as its card or a sub-folder names it");
+  t.add("dataset_split", &o.dataset_split, "split of the dataset");
+  add_revision_option(t, "dataset_revision", &o.dataset_revision, "the dataset");
+  t.add("max_length", &o.max_length, "tokens per sequence", 2, 1 << 20);
+  t.add("num_sequences", &o.num_sequences, "sequences to train on, if there is as much text", 1,
+        std::int64_t{1} << 40);
+  t.add("holdout", &o.holdout, "share of the documents kept out of training, for evaluation", 0, 0.5);
 }
 
 void add_optimisation(OptionTable& t, TrainOptions& o) {
@@ -224,21 +242,46 @@ OptionTable make_train_table(TrainOptions& options) {
                     "knowledge-distillation QAT of V2 scales against a cache of teacher logits");
   add_source(table, options);
   add_data(table, options);
+  add_text(table, options);
   add_quantisation(table, options);
   add_optimisation(table, options);
   add_loss(table, options);
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
-  table.require_unless("cache-dir", "freeze-all");
-  for (const char* path :
-       {"v1-checkpoint", "v2-checkpoint", "cache-dir", "output-dir", "eval-text", "trace", "resume"})
+  for (const char* path : {"v1-checkpoint", "v2-checkpoint", "cache-dir", "dataset_name", "output-dir",
+                           "eval-text", "trace", "resume"})
     table.mark_path(path);
   return table;
 }
 
+namespace {
+
+void check_data(const TrainOptions& o) {
+  if (o.dataset && !o.cache_dir.empty())
+    throw_usage("the rows to train on are named twice", "--cache-dir, --dataset_name", "drop one of them");
+  if (!o.dataset && o.cache_dir.empty() && !o.freeze_all)
+    throw_usage("this option is required", "--cache-dir",
+                "give a KD cache; or a text with --dataset_name, and its teacher with --teacher-model");
+  if (!o.dataset || o.freeze_all) return;
+  parse_mixture(*o.dataset, "--dataset_name");  // its errors come before any work
+  if (!o.teacher_model)
+    throw_usage(
+        "a text has no teacher", "--dataset_name",
+        "add --teacher-model MODEL, which is run on each batch; or make a cache with anemll_precompute");
+}
+
+}  // namespace
+
+void settle_text(TrainOptions& o) {
+  if (o.dataset && !o.is_given("kd-objective")) o.kd_objective = objective_named("exact");
+}
+
 void check_train_options(const TrainOptions& o) {
-  if (o.v1) check_v1_options(o);
+  if (o.v1)
+    check_v1_options(o);
+  else
+    check_data(o);
   std::vector<const char*> sources;
   if (o.v1_checkpoint) sources.push_back("--v1-checkpoint");
   if (o.v2_checkpoint) sources.push_back("--v2-checkpoint");

@@ -32,7 +32,8 @@ row "tokens" "echo " "ids.jsonl"
 row "a real model" "anemll_cache import " "kd_cache/index.json run/training_log.csv run/snap/model_state_dict.pt" \
   "--max-steps 1000" "--max-steps 4" "--save-steps 200" "--save-steps 2"
 row "a good start" "anemll_init " "start/v2_init.pt start/start_report.json run-start/training_log.csv" \
-  "texts.jsonl" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --calibration-tokens 1024" "--max-steps 1000" "--max-steps 4"
+  "texts.jsonl --output start" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --calibration-tokens 1024 --output start" \
+  "texts.jsonl --output-dir" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --output-dir" "--max-steps 1000" "--max-steps 4"
 row "two bits" "bash launch/two_bit.sh" "runs/two/report.md runs/two/snap/model_state_dict.pt" \
   "texts.jsonl" "tests/golden/datasets/c4_demo.jsonl" "--time 1h" "--gflops 20 --length 16 --holdout 0.3 --calibration-tokens 256 --steps 4"
 row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \

@@ -50,10 +50,10 @@ class KdCache {
   /// The model that will use the rows has `vocab_size` ids. Files pad vocabularies differently, so another
   /// number than the cache's is no fault: ids are held against the smaller of both as they are read.
   void require_vocabulary(std::int64_t vocab_size);
-  /// Reads rows by global index into `batch` (resized): tokens, top-k, and of `payloads` what the cache has.
-  /// -1 gives a row that is missing, whose ids and logits are 0 and whose mask is 1, so that attention over
-  /// it stays finite. Ids outside the vocabulary and numbers that are not finite are data errors, here as in
-  /// verify().
+  /// Reads rows by global index into `batch` (resized): tokens, and of top-k and `payloads` what the cache
+  /// has. -1 gives a row that is missing, whose ids and logits are 0 and whose mask is 1, so that attention
+  /// over it stays finite. Ids outside the vocabulary and numbers that are not finite are data errors, here
+  /// as in verify().
   void read(std::span<const std::int64_t> rows, PayloadSet payloads, KdBatch& batch);
   /// Reads everything: hashes, 0 <= ids < vocab_size, finite logits in descending order. Throws at the first
   /// fault. Returns the rows that are no fault but teach nothing.

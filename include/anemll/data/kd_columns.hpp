@@ -94,7 +94,7 @@ ColumnTable kd_columns();
 struct CacheShape {
   std::int64_t length = 0;            ///< L, tokens per sequence
   std::int64_t positions = 0;         ///< S, supervised positions per sequence, at most L - 1
-  std::int64_t topk = 0;              ///< K
+  std::int64_t topk = 0;              ///< K, 0 when there are no candidates
   std::int64_t rand_neg = 0;          ///< R, 0 when there are no negatives
   std::int64_t vocab_size = 0;        ///< 0 when the source did not say
   std::set<std::string_view> listed;  ///< those columns of Presence::listed that are there
@@ -140,8 +140,10 @@ struct KdColumn {
   ColumnAttribute attribute = {};  ///< of columns that .pt shards have no place for
 
   constexpr std::size_t row_rank() const { return sizes[1] == nullptr ? 1 : 2; }
-  /// Whether index.json names it among the payloads: R says that there are negatives.
-  constexpr bool in_index() const { return presence != Presence::always && payload != Payload::negatives; }
+  /// Whether index.json names it among the payloads: K and R say that there are candidates and negatives.
+  constexpr bool in_index() const {
+    return presence != Presence::always && payload != Payload::topk && payload != Payload::negatives;
+  }
 };
 
 }  // namespace anemll

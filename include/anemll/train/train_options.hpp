@@ -5,6 +5,7 @@
 #include "anemll/core/choices.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/data/order.hpp"
+#include "anemll/datasets/dataset.hpp"
 #include "anemll/distill/kd_objective.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/quant/layer_modes.hpp"
@@ -75,8 +76,16 @@ struct TrainOptions {
   std::string model_id = "Qwen/Qwen3-0.6B";
   std::string model_revision = "main";  ///< where model_id is a name on the hub
 
-  // Data and output.
+  // Data and output: a cache, or a text.
   std::string cache_dir;
+  std::optional<std::string> dataset;
+  RecordFormat dataset_format = RecordFormat::plain;
+  std::string text_field = "text";
+  std::optional<std::string> dataset_config;
+  std::string dataset_split = "train", dataset_revision = "main";
+  std::int64_t max_length = 512;
+  std::int64_t num_sequences = 20000;
+  double holdout = 0.02;
   std::string output_dir = "runs/v2_output";
   OrderKind order = OrderKind::shuffle;
   std::int64_t seed = 0;
@@ -176,6 +185,10 @@ OptionTable make_train_v1_table(TrainOptions& options);
 /// After parsing: what --init-state names becomes the run's source, and a folder that it or --v1-checkpoint
 /// names becomes the file in it. Data error for a folder without one.
 void settle_v1_source(TrainOptions& options);
+
+/// After parsing: a text in the place of a cache is trained on with the exact objective, unless another was
+/// chosen.
+void settle_text(TrainOptions& options);
 
 /// Checks combinations that no single option can; usage errors.
 void check_train_options(const TrainOptions& options);

@@ -20,12 +20,16 @@ bool needs_live_teacher(const TrainOptions& options, const KdCacheInfo& cache);
 class LiveTeacher {
  public:
   LiveTeacher(const ModelFiles& files, at::Device device, at::ScalarType compute);
-  /// Sets the teacher's hidden states, halves as in a cache. Each rank runs its own rows; the bits are a
-  /// function of batch and position in the run, as the student's are.
-  void add_hidden(BatchTensors& batch);
+  /// Sets the teacher's hidden states, halves as in a cache; and its first choice as the only candidate where
+  /// `first_choice` is asked for and the batch has none. Each rank runs its own rows; the bits are a function
+  /// of batch and position in the run, as the student's are.
+  void add_to(BatchTensors& batch, bool first_choice);
 
  private:
+  void add_first_choice(BatchTensors& batch);
+
   Decoder decoder_;
+  at::ScalarType compute_;
 };
 
 }  // namespace anemll

@@ -88,6 +88,25 @@ BOOST_AUTO_TEST_CASE(the_best_of_the_rounds_is_kept) {
   BOOST_TEST(solved.squared_error == *std::min_element(solved.history.begin(), solved.history.end()));
 }
 
+BOOST_AUTO_TEST_CASE(each_step_of_a_round_lowers_the_error) {
+  const at::Tensor weight = at::randn({200, 96}).mul_(at::rand({200, 1}).add_(0.3)).mul_(0.2);
+  const at::Tensor second = second_moments(inputs(400, 96));
+  const SolveOptions whole = by(StartMethod::cd);
+  const double least = solve(weight, quant_of(4, 4), second, whole).squared_error;
+  const SolvedLinear before = solve(weight, quant_of(4, 4), second, by(StartMethod::gptq));
+  const double feedback = before.squared_error;
+  const at::Tensor even = before.draft.tensors.at(".lut");  // no step before the rounds changes it
+  for (bool SolveOptions::*step : {&SolveOptions::descend, &SolveOptions::fit_b, &SolveOptions::fit_lut}) {
+    SolveOptions without = whole;
+    without.*step = false;
+    const SolvedLinear solved = solve(weight, quant_of(4, 4), second, without);
+    BOOST_TEST(solved.squared_error > least);
+    BOOST_TEST(solved.squared_error < feedback);
+    BOOST_TEST(solved.draft.tensors.at(".lut").equal(even) == !without.fit_lut);
+    check_sound(solved, "a step less");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(svd_is_the_start_of_the_layer_type) {
   const at::Tensor weight = at::randn({40, 48});
   const LinearQuant quant = quant_of(4, 3);

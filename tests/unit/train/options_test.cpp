@@ -260,6 +260,7 @@ BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<StartFlags> start{make_start_table, {}};
   const std::set<std::string> checked = {
       check_choice(program, "order", &TrainOptions::order),
+      check_choice(program, "dataset_format", &TrainOptions::dataset_format),
       check_choice(program, "svd-floor", &TrainOptions::svd_floor),
       check_choice(program, "kd-objective", &TrainOptions::kd_objective),
       check_choice(program, "forward", &TrainOptions::forward),
