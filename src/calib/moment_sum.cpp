@@ -155,7 +155,8 @@ std::vector<MomentSum::Aside> MomentSum::all_asides(Communicator& comm) const {
     append(mine, &a.weight, 1);
     const auto n = static_cast<std::size_t>(columns_);
     append(mine, a.x.const_data_ptr<float>(), n);
-    if (parts_.cross) append(mine, a.other.const_data_ptr<float>(), n);
+    if (parts_.cross > 0)
+      append(mine, a.other.const_data_ptr<float>(), static_cast<std::size_t>(parts_.cross));
   }
   std::vector<Aside> all;
   for (const std::string& text : gather_strings(comm, mine)) {
@@ -167,7 +168,7 @@ std::vector<MomentSum::Aside> MomentSum::all_asides(Communicator& comm) const {
       take(left, &a.trace, 1);
       take(left, &a.weight, 1);
       a.x = take_row(left, columns_);
-      if (parts_.cross) a.other = take_row(left, columns_);
+      if (parts_.cross > 0) a.other = take_row(left, parts_.cross);
       all.push_back(std::move(a));
     }
   }
@@ -207,14 +208,14 @@ MomentSum::Result MomentSum::finish(Communicator& comm) {
   std::vector<float> weights;
   for (const Aside& a : asides) {
     rows.push_back(a.x);
-    if (parts_.cross) others.push_back(a.other);
+    if (parts_.cross > 0) others.push_back(a.other);
     const bool above = a.trace > level;
     if (above) ++result.capped;
     weights.push_back(above ? static_cast<float>(static_cast<double>(a.weight) * (level / a.trace))
                             : a.weight);
   }
   result.moments.add(at::stack(rows), at::tensor(weights, at::kFloat),
-                     parts_.cross ? at::stack(others) : at::Tensor());
+                     parts_.cross > 0 ? at::stack(others) : at::Tensor());
   return result;
 }
 

@@ -50,7 +50,7 @@ class MomentSum {
     std::int64_t sequence = 0, token = 0;
     double trace = 0;  ///< w |x|^2
     float weight = 0;
-    at::Tensor x, other;  ///< [n]
+    at::Tensor x, other;  ///< [n], [m]
   };
 
   void close_unit();

@@ -21,21 +21,22 @@ using Index = std::int64_t;
 constexpr Index kChunk = 512;  // tokens of one fp32 product
 constexpr Index kTile = 128;   // rows and columns of a piece of the result, which one thread computes
 
-/// `out` [n, n] fp64 += a^T b for a, b [C, n] fp32. `symmetric`: a is b, and half of the pieces are mirrored.
+/// `out` [m, n] fp64 += a^T b for a [C, m], b [C, n] fp32. `symmetric`: a is b, and half of the pieces are
+/// mirrored.
 void add_product(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool symmetric) {
-  const Index n = a.size(1);
-  const Index across = (n + kTile - 1) / kTile;
+  const Index m = a.size(1), n = b.size(1);
+  const Index down = (m + kTile - 1) / kTile, across = (n + kTile - 1) / kTile;
   std::vector<std::pair<Index, Index>> pieces;
-  for (Index i = 0; i < across; ++i) {
+  for (Index i = 0; i < down; ++i) {
     for (Index j = 0; j < (symmetric ? i + 1 : across); ++j) pieces.emplace_back(i * kTile, j * kTile);
   }
-  const at::Tensor left = a.t().contiguous();  // [n, C]: its rows are read along memory
+  const at::Tensor left = a.t().contiguous();  // [m, C]: its rows are read along memory
   auto* sums = out.data_ptr<double>();
   kernels::parallel_for(static_cast<Index>(pieces.size()), 1, [&](Index begin, Index end) {
     const at::NoGradGuard no_grad;  // a thread-local switch
     for (Index p = begin; p < end; ++p) {
       const auto [row, column] = pieces[static_cast<std::size_t>(p)];
-      const Index height = std::min(kTile, n - row);
+      const Index height = std::min(kTile, m - row);
       const Index width = std::min(kTile, n - column);
       const at::Tensor piece = at::mm(left.narrow(0, row, height), b.narrow(1, column, width));
       const auto* from = piece.const_data_ptr<float>();
@@ -71,7 +72,7 @@ void add_squares(double* diagonal, const float* x, const float* weights, Index t
 
 Moments::Moments(Index n, MomentParts parts) : columns(n), diagonal(at::zeros({n}, at::kDouble)) {
   if (parts.full) full = at::zeros({n, n}, at::kDouble);
-  if (parts.cross) cross = at::zeros({n, n}, at::kDouble);
+  if (parts.cross > 0) cross = at::zeros({parts.cross, n}, at::kDouble);
 }
 
 at::Tensor token_traces(const at::Tensor& x, const at::Tensor& weights) {
@@ -97,7 +98,7 @@ void Moments::add(const at::Tensor& x, const at::Tensor& weights, const at::Tens
   const at::NoGradGuard no_grad;
   const Index count = x.size(0);
   assert(fits(x, count, columns));
-  assert(cross.defined() == other.defined() && (!other.defined() || fits(other, count, columns)));
+  assert(cross.defined() == other.defined() && (!other.defined() || fits(other, count, cross.size(0))));
   assert(!weights.defined() || (weights.scalar_type() == at::kFloat && weights.numel() == count));
   const at::Tensor rows = x.contiguous();
   const at::Tensor w = weights.defined() ? weights.contiguous() : at::Tensor();

@@ -11,8 +11,8 @@ namespace anemll {
 
 /// What is kept beside the diagonal.
 struct MomentParts {
-  bool full = false;   ///< the whole matrix
-  bool cross = false;  ///< its like with other inputs of the same tokens
+  bool full = false;       ///< the whole matrix
+  std::int64_t cross = 0;  ///< width m of other values of the same tokens that x is held against; 0: none
 };
 
 struct Moments {
@@ -21,7 +21,7 @@ struct Moments {
   double weight = 0;         ///< sum over the tokens
   at::Tensor diagonal;       ///< [n] fp64, sum of w x_j^2; always there
   at::Tensor full;           ///< [n, n] fp64, symmetric, with this diagonal; undefined unless asked for
-  at::Tensor cross;  ///< [n, n] fp64, sum of w o x^T (row: the other input's); undefined unless asked for
+  at::Tensor cross;  ///< [m, n] fp64, sum of w o x^T (row: the other value's); undefined unless asked for
 
   // How much single tokens hold, before and after their weights.
   double plain_trace = 0;    ///< sum of |x|^2
@@ -31,9 +31,9 @@ struct Moments {
   Moments() = default;
   Moments(std::int64_t n, MomentParts parts);
 
-  MomentParts parts() const { return {full.defined(), cross.defined()}; }
+  MomentParts parts() const { return {full.defined(), cross.defined() ? cross.size(0) : 0}; }
   /// Adds tokens. x: [N, n] fp32, on the CPU. weights: [N] fp32, none below 0; undefined: 1 for each.
-  /// other: [N, n] fp32, the inputs that `cross` holds x against. Tokens of weight 0 leave no trace.
+  /// other: [N, m] fp32, the values that `cross` holds x against. Tokens of weight 0 leave no trace.
   void add(const at::Tensor& x, const at::Tensor& weights = {}, const at::Tensor& other = {});
   /// Adds what other tokens gave. Both have the same columns and parts.
   void combine(const Moments& more);

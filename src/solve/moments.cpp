@@ -49,17 +49,19 @@ void require(bool good, const std::string& what, const std::string& where) {
 }  // namespace
 
 SolveMoments::SolveMoments(const at::Tensor& second, const at::Tensor& cross, const MomentOptions& options,
-                           const std::string& where) {
+                           const std::string& where, CrossOf cross_of) {
   const at::NoGradGuard no_grad;
   const at::Tensor given = second.detach().to(at::kDouble);
   const bool full = given.dim() == 2;
   if (given.dim() < 1 || given.dim() > 2 || (full && given.size(0) != given.size(1)) || given.numel() == 0)
     throw_data("second moments are a square matrix or its diagonal", where, "");
-  if (cross.defined() && (!full || !cross.sizes().equals(given.sizes())))
-    throw_data("a cross moment goes with second moments of its own shape", where, "");
+  const bool fits = !cross.defined() || (full && cross.dim() == 2 && cross.size(1) == given.size(1) &&
+                                         (cross_of == CrossOf::outputs || cross.size(0) == given.size(0)));
+  if (!fits) throw_data("a cross moment goes with second moments of its own width", where, "");
   require(given.isfinite().all().item<bool>(), "a second moment is not a number", where);
   auto made = std::make_shared<Parts>();
   made->in = given.size(0);
+  made->cross_of = cross_of;
   at::Tensor diagonal = full ? given.diagonal() : given;
   require(diagonal.min().item<double>() >= 0, "the mean square of an input is negative", where);
   // In the order of columns, whatever the threads.
@@ -88,9 +90,14 @@ SolveMoments::SolveMoments(const at::Tensor& second, const at::Tensor& cross, co
     made->inverse_feedback = made->feedback.diagonal().reciprocal().contiguous();
     if (cross.defined()) {
       require(cross.isfinite().all().item<bool>(), "a cross moment is not a number", where);
-      const at::Tensor c = ordered(cross.detach().to(at::kDouble)).div_(by).flip({0, 1}).contiguous();
-      made->correction =
-          solved_from_right(c, l).flip({0, 1}).mul_(options.correction).to(at::kFloat).contiguous();
+      const at::Tensor wide = cross.detach().to(at::kDouble);
+      const at::Tensor c =
+          made->cross_of == CrossOf::inputs ? ordered(wide) : wide.index_select(1, made->order);
+      made->correction = solved_from_right(c.div_(by).flip({1}).contiguous(), l)
+                             .flip({1})
+                             .mul_(options.correction)
+                             .to(at::kFloat)
+                             .contiguous();
     }
     h.diagonal().add_(made->ridge);
     made->h = h.to(at::kFloat).contiguous();

@@ -46,6 +46,12 @@ void check(const at::Tensor& weight, const LinearQuant& quant, const SolveMoment
     throw_data(strf("the moments are of %lld inputs, the weight has %lld",
                     static_cast<long long>(moments->parts().in), static_cast<long long>(weight.size(1))),
                where, "calibrate with the same model");
+  if (moments != nullptr && moments->parts().cross_of == CrossOf::outputs &&
+      moments->parts().correction.defined() && moments->parts().correction.size(0) != weight.size(0))
+    throw_data(strf("the cross moment is of %lld outputs, the weight has %lld",
+                    static_cast<long long>(moments->parts().correction.size(0)),
+                    static_cast<long long>(weight.size(0))),
+               where, "");
   if (row_weight.defined() &&
       (row_weight.dim() != 1 || row_weight.size(0) != weight.size(0) ||
        !row_weight.isfinite().all().item<bool>() || row_weight.min().item().toDouble() < 0))
@@ -148,6 +154,10 @@ class Solver {
   }
 
   void correct() {
+    if (rows_.moments.cross_of == CrossOf::outputs) {
+      rows_.target.add_(pool_.take(rows_.moments.correction).transpose(1, 2));
+      return;
+    }
     pool_.for_units([&](std::int64_t u) {
       const at::Tensor target = rows_.target.select(0, u);
       target.add_(rows_.moments.correction.t().mm(target));

@@ -51,19 +51,25 @@ struct MomentOptions {
   /// Of the mean diagonal, added to H in every other step: an input that never was seen (H_jj = 0) still
   /// wants its weight to be near. Errors are told without it.
   double ridge = 1e-3;
-  /// a of the corrected target W* = W + a W C (H + damp)^-1. Used where a cross moment is given.
+  /// a of the corrected target: W* = W + a W C (H + damp)^-1 with a cross moment C of inputs, W* = W + a D (H
+  /// + damp)^-1 with one of outputs, D. Used where one is given.
   double correction = 0.5;
 };
+
+/// What a cross moment holds an input against.
+enum class CrossOf { inputs, outputs };
 
 /// The moments of an input, decomposed once for all linears that share the input (q, k and v; gate and up).
 /// Not collective: every rank makes its own from the same tensors.
 class SolveMoments {
  public:
   /// `second`: double [in, in], symmetric, or its diagonal [in]. The scale of H does not matter. `cross`:
-  /// double [in, in], C = E[(x_teacher - x) x^T] with x the input that the linear will see, or undefined.
-  /// Numerics error, naming `where`, when a moment is not finite or a diagonal entry is negative.
+  /// what is missing against x, the input that the linear will see, or undefined. Double: of inputs [in, in],
+  /// C = E[(x_teacher - x) x^T]; of outputs [out, in], D = E[d x^T] with d what the output of the float
+  /// weight lacks, for the only linear with this input. Numerics error, naming `where`, when a moment is not
+  /// finite or a diagonal entry is negative.
   SolveMoments(const at::Tensor& second, const at::Tensor& cross, const MomentOptions& options,
-               const std::string& where);
+               const std::string& where, CrossOf cross_of = CrossOf::inputs);
 
   struct Parts;
   const Parts& parts() const { return *parts_; }

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/mm.h>
 #include <nlohmann/json.hpp>
 
 namespace anemll {
@@ -40,6 +41,11 @@ std::string digest(const at::Tensor& tensor) {
   if (!tensor.defined()) return "";
   const HostTensor host = as_host(tensor);
   return sha256_hex(std::span(host.data, host.bytes()));
+}
+
+/// Whether what a linear of the group gives is added to the residual stream.
+bool joins(const LinearGroup& group) {
+  return group.input == InputGroup::o || group.input == InputGroup::down;
 }
 
 std::string note_of(const BlockReport& report) {
@@ -76,7 +82,7 @@ std::string start_identity(const ModelFiles& model, const QuantSpec& spec, const
                        {"projected", static_cast<bool>(s.project)},
                        {"init", {choice_name(s.init.floor), s.init.fast, s.init.ste}},
                        {"moments", {o.moments.damp, o.moments.ridge}},
-                       {"correction", o.correct_targets ? o.moments.correction : 0.0},
+                       {"correction", {o.correct_targets ? o.moments.correction : 0.0, "stream"}},
                        {"token_weight", choice_name(o.token_weight)}})
       .dump();
 }
@@ -119,7 +125,17 @@ void BlockByBlock::close_block(std::size_t block) {
 }
 
 void BlockByBlock::look_at_teacher(std::size_t block) {
-  for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.behind(block, i);
+  if (!corrects()) {
+    for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.behind(block, i);
+    return;
+  }
+  teacher_.enter(block);
+  for (const LinearGroup& group : kLinearGroups) {
+    for (std::size_t i = 0; i < teacher_.count(); ++i)
+      seen_[group.first].push_back({teacher_.input(i), joins(group) ? teacher_.residual(i) : at::Tensor()});
+    teacher_.step(block, group.input);
+  }
+  for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.left(i);
 }
 
 bool BlockByBlock::corrects() const {
@@ -129,18 +145,29 @@ bool BlockByBlock::corrects() const {
 SolveMoments BlockByBlock::moments_of(std::size_t block, const LinearGroup& group) {
   const LinearSpec& first = linears_[block * kLayerLinears + group.first];
   const bool full = moments_needed(options_.solve.method) == MomentsNeeded::full;
-  const bool cross = corrects();
+  at::Tensor weight;
+  if (corrects() && joins(group))
+    weight = as_torch(*model_.tensors.find(first.name + ".weight")).to(at::kFloat);
+  // What each sequence lacks: of the input; with a weight, of the stream behind the linear.
+  const auto missing = [&](std::size_t i, const at::Tensor& x) {
+    const Seen& teacher = seen_[group.first][i];
+    const at::Tensor inputs = teacher.input.sub(x);
+    if (!weight.defined()) return inputs;
+    return at::mm(inputs, weight.t()).add_(teacher.residual).sub_(student_.residual(i));
+  };
+  const std::int64_t cross = !corrects() ? 0 : joins(group) ? first.out : first.in;
   MomentSum sum(first.in, {full, cross}, text_.ids.size(0));
   for (std::size_t i = 0; i < student_.count(); ++i) {
     const at::Tensor x = student_.input(i);
-    at::Tensor missing;
-    if (cross) missing = teacher_.input(i).sub(x);
     const std::int64_t row = student_.row(i);
-    sum.add(row, x, weigher_.weights(row, block, group.input, behind_[i].flatten(0, 1)), missing);
+    sum.add(row, x, weigher_.weights(row, block, group.input, behind_[i].flatten(0, 1)),
+            cross > 0 ? missing(i, x) : at::Tensor());
   }
+  seen_[group.first].clear();
   Moments made = sum.finish(comm_).moments;
   made.normalise();
-  return {full ? made.full : made.diagonal, made.cross, options_.moments, first.name};
+  return {full ? made.full : made.diagonal, made.cross, options_.moments, first.name,
+          joins(group) ? CrossOf::outputs : CrossOf::inputs};
 }
 
 void BlockByBlock::install(std::size_t block, std::size_t linear, const LayerTensors& tensors) {
@@ -159,7 +186,6 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
   report.linears.assign(kLayerLinears, std::numeric_limits<double>::quiet_NaN());
   const bool looks = moments_needed(options_.solve.method) != MomentsNeeded::none;
   student_.enter(block);
-  if (corrects()) teacher_.enter(block);
   for (const LinearGroup& group : kLinearGroups) {
     leave_together(comm_, "making the start",
                    options_.blocks.empty() ? "nothing of it was kept: run the same command again"
@@ -177,7 +203,6 @@ void BlockByBlock::fit(std::size_t block, KeptBlock& made, BlockReport& report) 
       made.linears[linear] = std::move(solved.draft.tensors);
     }
     student_.step(block, group.input);
-    if (corrects()) teacher_.step(block, group.input);
   }
   made.note = note_of(report);
 }
@@ -239,6 +264,7 @@ TensorMap BlockByBlock::run(std::vector<BlockReport>& reports) {
         store_.read(block, own, entries.subspan(block * kLayerLinears, kLayerLinears), comm_);
     const bool was_kept = made.has_value();
     if (was_kept) {
+      for (std::vector<Seen>& of_group : seen_) of_group.clear();
       leave_together(comm_, "reading the blocks that were made", "they are kept: the same command goes on");
       report.linears = errors_of(made->note);
       for (std::size_t i = 0; i < kLayerLinears; ++i) install(block, i, made->linears[i]);

@@ -19,7 +19,8 @@ void add_start_options(OptionTable& table, StartFlags* flags) {
                    "what a token counts there; norm: 1 / squared norm of the block's output; fisher: squared "
                    "gradients of the loss, by a pass through the whole model");
   table.add("target-correction", &flags->target_correction,
-            "of gptq and cd: the part of the error of earlier blocks that each linear makes up for; 0: none",
+            "of gptq and cd: the part of the error before a linear, in its inputs and in the stream that its "
+            "output joins, that it makes up for; 0: none",
             0, 1);
 }
 

@@ -16,6 +16,7 @@
 namespace anemll::test {
 
 inline constexpr std::int64_t kMomentColumns = 24;
+inline constexpr std::int64_t kMomentOthers = 10;
 inline constexpr std::int64_t kMomentTokens = 40;
 
 /// The inputs of a sequence: a function of its number. The first token of each is large, as in real models.
@@ -34,10 +35,11 @@ inline at::Tensor moment_weights(std::int64_t sequence) {
 
 /// The sum of `sequences` sequences, of which this rank adds its own.
 inline MomentSum::Result sum_of(std::int64_t sequences, Communicator& comm) {
-  MomentSum sum(kMomentColumns, {true, true}, sequences);
+  MomentSum sum(kMomentColumns, {true, kMomentOthers}, sequences);
   const SequenceShare share = share_of(sequences, comm.rank(), comm.size());
   for (std::int64_t s = share.first; s < share.last; ++s)
-    sum.add(s, moment_inputs(s), moment_weights(s), moment_inputs(s, 0.2));
+    sum.add(s, moment_inputs(s), moment_weights(s),
+            moment_inputs(s, 0.2).narrow(1, 0, kMomentOthers).contiguous());
   return sum.finish(comm);
 }
 

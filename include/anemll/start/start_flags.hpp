@@ -15,7 +15,7 @@ struct StartFlags {
   StartMethod init{};
   std::int64_t calibration_tokens = std::int64_t{1} << 16;
   TokenWeight token_weight{};
-  double target_correction = 0;  ///< 0: none
+  double target_correction = 0.5;  ///< 0: none
 };
 
 /// --init, --calibration-tokens, --token-weight, --target-correction.

@@ -24,7 +24,9 @@ struct SolveMoments::Parts {
   /// those before it, wants (sum over k < j of (w_k - w^_k) M_kj) / M_jj added.
   at::Tensor feedback;          ///< float [in, in]: M^T
   at::Tensor inverse_feedback;  ///< float [in]: 1 / M_jj
-  at::Tensor correction;        ///< float [in, in]: a C (H + damp)^-1, or undefined
+  /// Float, or undefined: [in, in], a C (H + damp)^-1; of outputs [out, in], a D (H + damp)^-1.
+  at::Tensor correction;
+  CrossOf cross_of = CrossOf::inputs;
 
   bool full() const { return h.defined(); }
 };

@@ -7,6 +7,7 @@
 #include "src/start/internal/trajectory.hpp"
 #include "src/start/start.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <vector>
@@ -24,7 +25,8 @@ class BlockByBlock {
  private:
   void open_block(std::size_t block);
   void close_block(std::size_t block);
-  /// The teacher's streams behind the block, of this rank's sequences.
+  /// The teacher's streams behind the block, of this rank's sequences, and where targets are corrected what
+  /// its linears are given.
   void look_at_teacher(std::size_t block);
   /// Whether the teacher's inputs are looked at beside the student's.
   bool corrects() const;
@@ -46,6 +48,11 @@ class BlockByBlock {
   Trajectory teacher_, student_;
   BlockStore store_;
   TokenWeigher weigher_;
+  /// What linears of the teacher are given, [L, in], and the stream [L, H] that their outputs join.
+  struct Seen {
+    at::Tensor input, residual;
+  };
+  std::array<std::vector<Seen>, kLayerLinears> seen_;  // by the first linear of a group, and the sequence
   std::vector<at::Tensor> behind_;  // the teacher's streams behind the block of the moment, [1, L, H]
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::size_t made_ = 0;  // blocks that this process made

@@ -33,6 +33,8 @@ class Trajectory {
   void enter(std::size_t block);
   /// What the linears of the next step are given, [L, in].
   at::Tensor input(std::size_t i) const { return between_[i].input.flatten(0, 1); }
+  /// The residual stream beside it, [L, H].
+  at::Tensor residual(std::size_t i) const { return between_[i].hidden.flatten(0, 1); }
   void step(std::size_t block, InputGroup group);
   /// Behind the last step: the same as behind() gives.
   at::Tensor left(std::size_t i) const;

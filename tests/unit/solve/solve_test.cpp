@@ -243,6 +243,26 @@ BOOST_AUTO_TEST_CASE(a_corrected_target_is_nearer_to_the_teachers_output) {
   BOOST_TEST(whole < half);
 }
 
+// The output is to make up for something that the inputs tell of, as the stream of a block does.
+BOOST_AUTO_TEST_CASE(a_target_is_corrected_by_what_its_output_lacks) {
+  const at::Tensor weight = at::randn({100, 48});
+  const at::Tensor seen = inputs(300, 48);
+  const at::Tensor lacks = seen.mm(at::randn({48, 100}, at::kDouble)).mul_(0.3);
+  const at::Tensor cross = lacks.t().mm(seen).div_(300);
+  const LinearQuant quant = quant_of(16, 2);
+  const auto comm = make_single_communicator();
+  const auto error = [&](double correction) {
+    const SolveMoments moments(second_moments(seen), cross, {.correction = correction}, "test",
+                               CrossOf::outputs);
+    const SolvedLinear solved = solve_linear(weight, quant, &moments, {}, by(StartMethod::cd), *comm);
+    const at::Tensor wanted = seen.mm(weight.to(at::kDouble).t()).add(lacks);
+    return wanted.sub(seen.mm(weight_of(solved, quant).t())).square().sum().item<double>();
+  };
+  const double none = error(0), half = error(0.5), whole = error(1);
+  BOOST_TEST(half < 0.5 * none);
+  BOOST_TEST(whole < 0.5 * half);
+}
+
 BOOST_AUTO_TEST_CASE(scales_lie_where_the_projection_puts_them) {
   const at::Tensor weight = at::randn({150, 64});
   const auto on_grid = [](const at::Tensor& x, std::int64_t dim) {

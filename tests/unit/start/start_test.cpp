@@ -122,11 +122,14 @@ BOOST_AUTO_TEST_CASE(blocks_that_were_kept_are_used_and_a_damaged_one_is_made_ag
 }
 
 BOOST_AUTO_TEST_CASE(targets_that_are_corrected_and_weights_change_what_is_made) {
-  const std::string plain = bytes_of(start(nano_options(StartMethod::gptq)).student);
-  StartOptions corrected = nano_options(StartMethod::gptq);
-  corrected.correct_targets = true;
-  BOOST_TEST((bytes_of(start(corrected).student) != plain));
-  StartOptions even = nano_options(StartMethod::gptq);
+  const MadeStart corrected = start(nano_options(StartMethod::gptq));
+  StartOptions options = nano_options(StartMethod::gptq);
+  options.correct_targets = false;
+  const MadeStart without = start(options);
+  const std::string plain = bytes_of(without.student);
+  BOOST_TEST((bytes_of(corrected.student) != plain));
+  BOOST_TEST(corrected.blocks.back().stream < 0.9 * without.blocks.back().stream);
+  StartOptions even = options;
   even.token_weight = TokenWeight::none;
   BOOST_TEST((bytes_of(start(even).student) != plain));
 }
