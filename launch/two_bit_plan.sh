@@ -35,9 +35,10 @@ two_bit_sizes() {
       score_s = ((4 * 20 + 7 * 10) * forward + 5 * 24 * (forward + 4 * H)) * length_ / fp32
       left = budget - score_s
 
-      # The start, a token: both streams, the second again for each of four groups of inputs; moments; an eighth is scored.
+      # The start, a token: both streams, the second again for each of four groups of inputs; moments, and those
+      # between both streams; an eighth is scored.
       # Its solves: about 60 products of a weight with its moments.
-      token = 2 * W * 4 + 2 * S + forward * 3 / 8
+      token = 2 * W * 4 + 4 * S + forward * 3 / 8
       tokens = within((0.25 * left * fp32 - 120 * V) / token, 16 * length_, 65536)
       calibration = length_ * int(tokens / length_)
       start_s = (calibration * token + 120 * V) / fp32
