@@ -260,11 +260,14 @@ BOOST_AUTO_TEST_CASE(a_dialogue_on_a_terminal) {
   std::erase(answer, '\r');  // what is shown has plain line ends
   BOOST_TEST(says(program.shown(), answer), program.shown());
   BOOST_TEST(program.wait_for("> "), program.shown());
+  // Keys that control come to the editor once it has the terminal, which is behind its prompt.
+  BOOST_TEST_REQUIRE(program.wait_for_editing(), program.shown());
   program.type("half a line\x03");  // dropped, and the program goes on
   BOOST_TEST(program.wait_for("> "), program.shown());
   program.type("/help\n");
   BOOST_TEST(program.wait_for("/reset"), program.shown());
   BOOST_TEST(program.wait_for("> "), program.shown());
+  BOOST_TEST_REQUIRE(program.wait_for_editing(), program.shown());
   program.type("\x04");
   BOOST_TEST(program.wait_for_end() == 0, program.shown());
 }
