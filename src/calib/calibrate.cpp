@@ -172,7 +172,7 @@ CalibrationTextOptions text_options(const CalibrateOptions& o) {
   CalibrationTextOptions text = o.text;
   text.seed = static_cast<std::uint64_t>(o.seed);
   text.work_dir = o.work_dir;
-  text.hub.revision = o.dataset_revision;
+  text.hub.revision = o.text.dataset.revision;
   if (o.hub_cache) text.hub.cache_dir = *o.hub_cache;
   return text;
 }
@@ -189,20 +189,21 @@ Opened open(const CalibrateOptions& o, Communicator& comm) {
     hub.revision = o.model_revision;
     hub.local_files_only = o.text.hub.local_files_only;
     if (o.hub_cache) hub.cache_dir = *o.hub_cache;
-    path = fetch_model(o.model_id, hub, o.text.datasets ? ModelUse::all : ModelUse::weights).path.string();
+    path =
+        fetch_model(o.model_id, hub, o.text.dataset.name ? ModelUse::all : ModelUse::weights).path.string();
   });
   broadcast_string(comm, path, 0);
   const OpenModel opened = open_model(path);
   Opened out{load_model_files(opened), std::nullopt};
   on_root(comm, [&] {
     Inventory parts = out.model.inventory;
-    if (o.text.datasets) {
+    if (o.text.dataset.name) {
       out.text = load_text_model(path, TokenizerRules::as_written, opened.gguf.get());
       parts.add(out.text->inventory);
     }
     parts.tell(o.model_id, false);
     const std::int64_t positions = out.model.architecture.max_positions;
-    if (o.text.datasets && positions > 0 && o.text.length > positions)
+    if (o.text.dataset.name && positions > 0 && o.text.length > positions)
       throw_usage(strf("the model has %lld positions", static_cast<long long>(positions)),
                   strf("--max_length %lld", static_cast<long long>(o.text.length)), "give a smaller one");
   });

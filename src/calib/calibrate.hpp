@@ -19,7 +19,6 @@ namespace anemll {
 struct CalibrateOptions {
   std::string model_id;
   std::string model_revision = "main";
-  std::string dataset_revision = "main";
   std::optional<std::string> hub_cache;
   std::int64_t seed = 0;  ///< of the order of the documents and of the hold-out
   CalibrationTextOptions text;

@@ -20,15 +20,7 @@ OptionTable make_calibrate_table(CalibrateOptions& o) {
   add_model_option(table, "model-id", &o.model_id, "model: folder, .gguf file, or org/name on the hub");
   add_revision_option(table, "model-revision", &o.model_revision, "the model");
   table.group("Text");
-  table.add(
-      "dataset_name", &o.text.datasets,
-      "file, folder, glob, or org/name on the hub; several as NAME[=FORMAT]:SHARE with commas between them");
-  table.add_choice("dataset_format", &o.text.format,
-                   "what records look like where a data set names no format");
-  table.add("dataset_text_field", &o.text.text_field, "field of plain records that holds the text");
-  table.add("dataset_config_name", &o.text.config, "configuration of the data sets");
-  table.add("dataset_split", &o.text.split, "split of the data sets");
-  add_revision_option(table, "dataset_revision", &o.dataset_revision, "the data sets");
+  add_dataset_options(table, o.text.dataset);
   table.add("cache-dir", &o.text.cache, "KD cache whose sequences are the text");
   table.add("work-dir", &o.work_dir, "where .pt shards of a cache are imported once");
   table.add("num-sequences", &o.text.rows, "sequences to calibrate on", 1, std::int64_t{1} << 30);
@@ -52,8 +44,7 @@ OptionTable make_calibrate_table(CalibrateOptions& o) {
   add_local_files_option(table, "local-files-only", &o.text.hub.local_files_only);
   table.group("Machine");
   add_threads_option(table, &o.threads);
-  for (const char* path : {"dataset_name", "cache-dir", "work-dir", "output", "combine", "show"})
-    table.mark_path(path);
+  for (const char* path : {"cache-dir", "work-dir", "output", "combine", "show"}) table.mark_path(path);
   return table;
 }
 
@@ -66,54 +57,39 @@ void check_calibrate_options(const CalibrateOptions& o) {
   if (!o.combine.empty()) return;
   if (o.model_id.empty())
     throw_usage("this option is required", "--model-id", "a folder, a .gguf file, or org/name");
-  if (!o.text.datasets && !o.text.cache)
+  if (!o.text.dataset.name && !o.text.cache)
     throw_usage("there is no text", "--dataset_name, --cache-dir",
                 "for example --dataset_name wiki.txt:0.5,c4.jsonl:0.5");
-  if (o.text.datasets) parse_mixture(*o.text.datasets, o.text.flag);  // its errors come before any work
-  if (o.text.datasets && o.text.cache)
+  if (o.text.dataset.name) mixture_of(o.text.dataset);  // its errors come before any work
+  if (o.text.dataset.name && o.text.cache)
     throw_usage("text comes from one of both", "--dataset_name, --cache-dir", "drop one of them");
 }
 
 std::vector<OptionEffect<CalibrateOptions>> calibrate_option_effects() {
   using Options = CalibrateOptions;
   std::vector<OptionEffect<Options>> effects;
-  for (const char* name : {"model-id",
-                           "model-revision",
-                           "dataset_name",
-                           "dataset_format",
-                           "dataset_text_field",
-                           "dataset_config_name",
-                           "dataset_split",
-                           "dataset_revision",
-                           "cache-dir",
-                           "work-dir",
-                           "num-sequences",
-                           "max_length",
-                           "holdout",
-                           "seed",
-                           "token-weight",
-                           "full",
-                           "hub-cache",
-                           "local-files-only",
-                           "threads",
-                           "resume"})
+  const std::vector<const char*> of_text = dataset_details_and({"max_length", "holdout", "seed"});
+  std::vector<const char*> of_reading = of_text;
+  of_reading.insert(of_reading.end(),
+                    {"model-id", "model-revision", "dataset_name", "cache-dir", "work-dir", "num-sequences",
+                     "token-weight", "full", "hub-cache", "local-files-only", "threads", "resume"});
+  for (const char* name : of_reading)
     effects.push_back({name, "with --combine or --show, which read files of moments alone",
                        [](const Options& o) { return !o.reads_text(); }});
   for (const char* name : {"output", "overwrite", "combine"})
     effects.push_back(
         {name, "with --show, which makes nothing", [](const Options& o) { return o.show.has_value(); }});
-  for (const char* name : {"dataset_format", "dataset_text_field", "dataset_config_name", "dataset_split",
-                           "dataset_revision", "max_length", "holdout", "seed"})
-    effects.push_back({name, "with --cache-dir, whose sequences are as they are",
-                       [](const Options& o) { return o.text.cache.has_value(); }});
+  const auto cache = [](const Options& o) { return o.text.cache.has_value(); };
+  for (const char* name : of_text)
+    effects.push_back({name, "with --cache-dir, whose sequences are as they are", cache});
   effects.push_back({"model-revision", "on a local model: revisions are the hub's",
                      [](const Options& o) { return is_local(HubKind::model, o.model_id); }});
   effects.push_back({"dataset_revision", "on local data: revisions are the hub's", [](const Options& o) {
-                       if (!o.text.datasets) return false;
-                       const auto parts = parse_mixture(*o.text.datasets, o.text.flag);
-                       return std::all_of(parts.begin(), parts.end(), [](const MixturePart& part) {
-                         return is_local(HubKind::dataset, part.name);
-                       });
+                       const auto parts = mixture_of(o.text.dataset);
+                       return !parts.empty() &&
+                              std::all_of(parts.begin(), parts.end(), [](const MixturePart& part) {
+                                return is_local(HubKind::dataset, part.name);
+                              });
                      }});
   effects.push_back({"work-dir", "without --cache-dir", [](const Options& o) { return !o.text.cache; }});
   return effects;

@@ -122,11 +122,11 @@ void interleave(const std::vector<std::vector<std::int32_t>>& by_source, Index l
 
 Packed read_data_sets(const CalibrationTextOptions& o, const TextModel& text, const std::string& model,
                       Index vocab_size) {
-  const std::vector<MixturePart> parts = parse_mixture(*o.datasets, o.flag);
+  const std::vector<MixturePart> parts = mixture_of(o.dataset);
   std::optional<ChatTemplate> chat;
-  if (has_chat(parts, o.format)) chat = ChatTemplate::recognise(text.chat_template, model);
+  if (has_chat(parts, o.dataset.format)) chat = ChatTemplate::recognise(text.chat_template, model);
   const bool all_chat = std::all_of(parts.begin(), parts.end(), [&](const MixturePart& part) {
-    return part.format.value_or(o.format) != RecordFormat::plain;
+    return part.format.value_or(o.dataset.format) != RecordFormat::plain;
   });
   if (all_chat)
     log_info(
@@ -137,11 +137,7 @@ Packed read_data_sets(const CalibrationTextOptions& o, const TextModel& text, co
   const std::vector<Index> rows = share_out(parts, o.rows);
   const std::vector<Index> holdout_rows = share_out(parts, o.holdout_rows);
 
-  DatasetOptions reading;
-  reading.format = o.format;
-  reading.text_field = o.text_field;
-  reading.split = o.split;
-  reading.config = o.config;
+  DatasetOptions reading = o.dataset.reading();
   reading.seed = o.seed;
   Packed packed;
   packed.length = o.length;
@@ -258,7 +254,7 @@ CalibrationText read_calibration_text(const CalibrationTextOptions& o, const Tex
     packed = o.cache ? read_cache(o, vocab_size) : read_data_sets(o, *text, model, vocab_size);
     if (packed.source_of.empty())
       throw_data(strf("the text does not fill one row of %lld tokens", static_cast<long long>(packed.length)),
-                 o.cache ? *o.cache : *o.datasets, "use more text, or a smaller --max_length");
+                 o.cache ? *o.cache : *o.dataset.name, "use more text, or a smaller --max_length");
   });
   comm.broadcast(std::as_writable_bytes(std::span(&packed.length, 1)), 0);
   broadcast(comm, packed.ids);

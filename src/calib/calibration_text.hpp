@@ -3,7 +3,7 @@
 #pragma once
 
 #include "anemll/comm/communicator.hpp"
-#include "anemll/datasets/dataset.hpp"
+#include "anemll/datasets/dataset_flags.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/calib/moments_file.hpp"
@@ -19,12 +19,7 @@
 namespace anemll {
 
 struct CalibrationTextOptions {
-  std::optional<std::string> datasets;        ///< a mixture (src/datasets/mixture.hpp)
-  std::string flag = "--dataset_name";        ///< by which they were named, for messages
-  RecordFormat format = RecordFormat::plain;  ///< of parts that name none
-  std::string text_field = "text";
-  std::optional<std::string> config;
-  std::string split = "train";
+  DatasetFlags dataset;
   HubOptions hub;                        ///< for the data sets
   std::optional<std::string> cache;      ///< or a KD cache
   std::filesystem::path work_dir = ".";  ///< where .pt shards of a cache are imported once

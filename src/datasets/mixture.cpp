@@ -133,6 +133,10 @@ std::vector<MixturePart> parse_mixture(const std::string& text, const std::strin
   return parts;
 }
 
+std::vector<MixturePart> mixture_of(const DatasetFlags& flags) {
+  return flags.name ? parse_mixture(*flags.name, "--dataset_name") : std::vector<MixturePart>();
+}
+
 std::size_t next_part(std::span<const MixturePart> parts, std::span<const double> taken,
                       const std::vector<bool>& open) {
   std::size_t best = parts.size();

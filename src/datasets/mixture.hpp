@@ -3,6 +3,7 @@
 #pragma once
 
 #include "anemll/datasets/dataset.hpp"
+#include "anemll/datasets/dataset_flags.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,9 @@ struct MixturePart {
 /// equal ones; they are scaled to a sum of 1. A text that is a path as a whole is one part. Usage errors name
 /// `flag`: an empty part, a share that is not above 0, shares of some parts alone, a name twice.
 std::vector<MixturePart> parse_mixture(const std::string& text, const std::string& flag);
+
+/// Of the text that --dataset_name names; none where it names none.
+std::vector<MixturePart> mixture_of(const DatasetFlags& flags);
 
 /// The part whose turn it is: the one that is furthest behind its share. `taken`: what each gave so far, in
 /// any unit. The lower number where two are equal. `open`: parts that have something left; one at least.

@@ -94,7 +94,8 @@ class Receiver {
     if (file_.size && partial_.size() + bytes.size() > *file_.size) {
       partial_.restart();
       throw_data("the hub sends more than the " + std::to_string(*file_.size) + " bytes it announced",
-                 file_.url, "try again later; if it stays, the repository is broken");
+                 file_.url,
+                 "try again later; if it stays, the repository is broken: HF_ENDPOINT names another hub");
     }
     partial_.append(bytes);
     progress_(partial_.size());
@@ -148,8 +149,10 @@ void fetch_blob(HubClient& client, const RepoCache& cache, const HubSettings& se
     if (is_right(partial, file)) break;
     partial.restart();
     if (round == 1) {
-      throw_data("the bytes of " + file.path + " are not those of its etag " + file.etag, file.url,
-                 "try again later; if it stays, the repository or something between is broken");
+      throw_data(
+          "the bytes of " + file.path + " are not those of its etag " + file.etag, file.url,
+          "try again later; if it stays, the repository or something between is broken: HF_ENDPOINT names "
+          "another hub");
     }
     log_warning(file.path + " arrived damaged; downloading it once more");
   }

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/signals.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/download.hpp"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::size_t kShownName = 200;  // bytes of a name in a message
 
 /// Sleeps in pieces: a signal to stop is not slept over.
 void sleep_for(double seconds) {
@@ -49,7 +51,8 @@ void require_room(const fs::path& folder, std::uint64_t bytes) {
 std::string other_format(const std::vector<std::string>& files, const std::string& otherwise) {
   const bool gguf = std::any_of(files.begin(), files.end(),
                                 [](const std::string& path) { return path.ends_with(".gguf"); });
-  return gguf ? "it has .gguf files: download one of them and give its path" : otherwise;
+  return gguf ? "it has .gguf files: download one of them (hf download ORG/NAME FILE.gguf) and give its path"
+              : otherwise;
 }
 
 /// One name being looked up.
@@ -91,7 +94,7 @@ class Lookup {
     if (const auto found = lone_snapshot()) return *found;
     if (problem.empty()) problem = "cannot find the " + std::string(kind_word(kind_)) + " " + id_;
     throw_data(problem, "looked in: " + tried_ + cached_state(commit) + "; " + forbidden(),
-               "allow the network, or give a local path");
+               "allow the network (without " + settings_.offline + "), or give a local path");
   }
 
  private:
@@ -191,14 +194,16 @@ class Lookup {
     if (has_card && !wanted.empty()) wanted.insert(demand_.card);
     for (const std::string& path : wanted) {
       if (is_safe_path(path)) continue;
-      throw_data("the hub lists a file whose name leads out of the cache", client.page(),
-                 "do not use this repository: its list of files is hostile or broken");
+      throw_data("the hub lists the file " + printable(path, kShownName) + ", which leads out of the cache",
+                 client.page(),
+                 "its list of files is hostile or broken: give a local path, or another ORG/NAME");
     }
     if (wanted.empty()) {
       throw_data(
           "the " + std::string(kind_word(kind_)) + " " + id_ + " has none of the files that are needed",
           client.page() + " at " + listing.commit,
-          other_format(listing.files, "look at its list of files; other formats than ours are not read"));
+          other_format(listing.files,
+                       "look at its list of files: other formats are not read; give another ORG/NAME"));
     }
     const fs::path folder = cache_.snapshot(listing.commit);
     std::vector<RemoteFile> files;
@@ -222,7 +227,7 @@ class Lookup {
     if (const std::string lacking = demand_.missing(folder); !lacking.empty()) {
       throw_data("the " + std::string(kind_word(kind_)) + " " + id_ + " has no " + lacking,
                  client.page() + " at " + listing.commit,
-                 other_format(listing.files, "use another repository or revision"));
+                 other_format(listing.files, "give another ORG/NAME or revision"));
     }
     return {folder, id_, listing.commit};
   }
@@ -285,19 +290,20 @@ bool not_there(const fs::path& folder, const std::string& path) {
 HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revision,
                   const HubSettings& settings, const HubDemand& demand) {
   if (!is_revision(revision)) {
-    throw_usage("not a revision: \"" + revision + "\"", "revision",
-                "give a branch, a tag or a commit of 40 hexadecimal digits");
+    throw_usage("not a revision: \"" + printable(revision) + "\"", "revision of " + id,
+                "give a branch or a tag (git ls-remote lists them), or a commit of 40 hexadecimal digits");
   }
   const fs::path local = expand_path(id);
   std::error_code ignored;
   if (!id.empty() && fs::exists(local, ignored)) return {local, "", ""};
   if (!id.empty() && fs::is_symlink(local, ignored)) {
-    throw_data("the " + std::string(kind_word(kind)) + " is a link that leads nowhere", local.string(),
-               "what it points to is " + fs::read_symlink(local, ignored).string());
+    throw_data("the " + std::string(kind_word(kind)) + " is a link that leads nowhere: to " +
+                   fs::read_symlink(local, ignored).string(),
+               local.string(), "put that in its place, or remove the link (rm) and give another path");
   }
   if (!is_repository_name(id)) {
     throw_data("cannot find the " + std::string(kind_word(kind)) + " " + id, "looked in: " + local.string(),
-               "give a local path, or the name of a repository: org/name");
+               "give a local path, or the name of a repository: ORG/NAME");
   }
   return Lookup(kind, id, revision, settings, demand).run(local.string());
 }

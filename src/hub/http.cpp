@@ -156,7 +156,8 @@ struct Transfer {
       return;
     }
     if (reply.body.size() + bytes.size() > kMaxTextBytes)
-      throw_data("the hub's answer is longer than 64 MiB", reply.url, "check the repository's name");
+      throw_data("the hub's answer is longer than 64 MiB", reply.url,
+                 "check HF_ENDPOINT and the repository's name");
     reply.body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
 

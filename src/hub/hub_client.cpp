@@ -107,8 +107,8 @@ RemoteFile HubClient::find(const std::string& commit, const std::string& path) {
   if (!file.size && reply.ok()) file.size = parse_size(reply.header("content-length"));
   const std::string* at = reply.header("x-repo-commit");
   if (at != nullptr && *at != commit)
-    throw_data("the hub answers with commit " + server_words(*at), reply.url,
-               "try again, or give the commit");
+    throw_data("the hub answers with commit " + server_words(*at) + " instead of " + commit, reply.url,
+               "try again; if it stays, check HF_ENDPOINT, and what a proxy makes of it");
   return file;
 }
 
@@ -138,21 +138,22 @@ void HubClient::fail_status(const HttpReply& reply, const std::string& what) con
   const std::string said = server_words(header_or(reply, "x-error-message", ""));
   const std::string tail = said.empty() ? "" : ": " + said;
   const bool has_token = !settings_.token.empty();
-  const std::string log_in = has_token ? "the access token that was sent does not allow it; see " + page_
-                                       : "set HF_TOKEN to an access token that may read it; see " + page_;
+  const std::string log_in =
+      has_token ? "the access token that was sent does not allow it: set HF_TOKEN to another; see " + page_
+                : "set HF_TOKEN to an access token that may read it; see " + page_;
   if (code == "GatedRepo") {
     throw_data("the " + word_ + " " + id_ + " is gated" + tail, places(reply.url),
-               has_token ? "ask for access with the account of your token at " + page_
+               has_token ? "ask for access with the account of your token (HF_TOKEN) at " + page_
                          : "ask for access at " + page_ + ", then set HF_TOKEN to an access token");
   }
   if (code == "RevisionNotFound") {
     throw NoSuchRevision(ExitCode::data,
                          "the " + word_ + " " + id_ + " has no revision " + server_words(revision_),
-                         places(reply.url), "give a branch, a tag or a commit of it");
+                         places(reply.url), "give a branch, a tag or a commit of it: git ls-remote " + page_);
   }
   if (code == "EntryNotFound")
     throw_data("the " + word_ + " " + id_ + " has no file " + server_words(what), places(reply.url),
-               "check its files");
+               "look at its files at " + page_ + ", and give another ORG/NAME or revision");
   if (code == "RepoNotFound" || reply.status == 404 || (reply.status == 401 && !has_token)) {
     throw_data("there is no " + word_ + " " + id_ + ", or it is private" + tail, places(reply.url),
                "check the name; " + log_in);
@@ -166,10 +167,12 @@ void HubClient::fail_status(const HttpReply& reply, const std::string& what) con
     const auto wait = asked_to_wait(reply);
     throw_data("too many requests for the hub" + tail, places(reply.url),
                (wait ? "try again in " + format_seconds(*wait) : std::string("try again later")) +
-                   (has_token ? "" : "; HF_TOKEN raises the limit"));
+                   (has_token ? "; HF_ENDPOINT names another hub" : "; HF_TOKEN raises the limit"));
   }
   throw_data("the hub answers HTTP " + std::to_string(reply.status) + " for " + server_words(what) + tail,
-             places(reply.url), reply.status >= 500 ? "try again later" : "check HF_ENDPOINT and the name");
+             places(reply.url),
+             reply.status >= 500 ? "try again later; HF_ENDPOINT names another hub"
+                                 : "check HF_ENDPOINT and the name");
 }
 
 }  // namespace anemll

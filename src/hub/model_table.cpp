@@ -273,7 +273,7 @@ void check_local_model(const fs::path& folder, ModelUse use) {
       throw_data("the model's " + std::string(file.name) + " is " + damage, path.string(),
                  damage.find("LFS") != std::string::npos
                      ? "get the content with `git lfs pull`, or download the file again"
-                     : "download the file again: it holds " + std::string(file.role));
+                     : "it holds " + std::string(file.role) + ": " + fetch_advice(path));
   }
 }
 

@@ -51,9 +51,12 @@ std::string trimmed(const std::string& text) {
 /// A token goes into a header: a line break in it would be a second header.
 std::string checked_token(const std::string& raw, const std::string& from) {
   std::string token = trimmed(raw);
-  if (std::any_of(token.begin(), token.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; })) {
-    throw_usage("the access token has characters that no token has", from,
-                "give the token alone, hf_...; it is one word of letters and digits");
+  const auto odd =
+      std::find_if(token.begin(), token.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; });
+  if (odd != token.end()) {
+    throw_usage("the access token has characters that no token has, the first at byte " +
+                    std::to_string(odd - token.begin()),
+                from, "give the token alone as in HF_TOKEN=hf_...; it is one word of letters and digits");
   }
   return token;
 }
@@ -78,7 +81,7 @@ std::string read_endpoint() {
                                   [](unsigned char c) { return c <= 0x20 || c == '?' || c == '#'; });
   if (!plain || (!endpoint.starts_with("https://") && !endpoint.starts_with("http://"))) {
     throw_usage("not the address of a hub: " + endpoint, "HF_ENDPOINT",
-                "give something like https://huggingface.co");
+                "give something like HF_ENDPOINT=https://huggingface.co");
   }
   return endpoint;
 }
@@ -89,7 +92,8 @@ double read_timeout(const char* name, double fallback) {
   char* end = nullptr;
   const double value = std::strtod(text->c_str(), &end);
   if (end == text->c_str() || *end != '\0' || !std::isfinite(value) || value <= 0 || value > 86400)
-    throw_usage("not a number of seconds: " + *text, name, "give seconds, for example 30");
+    throw_usage("not a number of seconds: " + *text, name,
+                "give seconds, for example " + std::string(name) + "=30");
   return value;
 }
 

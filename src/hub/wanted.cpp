@@ -159,19 +159,19 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
     const ContentKind kind = look ? seen : ContentKind::gguf;
     require_content(found.path, kind, {ContentKind::gguf}, "a model");
     if (!damage.empty())
-      throw_data("the model's file is " + damage, found.path.string(), "download it again");
+      throw_data("the model's file is " + damage, found.path.string(), fetch_advice(found.path));
     if (use == ModelUse::text || kind == ContentKind::gguf ||
         lower(found.path.extension().string()) == ".gguf")
       return found;
-    throw_data("not a model", found.path.string(),
-               "give the folder of a Hugging Face model, a .gguf file, or org/name");
+    throw_data("not a model: neither a folder nor a .gguf file", found.path.string(),
+               "give the folder of a Hugging Face model, a .gguf file, or ORG/NAME");
   }
   check_local_model(found.path, use);
   if (use != ModelUse::text && !is_there(found.path / kConfig)) {
     throw_data("the folder has no config.json", found.path.string(),
                fs::is_directory(found.path / "snapshots", ignored)
-                   ? "it is a folder of the hub cache: give org/name, or one of the folders in its snapshots/"
-                   : "give the folder of a Hugging Face model");
+                   ? "it is a folder of the hub cache: give ORG/NAME, or one of the folders in its snapshots/"
+                   : "give the folder of a Hugging Face model, or ORG/NAME");
   }
   return found;
 }
@@ -188,7 +188,7 @@ HubSnapshot fetch_dataset(const std::string& id, const HubOptions& options, cons
     std::error_code ignored;
     if (fs::is_directory(*folder, ignored)) return {expanded, "", ""};
     throw_data("cannot find the dataset " + id, "looked in: " + folder->string(),
-               "the folder of the pattern does not exist");
+               "the folder of the pattern does not exist: give one that does, or ORG/NAME");
   }
   return fetch(HubKind::dataset, id, options.revision, read_settings(options), dataset_demand(choose));
 }

@@ -2,8 +2,10 @@
 // never guessed.
 #include "anemll/model/architecture.hpp"
 
+#include "anemll/core/log.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/printable.hpp"
 #include "src/model/internal/config_keys.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/gguf_config.hpp"
@@ -55,7 +57,8 @@ std::vector<std::int64_t> read_windows(const JsonReader& config, const Family& f
   }
   const auto& types = config.at("layer_types");
   if (!types.is_array())
-    config.fail("layer_types", "not an array", "remove the key or list one type per layer");
+    config.fail("layer_types", "not an array: " + printable(types.dump(), kShownValue),
+                "remove the key or list one type per layer");
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (types[i] == "full_attention") continue;
     if (!slides || types[i] != "sliding_attention") {
@@ -65,7 +68,9 @@ std::vector<std::int64_t> read_windows(const JsonReader& config, const Family& f
     if (i < windows.size()) windows[i] = window;
   }
   if (types.size() != windows.size())
-    config.fail("layer_types", "the list has not num_hidden_layers entries", "correct one of the two keys");
+    config.fail("layer_types",
+                strf("the list has %zu entries, num_hidden_layers is %zu", types.size(), windows.size()),
+                "correct one of the two keys");
   return windows;
 }
 
@@ -81,7 +86,10 @@ RopeScaling read_llama3_scaling(const JsonReader& rope) {
   scaling.high_freq_factor = required("high_freq_factor", 1e-6, 1e6);
   scaling.original_max_position = rope.required_integer("original_max_position_embeddings", 1, kMaxPositions);
   if (scaling.high_freq_factor <= scaling.low_freq_factor) {
-    rope.fail("high_freq_factor", "not larger than low_freq_factor", "see the original config.json");
+    rope.fail(
+        "high_freq_factor",
+        strf("%g is not larger than low_freq_factor, %g", scaling.high_freq_factor, scaling.low_freq_factor),
+        "see the original config.json");
   }
   return scaling;
 }
@@ -106,7 +114,10 @@ Rope read_rope(const JsonReader& config) {
     }
     for (const char* nested : {"full_attention", "sliding_attention"}) {
       if (rope->has(nested)) {
-        rope->fail(nested, "rope parameters per layer type are not supported", "use a model with one rope");
+        rope->fail(nested,
+                   "rope parameters per layer type are not supported: " +
+                       printable(rope->at(nested).dump(), kShownValue),
+                   "use a model with one rope");
       }
     }
   }
@@ -156,12 +167,17 @@ Architecture architecture_of(const JsonReader& config, const Family& family) {
   auto head_dim = config.integer("head_dim", 1, kMaxWidth);
   if (!head_dim && family.head_dim != 0) head_dim = family.head_dim;
   if (!head_dim && out.hidden_size % out.heads != 0) {
-    config.fail("num_attention_heads", "hidden_size is not a multiple of num_attention_heads",
+    config.fail("num_attention_heads",
+                "hidden_size " + std::to_string(out.hidden_size) +
+                    " is not a multiple of num_attention_heads " + std::to_string(out.heads),
                 "correct one of the two, or say head_dim");
   }
   out.head_dim = head_dim.value_or(out.hidden_size / out.heads);
   if (out.heads * out.head_dim > kMaxWidth)
-    config.fail("head_dim", "the attention is too wide", "check head_dim");
+    config.fail("head_dim",
+                std::to_string(out.heads) + " heads of " + std::to_string(out.head_dim) +
+                    " values are too wide together",
+                "head_dim times num_attention_heads may be " + std::to_string(kMaxWidth) + " at most");
   out.max_positions = config.integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
   out.rms_norm_eps = config.number("rms_norm_eps", 0, 1).value_or(out.rms_norm_eps);
   out.tied_embeddings = config.boolean("tie_word_embeddings").value_or(false);

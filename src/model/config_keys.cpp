@@ -1,7 +1,9 @@
 #include "src/model/internal/config_keys.hpp"
 
 #include "src/core/one_of.hpp"
+#include "src/core/printable.hpp"
 #include "src/model/internal/families.hpp"
+#include "src/model/internal/limits.hpp"
 
 #include <algorithm>
 #include <array>
@@ -252,8 +254,8 @@ std::string other_family(std::span<const Family> families) {
 }
 
 [[noreturn]] void refuse(const JsonReader& config, const std::string& key, const Feature& feature,
-                         const std::string& detail, std::span<const Family> families) {
-  config.fail(key, feature.problem + detail,
+                         const json& value, std::span<const Family> families) {
+  config.fail(key, feature.problem + (": " + printable(value.dump(), kShownValue)),
               feature.hint != kOtherFamily ? std::string(feature.hint) : other_family(families));
 }
 
@@ -289,7 +291,7 @@ void check_rope_keys(const JsonReader& config, const std::string& name, const js
     const std::string full = name + "." + key;
     const Feature* feature = find_feature(key);
     if (feature != nullptr && !entry.is_null() && !holds(feature->means, entry)) {
-      refuse(*rope, key, *feature, "", families);
+      refuse(*rope, key, *feature, entry, families);
     }
     if (is_one_of(key, kAlways) || (type == "llama3" && is_one_of(key, kLlama3))) {
       inventory.add(Fate::used, kKind, full);
@@ -331,11 +333,13 @@ void check_config_keys(const json& object, const JsonReader& config, const Famil
     const bool used = is_used(key, family);
     const Feature* feature = used ? nullptr : find_feature(key);
     if (feature != nullptr && !value.is_null() && !holds(feature->means, value)) {
-      refuse(config, key, *feature, ": " + value.dump().substr(0, 80), families);
+      refuse(config, key, *feature, value, families);
     }
     constexpr std::array<std::string_view, 3> kNorms{"qk_norm", "use_qk_norm", "qk_layernorm"};
     if (is_one_of(key, kNorms) && !value.is_null() && value != family.qk_norm) {
-      config.fail(key, "the family " + name + (family.qk_norm ? " has" : " has no") + " norms on q and k",
+      config.fail(key,
+                  "the family " + name + (family.qk_norm ? " has" : " has no") +
+                      " norms on q and k, the key says " + printable(value.dump(), kShownValue),
                   other_family(families));
     }
     const bool fine = value.is_null() || feature != nullptr || is_one_of(key, kHarmless) ||

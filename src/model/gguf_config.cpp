@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
+#include "src/core/printable.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/limits.hpp"
 #include "src/model/internal/rope.hpp"
@@ -17,6 +18,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -55,18 +57,17 @@ class Metadata {
                                       std::int64_t max = kMaxNumber) const {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return std::nullopt;
-    std::string found;
     if (const auto* u = std::get_if<std::uint64_t>(value)) {
       if (*u <= static_cast<std::uint64_t>(max) && static_cast<std::int64_t>(*u) >= min)
         return static_cast<std::int64_t>(*u);
-      found = std::to_string(*u) + ": ";
     } else if (const auto* i = std::get_if<std::int64_t>(value)) {
       if (*i >= min && *i <= max) return *i;
-      found = std::to_string(*i) + ": ";
     } else if (std::holds_alternative<std::vector<std::int64_t>>(*value)) {
-      fail(key, "a number per layer is not supported", "use a model whose layers are all alike");
+      fail(key, shown(*value) + ": a number per layer is not supported",
+           "use a model whose layers are all alike");
     }
-    fail(key, found + "not a number from " + std::to_string(min) + " to " + std::to_string(max), kDamaged);
+    fail(key, shown(*value) + ": not a number from " + std::to_string(min) + " to " + std::to_string(max),
+         kDamaged);
   }
   std::int64_t required(const std::string& key, std::int64_t min, std::int64_t max) const {
     if (const auto value = integer(key, min, max)) return *value;
@@ -87,7 +88,7 @@ class Metadata {
     const GgufValue* value = file_.find(key);
     if (value == nullptr) return std::nullopt;
     if (const auto* s = std::get_if<std::string>(value)) return *s;
-    fail(key, "not a text", kDamaged);
+    fail(key, shown(*value) + ": not a text", kDamaged);
   }
 
  private:
@@ -120,14 +121,15 @@ void refuse_unsupported(const Metadata& metadata) {
                   "give the file with the model's weights");
   }
   for (const char* name : {"expert_count", "attention.sliding_window"}) {
-    if (metadata.integer(metadata.key(name)).value_or(0) != 0) {
-      metadata.fail(metadata.key(name), std::string("models with ") + name + " are not supported",
+    if (const std::int64_t number = metadata.integer(metadata.key(name)).value_or(0); number != 0) {
+      metadata.fail(metadata.key(name),
+                    strf("models with %s of %lld are not supported", name, static_cast<long long>(number)),
                     "use a dense model with full attention");
     }
   }
   for (const char* name : {"attention.scale", "logit_scale", "embedding_scale", "residual_scale"}) {
-    if (metadata.real(metadata.key(name)).value_or(0) != 0) {
-      metadata.fail(metadata.key(name), std::string("the multiplier ") + name + " is not supported",
+    if (const double factor = metadata.real(metadata.key(name)).value_or(0); factor != 0) {
+      metadata.fail(metadata.key(name), strf("the multiplier %s of %g is not supported", name, factor),
                     "use a model without it");
     }
   }
@@ -141,7 +143,8 @@ void refuse_unsupported(const Metadata& metadata) {
        {"rope.scaling.factor", "rope.scale_linear"}) {  // a factor alone means linear scaling
     const double factor = metadata.real(metadata.key(name)).value_or(1);
     if (factor != 0 && factor != 1) {
-      metadata.fail(metadata.key(name), "linear rope scaling is not supported", "use the model without it");
+      metadata.fail(metadata.key(name), strf("linear rope scaling by %g is not supported", factor),
+                    "use the model without it");
     }
   }
 }
@@ -202,7 +205,7 @@ std::int64_t vocabulary(const GgufFile& file, const Metadata& metadata) {
   }
   if (const GgufValue* value = file.find(kTokens)) {
     const auto* tokens = std::get_if<std::vector<std::string>>(value);
-    if (tokens == nullptr) metadata.fail(kTokens, "not a list of texts", kDamaged);
+    if (tokens == nullptr) metadata.fail(kTokens, shown(*value) + ": not a list of texts", kDamaged);
   }
   return rows;
 }
@@ -211,7 +214,10 @@ void read_head_size(const Metadata& metadata, Architecture& a) {
   const std::string key = metadata.key("attention.key_length");
   const auto key_length = metadata.integer(key, 1, kMaxWidth);
   if (!key_length && a.hidden_size % a.heads != 0) {
-    metadata.fail(metadata.key("attention.head_count"), "embedding_length is not a multiple of it", kDamaged);
+    metadata.fail(metadata.key("attention.head_count"),
+                  strf("embedding_length %lld is not a multiple of %lld",
+                       static_cast<long long>(a.hidden_size), static_cast<long long>(a.heads)),
+                  kDamaged);
   }
   a.head_dim = key_length.value_or(a.hidden_size / a.heads);
   if (a.head_dim % 2 != 0 || a.heads * a.head_dim > kMaxWidth) {
@@ -222,8 +228,10 @@ void read_head_size(const Metadata& metadata, Architecture& a) {
                        static_cast<long long>(kMaxWidth)));
   }
   for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
-    if (metadata.integer(metadata.key(name)).value_or(a.head_dim) != a.head_dim) {
-      metadata.fail(metadata.key(name), "differs from the head size " + std::to_string(a.head_dim),
+    const std::int64_t size = metadata.integer(metadata.key(name)).value_or(a.head_dim);
+    if (size != a.head_dim) {
+      metadata.fail(metadata.key(name),
+                    std::to_string(size) + " differs from the head size " + std::to_string(a.head_dim),
                     "use a model that rotates whole heads, with keys and values of one size");
     }
   }
@@ -239,6 +247,14 @@ bool has_bias(const GgufFile& file, const Family& family, BiasRule rule) {
 }
 
 }  // namespace
+
+std::string shown(const GgufValue& value) {
+  return std::visit(
+      [](const auto& content) {
+        return printable(Json(content).dump(-1, ' ', false, Json::error_handler_t::replace), kShownValue);
+      },
+      value);
+}
 
 std::string gguf_config_json(const GgufFile& file, std::span<const Family> families) {
   Metadata metadata(file);

@@ -67,8 +67,8 @@ bool is_off(const GgufValue& value) {
 void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const Family> families,
                      Inventory& inventory) {
   const std::string prefix = std::string(family.name) + ".";
-  const auto refuse = [&](const std::string& key) {
-    throw_data("the feature is not supported", file.path.string() + ", key \"" + key + "\"",
+  const auto refuse = [&](const std::string& key, const GgufValue& value) {
+    throw_data("the feature is not supported: " + shown(value), file.path.string() + ", key \"" + key + "\"",
                "use a dense model with full causal attention (--model-id), of the families " +
                    family_names(families));
   };
@@ -81,7 +81,7 @@ void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const
       inventory.add(Fate::used, kKind, key);
     } else if (is_one_of(name, kFeatures) || name == "attention.causal") {
       const bool* flag = std::get_if<bool>(&value);
-      if (name == "attention.causal" ? flag == nullptr || !*flag : !is_off(value)) refuse(key);
+      if (name == "attention.causal" ? flag == nullptr || !*flag : !is_off(value)) refuse(key, value);
       inventory.add(Fate::compared, kKind, key);
     } else if (std::any_of(kHarmless.begin(), kHarmless.end(), starts) || name == "tensor_data_layout") {
       inventory.add(Fate::compared, kKind, key);

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/half.hpp"
+#include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/kernels/parallel.hpp"
 #include "src/model/tensor_registry.hpp"
@@ -109,8 +110,8 @@ HostTensor load(const GgufFile& file, const GgufTensor& tensor, Change change) {
   const bool blocks = block_of(type).values > 1;
   if (blocks && tensor.shape.size() == 2) return from_blocks(file, tensor, type, change, DType::f16);
   if (change.factor != 1) {
-    throw_data("tensor " + tensor.name + " is not quantised, but has a scale", file.path.string(),
-               damaged(file));
+    throw_data("tensor " + tensor.name + strf(" is not quantised, but has a scale: %g", change.factor),
+               file.path.string(), damaged(file));
   }
   return reordered(dequantise(file, tensor), change.order);
 }
@@ -172,11 +173,14 @@ float take_scale(const GgufFile& file, Stored& stored, const std::string& weight
   const GgufTensor& tensor = *found->second;
   stored.erase(found);
   float value = 0;
-  if (type_of(file, tensor) == GgufType::f32 && tensor.data.size() == sizeof(value))
-    std::memcpy(&value, tensor.data.data(), sizeof(value));
+  const GgufType type = type_of(file, tensor);
+  const bool single = type == GgufType::f32 && tensor.data.size() == sizeof(value);
+  if (single) std::memcpy(&value, tensor.data.data(), sizeof(value));
   if (!std::isfinite(value) || value <= 0) {
-    throw_data("tensor " + scale + " is not one positive number of type F32", file.path.string(),
-               damaged(file));
+    throw_data("tensor " + scale + " is " +
+                   (single ? strf("%g", value) : name_of(type) + describe(tensor.shape)) +
+                   ", not one positive number of type F32",
+               file.path.string(), damaged(file));
   }
   return value;
 }

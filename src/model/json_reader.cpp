@@ -3,6 +3,8 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/printable.hpp"
+#include "src/model/internal/limits.hpp"
 
 #include <cmath>
 #include <utility>
@@ -14,13 +16,15 @@ nlohmann::json read_json_object(const std::filesystem::path& path) {
 }
 
 nlohmann::json parse_json_object(const std::string& text, const std::filesystem::path& path) {
+  std::string found;
   try {
     nlohmann::json value = nlohmann::json::parse(text);
     if (value.is_object()) return value;
+    found = printable(value.dump(), kShownValue);
   } catch (const nlohmann::json::exception& error) {
     throw_data(std::string("not valid JSON: ") + error.what(), path.string(), fetch_advice(path));
   }
-  throw_data("the file holds no JSON object", path.string(), fetch_advice(path));
+  throw_data("the file holds no JSON object: " + found, path.string(), fetch_advice(path));
 }
 
 JsonReader::JsonReader(const nlohmann::json& object, std::filesystem::path file, std::string prefix)

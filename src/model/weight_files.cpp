@@ -5,7 +5,9 @@
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/printable.hpp"
 #include "src/model/internal/json_reader.hpp"
+#include "src/model/internal/limits.hpp"
 
 #include <algorithm>
 #include <array>
@@ -76,8 +78,12 @@ bool stays_inside(const fs::path& file) {
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const nlohmann::json json = read_json_object(path);
   const JsonReader index(json, path);
-  if (!index.has("weight_map") || !index.at("weight_map").is_object()) {
-    index.fail("weight_map", "not an object of tensor names and files", fetch_advice(path));
+  const bool there = index.has("weight_map");
+  if (!there || !index.at("weight_map").is_object()) {
+    index.fail("weight_map",
+               "not an object of tensor names and files: " +
+                   (there ? printable(index.at("weight_map").dump(), kShownValue) : "it is missing"),
+               fetch_advice(path));
   }
   std::map<std::string, std::string> shards;
   for (const auto& [name, value] : index.at("weight_map").items()) {
@@ -166,7 +172,8 @@ std::string way_to_weights(const fs::path& folder) {
     if (!name.starts_with("adapter_")) others[entry.path().extension().string()].push_back(name);
   }
   if (const auto& gguf = others[".gguf"]; !gguf.empty())
-    return "give the GGUF file itself: " + (folder / *std::min_element(gguf.begin(), gguf.end())).string();
+    return "give the GGUF file itself: --model-id " +
+           (folder / *std::min_element(gguf.begin(), gguf.end())).string();
   for (const Form& form : kForms) {
     auto& names = others[std::string(form.ending)];
     std::sort(names.begin(), names.end());
@@ -179,7 +186,7 @@ std::string way_to_weights(const fs::path& folder) {
                   static_cast<int>(form.stem.size()), form.stem.data(), names.size(),
                   static_cast<int>(form.ending.size()), form.ending.data());
   }
-  return "give the folder that holds the weights, or org/name of the model, which is downloaded; a model in "
+  return "give the folder that holds the weights, or ORG/NAME of the model, which is downloaded; a model in "
          "Python is written by model.save_pretrained(FOLDER) of transformers";
 }
 

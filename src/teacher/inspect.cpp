@@ -140,7 +140,7 @@ void inspect_precompute(const PrecomputeOptions& o) {
   std::fflush(stdout);
   if (!o.strict) return;
   teacher.parts.tell(o.teacher, true);
-  read.inventory.tell(o.dataset, true);
+  read.inventory.tell(*o.dataset.name, true);
 }
 
 }  // namespace anemll

@@ -48,16 +48,18 @@ class TeacherPass {
  public:
   TeacherPass(const ModelFiles& files, at::Device device, at::ScalarType dtype, const CacheShape& shape,
               const PayloadOptions& payload)
-      : decoder_(files, device, /*dense=*/true), shape_(shape), payload_(payload) {
-    decoder_.set_compute(dtype);
-    head_ = decoder_.head_weight(dtype);
+      : shape_(shape), payload_(payload) {
+    if (shape_.topk == 0) return;  // tokens alone: nothing is asked of a teacher
+    decoder_.emplace(files, device, /*dense=*/true);
+    decoder_->set_compute(dtype);
+    head_ = decoder_->head_weight(dtype);
     // What other devices than the CPU compute the logits with; widened once, not per micro-batch.
     if (!device.is_cpu()) head_ = head_.to(at::kFloat);
   }
 
   TeacherPayload run(const Unit& unit, std::span<const std::int32_t> tokens) {
     const at::NoGradGuard no_grad;
-    if (shape_.topk == 0) {  // tokens alone
+    if (!decoder_) {
       TeacherPayload nothing;
       nothing.rows = unit.rows;
       return nothing;
@@ -67,7 +69,7 @@ class TeacherPass {
         at::from_blob(const_cast<std::int32_t*>(tokens.data() + first), {unit.rows, shape_.length}, at::kInt)
             .to(at::kLong);
     const at::Tensor hidden =
-        decoder_.hidden(ids, {}).narrow(1, 0, shape_.positions).flatten(0, 1);  // [rows * S, H]
+        decoder_->hidden(ids, {}).narrow(1, 0, shape_.positions).flatten(0, 1);  // [rows * S, H]
     TeacherPayload payload;
     payload.rows = unit.rows;
     score_head(hidden, head_, unit.first, shape_.positions, payload_, payload);
@@ -75,7 +77,7 @@ class TeacherPass {
   }
 
  private:
-  Decoder decoder_;
+  std::optional<Decoder> decoder_;
   at::Tensor head_;
   CacheShape shape_;
   PayloadOptions payload_;

@@ -56,9 +56,9 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
 std::vector<UnreadOption> unread_precompute_options(const PrecomputeOptions& options,
                                                     const OptionTable& given) {
   PrecomputeFacts facts{options, is_local(HubKind::model, options.teacher), true};
-  for (const MixturePart& part : parse_mixture(options.dataset, "--dataset_name")) {
+  for (const MixturePart& part : mixture_of(options.dataset)) {
     facts.local_dataset = facts.local_dataset && is_local(HubKind::dataset, part.name);
-    const bool plain_part = part.format.value_or(options.dataset_format) == RecordFormat::plain;
+    const bool plain_part = part.format.value_or(options.dataset.format) == RecordFormat::plain;
     (plain_part ? facts.has_plain : facts.has_chat) = true;
   }
   return unread_options(precompute_option_effects(), facts,

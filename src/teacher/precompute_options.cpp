@@ -26,16 +26,8 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   add_threads_option(table, &o.threads);
 
   table.group("Text");
-  table.add("dataset_name", &o.dataset,
-            "file, folder, glob, or org/name on the hub: .json, .jsonl, .csv, .txt (.gz, .zst, .bz2, .xz), "
-            ".parquet, .arrow; several as NAME[=FORMAT]:SHARE with commas between them");
+  add_dataset_options(table, o.dataset);
   table.require("dataset_name");
-  table.add("dataset_config_name", &o.dataset_config,
-            "configuration of the dataset, as its card or a sub-folder names it");
-  table.add("dataset_split", &o.dataset_split, "split of the dataset");
-  add_revision_option(table, "dataset_revision", &o.dataset_revision, "the dataset");
-  table.add_choice("dataset_format", &o.dataset_format, "how records become documents");
-  table.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
   table.add(
       "map", &o.map,
       "FIELD=COLUMN: the column of the data that is this field of the format, where their names differ; any "
@@ -80,9 +72,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
   table.add("rand_neg", &o.rand_neg, "random negatives per position (R)", 0, 1 << 20);
   table.add("payload", &o.payload,
             "tokens: text alone, no teacher is run; topk, and with commas lse (logsumexp at T=1 and at the "
-            "training "
-            "temperature) and hidden (last hidden "
-            "states, for exact KL)");
+            "training temperature) and hidden (last hidden states, for exact KL)");
   table.add("train_temperature", &o.train_temperature, "temperature of the training that lse is for", 1e-3,
             1e3);
   table.add("holdout", &o.holdout, "share of the documents kept out of training, for evaluation", 0, 0.5);
@@ -101,7 +91,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
     table.add_refused(name, true, "this program does not log to W&B",
                       "leave the option out; progress is on stderr");
   }
-  for (const char* path : {"dataset_name", "output_dir"}) table.mark_path(path);  // of a mixture the first
+  table.mark_path("output_dir");
   return table;
 }
 
@@ -144,7 +134,7 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   o.payloads = parse_payloads(o.payload);
   std::sort(o.map.begin(), o.map.end());  // their order decides nothing, and resumed runs compare them
   (void)field_columns(o.map);
-  parse_mixture(o.dataset, "--dataset_name");  // its errors come before any work
+  mixture_of(o.dataset);  // its errors come before any work
   o.thinking_asked = given.given("enable_thinking");
   if (o.output_dir.empty() && !o.inspect)
     throw_usage("this option is required", "--output_dir", "folder to make; with --inspect nothing is made");

@@ -59,7 +59,7 @@ std::string utc_now() {
 std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
                                             const std::string& teacher) {
   if (o.no_template || o.enable_thinking == Thinking::none ||
-      !has_chat(parse_mixture(o.dataset, "--dataset_name"), o.dataset_format))
+      !has_chat(mixture_of(o.dataset), o.dataset.format))
     return std::nullopt;
   ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
                                       : ChatTemplate::recognise(text.chat_template, teacher);
@@ -87,12 +87,12 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std
            {"teacher_fingerprint", teacher_fingerprint},
            {"tokenizer_sha256", text.sha256},
            {"chat_template", chat ? Json(chat->label()) : Json()},
-           {"dataset_name", o.dataset},
-           {"dataset_config_name", o.dataset_config ? Json(*o.dataset_config) : Json()},
-           {"dataset_revision", o.dataset_revision},
-           {"dataset_split", o.dataset_split},
-           {"dataset_format", choice_name(o.dataset_format)},
-           {"dataset_text_field", o.text_field},
+           {"dataset_name", *o.dataset.name},
+           {"dataset_config_name", o.dataset.config ? Json(*o.dataset.config) : Json()},
+           {"dataset_revision", o.dataset.revision},
+           {"dataset_split", o.dataset.split},
+           {"dataset_format", choice_name(o.dataset.format)},
+           {"dataset_text_field", o.dataset.text_field},
            {"enable_thinking", choice_name(o.enable_thinking)},
            {"shuffle", o.shuffle},
            {"streaming", o.streaming},
@@ -126,11 +126,11 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
   Json meta = {{"format", kTorchCacheFormat},
                {"teacher_model", o.teacher},
                {"tokenizer", o.teacher},
-               {"dataset_name", o.dataset},
+               {"dataset_name", *o.dataset.name},
                {"dataset_config_name", identity["dataset_config_name"]},
-               {"dataset_split", o.dataset_split},
-               {"dataset_format", choice_name(o.dataset_format)},
-               {"dataset_text_field", o.text_field},
+               {"dataset_split", o.dataset.split},
+               {"dataset_format", choice_name(o.dataset.format)},
+               {"dataset_text_field", o.dataset.text_field},
                {"chat_thinking", choice_name(o.enable_thinking)},
                {"max_length", o.max_length},
                {"topk", o.topk},
@@ -207,12 +207,8 @@ std::int64_t shard_rows(const PrecomputeOptions& o) {
 }
 
 DatasetOptions dataset_options(const PrecomputeOptions& o) {
-  DatasetOptions reading;
-  reading.format = o.dataset_format;
-  reading.text_field = o.text_field;
+  DatasetOptions reading = o.dataset.reading();
   reading.map = field_columns(o.map);
-  reading.split = o.dataset_split;
-  reading.config = o.dataset_config;
   reading.shuffle = o.shuffle;
   reading.seed = static_cast<std::uint64_t>(o.seed);
   reading.streaming = o.streaming;
@@ -289,12 +285,12 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
 PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teacher,
                            const std::optional<fs::path>& file, std::int64_t samples) {
   const DatasetOptions reading = dataset_options(o);
-  const std::vector<MixturePart> parts = parse_mixture(o.dataset, "--dataset_name");
+  const std::vector<MixturePart> parts = mixture_of(o.dataset);
   PackedDataset out;
   std::vector<std::unique_ptr<Dataset>> sets;
   std::vector<std::size_t> ends;  // of the files of each
   for (const MixturePart& part : parts) {
-    OpenText text = open_text(part, reading, hub_options(o, o.dataset_revision));
+    OpenText text = open_text(part, reading, hub_options(o, o.dataset.revision));
     if (!text.at.commit.empty()) out.commit += (out.commit.empty() ? "" : ",") + text.at.commit;
     ends.push_back((ends.empty() ? 0 : ends.back()) + text.documents->files().size());
     sets.push_back(o.cut_corpora ? in_pieces(std::move(text.documents)) : std::move(text.documents));
@@ -323,12 +319,12 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   out.inventory = out.report.inventory;
   out.inventory.add(out.packed.inventory);
   if (out.packed.blocks == 0) {
-    out.inventory.tell(o.dataset, false);  // may be why
+    out.inventory.tell(*o.dataset.name, false);  // may be why
     throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
                     "needs %lld",
                     static_cast<long long>(out.packed.documents), static_cast<long long>(dataset->skipped()),
                     static_cast<long long>(out.packed.tokens), static_cast<long long>(o.max_length)),
-               o.dataset,
+               *o.dataset.name,
                "use more text, a smaller --max_length, or check --dataset_format and --dataset_text_field");
   }
   return out;
@@ -354,8 +350,8 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
 
   const PackedDataset read = pack_dataset(o, inputs, Workspace::tokens_file(workspace.folder()));
   const PackedText& packed = read.packed;
-  read.inventory.tell(o.dataset, o.strict);
-  tell_roles(read.inventory, o.dataset);
+  read.inventory.tell(*o.dataset.name, o.strict);
+  tell_roles(read.inventory, *o.dataset.name);
   Plan plan;
   plan.identity_json = identity.dump();
   plan.tokens_sha256 = packed.sha256;
@@ -368,7 +364,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
   if (plan.rows == 0) {
     throw_data("the text gives " + std::to_string(packed.blocks) + " sequences, not one whole batch of " +
                    std::to_string(o.batch_size),
-               o.dataset, "use more text or a smaller --batch_size");
+               *o.dataset.name, "use more text or a smaller --batch_size");
   }
   if (plan.rows < o.num_sequences) {
     log_warning(strf("the text gives %lld sequences, %lld were asked for", static_cast<long long>(plan.rows),

@@ -103,7 +103,7 @@ int init(int argc, char** argv, MpiRuntime& mpi) {
 
   std::string path;
   on_root(comm, [&] {
-    const ModelUse use = s.dataset ? ModelUse::all : ModelUse::weights;
+    const ModelUse use = s.dataset.name ? ModelUse::all : ModelUse::weights;
     path = fetch_model(s.model_id, hub_options(s, s.model_revision), use).path.string();
   });
   broadcast_string(comm, path, 0);
@@ -113,7 +113,7 @@ int init(int argc, char** argv, MpiRuntime& mpi) {
   compare_models(model, comm);
   const ResolvedQuant quant = scratch_quant(model.architecture, wishes_of(s));
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + ")");
-  const StartText text = s.dataset || s.cache_dir ? read_start_text(s, opened, comm) : StartText();
+  const StartText text = s.dataset.name || s.cache_dir ? read_start_text(s, opened, comm) : StartText();
 
   StartOptions options = start_options(s.start, {SvdFloor::reference, false, s.ste});
   options.solve.rounds = static_cast<int>(s.rounds);

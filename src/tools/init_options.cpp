@@ -33,16 +33,7 @@ OptionTable make_init_table(InitSettings& s) {
   add_strict_option(table, &s.strict, "the inputs");
 
   table.group("Text (a data set or a cache)");
-  table.add(
-      "dataset_name", &s.dataset,
-      "file, folder, glob, or org/name on the hub, or several with their shares: A:0.7,B=alpaca_chat:0.3");
-  table.add_choice("dataset_format", &s.dataset_format,
-                   "how records of parts that name none become documents");
-  table.add("dataset_text_field", &s.text_field, "field of plain records that holds the text");
-  table.add("dataset_config_name", &s.dataset_config,
-            "configuration of the dataset, as its card or a sub-folder names it");
-  table.add("dataset_split", &s.dataset_split, "split of the dataset");
-  add_revision_option(table, "dataset_revision", &s.dataset_revision, "the dataset");
+  add_dataset_options(table, s.dataset);
   table.add("max_length", &s.max_length, "tokens per sequence", 2, 1 << 20);
   table.add("seed", &s.seed, "of the shuffle and of the hold-out", 0, INT64_MAX);
   table.add("cache-dir", &s.cache_dir,
@@ -92,9 +83,9 @@ QuantWishes wishes_of(const InitSettings& s) {
 }
 
 void check_init_settings(const InitSettings& s) {
-  if (s.dataset && s.cache_dir)
+  if (s.dataset.name && s.cache_dir)
     throw_usage("the text is named twice", "--dataset_name, --cache-dir", "drop one of them");
-  if (!s.dataset && !s.cache_dir && s.start.init != StartMethod::svd)
+  if (!s.dataset.name && !s.cache_dir && s.start.init != StartMethod::svd)
     throw_usage("no text is named", "--init " + choice_name(s.start.init),
                 "add --dataset_name TEXT or --cache-dir KD_CACHE");
 }
@@ -111,12 +102,11 @@ void tell_unread_init_options(const InitSettings& settings, const OptionTable& t
   for (const char* name : {"rounds", "descent", "fit-b", "fit-lut"})
     effects.push_back(
         {name, "with another --init than cd", [](const S& s) { return s.start.init != StartMethod::cd; }});
-  const auto no_dataset = [](const S& s) { return !s.dataset; };
-  for (const char* name : {"dataset_format", "dataset_text_field", "dataset_config_name", "dataset_split",
-                           "dataset_revision", "max_length", "seed"})
+  const auto no_dataset = [](const S& s) { return !s.dataset.name; };
+  for (const char* name : dataset_details_and({"max_length", "seed"}))
     effects.push_back({name, "without --dataset_name", no_dataset});
   effects.push_back({"calibration-tokens", "with --init svd, which looks at no text", [](const S& s) {
-                       return s.start.init == StartMethod::svd && !s.dataset && !s.cache_dir;
+                       return s.start.init == StartMethod::svd && !s.dataset.name && !s.cache_dir;
                      }});
   tell_unread(unread_options(effects, settings, [&](const std::string& name) { return table.given(name); }));
 }

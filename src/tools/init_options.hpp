@@ -2,7 +2,7 @@
 #pragma once
 
 #include "anemll/core/options.hpp"
-#include "anemll/datasets/dataset.hpp"
+#include "anemll/datasets/dataset_flags.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/start/start_flags.hpp"
 #include "src/solve/solve.hpp"
@@ -21,11 +21,8 @@ struct InitSettings {
   std::string output;
 
   // Text: one of the two.
-  std::optional<std::string> dataset, cache_dir;
-  RecordFormat dataset_format = RecordFormat::plain;
-  std::string text_field = "text";
-  std::optional<std::string> dataset_config;
-  std::string dataset_split = "train", dataset_revision = "main";
+  DatasetFlags dataset;
+  std::optional<std::string> cache_dir;
   std::int64_t max_length = 512;
   std::int64_t seed = 0;
 

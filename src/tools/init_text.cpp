@@ -18,12 +18,8 @@ namespace fs = std::filesystem;
 
 CalibrationTextOptions text_options(const InitSettings& s) {
   CalibrationTextOptions text;
-  text.datasets = s.dataset;
-  text.format = s.dataset_format;
-  text.text_field = s.text_field;
-  text.config = s.dataset_config;
-  text.split = s.dataset_split;
-  text.hub = hub_options(s, s.dataset_revision);
+  text.dataset = s.dataset;
+  text.hub = hub_options(s, s.dataset.revision);
   text.length = s.max_length;
   text.seed = static_cast<std::uint64_t>(s.seed);
   return text;
@@ -53,7 +49,7 @@ StartText read_start_text(const InitSettings& s, const OpenModel& opened, Commun
   std::optional<TextModel> words;
   on_root(comm, [&] {
     StartRows most{INT64_MAX, INT64_MAX};
-    if (s.dataset) words = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
+    if (s.dataset.name) words = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
     if (s.cache_dir) look_at_cache(options, most, s);
     const StartRows rows = start_rows(s.start.calibration_tokens, options.length, most.fitted, most.held);
     options.rows = rows.fitted;

@@ -179,7 +179,7 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
                                             options.eval_text ? ModelUse::all : ModelUse::weights, comm);
   OpenModel opened = open_model(model_path);
   const Architecture& model = opened.architecture;
-  if (options.dataset) run.options.cache_dir = make_text_cache(options, place);
+  if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
   const std::string cache_path = open_cache(options, comm);
   run.data = open_data(run, cache_path, model);
   const KdCacheInfo& cache = run.data->info();

@@ -242,15 +242,15 @@ std::string identity_lines(const json& saved, const json& now, const std::vector
     if (!saved.contains(key) || saved[key] == value) continue;  // a state from before there was this key
     if (key == "model" || key == "cache") {
       const bool model = key == "model";
-      const json was = saved_options.value(model             ? "model-id"
-                                           : options.dataset ? "dataset_name"
-                                                             : "cache-dir",
+      const json was = saved_options.value(model                  ? "model-id"
+                                           : options.dataset.name ? "dataset_name"
+                                                                  : "cache-dir",
                                            json());
       const auto what = [](const std::string& where, const json& fingerprint) {
         return where + " (content " + text_of(fingerprint).substr(0, 12) + ")";
       };
       lines += line(key, what(text_of(was), saved[key]),
-                    what(model ? options.model_id : options.dataset.value_or(options.cache_dir), value));
+                    what(model ? options.model_id : options.dataset.name.value_or(options.cache_dir), value));
     } else if (!by_options.empty() &&
                std::find(kByOptions.begin(), kByOptions.end(), key) != kByOptions.end()) {
       explained = true;

@@ -184,19 +184,11 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
   };
   const auto positive = [](const Facts& f) { return f.options.positive_scales; };
   const auto no_text = [](const Facts& f) { return !f.options.eval_text; };
-  const auto no_dataset = [](const Facts& f) { return !f.options.dataset; };
+  const auto no_dataset = [](const Facts& f) { return !f.options.dataset.name; };
   const auto no_evaluation = [](const Facts& f) { return f.options.eval_samples == 0; };
-  return {
+  std::vector<OptionEffect<SuspicionFacts>> effects{
       {"model-revision", "on a local model: revisions are the hub's",
        [](const Facts& f) { return is_local(HubKind::model, f.options.model_id); }},
-      {"dataset_format", "without --dataset_name", no_dataset},
-      {"dataset_text_field", "without --dataset_name", no_dataset},
-      {"dataset_config_name", "without --dataset_name", no_dataset},
-      {"dataset_split", "without --dataset_name", no_dataset},
-      {"dataset_revision", "without --dataset_name", no_dataset},
-      {"max_length", "without --dataset_name", no_dataset},
-      {"num_sequences", "without --dataset_name", no_dataset},
-      {"holdout", "without --dataset_name", no_dataset},
       {"teacher-revision", "without --teacher-model",
        [](const Facts& f) { return !f.options.teacher_model; }},
       {"teacher-revision", "on a local teacher: revisions are the hub's",
@@ -245,6 +237,9 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
                 !f.options.expand_rank;
        }},
   };
+  for (const char* name : dataset_details_and({"max_length", "num_sequences", "holdout"}))
+    effects.push_back({name, "without --dataset_name", no_dataset});
+  return effects;
 }
 
 std::vector<Suspicion> suspicions(const SuspicionFacts& facts) {

@@ -20,12 +20,7 @@ std::string make_text_cache(const TrainOptions& o, const RankPlace& place) {
   text.teacher_revision = o.model_revision;
   text.threads = o.threads;
   text.device = DeviceChoice::cpu;
-  text.dataset = *o.dataset;
-  text.dataset_format = o.dataset_format;
-  text.text_field = o.text_field;
-  text.dataset_config = o.dataset_config;
-  text.dataset_split = o.dataset_split;
-  text.dataset_revision = o.dataset_revision;
+  text.dataset = o.dataset;
   text.cut_corpora = true;
   text.seed = o.seed;
   text.strict = o.strict;
@@ -37,7 +32,7 @@ std::string make_text_cache(const TrainOptions& o, const RankPlace& place) {
   text.batch_size = 64;
   text.output_dir = (std::filesystem::path(o.output_dir) / kFolder).string();
   text.overwrite = true;
-  log_info("text: " + *o.dataset + " is made into rows of tokens, in " + text.output_dir);
+  log_info("text: " + *o.dataset.name + " is made into rows of tokens, in " + text.output_dir);
   run_precompute(text, place.comm, place.comm.rank(), place.local_ranks);
   leave_together(place.comm, "reading the text", "nothing was made yet: run the same command again");
   return text.output_dir;

@@ -91,14 +91,7 @@ void add_data(OptionTable& t, TrainOptions& o) {
 
 void add_text(OptionTable& t, TrainOptions& o) {
   t.group("Text in the place of a cache (with --teacher-model, which is run on each batch)");
-  t.add("dataset_name", &o.dataset,
-        "file, folder, glob, or org/name on the hub, or several with their shares: A:0.7,B=alpaca_chat:0.3");
-  t.add_choice("dataset_format", &o.dataset_format, "how records of parts that name none become documents");
-  t.add("dataset_text_field", &o.text_field, "field of plain records that holds the text");
-  t.add("dataset_config_name", &o.dataset_config,
-        "configuration of the dataset, as its card or a sub-folder names it");
-  t.add("dataset_split", &o.dataset_split, "split of the dataset");
-  add_revision_option(t, "dataset_revision", &o.dataset_revision, "the dataset");
+  add_dataset_options(t, o.dataset);
   t.add("max_length", &o.max_length, "tokens per sequence", 2, 1 << 20);
   t.add("num_sequences", &o.num_sequences, "sequences to train on, if there is as much text", 1,
         std::int64_t{1} << 40);
@@ -258,13 +251,13 @@ OptionTable make_train_table(TrainOptions& options) {
 namespace {
 
 void check_data(const TrainOptions& o) {
-  if (o.dataset && !o.cache_dir.empty())
+  if (o.dataset.name && !o.cache_dir.empty())
     throw_usage("the rows to train on are named twice", "--cache-dir, --dataset_name", "drop one of them");
-  if (!o.dataset && o.cache_dir.empty() && !o.freeze_all)
+  if (!o.dataset.name && o.cache_dir.empty() && !o.freeze_all)
     throw_usage("this option is required", "--cache-dir",
                 "give a KD cache; or a text with --dataset_name, and its teacher with --teacher-model");
-  if (!o.dataset || o.freeze_all) return;
-  parse_mixture(*o.dataset, "--dataset_name");  // its errors come before any work
+  if (!o.dataset.name || o.freeze_all) return;
+  mixture_of(o.dataset);  // its errors come before any work
   if (!o.teacher_model)
     throw_usage(
         "a text has no teacher", "--dataset_name",
@@ -274,7 +267,7 @@ void check_data(const TrainOptions& o) {
 }  // namespace
 
 void settle_text(TrainOptions& o) {
-  if (o.dataset && !o.is_given("kd-objective")) o.kd_objective = objective_named("exact");
+  if (o.dataset.name && !o.is_given("kd-objective")) o.kd_objective = objective_named("exact");
 }
 
 void check_train_options(const TrainOptions& o) {

@@ -30,7 +30,7 @@ struct Refusal {
 /// A flag, or a command with what it is for.
 inline const std::regex& way_on() {
   static const std::regex way(
-      R"(--[a-z_-]+|\b(git lfs|git annex|iconv|gzip|zstd|bzip2|xz|lz4|sed -n|head -c|tail -c|ls|rm|mv|tar|split -C|rename|python3|unzip|unrar|7z|sqlite3|pdftotext|soffice|hf download|torch\.save|save_pretrained|anemll_[a-z]+)\b|known are|0 keeps|write NAME:SHARE|HF_TOKEN|ORG/NAME)");
+      R"(--[a-z_-]+|\b(git lfs|git annex|iconv|gzip|zstd|bzip2|xz|lz4|sed -n|head -c|tail -c|ls|rm|mv|tar|split -C|rename|python3|unzip|unrar|7z|sqlite3|pdftotext|soffice|hf download|torch\.save|save_pretrained|anemll_[a-z]+)\b|known are|0 keeps|write NAME:SHARE|(HF|TRANSFORMERS)_[A-Z_]+|ORG/NAME)");
   return way;
 }
 

@@ -7,7 +7,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/data/kd_columns.hpp"
-#include "anemll/datasets/dataset.hpp"
+#include "anemll/datasets/dataset_flags.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/teacher/precompute_choices.hpp"
 
@@ -27,12 +27,7 @@ struct PrecomputeOptions {
   std::int64_t threads = 0;
 
   // Text.
-  std::string dataset;
-  std::optional<std::string> dataset_config;
-  std::string dataset_split = "train";
-  std::string dataset_revision = "main";
-  RecordFormat dataset_format = RecordFormat::plain;
-  std::string text_field = "text";
+  DatasetFlags dataset;
   std::vector<std::string> map;  ///< FIELD=COLUMN
   Thinking enable_thinking = Thinking::off;
   bool thinking_asked = false;  ///< --enable_thinking was given

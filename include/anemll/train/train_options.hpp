@@ -5,7 +5,7 @@
 #include "anemll/core/choices.hpp"
 #include "anemll/core/options.hpp"
 #include "anemll/data/order.hpp"
-#include "anemll/datasets/dataset.hpp"
+#include "anemll/datasets/dataset_flags.hpp"
 #include "anemll/distill/kd_objective.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/quant/layer_modes.hpp"
@@ -78,11 +78,7 @@ struct TrainOptions {
 
   // Data and output: a cache, or a text.
   std::string cache_dir;
-  std::optional<std::string> dataset;
-  RecordFormat dataset_format = RecordFormat::plain;
-  std::string text_field = "text";
-  std::optional<std::string> dataset_config;
-  std::string dataset_split = "train", dataset_revision = "main";
+  DatasetFlags dataset;
   std::int64_t max_length = 512;
   std::int64_t num_sequences = 20000;
   double holdout = 0.02;

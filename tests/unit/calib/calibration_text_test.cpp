@@ -55,7 +55,7 @@ struct Folder {
     options.rows = 20;
   }
   void mix(const std::string& share_a, const std::string& share_b) {
-    options.datasets = (dir / "a.jsonl").string() + share_a + "," + (dir / "b.jsonl").string() + share_b;
+    options.dataset.name = (dir / "a.jsonl").string() + share_a + "," + (dir / "b.jsonl").string() + share_b;
   }
 };
 
@@ -131,7 +131,7 @@ BOOST_FIXTURE_TEST_CASE(a_corpus_in_one_file_can_be_held_out_of_too, Folder) {
   std::string lines;
   for (int i = 0; i < 9000; ++i) lines.append("line ").append(std::to_string(i)).append(" of a corpus\n");
   write_file(dir / "corpus.txt", lines);
-  options.datasets = (dir / "corpus.txt").string();
+  options.dataset.name = (dir / "corpus.txt").string();
   options.holdout_rows = 5;
   const CalibrationText text = read(options);
   BOOST_TEST(text.rows.count() == 20);
@@ -141,8 +141,8 @@ BOOST_FIXTURE_TEST_CASE(a_corpus_in_one_file_can_be_held_out_of_too, Folder) {
 
 BOOST_AUTO_TEST_CASE(chat_alone_is_half_plain) {
   CalibrationTextOptions options;
-  options.datasets = test::golden("datasets/alpaca_40.json").string();
-  options.format = RecordFormat::alpaca_chat;
+  options.dataset.name = test::golden("datasets/alpaca_40.json").string();
+  options.dataset.format = RecordFormat::alpaca_chat;
   options.length = 64;
   options.rows = 200;  // all of it
   const CalibrationText text = read(options);
@@ -159,9 +159,9 @@ BOOST_AUTO_TEST_CASE(chat_alone_is_half_plain) {
 
 BOOST_FIXTURE_TEST_CASE(too_little_text_is_an_error_and_less_is_told, Folder) {
   write_file(dir / "short.txt", "a few words");
-  options.datasets = (dir / "short.txt").string();
+  options.dataset.name = (dir / "short.txt").string();
   BOOST_CHECK_THROW(read(options), Error);
-  options.datasets = (dir / "a.jsonl").string();
+  options.dataset.name = (dir / "a.jsonl").string();
   options.rows = 100000;
   const CalibrationText text = read(options);
   BOOST_TEST(text.rows.count() < 100000);

@@ -311,7 +311,7 @@ BOOST_AUTO_TEST_CASE(usage_errors_of_the_chooser_are_the_users) {
   make_cached(root.path(), "datasets--org--name");
   const ChooseFiles refuses = [](const std::vector<std::string>&,
                                  const std::string&) -> std::vector<std::string> {
-    throw_usage("no split", "--dataset_split", "give one");
+    throw_usage("no split", "--dataset_split", "give --dataset_split=train");
   };
   check_error([&] { fetch_dataset("org/name", {}, refuses); }, {"--dataset_split"}, ExitCode::usage);
 }

@@ -7,6 +7,7 @@
 #include "anemll/hub/hub.hpp"
 #include "src/hub/internal/fetch.hpp"
 #include "tests/support/fake_hub.hpp"
+#include "tests/support/refusals.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cstdlib>
@@ -122,7 +123,7 @@ inline ChooseFiles named(const std::string& part) {
     std::vector<std::string> chosen;
     for (const std::string& name : names)
       if (name.find(part) != std::string::npos) chosen.push_back(name);
-    if (chosen.empty()) throw_data("no file named " + part, "here", "choose another");
+    if (chosen.empty()) throw_data("no file named " + part, "here", "choose others with --dataset_split");
     return chosen;
   };
 }
@@ -135,6 +136,7 @@ inline void check_error(const std::function<void()>& work, const std::vector<std
   } catch (const Error& error) {
     BOOST_CHECK_MESSAGE(error.code() == code, error.what());
     BOOST_CHECK_MESSAGE(!error.hint().empty(), "no hint: " << error.what());
+    if (code != ExitCode::save_and_requeue) helps(error);  // a signal is no refusal
     for (const std::string& part : parts) {
       BOOST_CHECK_MESSAGE(std::string(error.what()).find(part) != std::string::npos,
                           "no \"" << part << "\" in: " << error.what());

@@ -19,7 +19,7 @@ namespace {
 PrecomputeOptions nano_options(const std::filesystem::path& output) {
   PrecomputeOptions options;
   options.teacher = test::golden("nano").string();
-  options.dataset = test::golden("datasets/c4_demo.jsonl").string();
+  options.dataset.name = test::golden("datasets/c4_demo.jsonl").string();
   options.output_dir = output.string();
   options.max_length = 32;
   options.topk = 8;
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_token_past_the_embedding_matters_where_it_occurs) {
   BOOST_TEST(prepare_precompute(options, "fp32", 1).workspace->plan().rows > 10);
 
   write_file(temp / "padded.jsonl", R"({"text": "some words [PAD] and more"})");
-  options.dataset = (temp / "padded.jsonl").string();
+  options.dataset.name = (temp / "padded.jsonl").string();
   options.output_dir = (temp / "occurs").string();
   BOOST_CHECK_EXCEPTION(prepare_precompute(options, "fp32", 1), Error, [](const Error& e) {
     const std::string text = e.what();

@@ -35,6 +35,13 @@ OptionTable make_start_table(StartFlags& flags) {
   return table;
 }
 
+/// The options that name a text, in a table of their own.
+OptionTable make_dataset_table(DatasetFlags& flags) {
+  OptionTable table("dataset", "the options that name a text");
+  add_dataset_options(table, flags);
+  return table;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(train_options)
@@ -258,9 +265,10 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<TrainOptions> program{make_train_table, {"--cache-dir", "x"}};
   const test::ProgramTable<StartFlags> start{make_start_table, {}};
+  const test::ProgramTable<DatasetFlags> text{make_dataset_table, {}};
   const std::set<std::string> checked = {
       check_choice(program, "order", &TrainOptions::order),
-      check_choice(program, "dataset_format", &TrainOptions::dataset_format),
+      check_choice(text, "dataset_format", &DatasetFlags::format),
       check_choice(program, "svd-floor", &TrainOptions::svd_floor),
       check_choice(program, "kd-objective", &TrainOptions::kd_objective),
       check_choice(program, "forward", &TrainOptions::forward),
