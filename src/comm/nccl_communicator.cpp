@@ -5,6 +5,8 @@
 // The communicator is non-blocking, as NCCL asks of those who may have to abort it: every call may return "in
 // progress" and is then polled with a time limit. One thread calls it, the one that calls the bootstrap.
 // The destructor ends NCCL in order (drain, finalize, destroy), or aborts it while an error is in flight.
+#include "src/comm/internal/nccl_communicator.hpp"
+
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
@@ -23,8 +25,6 @@
 namespace anemll {
 namespace {
 
-constexpr double kInitSeconds = 600;    ///< connecting many hosts takes long
-constexpr double kLaunchSeconds = 120;  ///< enqueueing, finalizing
 constexpr const char* kHint = "NCCL_DEBUG=INFO shows more; launch/README.md says what to do";
 
 void check_cuda(cudaError_t code, const char* call) {
@@ -39,19 +39,34 @@ void check_cuda(cudaError_t code, const char* call) {
   throw_comm(text, call, kHint);
 }
 
-/// Polls a non-blocking communicator until `code` is final.
-void settle(ncclResult_t code, ncclComm_t comm, const char* call, double limit_s) {
+/// The state of a communicator; errors of the question itself are thrown.
+ncclResult_t state_of(ncclComm_t comm) {
+  ncclResult_t state = ncclSuccess;
+  const ncclResult_t asked = ncclCommGetAsyncError(comm, &state);
+  if (asked != ncclSuccess) throw_nccl(asked, comm, "ncclCommGetAsyncError");
+  return state;
+}
+
+/// Asks `goes_on` again and again until it says no; an error where that takes longer than `limit_s`.
+template <class Question>
+void poll(const Question& goes_on, const char* call, double limit_s) {
   using namespace std::chrono_literals;
   const auto start = std::chrono::steady_clock::now();
-  while (code == ncclInProgress) {
-    const ncclResult_t asked = ncclCommGetAsyncError(comm, &code);
-    if (asked != ncclSuccess) throw_nccl(asked, comm, "ncclCommGetAsyncError");
-    if (code != ncclInProgress) break;
-    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(limit_s)) {
+  while (goes_on()) {
+    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(limit_s))
       throw_comm("still in progress after " + format_seconds(limit_s), call, kHint);
-    }
     std::this_thread::sleep_for(100us);
   }
+}
+
+/// Polls a non-blocking communicator until `code` is final.
+void settle(ncclResult_t code, ncclComm_t comm, const char* call, double limit_s) {
+  poll(
+      [&] {
+        if (code == ncclInProgress) code = state_of(comm);
+        return code == ncclInProgress;
+      },
+      call, limit_s);
   if (code != ncclSuccess) throw_nccl(code, comm, call);
 }
 
@@ -103,20 +118,19 @@ ncclResult_t all_reduce_sum(std::span<float> values, ncclComm_t comm, cudaStream
 /// Done once the device gets there: wait() orders the caller's stream, the host goes on.
 class NcclPending final : public PendingReduce {
  public:
-  NcclPending(ncclComm_t comm, cudaStream_t reducing, cudaStream_t caller) : comm_(comm), caller_(caller) {
+  NcclPending(ncclComm_t comm, cudaStream_t reducing, cudaStream_t caller, double limit_s)
+      : comm_(comm), caller_(caller), limit_s_(limit_s) {
     done_.record(reducing);
   }
   void wait() override {
-    ncclResult_t state = ncclSuccess;
-    const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
-    if (asked != ncclSuccess) throw_nccl(asked, comm_, "ncclCommGetAsyncError");
-    settle(state, comm_, "ncclAllReduce", kLaunchSeconds);
+    settle(state_of(comm_), comm_, "ncclAllReduce", limit_s_);
     done_.hold_up(caller_);
   }
 
  private:
   ncclComm_t comm_;
   cudaStream_t caller_;
+  double limit_s_;
   Event done_;
 };
 
@@ -177,8 +191,8 @@ void check_devices(Communicator& bootstrap, int device) {
 
 class NcclCommunicator final : public Communicator {
  public:
-  NcclCommunicator(Communicator& bootstrap, int device)
-      : bootstrap_(bootstrap), uncaught_(std::uncaught_exceptions()) {
+  NcclCommunicator(Communicator& bootstrap, int device, const NcclLimits& limits)
+      : bootstrap_(bootstrap), limits_(limits), uncaught_(std::uncaught_exceptions()) {
     check_cuda(cudaSetDevice(device), "cudaSetDevice");
     stream_ = std::make_unique<Stream>();
     before_ = std::make_unique<Event>();
@@ -192,8 +206,10 @@ class NcclCommunicator final : public Communicator {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     try {
-      settle(ncclCommInitRankConfig(&comm_, bootstrap.size(), id, bootstrap.rank(), &config), comm_,
-             "ncclCommInitRankConfig", kInitSeconds);
+      // Two statements: the call sets comm_, and arguments are computed in any order.
+      const ncclResult_t code =
+          ncclCommInitRankConfig(&comm_, bootstrap.size(), id, bootstrap.rank(), &config);
+      settle(code, comm_, "ncclCommInitRankConfig", limits_.init_s);
     } catch (...) {
       if (comm_ != nullptr) ncclCommAbort(comm_);
       throw;
@@ -207,8 +223,8 @@ class NcclCommunicator final : public Communicator {
       return;
     }
     try {
-      check_cuda(cudaStreamSynchronize(stream_->get()), "cudaStreamSynchronize");
-      settle(ncclCommFinalize(comm_), comm_, "ncclCommFinalize", kLaunchSeconds);
+      drain();
+      settle(ncclCommFinalize(comm_), comm_, "ncclCommFinalize", limits_.call_s);
       ncclCommDestroy(comm_);
     } catch (const std::exception& error) {
       log_warning(std::string("NCCL did not end in order: ") + error.what());
@@ -238,12 +254,27 @@ class NcclCommunicator final : public Communicator {
     const auto caller = static_cast<cudaStream_t>(stream);
     before_->order(caller, stream_->get());
     settle(all_reduce_sum(std::span(data, count), comm_, stream_->get()), comm_, "ncclAllReduce",
-           kLaunchSeconds);
-    return std::make_unique<NcclPending>(comm_, stream_->get(), caller);
+           limits_.call_s);
+    return std::make_unique<NcclPending>(comm_, stream_->get(), caller, limits_.call_s);
   }
 
  private:
+  /// Until all sums have run. A peer that does not come would make cudaStreamSynchronize wait for ever.
+  void drain() {
+    poll(
+        [&] {
+          if (const ncclResult_t state = state_of(comm_); state != ncclSuccess && state != ncclInProgress)
+            throw_nccl(state, comm_, "ncclAllReduce");
+          const cudaError_t code = cudaStreamQuery(stream_->get());
+          if (code == cudaErrorNotReady) return true;
+          check_cuda(code, "cudaStreamQuery");
+          return false;
+        },
+        "the sums under way", limits_.call_s);
+  }
+
   Communicator& bootstrap_;
+  NcclLimits limits_;
   int uncaught_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Event> before_;
@@ -256,9 +287,14 @@ bool nccl_available() {
   return true;
 }
 
-std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, int device) {
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, int device,
+                                                     const NcclLimits& limits) {
   check_devices(bootstrap, device);
-  return std::make_unique<NcclCommunicator>(bootstrap, device);
+  return std::make_unique<NcclCommunicator>(bootstrap, device, limits);
+}
+
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, int device) {
+  return make_nccl_communicator(bootstrap, device, NcclLimits{});
 }
 
 }  // namespace anemll
