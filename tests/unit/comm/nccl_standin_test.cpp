@@ -30,17 +30,21 @@ struct Ending {
   ExitCode code = ExitCode::done;
 };
 
+using Values = std::vector<float>;
+
 /// Runs `body` on every rank, each with its faults, and tells how each ended. Errors stay with their rank:
-/// its peers are not told of them, as on several hosts.
+/// its peers are not told of them, as on several hosts. What is summed outlives the communicator, which may
+/// end with sums under way.
 std::vector<Ending> endings(int ranks, const std::function<Faults(int)>& faults_of,
-                            const std::function<void(Communicator&, Communicator&)>& body) {
+                            const std::function<void(Communicator&, Values&)>& body) {
   std::vector<Ending> ends(static_cast<std::size_t>(ranks));
   run_local_ranks(ranks, [&](Communicator& bootstrap) {
     standin::set_faults(faults_of(bootstrap.rank()));
     Ending& end = ends[static_cast<std::size_t>(bootstrap.rank())];
+    Values values(200, 1.0F);
     try {
       const auto comm = make_nccl_communicator(bootstrap, bootstrap.rank(), kShort);
-      body(*comm, bootstrap);
+      body(*comm, values);
     } catch (const Error& error) {
       end = {error.what(), error.code()};
     }
@@ -52,8 +56,7 @@ std::function<Faults(int)> on_rank(int which, const Faults& faults) {
   return [=](int rank) { return rank == which ? faults : Faults{}; };
 }
 
-void sum_once(Communicator& comm, const test::TestStream& stream) {
-  std::vector<float> values(100, 1.0F);
+void sum_once(Communicator& comm, Values& values, const test::TestStream& stream) {
   comm.all_reduce_async(values.data(), values.size(), stream.get())->wait();
   stream.synchronize();
 }
@@ -95,29 +98,29 @@ BOOST_AUTO_TEST_CASE(slow_ranks_and_long_progress_change_no_bit) {
 BOOST_AUTO_TEST_CASE(an_id_that_cannot_be_made_ends_all_ranks_alike) {
   Faults faults;
   faults.id_fails = true;
-  for (const Ending& end : endings(3, on_rank(0, faults), [](Communicator&, Communicator&) {}))
+  for (const Ending& end : endings(3, on_rank(0, faults), [](Communicator&, Values&) {}))
     check_ending(end, "ncclGetUniqueId");
 }
 
 BOOST_AUTO_TEST_CASE(an_init_that_fails_or_never_ends_is_an_error_of_that_call) {
   Faults fails;
   fails.init_fails = true;
-  const auto failed = endings(2, on_rank(1, fails), [](Communicator&, Communicator&) {});
+  const auto failed = endings(2, on_rank(1, fails), [](Communicator&, Values&) {});
   check_ending(failed[1], "ncclCommInitRankConfig");
 
   Faults slow;
   slow.polls = 1 << 30;
   for (const Ending& end : endings(
-           2, [&](int) { return slow; }, [](Communicator&, Communicator&) {}))
+           2, [&](int) { return slow; }, [](Communicator&, Values&) {}))
     check_ending(end, "ncclCommInitRankConfig: still in progress after 300 ms");
 }
 
 BOOST_AUTO_TEST_CASE(a_sum_that_stays_in_progress_is_an_error_after_its_limit) {
   Faults faults;
   faults.stuck_in_progress = true;
-  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Communicator&) {
+  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Values& values) {
     const test::TestStream stream;
-    sum_once(comm, stream);
+    sum_once(comm, values, stream);
   });
   check_ending(ends[0], "ncclAllReduce: still in progress after 300 ms");
 }
@@ -125,9 +128,7 @@ BOOST_AUTO_TEST_CASE(a_sum_that_stays_in_progress_is_an_error_after_its_limit) {
 BOOST_AUTO_TEST_CASE(an_error_of_a_peer_is_told_at_the_next_wait) {
   Faults faults;
   faults.error_at = 3;
-  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Communicator&) {
-    const test::TestStream stream;
-    std::vector<float> values(100, 1.0F);
+  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Values& values) {
     for (int i = 0; i < 1000; ++i) {
       // The host does not wait for the stream here, as in training: the error comes between two steps.
       comm.all_reduce_async(values.data(), values.size(), nullptr);
@@ -141,11 +142,9 @@ BOOST_AUTO_TEST_CASE(the_end_does_not_wait_for_a_rank_that_never_comes) {
   Faults faults;
   faults.absent_from = 0;
   const auto began = std::chrono::steady_clock::now();
-  std::vector<std::vector<float>> values(2, std::vector<float>(100, 1.0F));
   // Nothing in flight but the sum: the destructor gives up after its limit, warns and aborts.
-  const auto ends = endings(2, on_rank(1, faults), [&](Communicator& comm, Communicator&) {
-    std::vector<float>& mine = values[static_cast<std::size_t>(comm.rank())];
-    comm.all_reduce_async(mine.data(), mine.size(), nullptr);
+  const auto ends = endings(2, on_rank(1, faults), [](Communicator& comm, Values& values) {
+    comm.all_reduce_async(values.data(), values.size(), nullptr);
   });
   for (const Ending& end : ends) BOOST_TEST(end.text == "no error");
   BOOST_TEST((std::chrono::steady_clock::now() - began < std::chrono::seconds(20)));
@@ -154,12 +153,11 @@ BOOST_AUTO_TEST_CASE(the_end_does_not_wait_for_a_rank_that_never_comes) {
 BOOST_AUTO_TEST_CASE(ranks_that_sum_different_counts_get_an_error) {
   const auto ends = endings(
       2, [](int) { return Faults{}; },
-      [](Communicator& comm, Communicator&) {
+      [](Communicator& comm, Values& values) {
         const test::TestStream stream;
-        std::vector<float> values(200, 1.0F);
         comm.all_reduce_async(values.data(), comm.is_root() ? 100 : 200, stream.get())->wait();
         stream.synchronize();
-        sum_once(comm, stream);
+        sum_once(comm, values, stream);
       });
   for (const Ending& end : ends) check_ending(end, "invalid argument");
 }
