@@ -98,6 +98,21 @@ timed_out() { # SIGNAL
   ends_with 75
   both_saved
 }
+forked() { # has the handlers of the program that made it, and loses them with its own start
+  name=forked folder=$work/forked
+  mkdir "$folder"
+  perl -e '$SIG{TERM} = sub {}; if (!fork) { sleep 60 } else { print $$; close STDOUT; wait }' >"$folder/parent" &
+  until_there "$folder/parent" || fail "forked: no process was made"
+  local parent child=
+  parent=$(cat "$folder/parent")
+  until [ -n "$child" ]; do child=$(cat "/proc/$parent/task/$parent/children" 2>/dev/null) || break; done
+  local told=no
+  hears "$parent" TERM || told="the program itself does not hear"
+  ! hears "${child// /}" TERM || told="what was not started yet hears"
+  # shellcheck disable=SC2086  # one word each
+  kill -KILL $child "$parent"
+  [ "$told" = no ] || fail "forked: $told"
+}
 early() { # as soon as the script listens, before mpirun and the ranks do
   name=early folder=$work/early
   mkdir "$folder"
@@ -189,7 +204,7 @@ term_to_group() { signals term_to_group - TERM; }
 int_to_group() { signals int_to_group - INT; }
 together usr1 term hup xcpu int term_again
 together term_to_group int_to_group acknowledged usr2 script_killed reader_leaves
-together "timed_out TERM" "timed_out INT" early plain_term
+together "timed_out TERM" "timed_out INT" early forked plain_term
 together second_ctrl_c terminal input handed_on
 [ $result -eq 0 ] && echo "signals reach the ranks, which save and leave with 75"
 exit $result
