@@ -7,9 +7,11 @@
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -36,8 +38,10 @@ struct ProgramTable {
 
 /// Each word of E's table: given on the command line it sets its value, which JSON, the printed config and
 /// another rank give back. Returns the option's name.
-template <class Options, class E>
-std::string check_choice(const ProgramTable<Options>& program, const std::string& name, E Options::*member) {
+/// `member`: of Options, or a function of them that gives a member of a member.
+template <class Options, class Member>
+std::string check_choice(const ProgramTable<Options>& program, const std::string& name, Member member) {
+  using E = std::decay_t<std::invoke_result_t<Member, const Options&>>;
   std::vector<E> values;
   for (const Choice<E>& choice : choices_of(E{})) {
     BOOST_TEST_CONTEXT(name << " " << choice.name) {
@@ -45,14 +49,14 @@ std::string check_choice(const ProgramTable<Options>& program, const std::string
       Options options, taken, read;
       OptionTable table = program.make(options), other = program.make(taken), again = program.make(read);
       program.parse(table, {"--" + name, word});
-      BOOST_TEST((options.*member == choice.value));
+      BOOST_TEST((std::invoke(member, options) == choice.value));
       BOOST_TEST(nlohmann::json::parse(table.json()).at(name) == word);
       other.adopt(table.shared_json());
-      BOOST_TEST((taken.*member == choice.value));
+      BOOST_TEST((std::invoke(member, taken) == choice.value));
       const TempDir folder;
       write_file(folder / "printed.ini", table.resolved());
       program.parse(again, {"--config-file", (folder / "printed.ini").string()});
-      BOOST_TEST((read.*member == choice.value));
+      BOOST_TEST((std::invoke(member, read) == choice.value));
       BOOST_TEST((std::find(values.begin(), values.end(), choice.value) == values.end()),
                  "two words for one value");
       values.push_back(choice.value);

@@ -40,13 +40,6 @@ std::string told(const std::string& line) {
   return names;
 }
 
-/// The options that name a text, in a table of their own.
-OptionTable make_dataset_table(DatasetFlags& flags) {
-  OptionTable table("dataset", "the options that name a text");
-  add_dataset_options(table, flags);
-  return table;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(teacher_effects)
@@ -73,11 +66,10 @@ BOOST_AUTO_TEST_CASE(the_printed_options_of_an_inspection_read_back) {
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<PrecomputeOptions> program{make_precompute_table,
                                                       {"--dataset_name", "x", "--output_dir", "y"}};
-  const test::ProgramTable<DatasetFlags> text{make_dataset_table, {}};
   const std::set<std::string> checked = {
       check_choice(program, "dtype", &PrecomputeOptions::dtype),
       check_choice(program, "device", &PrecomputeOptions::device),
-      check_choice(text, "dataset_format", &DatasetFlags::format),
+      check_choice(program, "dataset_format", [](const PrecomputeOptions& o) { return o.dataset.format; }),
       check_choice(program, "enable_thinking", &PrecomputeOptions::enable_thinking),
       check_choice(program, "format", &PrecomputeOptions::format),
       check_choice(program, "compat", &PrecomputeOptions::compat),

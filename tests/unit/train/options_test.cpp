@@ -28,20 +28,6 @@ TrainOptions parse(std::vector<const char*> arguments) {
   return options;
 }
 
-/// The options that anemll_init has too, alone.
-OptionTable make_start_table(StartFlags& flags) {
-  OptionTable table("start", "the start of a run from scratch");
-  add_start_options(table, &flags);
-  return table;
-}
-
-/// The options that name a text, in a table of their own.
-OptionTable make_dataset_table(DatasetFlags& flags) {
-  OptionTable table("dataset", "the options that name a text");
-  add_dataset_options(table, flags);
-  return table;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(train_options)
@@ -264,11 +250,9 @@ BOOST_AUTO_TEST_CASE(contradictions_are_usage_errors) {
 
 BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
   const test::ProgramTable<TrainOptions> program{make_train_table, {"--cache-dir", "x"}};
-  const test::ProgramTable<StartFlags> start{make_start_table, {}};
-  const test::ProgramTable<DatasetFlags> text{make_dataset_table, {}};
   const std::set<std::string> checked = {
       check_choice(program, "order", &TrainOptions::order),
-      check_choice(text, "dataset_format", &DatasetFlags::format),
+      check_choice(program, "dataset_format", [](const TrainOptions& o) { return o.dataset.format; }),
       check_choice(program, "svd-floor", &TrainOptions::svd_floor),
       check_choice(program, "kd-objective", &TrainOptions::kd_objective),
       check_choice(program, "forward", &TrainOptions::forward),
@@ -277,8 +261,8 @@ BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
       check_choice(program, "dtype", &TrainOptions::dtype),
       check_choice(program, "device", &TrainOptions::device),
       check_choice(program, "best-by", &TrainOptions::best_by),
-      check_choice(start, "init", &StartFlags::init),
-      check_choice(start, "token-weight", &StartFlags::token_weight),
+      check_choice(program, "init", [](const TrainOptions& o) { return o.start.init; }),
+      check_choice(program, "token-weight", [](const TrainOptions& o) { return o.start.token_weight; }),
   };
   TrainOptions options;
   const std::set<std::string> all = test::choices_in(make_train_table(options));
