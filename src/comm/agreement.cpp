@@ -152,7 +152,7 @@ void Agreement::check(Communicator& comm) const {
   if (!any_rank(comm, !same)) return;
   std::vector<Facts> all;
   for (const std::string& text : gather_strings(comm, mine)) all.push_back(facts_of(text));
-  throw Error(kind_, "the ranks do not agree:" + table_of(all), "", hint_);
+  throw Error(kind_, problem_ + ":" + table_of(all), "", hint_);
 }
 
 OptionTable::Outcome parse_together(OptionTable& table, int argc, const char* const* argv,

@@ -21,8 +21,10 @@ OptionTable::Outcome parse_together(OptionTable& table, int argc, const char* co
 /// Facts of this rank that must be the same on all.
 class Agreement {
  public:
-  /// `kind`: the exit code when ranks differ, usage (settings, builds) or data (files). `hint`: the remedy.
-  Agreement(ExitCode kind, std::string hint) : kind_(kind), hint_(std::move(hint)) {}
+  /// `kind`: the exit code when ranks differ: usage (settings, builds), data (files), communication (what
+  /// they have computed). `hint`: the remedy. `problem`: what stands over the table.
+  explicit Agreement(ExitCode kind, std::string hint, std::string problem = "the ranks do not agree")
+      : kind_(kind), hint_(std::move(hint)), problem_(std::move(problem)) {}
   void add(std::string key, std::string value) { facts_.emplace_back(std::move(key), std::move(value)); }
   /// Compares a hash of the facts; where it differs every rank throws the same error, which holds a table:
   /// key, the value of rank 0, the others'.
@@ -31,6 +33,7 @@ class Agreement {
  private:
   ExitCode kind_;
   std::string hint_;
+  std::string problem_;
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 

@@ -2,6 +2,7 @@
 #include "anemll/core/log.hpp"
 
 #include "src/core/internal/logger.hpp"
+#include "src/core/life_signs.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -51,6 +52,7 @@ Progress::~Progress() {
 
 void Progress::update(std::int64_t done, std::string_view detail) {
   done_ = done;
+  give_life_sign();
   const double interval = Logger::is_terminal() ? kBarInterval_s : kLineInterval_s;
   const double now = Logger::instance().seconds();
   if (now - drawn_s_ < interval || !Logger::instance().shows_progress()) return;

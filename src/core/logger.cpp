@@ -1,6 +1,7 @@
 // Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
 #include "src/core/internal/logger.hpp"
 
+#include "src/core/life_signs.hpp"
 #include "src/core/signals.hpp"
 
 #include <algorithm>
@@ -46,6 +47,7 @@ bool has_room() {
   while (true) {
     const int ready = ::poll(&writing, 1, kLookMilliseconds);
     if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+    give_life_sign();  // somebody has stopped the terminal: that is no standstill of ours
     if (pending_signal() != 0) return false;
   }
 }
@@ -58,6 +60,13 @@ Logger::Logger() : start_(std::chrono::steady_clock::now()), least_(least_level(
 Logger& Logger::instance() {
   static Logger& logger = *new Logger;
   return logger;
+}
+
+void give_life_sign() {
+  Logger::instance().signs_of_life().fetch_add(1, std::memory_order_relaxed);
+}
+std::uint64_t life_signs() {
+  return Logger::instance().signs_of_life().load(std::memory_order_relaxed);
 }
 
 double Logger::seconds() const {
@@ -118,6 +127,7 @@ void Logger::put(const std::string& text) {
 }
 
 void Logger::line(LogLevel level, std::string_view text) {
+  give_life_sign();
   const std::lock_guard lock(mutex_);
   if (level < least_ || (rank_ != 0 && level < LogLevel::warning)) return;
   std::string out = bar_.empty() ? "" : std::string(kClearLine);

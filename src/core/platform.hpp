@@ -4,6 +4,7 @@
 #include "src/core/threads.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace anemll {
 
@@ -11,6 +12,8 @@ namespace anemll {
 std::uint64_t peak_resident_bytes();
 /// What this process may use of the machine's processors: affinity mask and CPU quota.
 ProcessorLimits processor_limits();
+/// The name of this host, "this host" where it has none.
+std::string host_name();
 /// The machine's memory in bytes; 0 where the system does not tell. What of it may be used: memory.hpp.
 std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.

@@ -3,6 +3,7 @@
 #include "src/core/signals.hpp"
 
 #include "src/core/internal/logger.hpp"
+#include "src/core/life_signs.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -47,6 +48,8 @@ struct Shared {
   std::atomic<std::int64_t> interrupted_ns{0};  ///< when the first INT came
   std::atomic<int> notes{-1};                   ///< write end of the watcher's pipe
   std::atomic<const char*> plan{kDefaultPlan};
+  std::atomic<int> dumps{0};         ///< how many USR2 came
+  std::atomic<int> dump_writers{0};  ///< who waits for them
 };
 Shared shared;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free &&
@@ -78,6 +81,7 @@ extern "C" void remember_signal(int number, siginfo_t* info, void*) {
       ::raise(SIGINT);
     }
   }
+  if (number == SIGUSR2) shared.dumps.fetch_add(1);
   if (number == SIGUSR2 || shared.last.exchange(number) == 0) note(number, info);
   errno = saved;
 }
@@ -99,8 +103,9 @@ void acknowledge(const Note& note) {
   const bool speaks_for_all = logger.rank() == 0 || note.sender == ::getppid();
   const LogLevel level = speaks_for_all ? LogLevel::info : LogLevel::warning;
   if (note.number == SIGUSR2) {
-    logger.line(level,
-                signal_text(note.number) + ": USR2 is reserved for a dump of the run; nothing changes");
+    logger.line(level, signal_text(note.number) + (shared.dump_writers.load() > 0
+                                                       ? ": a dump is written, the work goes on"
+                                                       : ": asks for a dump, which this program has not"));
     return;
   }
   std::string text = signal_text(note.number) + ": " + note.plan;
@@ -198,12 +203,23 @@ StopError::StopError(int signal, std::string_view during, std::string_view hint)
       signal_(signal) {}
 
 void leave_on_signal(std::string_view during, std::string_view hint) {
+  give_life_sign();
   if (const int signal = pending_signal(); signal != 0) throw StopError(signal, during, hint);
 }
 
 StopPlan::StopPlan(const char* text) : before_(shared.plan.exchange(text)) {}
 StopPlan::~StopPlan() {
   shared.plan.store(before_);
+}
+
+DumpWriter::DumpWriter() {
+  ++shared.dump_writers;
+}
+DumpWriter::~DumpWriter() {
+  --shared.dump_writers;
+}
+int DumpWriter::asked() {
+  return shared.dumps.load();
 }
 
 void clear_pending_signal() {

@@ -2,7 +2,7 @@
 //
 //   TERM, INT, HUP, XCPU, USR1   a maker saves and leaves (exit 75); the default for a filter
 //   a second INT                 ends at once
-//   USR2                         reserved: one line, nothing changes
+//   USR2                         a dump is written where there is a DumpWriter; the work goes on
 //   INT in a dialogue            is remembered, and nothing else: it ends an answer and not the program
 //   PIPE                         a maker goes on without its reader; a filter ends quietly with 0
 //   XFSZ                         a maker gets an error from the write and says which file
@@ -52,7 +52,8 @@ class StopError : public Error {
 };
 
 /// For work that has nothing to save: throws StopError when a signal has come. `during`: "tokenising",
-/// `hint`: what a second start does. Cheap: it may stand in a loop over records.
+/// `hint`: what a second start does. Cheap: it may stand in a loop over records. Each call
+/// is a sign of life (life_signs.hpp).
 void leave_on_signal(std::string_view during, std::string_view hint);
 
 /// While it lives, the line that acknowledges a signal says this: "saving after this micro-step, then exit
@@ -66,6 +67,18 @@ class StopPlan {
 
  private:
   const char* before_;
+};
+
+/// Somebody who writes a dump of what the process does when USR2 comes. The signal is counted; who writes
+/// looks at the count now and then.
+class DumpWriter {
+ public:
+  DumpWriter();
+  ~DumpWriter();
+  DumpWriter(const DumpWriter&) = delete;
+  DumpWriter& operator=(const DumpWriter&) = delete;
+  /// How many USR2 the process got so far.
+  static int asked();
 };
 
 /// Forgets what came.

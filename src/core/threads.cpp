@@ -46,6 +46,10 @@ ThreadChoice choose_threads(int wanted, const char* omp_variable, int local_rank
                         ? strf("a CPU quota of %.3g", *limits.quota)
                         : strf("%d usable processor%s", limits.affinity, limits.affinity == 1 ? "" : "s");
     if (ranks > 1 && (by_quota || !limits.bound)) choice.reason += strf(" for %d ranks", ranks);
+    if (const int enough = static_cast<int>(share * ranks); share < 1 && enough >= 1) {
+      choice.reason += strf(", which take turns: %d rank%s would be faster and need %.0f%% of the memory",
+                            enough, enough == 1 ? "" : "s", 100.0 * enough / ranks);
+    }
     if (set)
       choice.warning = "OMP_NUM_THREADS=" + std::string(omp_variable) + " is no number of threads: not used";
   }

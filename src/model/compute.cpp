@@ -5,6 +5,7 @@
 #include "src/core/platform.hpp"
 #include "src/kernels/parallel.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <ATen/Context.h>
@@ -19,7 +20,9 @@ at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable) {
   }
   const bool gpu = wanted == DeviceChoice::cuda || (wanted == DeviceChoice::automatic && have && usable);
   if (!gpu) return at::Device(at::kCPU);
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank));
+  // More ranks than GPUs share them where MPI sums; NCCL refuses that with a table of who has which.
+  const int gpus = std::max(1, static_cast<int>(at::getNumGPUs()));
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank % gpus));
 }
 
 int set_compute_threads(int wanted, int local_ranks) {

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/calib/moment_sum.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/life_signs.hpp"
 #include "src/model/torch_bridge.hpp"
 #include "src/quant/layer_type.hpp"
 #include "src/start/internal/float_linear.hpp"
@@ -134,6 +135,7 @@ void BlockByBlock::look_at_teacher(std::size_t block) {
     for (std::size_t i = 0; i < teacher_.count(); ++i)
       seen_[group.first].push_back({teacher_.input(i), joins(group) ? teacher_.residual(i) : at::Tensor()});
     teacher_.step(block, group.input);
+    give_life_sign();
   }
   for (std::size_t i = 0; i < teacher_.count(); ++i) behind_[i] = teacher_.left(i);
 }
@@ -158,6 +160,7 @@ SolveMoments BlockByBlock::moments_of(std::size_t block, const LinearGroup& grou
   const std::int64_t cross = !corrects() ? 0 : joins(group) ? first.out : first.in;
   MomentSum sum(first.in, {full, cross}, text_.ids.size(0));
   for (std::size_t i = 0; i < student_.count(); ++i) {
+    give_life_sign();
     const at::Tensor x = student_.input(i);
     const std::int64_t row = student_.row(i);
     sum.add(row, x, weigher_.weights(row, block, group.input, behind_[i].flatten(0, 1)),
@@ -211,6 +214,7 @@ double BlockByBlock::advance(std::size_t block, bool was_kept) {
   // A slot for each sequence, filled by one rank, so that the sum has one order.
   std::vector<double> errors(static_cast<std::size_t>(text_.ids.size(0)), 0), counts(errors.size(), 0);
   for (std::size_t i = 0; i < student_.count(); ++i) {
+    give_life_sign();
     at::Tensor behind = was_kept ? student_.behind(block, i) : student_.left(i);
     const at::Tensor wanted = behind_[i].to(at::kDouble);
     const at::Tensor missed = behind.to(at::kDouble).sub_(wanted).square_().sum(-1);

@@ -55,7 +55,9 @@ OptionTable make_infer_table(InferOptions& o) {
             1 << 30);
   table.add("top-p", &o.top_p,
             "choose among the likeliest with this share (default: generation_config.json, 1)", 0, 1);
-  table.add_flag("greedy", &o.greedy, "the likeliest token is taken");
+  table.add_flag(
+      "greedy", &o.greedy,
+      "the likeliest token is taken, after --repetition-penalty (1: as transformers does without one)");
   table.add_flag("sample", &o.sample, "tokens are drawn, which is done anyway");
   table.add("seed", &o.seed, "of the draws (default: another one each time, which is told)", 0,
             std::numeric_limits<std::int64_t>::max());

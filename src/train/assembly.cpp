@@ -19,6 +19,7 @@
 #include "src/train/internal/suspicions.hpp"
 #include "src/train/internal/teacher_and_text.hpp"
 #include "src/train/internal/text_cache.hpp"
+#include "src/train/internal/watch.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -42,7 +43,8 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
 /// The state to go on from, opened and checked. Rank 0 chooses; the others open what it chose, so that each
 /// rank reads one state once.
 std::optional<SavedState> open_state(const TrainOptions& options, const OutputFolder* output,
-                                     Communicator& comm) {
+                                     const RankPlace& place) {
+  Communicator& comm = place.comm;
   if (options.resume == "none") return std::nullopt;
   std::optional<SavedState> state;
   std::string folder;
@@ -61,7 +63,9 @@ std::optional<SavedState> open_state(const TrainOptions& options, const OutputFo
              (results ? "; what an earlier one left there moves to earlier-<n>" : ""));
   });
   broadcast_string(comm, folder, 0);
-  if (!comm.is_root() && !folder.empty()) state = StateStore::load(folder);
+  if (folder.empty()) return state;
+  folder = bring(place, folder);
+  if (!comm.is_root()) state = StateStore::load(folder);
   return state;
 }
 
@@ -72,7 +76,8 @@ void check_best(const Assembly& run) {
               "--teacher-model; or drop the option");
 }
 
-std::string open_cache(const TrainOptions& options, Communicator& comm) {
+std::string open_cache(const TrainOptions& options, const RankPlace& place) {
+  Communicator& comm = place.comm;
   std::string path;
   on_root(comm, [&] {
     std::unique_ptr<Progress> bar;
@@ -84,7 +89,15 @@ std::string open_cache(const TrainOptions& options, Communicator& comm) {
     if (bar) bar->finish();
   });
   broadcast_string(comm, path, 0);
-  return path;
+  return bring(place, path);
+}
+
+/// The files beside model, cache and state that all ranks read.
+void bring_sources(TrainOptions& options, const RankPlace& place) {
+  for (std::optional<std::string>* file :
+       {&options.v1_checkpoint, &options.v2_checkpoint, &options.layer_overrides}) {
+    if (*file) *file = bring(place, **file);
+  }
 }
 
 void check_positions(const KdCacheInfo& cache, const Architecture& model, const TrainOptions& options) {
@@ -170,17 +183,20 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
+  if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
   run.output = take_output(options, comm);
   if (options.trace) run.timeline.keep_events(*options.trace, comm.rank(), comm.size());
-  run.state = open_state(options, run.output.get(), comm);
+  run.state = open_state(options, run.output.get(), place);
   check_source(run);
 
-  const std::string model_path = find_model(options.model_id, options.model_revision,
-                                            options.eval_text ? ModelUse::all : ModelUse::weights, comm);
+  bring_sources(run.options, place);
+  const std::string model_path =
+      bring(place, find_model(options.model_id, options.model_revision,
+                              options.eval_text ? ModelUse::all : ModelUse::weights, comm));
   OpenModel opened = open_model(model_path);
   const Architecture& model = opened.architecture;
   if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
-  const std::string cache_path = open_cache(options, comm);
+  const std::string cache_path = open_cache(options, place);
   run.data = open_data(run, cache_path, model);
   const KdCacheInfo& cache = run.data->info();
   leave_together(comm, "opening model and cache", "nothing was made yet: run the same command again");
@@ -205,7 +221,7 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   const ObjectiveUse use{options.temperature, known, head, options.cache_dir};
   Evaluator::Sources sources;
   if (options.eval_samples > 0)
-    sources = open_teacher_and_text(options, opened, base, cache, shares_head(cache, head), comm);
+    sources = open_teacher_and_text(options, opened, base, cache, shares_head(cache, head), place);
   if (live) {
     known.hidden = sources.teacher->architecture.hidden_size;
     known.head_sha256 = head_sha256(*sources.teacher);

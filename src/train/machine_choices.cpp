@@ -8,7 +8,8 @@
 namespace anemll {
 
 at::Device choose_device(const TrainOptions& options, int local_rank, int world_size) {
-  return choose_device(options.device, local_rank, world_size == 1 || nccl_available());
+  const bool sums = world_size == 1 || nccl_available() || options.backend == BackendChoice::mpi;
+  return choose_device(options.device, local_rank, sums);
 }
 
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device) {

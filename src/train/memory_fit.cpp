@@ -58,12 +58,6 @@ std::string holders_text(std::span<const std::int64_t> own) {
   return text;
 }
 
-std::string host_name() {
-  char name[256] = "this host";
-  if (::gethostname(name, sizeof name - 1) != 0) return "this host";
-  return name;
-}
-
 /// What this rank has to say of its host: problem and hint, apart by a line end.
 std::string refusal(const MemoryFacts& facts, const HostRoom& room, std::int64_t batch, std::int64_t largest,
                     std::span<const std::int64_t> own) {

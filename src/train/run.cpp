@@ -5,6 +5,7 @@
 #include "src/core/signals.hpp"
 #include "src/distill/objective.hpp"
 #include "src/inspect/inspection.hpp"
+#include "src/train/internal/replicas.hpp"
 #include "src/train/internal/schedule.hpp"
 #include "src/train/internal/state_tensors.hpp"
 
@@ -113,11 +114,15 @@ void Run::train() {
     const StepReport step = stepper_.step(numbers_);
     const auto passed = std::chrono::steady_clock::now() - began_;
     numbers_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
+    if (run_.place.watchdog != nullptr) run_.place.watchdog->step_done(numbers_.step, step.seconds);
     reporter_->observe(step);
+    stragglers_.observe(step.seconds, step.reduction_s, run_.data->wait_seconds());
     first_loss_->observe(step, numbers_);
     time_is_up_ = step.time_is_up;
     if (is_due(numbers_.step, run_.options.logging_steps)) report();
     if (is_due(numbers_.step, run_.options.inspect_steps)) inspect(step);
+    if (is_due(numbers_.step, run_.options.straggler_steps)) stragglers_.tell(run_.place.comm);
+    if (is_due(numbers_.step, run_.options.check_replicas)) check_replicas(run_.place.comm, run_.selection);
     numbers_.tail_due = tail_is_due();
     if (step.signal != 0) throw StopError(step.signal, "training", "");
     tail();

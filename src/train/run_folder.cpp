@@ -1,6 +1,7 @@
 #include "src/train/internal/run_folder.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/train/internal/disk_room.hpp"
 #include "src/train/internal/log_sinks.hpp"
 #include "src/train/internal/replicas.hpp"
 #include "src/train/internal/reporter.hpp"
@@ -21,6 +22,8 @@
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr std::uint64_t kStateBytes = 3 * sizeof(float);  // a trained value and its two moments
 
 LogMark mark_of(const RunNumbers& numbers) {
   return {numbers.step, numbers.logged_step, numbers.evaluated_step, numbers.evaluations, numbers.finished};
@@ -49,6 +52,10 @@ void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>
   on_root(run_.place.comm, [&] {
     files_->write_start(*run_.student);
     store_.record_best_file(files_->best());
+    const auto state = static_cast<std::uint64_t>(run_.selection.parameters->numel()) * kStateBytes;
+    const std::uint64_t bytes = bytes_to_come(run_.options, 0, fs::file_size(files_->best()), state);
+    if (const std::string text = disk_warning(run_.options.output_dir, bytes); !text.empty())
+      log_warning(text);
   });
 }
 

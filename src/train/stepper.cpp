@@ -112,6 +112,7 @@ KdBatch Stepper::next_batch() {
 
 void Stepper::share_results(StepReport& report, Clock::time_point started) {
   const Timeline::Span reducing(run_.timeline, RunPart::reduction);
+  const auto reduced = Clock::now();
   reducer_->finish();
   const double busy_s = seconds_since(started);
   // One small collective makes the loss global and every decision that hangs on it common.
@@ -123,6 +124,7 @@ void Stepper::share_results(StepReport& report, Clock::time_point started) {
   report.loss = {sums[0], sums[1], sums[2], sums[3], sums[4]};
   report.signal = static_cast<int>(news[0]);
   report.time_is_up = news[1] != 0;
+  report.reduction_s = seconds_since(reduced);
   pace_checks(sums[5] / run_.place.comm.size());
 }
 

@@ -159,7 +159,8 @@ Evaluator::Protocol evaluation_protocol(const TrainOptions& options) {
 
 Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const OpenModel& opened,
                                          const ModelFiles& base, const KdCacheInfo& cache,
-                                         bool cache_shares_head, Communicator& comm) {
+                                         bool cache_shares_head, const RankPlace& place) {
+  Communicator& comm = place.comm;
   Evaluator::Sources sources;
   sources.base_fingerprint = base.fingerprint;
   sources.cache_hidden = cache_shares_head && !options.teacher_model;
@@ -168,7 +169,7 @@ Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const Open
   if (options.eval_text) check_text(options, opened);
   if (options.teacher_model) {
     const std::string path =
-        find_model(*options.teacher_model, options.teacher_revision, ModelUse::weights, comm);
+        bring(place, find_model(*options.teacher_model, options.teacher_revision, ModelUse::weights, comm));
     const bool same = path == opened.path;  // is open and in memory
     const OpenModel teacher = same ? opened : open_model(path);
     sources.teacher = same ? base : load_model_files(teacher);

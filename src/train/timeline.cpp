@@ -53,18 +53,27 @@ Timeline::Span::Span(Timeline& timeline, RunPart part)
     : timeline_(timeline),
       part_(part),
       around_(std::exchange(timeline.innermost_, this)),
-      began_(Clock::now()) {}
+      began_(Clock::now()) {
+  timeline_.tell();
+}
 
 Timeline::Span::~Span() {
   const Clock::duration whole = Clock::now() - began_;
   timeline_.add(part_, began_, whole, whole - within_);
   timeline_.innermost_ = around_;
   if (around_ != nullptr) around_->within_ += whole;
+  timeline_.tell();
+}
+
+void Timeline::tell() const {
+  if (!heard_) return;
+  heard_(innermost_ != nullptr ? std::optional(innermost_->part_) : std::nullopt);
 }
 
 void Timeline::end_start() {
   const Clock::duration whole = Clock::now() - began_;
   add(RunPart::start, began_, whole, whole);
+  tell();
 }
 
 void Timeline::keep_events(const fs::path& file, int rank, int ranks) {

@@ -2,43 +2,94 @@
 
 #include "anemll/core/log.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watchdog.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/input_agreement.hpp"
 #include "src/train/internal/machine_choices.hpp"
+#include "src/train/internal/reduction_backend.hpp"
 #include "src/train/internal/run.hpp"
 #include "src/train/internal/untrained.hpp"
+#include "src/train/internal/watch.hpp"
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include <unistd.h>
+
 namespace anemll {
 
-ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
-                      int local_rank, int local_ranks) {
-  check_train_options(options);
+namespace {
+
+std::filesystem::path stage_folder(const TrainOptions& options) {
+  if (options.stage_dir) return *options.stage_dir;
+  return std::filesystem::temp_directory_path() / ("anemll_stage_" + std::to_string(::getuid()));
+}
+
+/// What sums gradients where that is not the ranks' own communicator: theirs is the base of it.
+struct ReductionComm {
+  std::unique_ptr<Communicator> base;
+  std::unique_ptr<Communicator> recorded;
+};
+
+ReductionComm make_reduction_comm(Communicator& comm, at::Device device, BackendChoice backend,
+                                  Watchdog& watchdog) {
+  if (device.is_cpu() || comm.size() == 1) return {};
+  // Sums by way of the host are recorded by `comm` itself.
+  if (backend == BackendChoice::mpi) return {nullptr, make_staged_communicator(comm, device)};
+  auto nccl = make_nccl_communicator(comm, device.index());
+  auto recorded = watchdog.record(*nccl);
+  return {std::move(nccl), std::move(recorded)};
+}
+
+ExitCode train_watched(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                       int local_rank, int local_ranks, Watchdog& watchdog) {
   const at::Device device = choose_device(options, local_rank, comm.size());
   const at::ScalarType compute = choose_compute(options, device);
   compare_hosts(device, compute, comm);
   const int threads = set_threads(options, local_ranks);
-  std::unique_ptr<Communicator> gpu;
-  if (device.is_cuda() && comm.size() > 1) gpu = make_nccl_communicator(comm, device.index());
-  Communicator& device_comm = gpu ? *gpu : comm;
-
+  const ReductionBackend backend = choose_backend(options.backend, comm.size(), device, nccl_available());
+  const ReductionComm reduction = make_reduction_comm(comm, device, backend.choice, watchdog);
   const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
   if (trains_nothing(options)) {
     write_untrained(options, device, comm);
     return ExitCode::done;
   }
+  Communicator& device_comm = reduction.recorded ? *reduction.recorded : comm;
+  if (comm.size() > 1)
+    log_info(
+        strf("gradients are summed by %s: %s", choice_name(backend.choice).c_str(), backend.why.c_str()));
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
                 device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));
-  Assembly assembly = assemble(options, resolved_json, {comm, device_comm, device, compute, local_ranks});
+  std::optional<FileSender> sender;
+  if (options.stage == StageChoice::local) sender.emplace(comm, stage_folder(options), host_name());
+  Assembly assembly =
+      assemble(options, resolved_json,
+               {comm, device_comm, device, compute, local_ranks, sender ? &*sender : nullptr, &watchdog});
   if (!assembly.student) return ExitCode::done;  // a dry run from scratch makes none
   Run run(std::move(assembly));
   return options.dry_run ? ExitCode::done : run.live();
+}
+
+}  // namespace
+
+ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                      int local_rank, int local_ranks) {
+  check_train_options(options);
+  Watchdog watchdog(comm, watch_limits(options), dumps_folder(options));
+  const auto recorded = watchdog.record(comm);
+  try {
+    return train_watched(options, resolved_json, *recorded, local_rank, local_ranks, watchdog);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::communication) watchdog.dump("error");
+    throw;
+  }
 }
 
 int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,

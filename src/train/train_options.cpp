@@ -158,6 +158,10 @@ void add_numerics(OptionTable& t, TrainOptions& o) {
   }
   t.add_flag("gradient-checkpointing", &o.gradient_checkpointing, "recompute each layer in backward");
   add_device_option(t, &o.device);
+  t.add_choice(
+      "backend", &o.backend,
+      "what sums the gradients of several ranks; auto: NCCL between GPUs where the build has it, else MPI, "
+      "which copies those of a GPU to the host");
   add_threads_option(t, &o.threads);
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
   t.add("memory-limit", &o.memory_limit,
@@ -222,6 +226,29 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add_refused("gdrive-dir", true, drive, save + ", with ANEMLL_DRIVE=FOLDER");
 }
 
+void add_watch(OptionTable& t, TrainOptions& o) {
+  t.group("Watching the ranks (a job in which nothing goes on is ended with code 4; 0: never)");
+  t.add("init-timeout", &o.init_timeout,
+        "seconds without a sign of life (a log line, progress, a word between ranks) before the first step",
+        0, kAny);
+  t.add("step-timeout", &o.step_timeout,
+        "the same within a part of a step; at least ten times the median step counts", 0, kAny);
+  t.add("work-timeout", &o.work_timeout,
+        "the same in evaluations, while files are written, and while rank 0 works for all", 0, kAny);
+  t.add_choice(
+      "stage", &o.stage,
+      "how ranks of other hosts than rank 0's get model, cache, source and state; none: from the same path, "
+      "in a folder that all hosts share; local: rank 0 sends them over, once, and their SHA-256 is checked");
+  t.add("stage-dir", &o.stage_dir,
+        "where they lie then, under a name made of their content (default: anemll_stage_<user> in the folder "
+        "for "
+        "temporary files); nothing is removed from it");
+  t.add("straggler-steps", &o.straggler_steps,
+        "steps between lines that name the slowest of several ranks; 0: none", 0, kMany);
+  t.add("check-replicas", &o.check_replicas,
+        "steps between comparisons of all ranks' parameters; 0: only before something is saved", 0, kMany);
+}
+
 bool TrainOptions::is_given(const std::string& name) const {
   return std::find(given.begin(), given.end(), name) != given.end();
 }
@@ -242,8 +269,9 @@ OptionTable make_train_table(TrainOptions& options) {
   add_trainable(table, options);
   add_numerics(table, options);
   add_files(table, options);
+  add_watch(table, options);
   for (const char* path : {"v1-checkpoint", "v2-checkpoint", "cache-dir", "dataset_name", "output-dir",
-                           "eval-text", "trace", "resume"})
+                           "eval-text", "trace", "stage-dir", "resume"})
     table.mark_path(path);
   return table;
 }

@@ -81,6 +81,7 @@ OptionTable make_train_v1_table(TrainOptions& options) {
   add_trained(table, options);
   add_numerics(table, options);
   add_files(table, options);
+  add_watch(table, options);
   add_result(table, options);
   table.require_unless("cache-dir", "skip-training");
   for (const char* path : {"cache-dir", "output-dir", "eval-text", "trace", "resume"}) table.mark_path(path);

@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(one_rank_is_asked_and_all_stop_in_accumulation) {
   BOOST_TEST(job.says("signal 15 (SIGTERM): state saved at step 0"), job.output());
 }
 
-BOOST_AUTO_TEST_CASE(usr2_changes_nothing) {
+BOOST_AUTO_TEST_CASE(usr2_makes_a_dump_and_changes_nothing) {
   const test::TempDir whole, asked;
   const std::string flags = "--max-steps 4 --accumulation-steps 60";
   BOOST_REQUIRE_EQUAL(test::run(train(whole.path(), flags)).code, 0);
@@ -130,7 +130,12 @@ BOOST_AUTO_TEST_CASE(usr2_changes_nothing) {
   BOOST_REQUIRE_MESSAGE(job.wait_for("step 1/4"), job.output());
   job.signal(SIGUSR2);
   BOOST_TEST(job.finish() == 0, job.output());
-  BOOST_TEST(job.says("USR2 is reserved"), job.output());
+  BOOST_TEST(job.says("signal 12 (SIGUSR2): a dump is written, the work goes on"), job.output());
+  BOOST_REQUIRE(job.says("dump: "));
+  std::size_t dumps = 0;
+  for (const auto& entry : fs::directory_iterator(asked / "flight"))
+    dumps += entry.path().filename().string().ends_with("_rank0.json") ? 1 : 0;
+  BOOST_TEST(dumps == 1u);
   same_end(whole.path(), asked.path(), "step_00000004");
 }
 

@@ -63,10 +63,10 @@ usr2() {
   start usr2 0 "$script"
   kill -USR2 "$job"
   for _ in $(seq 400); do
-    grep -q "USR2 is reserved" "$folder/output" && break
+    grep -q "SIGUSR2): asks for a dump, which this program has not" "$folder/output" && break
     sleep 0.05
   done
-  says "USR2 is reserved"
+  says "SIGUSR2): asks for a dump, which this program has not"
   [ ! -e "$folder/saved.0" ] || fail "usr2: the ranks took it for a stop"
   kill -USR1 "$job"
   ends_with 75

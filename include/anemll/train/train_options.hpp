@@ -65,6 +65,36 @@ constexpr std::span<const Choice<BestBy>> choices_of(BestBy) {
   return kBestBy;
 }
 
+/// Where the ranks of other hosts than rank 0's find model, cache, source and state.
+enum class StageChoice {
+  none,   ///< where rank 0 finds them: all hosts share a folder
+  local,  ///< in a folder of their own, into which rank 0 sends them
+};
+
+inline constexpr auto kStageChoices = std::to_array<Choice<StageChoice>>({
+    {StageChoice::none, "none"},
+    {StageChoice::local, "local"},
+});
+constexpr std::span<const Choice<StageChoice>> choices_of(StageChoice) {
+  return kStageChoices;
+}
+
+/// What sums the gradients of several ranks.
+enum class BackendChoice {
+  automatic,  ///< NCCL between GPUs where the build has it, else MPI
+  mpi,
+  nccl,
+};
+
+inline constexpr auto kBackendChoices = std::to_array<Choice<BackendChoice>>({
+    {BackendChoice::automatic, "auto"},
+    {BackendChoice::mpi, "mpi"},
+    {BackendChoice::nccl, "nccl"},
+});
+constexpr std::span<const Choice<BackendChoice>> choices_of(BackendChoice) {
+  return kBackendChoices;
+}
+
 /// A batch size that is chosen by the memory that is free.
 inline constexpr std::int64_t kAutoBatch = 0;
 
@@ -139,6 +169,7 @@ struct TrainOptions {
   SteChoice ste = SteChoice::automatic;
   bool gradient_checkpointing = false;
   DeviceChoice device = DeviceChoice::automatic;
+  BackendChoice backend = BackendChoice::automatic;
   std::int64_t threads = 0;
   double bucket_mib = 4;
   double memory_limit = 0;  ///< GiB for the ranks of a host together; 0: what is free
@@ -159,7 +190,12 @@ struct TrainOptions {
   std::int64_t state_steps = 0;
   std::int64_t inspect_steps = 0;
   std::int64_t keep_checkpoints = 0;
-  std::optional<std::string> trace;  ///< file of the run's timeline
+  std::optional<std::string> trace;                                    ///< file of the run's timeline
+  double init_timeout = 600, step_timeout = 120, work_timeout = 1800;  ///< seconds, see comm's WatchLimits
+  StageChoice stage = StageChoice::none;
+  std::optional<std::string> stage_dir;  ///< none: a folder of the user's among temporary files
+  std::int64_t straggler_steps = 100;
+  std::int64_t check_replicas = 0;  ///< steps; 0: when something is saved
   std::string resume = "none";
   bool dry_run = false;
   bool strict = false;  ///< what is left out of the model's files is an error

@@ -5,7 +5,9 @@
 
 #include "anemll/core/log.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -32,6 +34,8 @@ class Logger {
   void end_bar(std::string_view text);
   /// Monotonic seconds since the process began to log.
   double seconds() const;
+  /// See life_signs.hpp.
+  std::atomic<std::uint64_t>& signs_of_life() { return signs_of_life_; }
 
  private:
   Logger();
@@ -41,6 +45,7 @@ class Logger {
   const std::chrono::steady_clock::time_point start_;
   LogLevel least_;
   std::mutex mutex_;
+  std::atomic<std::uint64_t> signs_of_life_{0};
   int rank_ = 0;
   int size_ = 1;
   std::string bar_;  ///< what is drawn on the terminal's last line now

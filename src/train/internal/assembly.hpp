@@ -6,6 +6,8 @@
 #include "anemll/data/prefetcher.hpp"
 #include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
+#include "src/comm/send_files.hpp"
+#include "src/comm/watchdog.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/distill/evaluator.hpp"
 #include "src/start/start_work.hpp"
@@ -30,9 +32,16 @@ struct RankPlace {
   Communicator& comm;         ///< host collectives: decisions, losses, broadcasts
   Communicator& device_comm;  ///< gradient reduction; the same object on CPUs
   at::Device device;
-  at::ScalarType compute;  ///< of the GEMMs
-  int local_ranks = 1;     ///< ranks of this host
+  at::ScalarType compute;        ///< of the GEMMs
+  int local_ranks = 1;           ///< ranks of this host
+  FileSender* sender = nullptr;  ///< none: all hosts see the same files
+  Watchdog* watchdog = nullptr;  ///< none: nobody watches
 };
+
+/// Where this rank finds rank 0's `path` (--stage). Collective.
+inline std::string bring(const RankPlace& place, const std::string& path) {
+  return place.sender != nullptr ? place.sender->send(path).string() : path;
+}
 
 struct Assembly {
   TrainOptions options;

@@ -8,8 +8,8 @@
 
 namespace anemll {
 
-/// `local_rank` picks the GPU; several ranks take one only when NCCL is built in. A usage error when cuda is
-/// asked for and absent.
+/// `local_rank` picks the GPU; several ranks take one only where NCCL is built in or --backend is mpi. A
+/// usage error when cuda is asked for and absent.
 at::Device choose_device(const TrainOptions& options, int local_rank, int world_size);
 /// Of the GEMMs.
 at::ScalarType choose_compute(const TrainOptions& options, at::Device device);

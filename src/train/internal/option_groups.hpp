@@ -12,6 +12,7 @@ void add_optimisation(OptionTable& table, TrainOptions& options);
 void add_loss(OptionTable& table, TrainOptions& options);
 void add_numerics(OptionTable& table, TrainOptions& options);
 void add_files(OptionTable& table, TrainOptions& options);
+void add_watch(OptionTable& table, TrainOptions& options);
 
 /// What check_train_options() asks of anemll_train_v1's options beyond all others.
 void check_v1_options(const TrainOptions& options);

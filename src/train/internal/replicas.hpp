@@ -6,7 +6,8 @@
 
 namespace anemll {
 
-/// Throws a communication error when the ranks' parameters are not bitwise equal. Collective.
+/// Throws a communication error when the ranks' parameters are not bitwise equal, with a table of the tensors
+/// that differ and of the ranks. Collective.
 void check_replicas(Communicator& comm, const Selection& selection);
 
 }  // namespace anemll

@@ -9,6 +9,7 @@
 #include "src/train/internal/run_folder.hpp"
 #include "src/train/internal/run_numbers.hpp"
 #include "src/train/internal/stepper.hpp"
+#include "src/train/internal/stragglers.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -61,6 +62,7 @@ class Run {
   RunNumbers numbers_;
   RunFolder folder_;
   std::optional<Reporter> reporter_;
+  Stragglers stragglers_;
   std::optional<FirstLoss> first_loss_;
   std::optional<double> final_text_kl_;
   std::optional<TokenRows> inspected_rows_;  ///< rank 0, once layers were looked at

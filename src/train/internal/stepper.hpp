@@ -22,6 +22,7 @@ struct StepReport {
   double grad_norm = 0;
   double lr = 0;  ///< that this update used
   double seconds = 0;
+  double reduction_s = 0;  ///< of these, waiting for the other ranks
   bool skipped = false;
   int signal = 0;           ///< that came to any rank by the step's end
   bool time_is_up = false;  ///< for any rank: see Stepper::end_after

@@ -7,6 +7,7 @@
 #include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/distill/evaluator.hpp"
+#include "src/train/internal/assembly.hpp"
 
 #include <string>
 
@@ -22,6 +23,6 @@ Evaluator::Protocol evaluation_protocol(const TrainOptions& options);
 /// Collective; rank 0 downloads and warns. Data and usage errors name what does not fit.
 Evaluator::Sources open_teacher_and_text(const TrainOptions& options, const OpenModel& opened,
                                          const ModelFiles& base, const KdCacheInfo& cache,
-                                         bool cache_shares_head, Communicator& comm);
+                                         bool cache_shares_head, const RankPlace& place);
 
 }  // namespace anemll

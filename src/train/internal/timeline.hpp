@@ -7,8 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace anemll {
@@ -45,6 +48,7 @@ class Timeline {
     Span& operator=(const Span&) = delete;
 
    private:
+    friend class Timeline;
     Timeline& timeline_;
     RunPart part_;
     Span* around_;
@@ -58,6 +62,8 @@ class Timeline {
   /// Spans become events for `file`; of several ranks each has its own, "trace.rank0.json". A usage error
   /// when there is no such folder.
   void keep_events(const std::filesystem::path& file, int rank, int ranks);
+  /// Told of every change of the innermost part; nothing where the rank is in none.
+  void on_change(std::function<void(std::optional<RunPart>)> heard) { heard_ = std::move(heard); }
   /// Shown with the events from here on.
   void set_step(std::int64_t step) { step_ = step; }
 
@@ -82,11 +88,13 @@ class Timeline {
   };
   void add(RunPart part, Clock::time_point began, Clock::duration whole, Clock::duration own);
   std::string trace_json() const;
+  void tell() const;
 
   Clock::time_point began_;
   std::chrono::system_clock::time_point began_at_;
   std::array<Clock::duration, kRunParts> spent_{};
   Span* innermost_ = nullptr;
+  std::function<void(std::optional<RunPart>)> heard_;
   std::filesystem::path file_;
   int rank_ = 0;
   std::int64_t step_ = 0;

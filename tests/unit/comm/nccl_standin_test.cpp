@@ -8,6 +8,7 @@
 #include "tests/support/communicator_cases.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -183,6 +184,9 @@ BOOST_AUTO_TEST_CASE(a_gpu_that_is_missing_or_shared_is_refused_with_the_table) 
   const std::string shared = refusal(4, [](int) { return 2; });
   BOOST_TEST(shared.find("ranks 0 and 1 use the same GPU") != std::string::npos, shared);
   BOOST_TEST(shared.find("rank 1: ") != std::string::npos, shared);
+  ::setenv("ANEMLL_SHARED_GPU", "1", 1);
+  BOOST_TEST(refusal(4, [](int) { return 2; }) == "");
+  ::unsetenv("ANEMLL_SHARED_GPU");
   const std::string missing = refusal(1, [](int rank) { return rank; });
   BOOST_TEST(missing.find("rank 1 has no such GPU") != std::string::npos, missing);
   BOOST_TEST(missing.find("device 1 of 1") != std::string::npos, missing);

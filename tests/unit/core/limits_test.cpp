@@ -144,6 +144,9 @@ BOOST_AUTO_TEST_CASE(threads_by_flag_then_variable_then_share) {
   BOOST_TEST(choose_threads(0, "", 3, machine(8)).threads == 2);
   BOOST_TEST(choose_threads(0, nullptr, 16, machine(8)).threads == 1);
   BOOST_TEST(choose_threads(0, nullptr, 2, machine(8)).reason == "8 usable processors for 2 ranks");
+  BOOST_TEST(choose_threads(0, nullptr, 8, machine(2)).reason ==
+             "2 usable processors for 8 ranks, which take turns: 2 ranks would be faster and need 25% of the "
+             "memory");
 }
 
 BOOST_AUTO_TEST_CASE(quotas_and_bound_ranks) {

@@ -105,6 +105,11 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "memory-limit",
                                "force",
                                "trace",
+                               "init-timeout",
+                               "step-timeout",
+                               "work-timeout",
+                               "straggler-steps",
+                               "check-replicas",
                                "dry-run"};
   TrainOptions options;
   const std::vector<std::string> have = make_train_table(options).names();
@@ -260,6 +265,8 @@ BOOST_AUTO_TEST_CASE(every_choice_keeps_its_word) {
       check_choice(program, "precision", &TrainOptions::precision),
       check_choice(program, "dtype", &TrainOptions::dtype),
       check_choice(program, "device", &TrainOptions::device),
+      check_choice(program, "backend", &TrainOptions::backend),
+      check_choice(program, "stage", &TrainOptions::stage),
       check_choice(program, "best-by", &TrainOptions::best_by),
       check_choice(program, "init", [](const TrainOptions& o) { return o.start.init; }),
       check_choice(program, "token-weight", [](const TrainOptions& o) { return o.start.token_weight; }),

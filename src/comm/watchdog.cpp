@@ -1,0 +1,285 @@
+// See watchdog.hpp. The rank's own thread and the watching one share Impl under its mutex; the channel is the
+// watching thread's alone.
+#include "src/comm/watchdog.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "src/comm/flight_dump.hpp"
+#include "src/comm/flight_recorder.hpp"
+#include "src/comm/hang.hpp"
+#include "src/comm/news_channel.hpp"
+#include "src/core/life_signs.hpp"
+#include "src/core/platform.hpp"
+#include "src/core/signals.hpp"
+#include "src/core/tool.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <signal.h>
+
+namespace anemll {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTick{250};
+constexpr double kLongestTick_s = 2;   // a longer one: the whole process was stopped, which is not its fault
+constexpr double kNews_s = 1;          // between two words to the others
+constexpr double kFirstWord_s = 20;    // by then every rank should have been heard
+constexpr double kRootSilent_s = 15;   // after that rank 0 cannot be expected to end the job
+constexpr double kOthersDump_s = 1.5;  // what they get for their dumps
+constexpr double kMedianSteps = 10;    // a step may take so many times the median
+constexpr std::size_t kTimedSteps = 31;
+
+}  // namespace
+
+class Watchdog::Impl {
+ public:
+  Impl(Communicator& comm, const WatchLimits& limits, std::filesystem::path dumps)
+      : rank_(comm.rank()), limits_(limits), dumps_(std::move(dumps)), answered_(DumpWriter::asked()) {
+    const std::vector<std::string> hosts = gather_strings(comm, host_name());
+    for (std::size_t r = 0; r < hosts.size(); ++r) {
+      known_.push_back({hosts[r], {}, 0, false});
+      known_.back().state.rank = static_cast<std::int32_t>(r);
+    }
+    channel_ = open_news_channel(comm);
+    heard_at_s_.assign(hosts.size(), 0);
+    sigset_t all, before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the rank's own thread
+    thread_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  ~Impl() {
+    thread_.request_stop();
+    thread_.join();
+    if (!channel_) return;
+    RankState last = state();
+    last.left = 1;
+    channel_->send({last, asked_});
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  FlightRecorder& recorder() { return recorder_; }
+
+  void enter(const char* phase, WatchLimit limit) {
+    const std::lock_guard lock(mutex_);
+    phase_ = phase;
+    limit_ = limit;
+    ++changes_;
+  }
+
+  void step_done(std::int64_t step, double seconds) {
+    const std::lock_guard lock(mutex_);
+    step_ = step;
+    took_s_.at(steps_++ % kTimedSteps) = seconds;
+    ++changes_;
+  }
+
+  void dump(std::string_view reason) {
+    std::vector<KnownRank> known;
+    {
+      const std::lock_guard lock(mutex_);
+      known = known_;
+      known[own()].state = state();
+    }
+    const std::vector<FlightRecorder::Collective> collectives = recorder_.collectives();
+    const auto file = write_flight(
+        dumps_, rank_,
+        flight_json(reason, known[own()], static_cast<int>(known.size()), collectives, known, Clock::now()));
+    if (!file.empty() && rank_ == 0) log_info("dump: " + file.string());
+  }
+
+ private:
+  std::size_t own() const { return static_cast<std::size_t>(rank_); }
+
+  /// Seconds that the rank may be without a sign of life now. Under the mutex.
+  double limit() const {
+    switch (limit_) {
+      case WatchLimit::init:
+        return limits_.init;
+      case WatchLimit::work:
+        return limits_.work;
+      case WatchLimit::step:
+        break;
+    }
+    if (limits_.step == 0) return 0;
+    if (steps_ == 0) return limits_.init == 0 ? 0 : std::max(limits_.init, limits_.step);
+    std::array<double, kTimedSteps> sorted = took_s_;
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(steps_, kTimedSteps) / 2);
+    std::nth_element(sorted.begin(), middle, sorted.begin() + std::min(steps_, kTimedSteps));
+    return std::max(limits_.step, kMedianSteps * *middle);
+  }
+
+  /// Under the mutex.
+  RankState state() const {
+    RankState mine;
+    mine.rank = rank_;
+    mine.step = step_;
+    mine.idle_s = now_s_ - sign_at_s_;
+    mine.limit_s = limit();
+    const auto waits_in = recorder_.waits_in();
+    const FlightRecorder::Collective shown = waits_in ? *waits_in : recorder_.last();
+    mine.waits = waits_in ? std::int16_t{1} : std::int16_t{0};
+    mine.sequence = shown.sequence;
+    put_text(mine.kind, shown.kind);
+    put_text(mine.phase, phase_);
+    return mine;
+  }
+
+  void watch(const std::stop_token& stop) {
+    Clock::time_point last = Clock::now();
+    double told_at_s = -kNews_s;
+    for (std::unique_lock lock(mutex_); !stop.stop_requested();) {
+      wake_.wait_for(lock, stop, kTick, [] { return false; });
+      const Clock::time_point now = Clock::now();
+      now_s_ += std::min(std::chrono::duration<double>(now - last).count(), kLongestTick_s);
+      last = now;
+      note_signs();
+      if (channel_) {
+        listen();
+        if (now_s_ - told_at_s >= kNews_s) {
+          told_at_s = now_s_;
+          channel_->send({state(), asked_});
+        }
+      }
+      know_self();
+      if (rank_ == 0) tell_unheard();
+      const bool wanted = answered_ != DumpWriter::asked();
+      const bool asked = dumped_ != asked_ && rank_ != 0;
+      const std::string text = hung();
+      lock.unlock();
+      if (wanted) {
+        answered_ = DumpWriter::asked();
+        dump("USR2");
+      }
+      if (asked) {
+        dumped_ = asked_;
+        dump("hang");
+      }
+      if (!text.empty()) end_job(text);
+      lock.lock();
+    }
+  }
+
+  void note_signs() {
+    const std::uint64_t signs = changes_ + recorder_.events() + life_signs();
+    if (signs != signs_) sign_at_s_ = now_s_;
+    signs_ = signs;
+  }
+
+  void listen() {
+    channel_->receive([&](const NewsChannel::News& news) {
+      const auto r = static_cast<std::size_t>(news.state.rank);
+      if (r >= known_.size()) return;
+      known_[r].state = news.state;
+      known_[r].heard = true;
+      heard_at_s_[r] = now_s_;
+      if (r == 0) asked_ = news.dumps;
+    });
+  }
+
+  void know_self() {
+    known_[own()].state = state();
+    known_[own()].heard = true;
+    heard_at_s_[own()] = now_s_;
+    for (std::size_t r = 0; r < known_.size(); ++r) known_[r].silent_s = now_s_ - heard_at_s_[r];
+  }
+
+  /// Why the job must end; empty when it need not.
+  std::string hung() const {
+    if (rank_ == 0) return is_hung(known_) ? hang_text(known_) : "";
+    // Rank 0 decides, unless it has fallen silent. The others then speak one after another: the first ends
+    // all.
+    const KnownRank& mine = known_[own()];
+    const double turn_s = std::min(rank_ - 1, 10);
+    const std::array<KnownRank, 2> seen{known_.front(), mine};
+    const bool gone = known_.front().heard && known_.front().silent_s > kRootSilent_s + turn_s;
+    return gone && is_hung(std::span(seen).subspan(1)) ? hang_text(std::span(seen).first(1)) : "";
+  }
+
+  void tell_unheard() {
+    if (told_unheard_ || now_s_ < kFirstWord_s) return;
+    told_unheard_ = true;
+    for (const KnownRank& rank : known_) {
+      if (rank.heard) continue;
+      log_warning(
+          strf("the watchdog hears nothing of rank %d on %s (UDP to this host does not arrive): should it "
+               "hang, it will not be named",
+               rank.state.rank, rank.host.c_str()));
+    }
+  }
+
+  [[noreturn]] void end_job(const std::string& text) {
+    report_error(
+        Error(ExitCode::communication, text, "dumps of the ranks: " + dumps_.string(),
+              "saved states are untouched, --resume auto goes on from the last; where nothing was wrong, "
+              "raise --init-timeout, --step-timeout or --work-timeout (now " +
+                  strf("%g, %g, %g seconds)", limits_.init, limits_.step, limits_.work)));
+    ++asked_;
+    if (channel_) channel_->send({known_[own()].state, asked_});
+    dump("hang");
+    std::this_thread::sleep_for(std::chrono::duration<double>(kOthersDump_s));
+    std::_Exit(static_cast<int>(ExitCode::communication));  // mpirun ends the others
+  }
+
+  const int rank_;
+  const WatchLimits limits_;
+  const std::filesystem::path dumps_;
+  const DumpWriter writer_;
+  FlightRecorder recorder_;
+  std::unique_ptr<NewsChannel> channel_;
+  bool told_unheard_ = false;  ///< this and the next ones: of the watching thread
+  int answered_;               ///< signals USR2
+  std::int32_t dumped_ = 0;    ///< rank 0's wishes
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  const char* phase_ = "start";
+  WatchLimit limit_ = WatchLimit::init;
+  std::int64_t step_ = 0;
+  std::array<double, kTimedSteps> took_s_{};
+  std::size_t steps_ = 0;
+  std::uint64_t changes_ = 0, signs_ = 0;
+  double now_s_ = 0;      ///< the watch's time: stops while the process is stopped
+  double sign_at_s_ = 0;  ///< when the last sign of life was noticed
+  std::int32_t asked_ = 0;
+  std::vector<KnownRank> known_;
+  std::vector<double> heard_at_s_;
+  std::jthread thread_;
+};
+
+Watchdog::Watchdog(Communicator& comm, const WatchLimits& limits, std::filesystem::path dumps)
+    : impl_(std::make_unique<Impl>(comm, limits, std::move(dumps))) {}
+Watchdog::~Watchdog() = default;
+
+std::unique_ptr<Communicator> Watchdog::record(Communicator& inner) {
+  return make_recorded_communicator(inner, impl_->recorder());
+}
+
+void Watchdog::enter(const char* phase, WatchLimit limit) {
+  impl_->enter(phase, limit);
+}
+
+void Watchdog::step_done(std::int64_t step, double seconds) {
+  impl_->step_done(step, seconds);
+}
+
+void Watchdog::dump(std::string_view reason) {
+  impl_->dump(reason);
+}
+
+}  // namespace anemll
