@@ -10,6 +10,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/platform.hpp"
 
 #include <chrono>
 #include <cstdlib>

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/memory.hpp"
+#include "src/core/platform.hpp"
 #include "src/train/internal/run_identity.hpp"
 #include "src/train/internal/start_by_text.hpp"
 

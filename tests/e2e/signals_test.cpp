@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(usr2_makes_a_dump_and_changes_nothing) {
   BOOST_REQUIRE(job.says("dump: "));
   std::size_t dumps = 0;
   for (const auto& entry : fs::directory_iterator(asked / "flight"))
-    dumps += entry.path().filename().string().ends_with("_rank0.json") ? 1 : 0;
+    dumps += entry.path().filename().string().ends_with("_rank0.json") ? 1U : 0U;
   BOOST_TEST(dumps == 1u);
   same_end(whole.path(), asked.path(), "step_00000004");
 }

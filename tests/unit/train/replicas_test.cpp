@@ -2,6 +2,7 @@
 #include "src/train/internal/replicas.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 
 #include <functional>
 #include <memory>
@@ -26,7 +27,7 @@ std::vector<std::string> outcomes(const std::function<void(int rank, std::vector
     if (comm.rank() == 0 && tensors.size() == 13) codes.fill_(1);
     tensors.resize(12);
     std::vector<FlatParameters::Item> items;
-    for (std::size_t i = 0; i < tensors.size(); ++i) items.push_back({"t" + std::to_string(i), &tensors[i]});
+    for (std::size_t i = 0; i < tensors.size(); ++i) items.push_back({strf("t%zu", i), &tensors[i]});
     Selection selection{std::make_unique<FlatParameters>(items), {}, {{"codes", &codes}}};
     try {
       check_replicas(comm, selection);
