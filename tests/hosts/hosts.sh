@@ -18,7 +18,7 @@ hosts_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 hosts_repository=$(cd "$hosts_here/../.." && pwd)
 world=${ANEMLL_HOSTS_WORLD:-}
 declare -A host_init=() host_keeper=()
-readonly share_size=192m # the shared disk
+readonly share_size=192m,nr_inodes=2000 # the shared disk, small enough to be filled
 
 host_address() { echo "10.77.0.$1"; }
 host_sshd() { command -v sshd || PATH=/usr/sbin:/usr/local/sbin command -v sshd; }

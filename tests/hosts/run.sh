@@ -30,6 +30,8 @@ if [ -z "$world" ]; then
   exit
 fi
 
+# The programs tell of each variable that they do not read.
+export -n ANEMLL_HOSTS_WORLD ANEMLL_HOSTS_RANKS ANEMLL_HOSTS_STEPS ANEMLL_HOSTS_ENDS_S ANEMLL_HOSTS_RUNS_S
 if [ "${1:-}" = --short ]; then
   hosts=2 ranks=4
   set -- three_hosts
