@@ -2,7 +2,7 @@
 # Sourced by run.sh: the cases, and what they share. A case starts with no hosts, and run.sh drops those that it leaves.
 # `faults` and `known` are what was wrong in the case of the moment.
 
-cases=(three_hosts cut_link kill_host stop full_disk no_new_files skewed_clock shared_folder without_model without_cache own_output)
+cases=(train cut_link kill_host stop full_disk no_new_files skewed_clock shared_folder without_model without_cache own_output)
 hosts=3
 ranks=${ANEMLL_HOSTS_RANKS:-8}
 steps=${ANEMLL_HOSTS_STEPS:-100}
@@ -16,7 +16,7 @@ readonly known_faults=(
   "cut_link|exit code|no time limit: ranks poll and mpirun waits"
   "cut_link|names the host|no time limit: ranks poll and mpirun waits"
   "cut_link|our error names host and rank|no time limit: ranks poll and mpirun waits"
-  "kill_host|exit code|mpirun ends with 205 when a daemon is lost, and mpirun.sh passes it on"
+  "kill_host|exit code|mpirun ends with 205 or 255 when a host is lost, and mpirun.sh passes it on"
   "kill_host|our error names host and rank|mpirun.sh knows of lost ranks only, not of lost hosts"
   "stop|exit code|mpirun.sh waits 10 s for ssh to hear the signal before it passes it on"
   "without_model|names the host|errors of ranks tell the rank only"
@@ -105,7 +105,7 @@ nobody_is_left() {
   while :; do
     left=''
     for n in $(seq "$hosts"); do
-      kill -0 "${host_init[$n]}" 2>/dev/null && in_host "$n" pgrep -x 'anemll_train|orted' >/dev/null && left+=" host$n"
+      kill -0 "${host_init[$n]}" 2>/dev/null && in_host "$n" bash -c 'pgrep -x anemll_train || pgrep -x orted' >/dev/null && left+=" host$n"
     done
     [ -n "$left" ] || break
     [ "$(milliseconds "$began")" -lt $((ends_s * 1000)) ] || break
@@ -174,8 +174,8 @@ goes_on() { # OUT: the same command ends as if nothing had been
 
 # --- cases
 
-case_three_hosts() {
-  local out=$world/share/three_hosts n before=() now need
+case_train() {
+  local out=$world/share/train n before=() now need
   reference
   make_hosts "$hosts"
   hostfile $(seq "$hosts")

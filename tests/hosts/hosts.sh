@@ -26,7 +26,7 @@ host_sshd() { command -v sshd || PATH=/usr/sbin:/usr/local/sbin command -v sshd;
 hosts_missing() {
   local tool
   [ "$(id -u)" -eq 0 ] || { echo "not root"; return; }
-  for tool in unshare nsenter ip mount ssh ssh-keygen mpirun; do
+  for tool in unshare nsenter setpriv ip mount ssh ssh-keygen mpirun; do
     command -v $tool >/dev/null || { echo "no $tool (bash .ci/setup installs it)"; return; }
   done
   host_sshd >/dev/null || { echo "no sshd (package openssh-server)"; return; }
@@ -55,7 +55,7 @@ leave_world() {
     echo "FAILED: these mounts are left" >&2
     left=mounts
   fi
-  if ip -o link show 2>/dev/null | grep -E ': (h[0-9]+|anemll_hosts)[@:]' >&2; then
+  if ip -o link show 2>/dev/null | grep -E ': anemll_h' >&2; then
     echo "FAILED: these interfaces are left" >&2
     left=interfaces
   fi
@@ -66,7 +66,8 @@ leave_world() {
 enter_world() { # SCRIPT WORD...
   local folder keeper code=0
   folder=$(mktemp -d "${TMPDIR:-/tmp}/anemll_hosts.XXXXXX") || return 1
-  ANEMLL_HOSTS_WORLD=$folder unshare --net --ipc --mount --pid --fork --kill-child --mount-proc bash "$@" </dev/null &
+  # Should this shell be killed, the world ends too; only its folder stays.
+  ANEMLL_HOSTS_WORLD=$folder setpriv --pdeathsig KILL unshare --net --ipc --mount --pid --fork --kill-child --mount-proc bash "$@" </dev/null &
   keeper=$!
   # shellcheck disable=SC2064  # as they are now
   trap "leave_world '$folder' $keeper" EXIT
@@ -147,8 +148,8 @@ start_host() { # N
   done
   host_init[$n]=${child%% *}
   # The same address after each start, as a machine has: others still know it.
-  ip link add "h$n" type veth peer name eth0 address "02:00:00:00:00:0$n" netns "${host_init[$n]}" &&
-    ip link set "h$n" master anemll_hosts up &&
+  ip link add "anemll_h$n" type veth peer name eth0 address "02:00:00:00:00:0$n" netns "${host_init[$n]}" &&
+    ip link set "anemll_h$n" master anemll_hosts up &&
     nsenter -t "${host_init[$n]}" --net ip link set lo up &&
     nsenter -t "${host_init[$n]}" --net ip addr add "$(host_address "$n")/24" dev eth0 &&
     nsenter -t "${host_init[$n]}" --net ip link set eth0 up || return 1
@@ -168,14 +169,14 @@ in_host() { # N COMMAND...
   nsenter -t "${host_init[$n]}" --net --uts --ipc --mount --pid -- "$@"
 }
 
-cut_link() { ip link set "h$1" down; }
-join_link() { ip link set "h$1" up; }
+cut_link() { ip link set "anemll_h$1" down; }
+join_link() { ip link set "anemll_h$1" up; }
 
 kill_host() { # N
   kill -KILL "${host_init[$1]}" 2>/dev/null
   wait "${host_keeper[$1]}" 2>/dev/null
   # The pair goes with the host's network, which the kernel takes away a little later.
-  ip link del "h$1" 2>/dev/null || true
+  ip link del "anemll_h$1" 2>/dev/null || true
 }
 
 # Processes of this world that are neither this shell nor started by it for a moment: those of hosts.
@@ -200,5 +201,5 @@ drop_hosts() {
 }
 
 traffic() { # N: what the bridge's end received is what the host sent
-  awk -v name="h$1:" '$1 == name {print $2, $10}' /proc/net/dev
+  awk -v name="anemll_h$1:" '$1 == name {print $2, $10}' /proc/net/dev
 }

@@ -34,7 +34,7 @@ fi
 export -n ANEMLL_HOSTS_WORLD ANEMLL_HOSTS_RANKS ANEMLL_HOSTS_STEPS ANEMLL_HOSTS_ENDS_S ANEMLL_HOSTS_RUNS_S
 if [ "${1:-}" = --short ]; then
   hosts=2 ranks=4
-  set -- three_hosts
+  set -- train
 elif [ $# -eq 0 ]; then
   set -- "${cases[@]}"
 fi
