@@ -41,10 +41,12 @@ world_processes() { # WORLD
   grep -lF "$1" /proc/[0-9]*/mountinfo 2>/dev/null | cut -d/ -f3
 }
 
-leave_world() {
-  local folder=$1 keeper=$2 left
-  kill -KILL "$keeper" 2>/dev/null # and with it the world's first process, by --kill-child
-  wait "$keeper" 2>/dev/null
+leave_world() { # WORLD [KEEPER, where it may be running]
+  local folder=$1 left
+  if [ $# -gt 1 ]; then
+    kill -KILL "$2" 2>/dev/null # and with it the world's first process, by --kill-child
+    wait "$2" 2>/dev/null
+  fi
   for _ in {1..200}; do
     left=$(world_processes "$folder")
     [ -n "$left" ] || break
@@ -75,7 +77,7 @@ enter_world() { # SCRIPT WORD...
   trap 'exit 143' TERM HUP
   wait $keeper || code=$?
   trap - EXIT
-  leave_world "$folder" $keeper || code=1
+  leave_world "$folder" || code=1
   return $code
 }
 
@@ -181,9 +183,10 @@ kill_host() { # N
 
 # Processes of this world that are neither this shell nor started by it for a moment: those of hosts.
 host_processes() {
-  local process
+  local process ours theirs
+  ours=$(readlink /proc/$$/ns/pid)
   for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/ns/pid")" = "$(readlink /proc/$$/ns/pid)" ] || echo "${process#/proc/}"
+    theirs=$(readlink "$process/ns/pid") && [ "$theirs" != "$ours" ] && echo "${process#/proc/}"
   done 2>/dev/null
 }
 

@@ -42,11 +42,12 @@ fi
 table=()
 bad=0
 for name; do
-  began=$SECONDS faults=() known=()
+  began=$SECONDS faults=() known=() skipped=''
   "case_$name"
   drop_hosts || faults+=("processes are left")
   verdict=passed
   [ ${#known[@]} -eq 0 ] || verdict="fails as expected"
+  [ -z "$skipped" ] || verdict="skipped: $skipped"
   [ ${#faults[@]} -eq 0 ] || { verdict=FAILED; bad=$((bad + 1)); }
   table+=("$(printf '%-16s %-18s %4d s' "$name" "$verdict" $((SECONDS - began)))")
   for fault in "${faults[@]}"; do table+=("    $fault"); done
