@@ -258,6 +258,40 @@ case_full_disk() { fills dd if=/dev/zero of="$world/share/filler" bs=1M status=n
 # Bytes are free, but there can be no new file: what looks for free bytes does not notice.
 case_no_new_files() { fills bash -c "mkdir $world/share/filler; for i in {1..9999}; do : >$world/share/filler/\$i || exit; done"; }
 
+case_skewed_clock() {
+  local out=$world/share/skewed_clock library here there
+  library=$(find /usr/lib /usr/local/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
+  [ -n "$library" ] || { skipped="no libfaketimeMT.so.1 (package libfaketime)"; return; }
+  reference
+  set_host_environment 3 "LD_PRELOAD=$library" FAKETIME=+3600 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+  make_hosts "$hosts"
+  set_host_environment 3
+  here=$(in_host 1 date +%s)
+  there=$(in_host 1 ssh -F "$world/etc/ssh_config" host3 date +%s)
+  expect "an hour between the clocks" $((there - here >= 3590 && there - here <= 3630)) 1
+  hostfile $(seq "$hosts")
+  start_job "$out"
+  saved "$out" 20
+  in_host 3 bash -c 'for rank in $(pgrep -x anemll_train); do grep -q libfaketime /proc/$rank/maps || exit 1; done'
+  expect "the ranks of the host have its clock" $? 0
+  end_job "$runs_s"
+  expect "exit code" "$code" 0
+  same_run "equal to one host" "$out"
+}
+
+case_shared_folder() {
+  local out=$world/share/shared_folder model=$world/share/model cache=$world/share/model/cache
+  reference
+  make_hosts "$hosts"
+  mkdir "$model"
+  cp -r "$nano/." "$model"
+  hostfile $(seq "$hosts")
+  run_job "$out"
+  expect "exit code" "$code" 0
+  same_run "equal to one host" "$out"
+  rm -rf "$model"
+}
+
 # TERM to the script, as a person or a scheduler sends it.
 case_stop() {
   local out=$world/share/stop
