@@ -272,6 +272,7 @@ case_skewed_clock() {
   hostfile $(seq "$hosts")
   start_job "$out"
   saved "$out" 20
+  # shellcheck disable=SC2016  # for the host's shell
   in_host 3 bash -c 'for rank in $(pgrep -x anemll_train); do grep -q libfaketime /proc/$rank/maps || exit 1; done'
   expect "the ranks of the host have its clock" $? 0
   end_job "$runs_s"

@@ -8,7 +8,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 ANEMLL_BIN=$(realpath "${ANEMLL_BIN:-$root/build/ci/bin}")
 export ANEMLL_BIN LC_ALL=C.UTF-8 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+# shellcheck source=tests/hosts/hosts.sh
 . "$here/hosts.sh"
+# shellcheck source=tests/hosts/cases.sh
 . "$here/cases.sh"
 
 if [ -z "$world" ]; then
