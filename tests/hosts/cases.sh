@@ -1,0 +1,352 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # variables that run.sh and hosts.sh set or use
+# Sourced by run.sh: the cases, and what they share. A case starts with no hosts, and run.sh drops those that it leaves.
+# `faults` and `known` are what was wrong in the case of the moment, `skipped` why it could not be run.
+
+cases=(train cut_link kill_host stop full_disk no_new_files skewed_clock shared_folder without_model without_cache own_output)
+hosts=3
+ranks=${ANEMLL_HOSTS_RANKS:-8}
+steps=${ANEMLL_HOSTS_STEPS:-100}
+readonly ends_s=${ANEMLL_HOSTS_ENDS_S:-60} # so long after a loss the job has ended
+readonly stops_s=8 # all ranks have saved and left so long after a signal
+readonly runs_s=${ANEMLL_HOSTS_RUNS_S:-300} # no undisturbed run takes that long
+readonly nano=$root/tests/golden/nano
+
+# What the programs do not do yet: "CASE|CHECK|WHY". Such a check fails as expected, and a row that is not needed any
+# more is a fault, so that it goes.
+readonly known_faults=(
+  "cut_link|exit code|no time limit: ranks poll and mpirun waits"
+  "cut_link|names the host|no time limit: ranks poll and mpirun waits"
+  "cut_link|our error names host and rank|no time limit: ranks poll and mpirun waits"
+  "kill_host|exit code|mpirun ends with 205 or 255 when a host is lost, and mpirun.sh passes it on"
+  "kill_host|our error names host and rank|mpirun.sh knows of lost ranks only, not of lost hosts"
+  "stop|75 within $stops_s s|mpirun.sh waits 10 s for ssh to hear the signal before it passes it on"
+  "without_model|names the host|errors of ranks tell the rank only"
+  "without_cache|names the host|errors of ranks tell the rank only"
+  "own_output|names the host|errors of ranks tell the rank only"
+)
+
+# --- checks
+
+fault() { # CHECK WHAT: a check that failed
+  local row
+  echo "--- $name: $1: $2"
+  for row in "${known_faults[@]}"; do
+    if [[ $row == "$name|$1|"* ]]; then
+      known+=("$1: $2 (${row##*|})")
+      return
+    fi
+  done
+  faults+=("$1: $2")
+}
+good() { # CHECK: one that did not
+  local row
+  for row in "${known_faults[@]}"; do
+    [[ $row != "$name|$1|"* ]] || faults+=("$1: is right now, remove its row of known_faults")
+  done
+}
+expect() { if [ "$2" = "$3" ]; then good "$1"; else fault "$1" "'$2', not '$3'"; fi; } # CHECK GOT WANTED
+says() { if grep -aqE -- "$2" "$log"; then good "$1"; else fault "$1" "no '$2' in its output"; fi; } # CHECK PATTERN
+
+# --- jobs
+
+# hostfile HOST...: the ranks spread over these hosts, as evenly as it goes.
+hostfile() {
+  local n at=0
+  for n; do
+    echo "host$n slots=$((ranks / $# + (at < ranks % $#)))"
+    at=$((at + 1))
+  done >"$world/hostfile"
+}
+
+# start_job OUT [FLAG...]: training on the hosts of the host file. Its output is $log.
+start_job() {
+  local out=$1
+  shift
+  log=$world/job.log
+  in_host 1 bash "$root/launch/mpirun.sh" -np "$ranks" --hostfile "$world/hostfile" \
+    -mca plm_rsh_agent "ssh -F $world/etc/ssh_config" -mca btl tcp,vader,self \
+    -mca btl_tcp_if_include eth0 -mca oob_tcp_if_include eth0 \
+    "$ANEMLL_BIN/anemll_train" --v2-checkpoint "${model:-$nano}/v2_q2a4_init.pt" --model-id "${model:-$nano}" \
+    --cache-dir "${cache:-$nano/cache}" --output-dir "$out" --batch-size 8 --lr 5e-4 --warmup-steps 5 \
+    --logging-steps 5 --eval-steps 50 --eval-samples 8 --save-steps 10 --keep-checkpoints 2 --precision fp32 \
+    --threads 1 --seed 7 --max-steps "$steps" "$@" >"$log" 2>&1 &
+  job=$!
+}
+
+child_of() { cut -d' ' -f1 <(cat "/proc/$1/task/"*/children); }
+
+milliseconds() { local now=${EPOCHREALTIME/[.,]/}; echo $(((now - ${1/[.,]/}) / 1000)); }
+
+# end_job SECONDS: waits for the job; sets code ("hangs" after that time, and ends it) and took_ms.
+end_job() {
+  local began=$EPOCHREALTIME
+  code=hangs
+  while [ "$(milliseconds "$began")" -lt $(($1 * 1000)) ]; do
+    if ! kill -0 "$job" 2>/dev/null; then
+      wait "$job"
+      code=$?
+      break
+    fi
+    sleep 0.05
+  done
+  took_ms=$(milliseconds "$began")
+  echo "--- $name: the job ends with $code after $took_ms ms"
+  [ "$code" = 0 ] || show_log
+  if [ "$code" = hangs ]; then
+    where_ranks_are
+    kill -KILL "$job"
+    wait "$job" 2>/dev/null
+  fi
+}
+run_job() { start_job "$@" && end_job "$runs_s"; }
+
+# After the end of a job its processes go from every host, also from one that could not be told.
+nobody_is_left() {
+  local n left began=$EPOCHREALTIME
+  while :; do
+    left=''
+    for n in $(seq "$hosts"); do
+      kill -0 "${host_init[$n]}" 2>/dev/null && in_host "$n" bash -c 'pgrep -x anemll_train || pgrep -x orted' >/dev/null && left+=" host$n"
+    done
+    [ -n "$left" ] || break
+    [ "$(milliseconds "$began")" -lt $((ends_s * 1000)) ] || break
+    sleep 0.2
+  done
+  expect "no process is left" "$left" ""
+}
+
+# The output but for build facts, memory plan and steps.
+show_log() { grep -avE '^      |Memory per rank|step [0-9]+/' "$log" | sed 's/^/    | /'; }
+
+where_ranks_are() {
+  echo "processes of programs on each host:"
+  for n in "${!host_init[@]}"; do
+    echo "host$n: $(in_host "$n" ps -C anemll_train,orted,mpirun -o comm=,stat= 2>/dev/null | sort | uniq -c | tr -s ' \n' ' ')"
+  done
+}
+
+# saved OUT STEP: waits until the job in OUT has saved a state of this step or a later one. False when it ended before.
+saved() {
+  local latest
+  while kill -0 "$job" 2>/dev/null; do
+    latest=$(cat "$1/state/latest" 2>/dev/null) # step_00000020
+    [ $((10#0${latest//[!0-9]/})) -lt "$2" ] || return 0
+    sleep 0.02
+  done
+  return 1
+}
+
+# The same steps by as many ranks on one host, once for all cases.
+reference() {
+  whole=$world/whole
+  [ ! -d "$whole" ] || return 0
+  make_hosts 1
+  hostfile 1
+  run_job "$whole"
+  expect "the run on one host" "$code" 0
+  [ "$code" = 0 ] || rm -rf "$whole" # the next case tries again
+  drop_hosts
+}
+
+state() { printf '%s/state/step_%08d' "$1" "$2"; }
+same_run() { # CHECK OUT: OUT has the bytes of the run on one host
+  local file differ=''
+  for file in "state/step_$(printf %08d "$steps")"/{parameters,optimizer}.safetensors best_state_dict.pt; do
+    cmp -s "$whole/$file" "$2/$file" || differ+=" $file"
+  done
+  # The seconds of a run are its own.
+  cmp -s <(cut -d, -f1-4 "$whole/training_log.csv") <(cut -d, -f1-4 "$2/training_log.csv") || differ+=" training_log.csv"
+  cmp -s <(run_numbers "$whole") <(run_numbers "$2") || differ+=" trainer.json"
+  if [ -z "$differ" ]; then good "$1"; else fault "$1" "differs from the run on one host:$differ"; fi
+}
+run_numbers() { sed -n '/^  "state"/,$ { /"elapsed_s"/d; p }' "$(state "$1" "$steps")/trainer.json"; }
+
+nothing_torn() { # OUT: no half file, and the latest state is one that the program takes
+  local rest
+  rest=$(find "$1" -name '*.tmp*')
+  expect "nothing torn" "$rest" ""
+}
+
+goes_on() { # OUT: the same command ends as if nothing had been
+  run_job "$1" --resume auto
+  expect "goes on" "$code" 0
+  says "goes on from a state" 'at step [1-9][0-9]* of'
+  same_run "equal after going on" "$1"
+}
+
+# --- cases
+
+case_train() {
+  local out=$world/share/train n before=() now need
+  reference
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+  for n in $(seq "$hosts"); do before[n]=$(traffic "$n"); done
+  run_job "$out"
+  expect "exit code" "$code" 0
+  same_run "equal to one host" "$out"
+  # Each host gets at least the gradients of one rank in every step, and sends as much.
+  need=$(($(sed -n 's/.*"trained_values": \([0-9]*\).*/\1/p' "$(state "$out" "$steps")/trainer.json") * 4 * steps))
+  for n in $(seq "$hosts"); do
+    now=$(traffic "$n")
+    echo "--- $name: host$n sent $((${now% *} - ${before[n]% *})) and received $((${now#* } - ${before[n]#* })) bytes, at least $need wanted"
+    expect "host$n sent the gradients" $((${now% *} - ${before[n]% *} >= need)) 1
+    expect "host$n received the gradients" $((${now#* } - ${before[n]#* } >= need)) 1
+  done
+}
+
+# lose OUT FUNCTION: the job runs, FUNCTION takes host3 away, the job ends in time and says who is lost.
+lose() {
+  reference
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+  start_job "$1"
+  saved "$1" 20 || fault "is lost in time" "the job ended before"
+  "$2" 3
+  end_job "$ends_s"
+  expect "exit code" "$code" 4
+  says "names the host" '([Dd]aemon|[Ll]ost|error|[Pp]eer|closed).*host3'
+  says "our error names host and rank" 'error: .*(rank [0-9]+.*host3|host3.*rank [0-9]+)'
+  [ "$code" = hangs ] || nobody_is_left
+  [ ! -e "$(state "$1" "$steps")" ] || fault "is lost in time" "the job had done all its steps"
+}
+
+case_cut_link() {
+  local out=$world/share/cut_link
+  lose "$out" cut_link
+  nothing_torn "$out"
+  if [ "$code" = hangs ]; then # nothing else ends it
+    drop_hosts
+    make_hosts "$hosts"
+  else
+    join_link 3
+  fi
+  goes_on "$out"
+}
+
+case_kill_host() {
+  local out=$world/share/kill_host
+  lose "$out" kill_host
+  nothing_torn "$out"
+  if [ "$code" = hangs ]; then
+    drop_hosts
+    make_hosts "$hosts"
+  else
+    start_host 3
+  fi
+  goes_on "$out"
+}
+
+# fills COMMAND...: the disk of the output fills while the job runs, by this command of host1.
+fills() {
+  local out=$world/share/$name
+  reference
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+  start_job "$out"
+  saved "$out" 20 || fault "fills in time" "the job ended before"
+  in_host 1 "$@" 2>/dev/null
+  end_job "$ends_s"
+  expect "exit code" "$code" 3
+  says "the error" 'error: .*(No space left|are free)'
+  says "where it is" "where: $out"
+  says "a hint" 'hint: '
+  nothing_torn "$out"
+  rm -r "$world/share/filler"
+  goes_on "$out"
+}
+case_full_disk() { fills dd if=/dev/zero of="$world/share/filler" bs=1M status=none; }
+# Bytes are free, but there can be no new file: what looks for free bytes does not notice.
+case_no_new_files() { fills bash -c "mkdir $world/share/filler; for i in {1..9999}; do : >$world/share/filler/\$i || exit; done"; }
+
+case_skewed_clock() {
+  local out=$world/share/skewed_clock library here there
+  library=$(find /usr/lib /usr/local/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
+  [ -n "$library" ] || { skipped="no libfaketimeMT.so.1 (package libfaketime)"; return; }
+  reference
+  set_host_environment 3 "LD_PRELOAD=$library" FAKETIME=+3600 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+  make_hosts "$hosts"
+  set_host_environment 3
+  here=$(in_host 1 date +%s)
+  there=$(in_host 1 ssh -F "$world/etc/ssh_config" host3 date +%s)
+  expect "an hour between the clocks" $((there - here >= 3590 && there - here <= 3630)) 1
+  hostfile $(seq "$hosts")
+  start_job "$out"
+  saved "$out" 20
+  # shellcheck disable=SC2016  # for the host's shell
+  in_host 3 bash -c 'for rank in $(pgrep -x anemll_train); do grep -q libfaketime /proc/$rank/maps || exit 1; done'
+  expect "the ranks of the host have its clock" $? 0
+  end_job "$runs_s"
+  expect "exit code" "$code" 0
+  same_run "equal to one host" "$out"
+}
+
+case_shared_folder() {
+  local out=$world/share/shared_folder model=$world/share/model cache=$world/share/model/cache
+  reference
+  make_hosts "$hosts"
+  mkdir "$model"
+  cp -r "$nano/." "$model"
+  hostfile $(seq "$hosts")
+  run_job "$out"
+  expect "exit code" "$code" 0
+  same_run "equal to one host" "$out"
+  rm -rf "$model"
+}
+
+# TERM to the script, as a person or a scheduler sends it.
+case_stop() {
+  local out=$world/share/stop
+  reference
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+  start_job "$out"
+  saved "$out" 20 || fault "stops in time" "the job ended before"
+  kill -TERM "$(child_of "$(child_of "$job")")" # in_host, nsenter, then the script
+  end_job "$ends_s"
+  expect "75 within $stops_s s" "$code $((took_ms < stops_s * 1000))" "75 1"
+  nothing_torn "$out"
+  goes_on "$out"
+}
+
+# The output lies on the disk of host1, which other hosts do not see.
+case_own_output() {
+  local out=$world/own/run cache seen
+  reference
+  cache=$whole/kd_cache # that of the output is host1's too
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+  run_job "$out"
+  expect "exit code" "$code" 0
+  seen=/proc/${host_init[1]}/root$out
+  same_run "equal to one host" "$seen"
+  rm -r "$(state "$seen" "$steps")" "$seen/state/latest" # as if it had been killed before its last save
+  run_job "$out" --resume auto
+  if [ "$code" = 0 ]; then same_run "equal after going on" "$seen"; else
+    expect "refused" "$code" 3
+    says "names the host" '(error|where|hint|rank [0-9]).*host[23]'
+  fi
+}
+
+# lacks WHAT: host1 and host2 have the inputs on their own disks; host3 has no model, or no cache.
+lacks() {
+  local out=$world/share/$name model=$nano cache n
+  reference
+  cache=$whole/kd_cache # rank 0 imports another one into the output, which all see
+  make_hosts "$hosts"
+  for n in 1 2; do in_host $n cp -r "$nano/." "$whole/kd_cache" "$world/own"; done
+  case $1 in
+    model) model=$world/own ;;
+    cache) cache=$world/own/kd_cache ;;
+  esac
+  hostfile $(seq "$hosts")
+  start_job "$out"
+  end_job "$runs_s"
+  expect "exit code" "$code" 3
+  says "an error" 'error: '
+  says "a hint" 'hint: '
+  says "names the host" '(error|where|hint|rank [0-9]).*host3'
+  # --stage local: its check goes here. It copies the model and the cache to the disk of each host, and then this runs.
+}
+case_without_model() { lacks model; }
+case_without_cache() { lacks cache; }
