@@ -13,8 +13,9 @@ import programs
 
 RELATIVE = 1e-4  # fp32 sums in another order, amplified by updates: tests/e2e/ranks_test.cpp
 _LEFTOVER = re.compile(r"\.tmp(\.|/|$)|\.partial(/|$)|\.draft|\.link$|\.start/made|\.moving(/|$)")
+_TIME_IN_NAME = re.compile(r"_\d{8}_\d{6}\.pt$")
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_TIMES = ("elapsed_s", "tokens_per_s", "data_wait_s")
+_TIMES = ("elapsed_s", "tokens_per_s", "data_wait_s", "time_s", "peak_resident_bytes", "planned_bytes")
 _MAIN = ("best_state_dict.pt", "model_state_dict.pt", "v2_init.pt")  # the others are like them: their CRCs tell enough
 _inspected = set()  # digests of those that anemll_inspect has read
 
@@ -114,13 +115,20 @@ def _end_of(folder):
         state = re.match(r"o/state/(step_[^/]+)/", name)
         if (state and state.group(1) != last) or re.match(r"o/earlier-\d+/", name):
             continue
-        ends.setdefault(re.sub(r"_\d{8}_\d{6}\.pt$", "_TIME.pt", name), []).append(path)
+        ends.setdefault(_TIME_IN_NAME.sub("_TIME.pt", name), []).append(path)
     return ends
 
 
+def _without_times(value):
+    if isinstance(value, dict):
+        return {k: _without_times(v) for k, v in value.items() if k not in _TIMES}
+    if isinstance(value, list):
+        return [_without_times(v) for v in value]
+    return _TIME_IN_NAME.sub("_TIME.pt", value) if isinstance(value, str) else value
+
+
 def _rows(path):
-    rows = [json.loads(line) for line in _read(path).splitlines()]
-    return [{k: v for k, v in row.items() if k not in _TIMES} for row in rows]
+    return [_without_times(json.loads(line)) for line in _read(path).splitlines()]
 
 
 def _content(name, path, folder):
@@ -131,8 +139,7 @@ def _content(name, path, folder):
         with open(path, encoding="utf-8") as file:
             return [row[:-1] for row in csv.reader(file)]
     if name.endswith("trainer.json"):
-        state = json.loads(_read(path))["state"]
-        return {k: v for k, v in state.items() if k not in _TIMES}
+        return _without_times(json.loads(_read(path))["state"])
     if name.endswith("manifest.json"):
         facts = json.loads(_read(path))
         facts.get("files", {}).pop("trainer.json", None)  # it holds a time
@@ -179,4 +186,7 @@ def _first_difference(got, expected):
     if isinstance(got, list):
         at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b), min(len(got), len(expected)))
         return f": {len(got)} and {len(expected)} rows, first {got[at:at + 1]} instead of {expected[at:at + 1]}"
+    if isinstance(got, dict):
+        keys = sorted(k for k in got.keys() | expected.keys() if got.get(k) != expected.get(k))
+        return ": " + ", ".join(f"{k} {got.get(k)} instead of {expected.get(k)}" for k in keys)
     return f": {got} instead of {expected}"[:600]

@@ -65,8 +65,8 @@ class Ends:
     def __init__(self, work):
         self.work, self.made = work, {}
 
-    def of(self, name, ranks):
-        program = PROGRAMS[name]
+    def of(self, program, ranks):
+        name = program.name
         ranks = ranks if program.training else 1  # the others make the same bytes with any number
         key = f"whole_{name}_{ranks}"
         if key not in self.made:
@@ -163,7 +163,7 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
             os.mkdir(folder)
             start = time.monotonic()
-            where, faults = kill(it, folder, whole.of(it.program, it.ranks))
+            where, faults = kill(it, folder, whole.of(PROGRAMS[it.program], it.ranks))
             places[f"{it.program}: {where}"] += 1
             result = "FAILED" if faults else "same"
             if not faults and PROGRAMS[it.program].training and it.ranks != it.again:
