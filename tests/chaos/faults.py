@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import ends
-from job import Job, run
+from job import Job, end_all, run
 from kills import Ends, draw
 from programs import HERE, PROGRAMS, Program
 
@@ -265,6 +265,7 @@ def main():
     except Skipped as reason:
         reasons[f"all: {reason}"] += 1
     finally:
+        end_all(work)
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)
     if options.list:
@@ -279,4 +280,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -33,6 +33,27 @@ def send(pid, number):
         pass
 
 
+def workers(folder):
+    """Living processes that work in `folder`, whoever their parents are."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            at = os.readlink(f"/proc/{name}/cwd")
+        except OSError:
+            continue
+        dead = re.search(rb"^State:\s+[ZX]", _read(f"/proc/{name}/status"), re.M)
+        if (at == folder or at.startswith(folder + "/")) and not dead:
+            found.append(int(name))
+    return found
+
+
+def end_all(folder):
+    for pid in workers(folder):
+        send(pid, signal.SIGKILL)
+
+
 class Job:
     def __init__(self, command, folder, env=None, before=None):
         self.lines, self._said = [], threading.Condition()
@@ -104,21 +125,6 @@ class Job:
         else:
             send(pid, getattr(signal, "SIG" + how.split()[0]))
 
-    def strangers(self):
-        """Living processes that work in this folder."""
-        found = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit() or int(name) == os.getpid():
-                continue
-            try:
-                at = os.readlink(f"/proc/{name}/cwd")
-            except OSError:
-                continue
-            dead = re.search(rb"^State:\s+[ZX]", _read(f"/proc/{name}/status"), re.M)
-            if (at == self.folder or at.startswith(self.folder + "/")) and not dead:
-                found.append(int(name))
-        return found
-
     def finish(self, limit_s=LIMIT_S):
         """The exit code, when all of its processes are gone; None when they had to be killed. -9: by signal 9."""
         until, code = time.monotonic() + limit_s, None
@@ -126,9 +132,9 @@ class Job:
             code = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
             pass
-        while self.strangers() and time.monotonic() < until:
+        while workers(self.folder) and time.monotonic() < until:
             time.sleep(0.01)
-        stayed = self.strangers()
+        stayed = workers(self.folder)
         for pid in stayed:
             send(pid, signal.SIGKILL)
         self._reader.join(10)

@@ -4,13 +4,14 @@ import collections
 import hashlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 
 import ends
 import programs
-from job import Job, run
+from job import Job, end_all, run
 from programs import PROGRAMS, STEPS
 
 SIGNALS = ("KILL rank", "KILL script", "TERM", "USR1", "KILL all")
@@ -91,7 +92,7 @@ def kill(it, folder, whole):
         time.sleep(it.delay_ms / 1000)
         if job.process.poll() is None:
             where = None
-            if not it.how.startswith("KILL"):
+            if it.how != "KILL all" and (it.ranks > 1 or not it.how.startswith("KILL")):  # others go on for a while
                 where = programs.landed(program, list(job.lines), programs.listing(folder))
             job.signal(it.how, it.draw)
     code = job.finish()
@@ -178,6 +179,7 @@ def main():
             if not options.keep:
                 shutil.rmtree(folder)
     finally:
+        end_all(work)
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)
     print()
@@ -190,4 +192,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -46,7 +46,9 @@ def _training(name, source, more):
 
 PROGRAMS = {p.name: p for p in (
     _training("train-v2", ["--v2-checkpoint", NANO + "/v2_q2a4_init.pt"], {}),
-    _training("train-scratch", ["--from-scratch"], {"scale init": ("line", r"scale init", 60)}),
+    _training("train-scratch", ["--from-scratch"], {
+        "scale init": ("line", r"scale init", 60),
+        "first write": ("file", r"o/v2_scratch_initial\.pt\.tmp\.\d+", 4)}),
     Program("precompute",
             ["anemll_precompute", "--teacher_model_name_or_path", NANO,
              "--dataset_name", GOLDEN + "/datasets/alpaca_40.json", "--dataset_format", "alpaca_chat",
