@@ -17,7 +17,8 @@ from kills import Ends, draw
 from programs import HERE, PROGRAMS, Program
 
 # Of a training as short as it can be and still write every kind of file.
-_SHORT = {"--max-steps": "3", "--eval-steps": "2", "--save-steps": "2", "--state-steps": "1"}
+_SHORT = {"--max-steps": "3", "--eval-steps": "2", "--save-steps": "2", "--state-steps": "1",
+          "--num_sequences": "8", "--shard_size": "4"}
 SPACE = ("write", "pwrite", "writev", "fwrite", "fflush", "sendfile", "ftruncate", "open", "fopen", "mkdir", "link")
 # name/program/number; `fault` is FAULTY_IO, or a number of bytes
 Case = collections.namedtuple("Case", "kind program number what fault ranks")
@@ -78,6 +79,8 @@ def points(program, library, work):
 
 def cases(library, work, seed, every, only):
     for name, program in SHORT.items():
+        if not name.startswith(only.split("/")[1] if "/" in only else ""):
+            continue
         found = []
         if not only.startswith(("fsize", "disk", "remount")):  # these do without it
             found = points(program, library, work)
