@@ -24,6 +24,6 @@ arguments=()
 for word in "$@"; do
   if [ "$word" = --faults ]; then script=faults.py; else arguments+=("$word"); fi
 done
-export PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1
+export PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # shellcheck disable=SC2093  # nothing is to follow
 exec python3 "$here/$script" "${arguments[@]}"

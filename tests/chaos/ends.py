@@ -12,7 +12,7 @@ import zipfile
 import programs
 
 RELATIVE = 1e-4  # fp32 sums in another order, amplified by updates: tests/e2e/ranks_test.cpp
-_LEFTOVER = re.compile(r"\.tmp(\.|/|$)|\.partial(/|$)|\.draft|\.link$|\.start/made|\.moving(/|$)")
+_LEFTOVER = re.compile(r"\.tmp(\.|/|$)|\.partial(/|$)|\.draft|\.link$|\.start/made|\.(moving|old)(/|$)")
 _TIME_IN_NAME = re.compile(r"_\d{8}_\d{6}\.pt$")
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _TIMES = ("elapsed_s", "tokens_per_s", "data_wait_s", "time_s", "peak_resident_bytes", "planned_bytes")
