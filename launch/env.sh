@@ -29,6 +29,11 @@ else
   export OMPI_MCA_odls_base_sigkill_timeout="${OMPI_MCA_odls_base_sigkill_timeout:-10}"
 fi
 
+# mpirun notices that a link to another host is dead after eight minutes by default, and says nothing till then.
+export OMPI_MCA_oob_tcp_keepalive_time="${OMPI_MCA_oob_tcp_keepalive_time:-10}"
+export OMPI_MCA_oob_tcp_keepalive_intvl="${OMPI_MCA_oob_tcp_keepalive_intvl:-3}"
+export OMPI_MCA_oob_tcp_keepalive_probes="${OMPI_MCA_oob_tcp_keepalive_probes:-3}"
+
 # OMP_NUM_THREADS is not set here: the programs share affinity mask and CPU quota among the ranks of a host
 # themselves, and take the variable as the user's word.
 

@@ -38,7 +38,7 @@ trap '' PIPE
 scratch=$(mktemp)
 exec {keep}>"$scratch" {kept}<"$scratch"
 rm -f "$scratch"
-telling='noticed that process rank|(^|\] )(error|stopped): '
+telling='noticed that process rank|\] hosts: |(^|\] )(error|stopped): |Remote daemon: .* on node |Connection to .* closed|Peer host: '
 relay() { trap '' INT TERM HUP XCPU USR1 USR2 QUIT TSTP; }
 exec {out}> >(relay && exec tee -p /dev/null)
 out_relay=$!
@@ -62,7 +62,16 @@ mpirun=$!
 set +m
 exec {out}>&- {err}>&-
 
-ranks_here() { cat /proc/$mpirun/task/*/children 2>/dev/null || ps -o pid= --ppid $mpirun; }
+# Its children, but for the ssh that reaches other hosts.
+ranks_here() {
+  local child
+  for child in $(cat /proc/$mpirun/task/*/children 2>/dev/null || ps -o pid= --ppid $mpirun); do
+    case $(ps -o comm= -p "$child" 2>/dev/null) in
+      ssh | rsh | srun | qrsh | '') ;;
+      *) printf '%s ' "$child" ;;
+    esac
+  done
+}
 
 ranks_hear() {
   local rank ranks
@@ -137,13 +146,18 @@ for relay in $out_relay $err_relay; do # their last lines come before ours
   while kill -0 "$relay" 2>/dev/null; do sleep 0.01; done
 done
 
-lost='' said='' signal=''
+lost='' said='' signal='' host='' hosts=''
 loss='process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+)( \([^)]*\))?'
 said_by_us='(^|\] )(error|stopped): '
+lost_host='(Remote daemon: .* on node |Connection to |Peer host: *)([^ ,]+)'
 while read -r line <&"$kept"; do
   if [[ $line =~ $loss ]]; then
     lost="rank ${BASH_REMATCH[1]} on ${BASH_REMATCH[2]} was lost by signal ${BASH_REMATCH[3]}${BASH_REMATCH[4]}"
     signal=${BASH_REMATCH[3]}
+  elif [[ $line == *'] hosts: '* ]]; then
+    hosts=${line#*hosts:}
+  elif [[ $line =~ $lost_host ]]; then
+    host=${BASH_REMATCH[2]%.}
   elif [[ $line =~ $said_by_us ]]; then
     said=1
   fi
@@ -168,10 +182,15 @@ if [ -n "$lost" ]; then
 fi
 case $code in
   137 | 139) lost="a rank was lost (mpirun ended with $code)" ;;
+  205 | 255)
+    ranks=
+    if [[ -n $host && $hosts =~ \ $host\ ranks\ ([0-9 ]+)\; ]]; then ranks=" with rank ${BASH_REMATCH[1]// /, }"; fi
+    lost="host ${host:-(see above)}$ranks was lost: it is down, or the network to it is"
+    ;;
   1) if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi ;;
 esac
 if [ -n "$lost" ]; then
-  say "error: $lost" "  hint: see mpirun's own words above: a host, the network or mpirun itself failed"
+  say "error: $lost" "  hint: see mpirun's own words above: a host, the network or mpirun itself failed; saved states are untouched, --resume auto goes on from the last"
   exit 4
 fi
 exit $code

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -37,10 +38,21 @@ constexpr std::chrono::milliseconds kTick{250};
 constexpr double kLongestTick_s = 2;   // a longer one: the whole process was stopped, which is not its fault
 constexpr double kNews_s = 1;          // between two words to the others
 constexpr double kFirstWord_s = 20;    // by then every rank should have been heard
+constexpr double kTold_s = 10;         // a rank that was not heard of for so long is told
 constexpr double kRootSilent_s = 15;   // after that rank 0 cannot be expected to end the job
 constexpr double kOthersDump_s = 1.5;  // what they get for their dumps
 constexpr double kMedianSteps = 10;    // a step may take so many times the median
 constexpr std::size_t kTimedSteps = 31;
+
+/// Where the ranks are, when that is more than one place; launch/mpirun.sh reads it when a host is lost.
+void tell_hosts(const std::vector<std::string>& hosts) {
+  std::map<std::string, std::string> ranks_of;
+  for (std::size_t r = 0; r < hosts.size(); ++r) ranks_of[hosts[r]] += " " + std::to_string(r);
+  if (ranks_of.size() < 2) return;
+  std::string text = "hosts:";
+  for (const auto& [host, ranks] : ranks_of) text += strf(" %s ranks%s;", host.c_str(), ranks.c_str());
+  log_info(text);
+}
 
 }  // namespace
 
@@ -53,8 +65,10 @@ class Watchdog::Impl {
       known_.push_back({hosts[r], {}, 0, false});
       known_.back().state.rank = static_cast<std::int32_t>(r);
     }
+    if (rank_ == 0) tell_hosts(hosts);
     channel_ = open_news_channel(comm);
     heard_at_s_.assign(hosts.size(), 0);
+    told_silent_.assign(hosts.size(), false);
     sigset_t all, before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the rank's own thread
@@ -157,7 +171,10 @@ class Watchdog::Impl {
         }
       }
       know_self();
-      if (rank_ == 0) tell_unheard();
+      if (rank_ == 0) {
+        tell_unheard();
+        tell_silent();
+      }
       const bool wanted = answered_ != DumpWriter::asked();
       const bool asked = dumped_ != asked_ && rank_ != 0;
       const std::string text = hung();
@@ -211,6 +228,23 @@ class Watchdog::Impl {
     return gone && is_hung(std::span(seen).subspan(1)) ? hang_text(std::span(seen).first(1)) : "";
   }
 
+  /// A rank that falls silent is told long before its limit: mpirun may notice a lost host first, and knows
+  /// no ranks.
+  void tell_silent() {
+    for (KnownRank& rank : known_) {
+      const auto r = static_cast<std::size_t>(rank.state.rank);
+      const bool silent = rank.heard && rank.state.left == 0 && rank.silent_s > kTold_s;
+      if (silent && !told_silent_[r]) {
+        log_warning(
+            strf("rank %d on %s has not been heard of for %s (phase %s, step %lld): it is stopped, or its "
+                 "host or the network is gone; all others wait for it",
+                 rank.state.rank, rank.host.c_str(), format_seconds(rank.silent_s).c_str(), rank.state.phase,
+                 static_cast<long long>(rank.state.step)));
+      }
+      told_silent_[r] = silent;
+    }
+  }
+
   void tell_unheard() {
     if (told_unheard_ || now_s_ < kFirstWord_s) return;
     told_unheard_ = true;
@@ -242,6 +276,7 @@ class Watchdog::Impl {
   const DumpWriter writer_;
   FlightRecorder recorder_;
   std::unique_ptr<NewsChannel> channel_;
+  std::vector<bool> told_silent_;
   bool told_unheard_ = false;  ///< this and the next ones: of the watching thread
   int answered_;               ///< signals USR2
   std::int32_t dumped_ = 0;    ///< rank 0's wishes

@@ -2,6 +2,7 @@
 #include "src/core/internal/logger.hpp"
 
 #include "src/core/life_signs.hpp"
+#include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
 
 #include <algorithm>
@@ -142,7 +143,7 @@ void Logger::line(LogLevel level, std::string_view text) {
 void Logger::plain(std::string_view text) {
   const std::lock_guard lock(mutex_);
   const bool drawn = !std::exchange(bar_, {}).empty();
-  const std::string who = size_ > 1 ? "[rank " + std::to_string(rank_) + "] " : "";
+  const std::string who = size_ > 1 ? strf("[rank %d on %s] ", rank_, host_name().c_str()) : "";
   put((drawn ? std::string(kClearLine) : "") + who + std::string(text) + '\n');
 }
 

@@ -62,6 +62,12 @@ void StartWork::open(const std::string& identity, EarlierStart earlier) {
   sync_directory(work_.path());
 }
 
+void StartWork::discard_left() {
+  if (!work_.is_there()) return;
+  work_.take();
+  work_.discard();
+}
+
 fs::path StartWork::make_result() const {
   const fs::path folder = work_.path() / kResult;
   std::error_code error;

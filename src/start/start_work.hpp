@@ -32,6 +32,8 @@ class StartWork {
   void publish(bool replace);
   /// The result was put into place by other means: removes the folder.
   void discard() { work_.discard(); }
+  /// The result is there: what a process left that was killed while it removed the folder goes.
+  void discard_left();
 
  private:
   std::filesystem::path identity_file() const;

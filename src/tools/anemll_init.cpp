@@ -126,7 +126,7 @@ int init(int argc, char** argv, MpiRuntime& mpi) {
   bool done = false;
   on_root(comm, [&] {
     done = is_done(s, output, identity);
-    if (done) return;
+    if (done) return StartWork(output, "--output").discard_left();
     work = std::make_unique<StartWork>(output, "--output");
     work->open(identity, s.overwrite ? EarlierStart::start_anew
                          : s.resume  ? EarlierStart::go_on

@@ -40,6 +40,16 @@ std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communica
   return output;
 }
 
+/// A state that rank 0 has found.
+SavedState open_elsewhere(const std::string& folder) {
+  try {
+    return StateStore::load(folder);
+  } catch (const Error& e) {
+    throw Error(e.code(), e.problem(), e.where(),
+                "rank 0 has it: give an --output-dir that all hosts share, or add --stage local");
+  }
+}
+
 /// The state to go on from, opened and checked. Rank 0 chooses; the others open what it chose, so that each
 /// rank reads one state once.
 std::optional<SavedState> open_state(const TrainOptions& options, const OutputFolder* output,
@@ -65,7 +75,7 @@ std::optional<SavedState> open_state(const TrainOptions& options, const OutputFo
   broadcast_string(comm, folder, 0);
   if (folder.empty()) return state;
   folder = bring(place, folder);
-  if (!comm.is_root()) state = StateStore::load(folder);
+  if (!comm.is_root()) state = open_elsewhere(folder);
   return state;
 }
 
@@ -161,6 +171,9 @@ void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& sourc
     run.student = std::make_unique<Student>(std::move(start.student));
     run.start_work = std::move(start.work);
   } else {
+    if (starts_by_text(run.options)) {  // a kill came between the first state and the removal
+      on_root(place.comm, [&] { StartWork(run.options.output_dir, "--output-dir").discard_left(); });
+    }
     run.student = std::make_unique<Student>(
         make_student(run.options, files, source, run.state, place.device, place.comm));
   }

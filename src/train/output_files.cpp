@@ -108,6 +108,14 @@ void OutputFiles::write_start(const Student& student) {
   share_best(name, student);
 }
 
+void OutputFiles::mend_start(const Student& student, const std::string& options_json) {
+  const auto options = nlohmann::json::parse(options_json);
+  const bool converted = options.contains("v1-checkpoint") && options["v1-checkpoint"].is_string();
+  if (options_.v1 || (!converted && !options.value("from-scratch", false))) return;
+  const char* name = converted ? kConvertedInitial : kScratchInitial;
+  if (!fs::exists(folder_ / name)) write_state_dict(folder_ / name, student);
+}
+
 void OutputFiles::write_best(const Student& student) {
   write_state_dict(best(), student);
 }

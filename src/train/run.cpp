@@ -44,7 +44,7 @@ Run::Run(Assembly assembly)
   if (run_.state) restore(*run_.state);
   reporter_.emplace(run_, numbers_.step);
   const TrainOptions& o = run_.options;
-  first_loss_.emplace(o, o.from_scratch && !run_.state, run_.place.comm.is_root());
+  first_loss_.emplace(o, o.from_scratch && numbers_.step == 0, run_.place.comm.is_root());
   if (o.max_time > 0) stepper_.end_after(end_of(o, run_.timeline.began()));
 }
 
@@ -112,6 +112,7 @@ void Run::train() {
   if (numbers_.tail_due) tail();  // a signal kept the run from it
   while (numbers_.step < run_.options.max_steps && early_end() == nullptr) {
     const StepReport step = stepper_.step(numbers_);
+    numbers_.best_before_final.reset();  // a complete run that goes on
     const auto passed = std::chrono::steady_clock::now() - began_;
     numbers_.elapsed_s = elapsed_before_s_ + std::chrono::duration<double>(passed).count();
     if (run_.place.watchdog != nullptr) run_.place.watchdog->step_done(numbers_.step, step.seconds);
@@ -206,6 +207,10 @@ EvaluationResult Run::evaluate(bool with_text) {
 void Run::evaluate_and_keep_best(bool final_evaluation) {
   const TrainOptions& o = run_.options;
   const EvaluationResult result = evaluate(final_evaluation || o.eval_text_always);
+  if (final_evaluation && numbers_.best_before_final) {  // it is made again, and finds what it found
+    numbers_.best_loss = numbers_.best_before_final->loss;
+    numbers_.best_kl = numbers_.best_before_final->kl;
+  }
   numbers_.last_eval = result.loss;
   if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
   const double next_lr = o.lr * lr_multiplier(schedule_of(o), numbers_.step);
@@ -219,6 +224,7 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
     ++numbers_.evaluations_since_best;  // the final one repeats what the last of these has said
   }
   if (best) {
+    if (final_evaluation) numbers_.best_before_final = {numbers_.best_loss, numbers_.best_kl};
     numbers_.best_loss = result.loss;
     numbers_.best_kl = result.holdout_kl.value_or(std::numeric_limits<double>::infinity());
     numbers_.best_step = numbers_.step;

@@ -112,6 +112,7 @@ void RunFolder::set_up_going_on(RunNumbers& numbers, const SavedState& saved) {
   }
   store_.adopt(saved);
   if (!own) RunLog::copy(logs_of(saved), folder);
+  if (numbers.step == 0 && own) files_->mend_start(*run_.student, run_.resolved_json);
   mend_best(numbers, saved);
   log_ = std::make_unique<RunLog>(folder, SavedLog{mark_of(numbers), numbers.sink_positions}, numbers.step,
                                   o.max_steps);

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -40,6 +41,8 @@ std::string RunNumbers::to_json() const {
                  {"best_step", best_step},
                  {"finished", finished}};
   if (std::isfinite(best_kl)) object["best_holdout_kl"] = best_kl;
+  if (best_before_final)
+    object["best_before_final"] = {number(best_before_final->loss), number(best_before_final->kl)};
   if (tail_due) object["tail_due"] = true;
   if (std::isfinite(first_loss)) object["first_loss"] = first_loss;
   if (evaluations_since_best > 0) object["evaluations_since_best"] = evaluations_since_best;
@@ -71,6 +74,13 @@ RunNumbers RunNumbers::from_json(const std::string& text) {
   state.best_step = object.value("best_step", std::int64_t{-1});
   state.finished = object.at("finished").get<bool>();
   state.best_kl = object.value("best_holdout_kl", fresh.best_kl);
+  if (object.contains("best_before_final")) {
+    const json& best = object["best_before_final"];
+    const auto or_none = [](const json& value) {
+      return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>();
+    };
+    state.best_before_final = Best{or_none(best.at(0)), or_none(best.at(1))};
+  }
   state.tail_due = object.value("tail_due", false);
   state.first_loss = object.value("first_loss", fresh.first_loss);
   state.evaluations_since_best = object.value("evaluations_since_best", std::int64_t{0});

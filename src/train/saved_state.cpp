@@ -193,17 +193,31 @@ SavedState load_state_folder(const fs::path& folder) {
   return state;
 }
 
+Draft::Draft(fs::path path) : path_(std::move(path)) {
+  fs::remove_all(path_);
+}
+
+Draft::~Draft() {
+  std::error_code ignored;  // the next start sweeps what stays
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+void Draft::become(const fs::path& place) {
+  fs::rename(path_, place);
+  path_.clear();
+  sync_directory(place.parent_path());
+}
+
 void copy_state_folder(const fs::path& from, const fs::path& to, bool share) {
-  fs::path draft = to;
-  draft += ".tmp";
-  fs::remove_all(draft);
-  fs::create_directories(draft);
-  for (const char* part : kStateParts) copy_durable(from / part, draft / part, share);
-  copy_durable(from / "manifest.json", draft / "manifest.json", share);
-  sync_directory(draft);
+  fs::path path = to;
+  path += ".tmp";
+  Draft draft(path);
+  fs::create_directories(path);
+  for (const char* part : kStateParts) copy_durable(from / part, path / part, share);
+  copy_durable(from / "manifest.json", path / "manifest.json", share);
+  sync_directory(path);
   fs::remove_all(to);
-  fs::rename(draft, to);
-  sync_directory(to.parent_path());
+  draft.become(to);
 }
 
 std::vector<LazyTensor> checked_finite(std::span<const LazyTensor> tensors, const std::string& where) {

@@ -131,15 +131,14 @@ void StateStore::recover() {
 
 void StateStore::save_frozen(std::span<const LazyTensor> tensors) {
   fs::create_directories(root_);
-  const fs::path draft = root_ / kFrozenDraft;
   require_space(root_, total_bytes(tensors));
-  write_safetensors(draft, checked_finite(tensors, root_.string()));
+  Draft draft(root_ / kFrozenDraft);
+  write_safetensors(draft.path(), checked_finite(tensors, root_.string()));
   // Named by content, so that checkpoints of an earlier run in the same folder keep theirs.
-  json entry = describe_file(draft);
+  json entry = describe_file(draft.path());
   const std::string name = "frozen-" + entry["sha256"].get<std::string>().substr(0, 16) + ".safetensors";
   entry["name"] = name;
-  fs::rename(draft, root_ / name);
-  sync_directory(root_);
+  draft.become(root_ / name);
   frozen_entry_ = entry.dump();
 }
 
@@ -154,9 +153,10 @@ void StateStore::adopt(const SavedState& loaded) {
   fs::create_directories(root_);
   if (!same_folder(loaded.frozen_file.parent_path(), root_)) {
     require_space(root_, fs::file_size(loaded.frozen_file));
-    fs::copy_file(loaded.frozen_file, root_ / kFrozenDraft, fs::copy_options::overwrite_existing);
-    sync_file(root_ / kFrozenDraft);
-    fs::rename(root_ / kFrozenDraft, root_ / loaded.frozen_file.filename());
+    Draft draft(root_ / kFrozenDraft);
+    fs::copy_file(loaded.frozen_file, draft.path());
+    sync_file(draft.path());
+    draft.become(root_ / loaded.frozen_file.filename());
   }
   if (loaded.best && loaded.best->step != loaded.step) {
     const fs::path best = loaded.folder.parent_path() / state_folder_name(loaded.best->step);
@@ -171,46 +171,39 @@ void StateStore::save(std::int64_t step, const Content& content) {
   const fs::path place = root_ / state_folder_name(step);
   const bool same_tensors = step == saved_step_ && fs::exists(place / "manifest.json");
   if (!same_tensors) require_space(root_, total_bytes(content.parameters) + total_bytes(content.optimizer));
-  fs::path draft = place;
-  draft += ".tmp";
+  fs::path path = place;
+  path += ".tmp";
+  Draft draft(path);
   std::optional<BestState> best;
-  try {
-    json files = json::object();
-    if (same_tensors) {
-      copy_state_folder(place, draft, true);  // shared files are replaced below, never written into
-      files = manifest_of(draft).at("files");
-    } else {
-      fs::remove_all(draft);
-      fs::create_directories(draft);
-      write_safetensors(draft / kStateParts[0], checked_finite(content.parameters, place.string()));
-      write_safetensors(draft / kStateParts[1], checked_finite(content.optimizer, place.string()));
-      for (const char* part : {kStateParts[0], kStateParts[1]}) files[part] = describe_file(draft / part);
-    }
-    write_file(draft / kStateParts[2], content.trainer_json);
-    files[kStateParts[2]] = describe_file(draft / kStateParts[2]);
-    json manifest = {{"format", kStateFormat}, {"step", step}, {"files", files}};
-    const json best_files =
-        content.best_step == step
-            ? files
-            : manifest_of(root_ / state_folder_name(content.best_step)).value("files", json::object());
-    if (best_files.contains(kStateParts[0])) {
-      best = BestState{content.best_step, content.best_loss,
-                       best_files[kStateParts[0]].at("sha256").get<std::string>()};
-      manifest["best"] = best_json(*best);
-    }
-    manifest["frozen"] = json::parse(frozen_entry_);
-    write_file(draft / "manifest.json", manifest.dump(2) + "\n");
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(draft, ignored);
-    throw;
+  json files = json::object();
+  if (same_tensors) {
+    copy_state_folder(place, path, true);  // shared files are replaced below, never written into
+    files = manifest_of(path).at("files");
+  } else {
+    fs::create_directories(path);
+    write_safetensors(path / kStateParts[0], checked_finite(content.parameters, place.string()));
+    write_safetensors(path / kStateParts[1], checked_finite(content.optimizer, place.string()));
+    for (const char* part : {kStateParts[0], kStateParts[1]}) files[part] = describe_file(path / part);
   }
+  write_file(path / kStateParts[2], content.trainer_json);
+  files[kStateParts[2]] = describe_file(path / kStateParts[2]);
+  json manifest = {{"format", kStateFormat}, {"step", step}, {"files", files}};
+  const json best_files =
+      content.best_step == step
+          ? files
+          : manifest_of(root_ / state_folder_name(content.best_step)).value("files", json::object());
+  if (best_files.contains(kStateParts[0])) {
+    best = BestState{content.best_step, content.best_loss,
+                     best_files[kStateParts[0]].at("sha256").get<std::string>()};
+    manifest["best"] = best_json(*best);
+  }
+  manifest["frozen"] = json::parse(frozen_entry_);
+  write_file(path / "manifest.json", manifest.dump(2) + "\n");
   fs::path old = place;
   old += ".old";
   fs::remove_all(old);
   if (fs::exists(place)) fs::rename(place, old);
-  fs::rename(draft, place);
-  sync_directory(root_);
+  draft.become(place);
   saved_step_ = step;
   write_best(best);
   write_latest(root_, step);

@@ -14,15 +14,6 @@ readonly nano=$root/tests/golden/nano
 # What the programs do not do yet: "CASE|CHECK|WHY". Such a check fails as expected, and a row that is not needed any
 # more is a fault, so that it goes.
 readonly known_faults=(
-  "cut_link|exit code|no time limit: ranks poll and mpirun waits"
-  "cut_link|names the host|no time limit: ranks poll and mpirun waits"
-  "cut_link|our error names host and rank|no time limit: ranks poll and mpirun waits"
-  "kill_host|exit code|mpirun ends with 205 or 255 when a host is lost, and mpirun.sh passes it on"
-  "kill_host|our error names host and rank|mpirun.sh knows of lost ranks only, not of lost hosts"
-  "stop|75 within $stops_s s|mpirun.sh waits 10 s for ssh to hear the signal before it passes it on"
-  "without_model|names the host|errors of ranks tell the rank only"
-  "without_cache|names the host|errors of ranks tell the rank only"
-  "own_output|names the host|errors of ranks tell the rank only"
 )
 
 # --- checks
@@ -325,6 +316,9 @@ case_own_output() {
   if [ "$code" = 0 ]; then same_run "equal after going on" "$seen"; else
     expect "refused" "$code" 3
     says "names the host" '(error|where|hint|rank [0-9]).*host[23]'
+    run_job "$out" --resume auto --stage local --stage-dir "$world/own/stage"
+    expect "goes on with --stage local" "$code" 0
+    same_run "equal after going on" "$seen"
   fi
 }
 
@@ -346,7 +340,9 @@ lacks() {
   says "an error" 'error: '
   says "a hint" 'hint: '
   says "names the host" '(error|where|hint|rank [0-9]).*host3'
-  # --stage local: its check goes here. It copies the model and the cache to the disk of each host, and then this runs.
+  run_job "$out.staged" --stage local --stage-dir "$world/own/stage"
+  expect "exit code with --stage local" "$code" 0
+  same_run "equal with --stage local" "$out.staged"
 }
 case_without_model() { lacks model; }
 case_without_cache() { lacks cache; }

@@ -24,6 +24,9 @@ class OutputFiles {
   /// v2_scratch_initial.pt, or v2_initial.pt of a converted V1 checkpoint, and, sharing its bytes,
   /// best_state_dict.pt; only the latter of a run that starts from a V2 checkpoint or trains V1.
   void write_start(const Student& student);
+  /// For a run that goes on at step 0: writes that file where a kill came between the state and it.
+  /// `options_json`: the options that the run began with.
+  void mend_start(const Student& student, const std::string& options_json);
   void write_best(const Student& student);
   /// The file `name` in the folder holds the best weights too: best_state_dict.pt shares its bytes where the
   /// file system can, else it is written.

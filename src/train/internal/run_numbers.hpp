@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace anemll {
@@ -32,6 +33,12 @@ struct RunNumbers {
   std::map<std::string, std::string> sink_positions;  ///< by name of the sink: what RunLog hands back to it
   double first_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the first step that had one
   std::int64_t evaluations_since_best = 0;                       ///< of those that --patience counts
+  /// What was the best before the final evaluation found a better one: a run that is killed behind it
+  /// evaluates once more, against this.
+  struct Best {
+    double loss, kl;
+  };
+  std::optional<Best> best_before_final;
   bool tail_due = false;  ///< the evaluation and periodic files of this step are still to be made
 
   void count_evaluation() {

@@ -63,6 +63,22 @@ void require_finite_state(const SavedState& state);
 /// Both.
 SavedState load_state_folder(const std::filesystem::path& folder);
 
+/// A file or folder that is being made under a name of its own: it goes, unless it becomes what it is for.
+class Draft {
+ public:
+  /// Removes what lies there.
+  explicit Draft(std::filesystem::path path);
+  ~Draft();
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  /// Renames it; durable.
+  void become(const std::filesystem::path& place);
+
+ private:
+  std::filesystem::path path_;  ///< empty: it is no draft any more
+};
+
 /// The same state under another root, durable when it has its name. `share`: by hard links where there are
 /// any; nobody writes into these files.
 void copy_state_folder(const std::filesystem::path& from, const std::filesystem::path& to, bool share);

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/platform.hpp"
 #include "tests/support/capture.hpp"
 
 #include <filesystem>
@@ -50,7 +51,7 @@ BOOST_AUTO_TEST_CASE(ranks_sign_their_last_words) {
   anemll::set_log_rank(2, 4);
   const Result r = run([]() -> int { anemll::throw_comm("lost", "", ""); });
   anemll::set_log_rank(0, 1);
-  BOOST_TEST(r.text == "[rank 2] error: lost\n");
+  BOOST_TEST(r.text == "[rank 2 on " + anemll::host_name() + "] error: lost\n");
 }
 
 BOOST_AUTO_TEST_CASE(foreign_exceptions_have_codes_too) {
