@@ -115,6 +115,47 @@ expect "elastic, nobody named" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
 supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by signal 9/0 9"
 expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
 
+# launch/slurm.sbatch, as far as it goes without Slurm.
+job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
+bash -n "$root/launch/slurm.sbatch" || fail "slurm.sbatch does not parse"
+for directive in --requeue --open-mode=append --signal=B:USR1@180; do
+  # Slurm stops reading them at the first command.
+  sed '/^[^#]/q' "$root/launch/slurm.sbatch" | grep -qx "#SBATCH $directive" || fail "slurm.sbatch: no $directive where Slurm reads it"
+done
+mkdir programs
+printf '#!/bin/sh\n' >programs/anemll_train
+chmod +x programs/anemll_train
+printf '%s\n' '# rates' '--lr 1e-4' '' '--lr 2e-4 --seed 3' "--lr '3e-4'" >sweep
+with=(SLURM_NTASKS=3 ANEMLL_BIN="$work/programs")
+job -- anemll_train --output-dir out
+expect "slurm.sbatch" "$code" 0
+says "slurm.sbatch" "/launch/supervise.sh --watch out -- bash $root/launch/mpirun.sh -np 3 $work/programs/anemll_train --output-dir out --resume auto"
+with+=(SLURM_ARRAY_TASK_ID=2)
+job --sweep sweep -- anemll_train --output-dir out
+says "a task of a sweep" "/anemll_train --output-dir out/task-2 --resume auto --lr 2e-4 --seed 3"
+with+=(ANEMLL_SLURM_START=srun)
+job -- anemll_train --output-dir out
+says "by srun" "srun --mpi=pmix --ntasks 3 "
+refused() { # TEXT ARGUMENT...
+  job "${@:2}"
+  expect "${*:2}" "$code" 2
+  says "${*:2}" "error: $1"
+  says "${*:2}" "hint:"
+}
+refused "no program" --
+refused "the command has no --output-dir" -- anemll_train
+refused "there is no program anemll_trian" -- anemll_trian --output-dir out
+refused "there is no option --swep" --swep sweep -- anemll_train --output-dir out
+refused "--requeue-after soon is no time" --requeue-after soon -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=3)
+refused "sweep, line 3 has quotes" --sweep sweep -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=4)
+refused "sweep has no line 4" --sweep sweep -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs")
+refused "--sweep, but this is no array job" --sweep sweep -- anemll_train --output-dir out
+with+=(ANEMLL_SLURM_START=lsf)
+refused "ANEMLL_SLURM_START=lsf is neither" -- anemll_train --output-dir out
+
 # A real run that loses its rank goes on, and ends with the same bytes.
 nano=$root/tests/golden/nano
 train=("${ANEMLL_BIN:?the folder of the programs}/anemll_train" --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache"
