@@ -37,9 +37,9 @@ while [ $# -gt 0 ]; do
   esac
   case $1 in
     --watch) watch=$2 ;;
-    --retries) whole "$1" "$2" && retries=$2 ;;
-    --backoff) whole "$1" "$2" && backoff=$2 ;;
-    --backoff-max) whole "$1" "$2" && backoff_max=$2 ;;
+    --retries) whole "$1" "$2" && retries=$((10#$2)) ;;
+    --backoff) whole "$1" "$2" && backoff=$((10#$2)) ;;
+    --backoff-max) whole "$1" "$2" && backoff_max=$((10#$2)) ;;
     --on-finish) on_finish=$2 ;;
   esac
   shift 2
@@ -107,7 +107,7 @@ telling='rank [0-9]+ on ([^ ]+) was lost by signal|(hung|lost): rank [0-9]+ on (
 run_command() { # sets code; the lines that name a lost host are in $scratch/said
   local relay='' err=2
   if [ -n "$elastic" ]; then
-    exec {err}> >(trap '' INT TERM HUP XCPU USR1 USR2 && tee -p /dev/fd/3 3>&1 >&2 | grep -aE "$telling" >"$scratch/said")
+    exec {err}> >(trap '' INT TERM HUP XCPU USR1 USR2 && tee -p /dev/fd/3 3>&1 >&2 | grep --line-buffered -aE "$telling" >"$scratch/said")
     relay=$!
   fi
   set -m

@@ -116,7 +116,7 @@ supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by 
 expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
 
 # launch/slurm.sbatch, as far as it goes without Slurm.
-job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
+job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
 bash -n "$root/launch/slurm.sbatch" || fail "slurm.sbatch does not parse"
 for directive in --requeue --open-mode=append --signal=B:USR1@180; do
   # Slurm stops reading them at the first command.

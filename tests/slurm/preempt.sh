@@ -101,7 +101,8 @@ starts() { [ "$(grep -cs '^slurm: job ' "$1")" -ge "$2" ] 2>/dev/null; }
 beyond() { [ "$(newest_step "$1")" -gt "$2" ] || ended "$id"; }
 # same_run A B STEP: what is trained, and what is logged but times.
 rows() { cut -d, -f1-4 "$1/training_log.csv"; }
-lines() { sed -E 's/"(elapsed_s|tokens_per_s|data_wait_s)":[^,}]*//g' "$1/metrics.jsonl"; } # without what a clock says
+# Without what a clock says; the summary at the end is times and names with a date.
+lines() { grep -v '"kind":"summary"' "$1/metrics.jsonl" | sed -E 's/"(elapsed_s|tokens_per_s|data_wait_s)":[^,}]*//g'; }
 same_run() {
   local file
   for file in best_state_dict.pt "state/step_$(printf %08d "$3")"/{parameters,optimizer}.safetensors; do
@@ -125,7 +126,7 @@ echo "   $((SECONDS - began)) s"
 echo "== the same, signalled by Slurm's clock, by scancel, and requeued by an operator"
 submit --job-name cut --ntasks 2 --time 1 --signal B:USR1@55 "$script" -- "${train[@]}" "${long[@]}" --output-dir cut
 until_true 120 starts cut.log 1 || fail "the job does not start: $(scontrol show job "$id"; tail slurmd.log)"
-until_true 120 grep -q 'the job is requeued' cut.log || fail "Slurm's clock did not make it save: $(tail cut.log)"
+until_true 120 grep -q 'the job is requeued' cut.log || fail "Slurm's clock did not make it save: $(tail -n 5 cut.log)"
 scontrol update "JobId=$id" TimeLimit=30
 hurry "$id"
 until_true 120 starts cut.log 2
@@ -148,10 +149,10 @@ grep -E '^slurm: |^supervise: ' cut.log | sed 's/^/   /'
 echo "== an array job: a set of options and a folder for each task"
 printf '%s\n' '# learning rates' '--lr 1e-4' '' '--lr 2e-4' >options.txt
 submit --job-name array --array 1-2 --ntasks 1 --output "$work/array.%a.log" "$script" --sweep options.txt -- "${train[@]}" --max-steps 4000 --output-dir array
-until_true 60 eval '[ "$(newest_step array/task-1)" -gt 0 ] && [ "$(newest_step array/task-2)" -gt 0 ]' || fail "the tasks do not train: $(cat array.*.log)"
+until_true 60 eval '[ "$(newest_step array/task-1)" -gt 0 ] && [ "$(newest_step array/task-2)" -gt 0 ]' || fail "the tasks do not train: $(tail -n 3 array.*.log)"
 # The task with the number of the whole array is the one that could take the others with it.
 scancel --signal=USR1 --batch "${id}_2"
-until_true 60 grep -q 'the job is requeued' array.2.log || fail "the task was not requeued: $(tail array.2.log)"
+until_true 60 grep -q 'the job is requeued' array.2.log || fail "the task was not requeued: $(tail -n 5 array.2.log)"
 sleep 1
 expect "the other task" "$(squeue -h -j "${id}_1" -o %T)" RUNNING
 grep -qE '^slurm: .* into array/task-2$' array.2.log || fail "no folder of its own: $(head -n 3 array.2.log)"
@@ -161,7 +162,7 @@ step=$(newest_step array/task-1)
 scancel "$id"
 until_true 60 eval '[ -z "$(squeue -h -j "$id" -o %T 2>/dev/null)" ]' || fail "it does not end"
 ! grep -q 'the job is requeued' array.1.log || fail "a cancelled job was requeued"
-grep -q 'saved' array.1.log || fail "a cancelled job did not save: $(tail array.1.log)"
+grep -q 'saved' array.1.log || fail "a cancelled job did not save: $(tail -n 5 array.1.log)"
 [ "$(newest_step array/task-1)" -ge "$step" ] || fail "a cancelled job lost steps"
 
 echo "== by srun"
