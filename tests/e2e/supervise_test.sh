@@ -17,7 +17,7 @@ if [ "$step" != - ]; then mkdir -p out/state && printf 'step_%08d\n' "$step" >ou
 [ -z "$says" ] || printf '%b\n' "$says" >&2
 case $code in
   wait) trap 'echo "heard $(date +%s)" >>heard; exit 75' TERM USR1 INT HUP; : >ready; while :; do sleep 0.02; done ;;
-  deaf) : >ready; exec sleep 30 ;;
+  deaf) : >ready; exec tail -f /dev/null ;;
 esac
 exit "$code"
 FAKE
@@ -94,7 +94,7 @@ for signal in TERM USR1 INT HUP; do
 done
 signalled "4 3/0 9" TERM
 expect "TERM in the wait between two starts" "$code $calls $(<told)" "75 1 75"
-signalled "deaf 3/0 9" USR1
+PATH=$work/quick:$PATH signalled "deaf 3/0 9" USR1
 expect "a command that dies of the signal" "$code $calls" "75 1"
 
 # A host that is lost in two ends is left out, whoever names it; several at once are not counted.
@@ -162,13 +162,15 @@ train=("${ANEMLL_BIN:?the folder of the programs}/anemll_train" --v2-checkpoint 
   --batch-size 4 --lr 5e-4 --logging-steps 5 --eval-steps 40 --eval-samples 4 --state-steps 5 --precision fp32 --threads 1 --seed 7
   --max-steps 80 --resume auto)
 "${train[@]}" --output-dir whole >whole.log 2>&1 || fail "the run without a fault: $(tail -n 20 whole.log)"
-bash "$root/launch/supervise.sh" --backoff 0 -- bash "$root/launch/mpirun.sh" -np 1 "${train[@]}" --output-dir lost >lost.log 2>&1 &
+bash "$root/launch/supervise.sh" --backoff 0 -- bash "$root/launch/mpirun.sh" -np 1 "${train[@]}" --output-dir "$work/lost" >lost.log 2>&1 &
 script=$!
-rank= # the newest process with these words: mpirun has them too
-until [ -e lost/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
-for place in /proc/[0-9]*; do
-  if [ "$(cat "$place/cmdline" 2>/dev/null | tr "\0" " ")" = "${train[*]} --output-dir lost " ]; then rank=${place#/proc/}; fi
+rank=
+while [ -z "$rank" ] && kill -0 $script 2>/dev/null; do
+  for place in $(grep -lsx anemll_train /proc/[0-9]*/comm); do # mpirun has the same words, and another name
+    ! grep -qszxF -- "$work/lost" "${place%comm}cmdline" || { rank=${place%/comm} && rank=${rank#/proc/}; }
+  done
 done
+until [ -e lost/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
 kill -KILL "$rank"
 code=0
 wait $script || code=$?
