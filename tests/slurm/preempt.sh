@@ -19,7 +19,7 @@ done
 
 # stop_daemons: those of our pid files, and what still runs of their jobs.
 stop_daemons() {
-  local file pid
+  local file pid left
   scancel --quiet --state=RUNNING --user=root 2>/dev/null
   for file in slurmctld.pid slurmd.pid munged.pid; do
     pid=$(cat "$work/$file" 2>/dev/null) || continue
@@ -27,8 +27,12 @@ stop_daemons() {
     for _ in {1..100}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -KILL "$pid" 2>/dev/null
   done
-  for pid in $(grep -lsa "SLURM_CONF=$work/slurm.conf" /proc/[0-9]*/environ | cut -d/ -f3); do # steps and their programs
-    kill -KILL "$pid" 2>/dev/null
+  export -n SLURM_CONF # not of what looks for it
+  for _ in {1..50}; do # steps and their programs
+    mapfile -t left < <(grep -lsa "SLURM_CONF=$work/slurm.conf" /proc/[0-9]*/environ | cut -d/ -f3)
+    [ ${#left[@]} -gt 0 ] || return 0
+    kill -KILL "${left[@]}" 2>/dev/null
+    sleep 0.1
   done
 }
 trap 'stop_daemons; cd / && rm -rf "$work"' EXIT
@@ -84,7 +88,8 @@ until_true 60 idle || skip "the node is not idle after a minute: $(sinfo -h -o '
 
 nano=$root/tests/golden/nano
 train=(anemll_train --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache" --batch-size 8 --lr 5e-4
-  --logging-steps 5 --eval-steps 50 --eval-samples 8 --state-steps 10 --precision fp32 --threads 1 --seed 7)
+  --logging-steps 5 --eval-samples 8 --precision fp32 --threads 1 --seed 7)
+saving=(--eval-steps 50 --state-steps 10)
 script=$root/launch/slurm.sbatch
 submit() { id=$(sbatch --parsable --output "$work/%x.log" "$@" 2>submit.log) || fail "sbatch: $(<submit.log)"; }
 state_of() { scontrol show job -o "$1" 2>/dev/null | sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p' | head -n 1; }
@@ -115,10 +120,11 @@ same_run() {
 echo "== a run that nobody stops"
 # Long enough for Slurm's clock, which it reads every half minute.
 began=${EPOCHREALTIME/[.,]/}
-"$bin/anemll_train" "${train[@]:1}" --accumulation-steps 8 --max-steps 20 --output-dir probe >probe.log 2>&1 || fail "it failed: $(tail -n 5 probe.log)"
+"$bin/anemll_train" "${train[@]:1}" "${saving[@]}" --accumulation-steps 8 --max-steps 20 --output-dir probe >probe.log 2>&1 || fail "it failed: $(tail -n 5 probe.log)"
 steps=$((20 * 70000000 / (${EPOCHREALTIME/[.,]/} - began) / 10 * 10))
+[ $steps -ge 150 ] || steps=150 # a machine that is busy now may be quick later
 echo "   $steps steps"
-long=(--accumulation-steps 8 --max-steps "$steps")
+long=("${saving[@]}" --accumulation-steps 8 --max-steps "$steps")
 began=$SECONDS
 bash "$root/launch/mpirun.sh" -np 2 "$bin/anemll_train" "${train[@]:1}" "${long[@]}" --output-dir whole >whole.log 2>&1 || fail "it failed: $(tail -n 5 whole.log)"
 echo "   $((SECONDS - began)) s"
@@ -148,8 +154,10 @@ grep -E '^slurm: |^supervise: ' cut.log | sed 's/^/   /'
 
 echo "== an array job: a set of options and a folder for each task"
 printf '%s\n' '# learning rates' '--lr 1e-4' '' '--lr 2e-4' >options.txt
-submit --job-name array --array 1-2 --ntasks 1 --output "$work/array.%a.log" "$script" --sweep options.txt -- "${train[@]}" --max-steps 4000 --output-dir array
-until_true 60 eval '[ "$(newest_step array/task-1)" -gt 0 ] && [ "$(newest_step array/task-2)" -gt 0 ]' || fail "the tasks do not train: $(tail -n 3 array.*.log)"
+submit --job-name array --array 1-2 --ntasks 1 --output "$work/array.%a.log" "$script" --sweep options.txt -- "${train[@]}" --state-steps 0 --eval-steps 0 --max-steps 4000 --output-dir array
+# Nothing is saved but on a signal.
+trains() { [ "$(wc -l <"array/task-$1/training_log.csv")" -gt 2 ] 2>/dev/null; }
+until_true 60 eval 'trains 1 && trains 2' 2>/dev/null || fail "the tasks do not train: $(tail -n 3 array.*.log)"
 # The task with the number of the whole array is the one that could take the others with it.
 scancel --signal=USR1 --batch "${id}_2"
 until_true 60 grep -q 'the job is requeued' array.2.log || fail "the task was not requeued: $(tail -n 5 array.2.log)"
@@ -158,18 +166,16 @@ expect "the other task" "$(squeue -h -j "${id}_1" -o %T)" RUNNING
 grep -qE '^slurm: .* into array/task-2$' array.2.log || fail "no folder of its own: $(head -n 3 array.2.log)"
 
 echo "== a cancelled job saves and does not come back"
-step=$(newest_step array/task-1)
 scancel "$id"
 until_true 60 eval '[ -z "$(squeue -h -j "$id" -o %T 2>/dev/null)" ]' || fail "it does not end"
 ! grep -q 'the job is requeued' array.1.log || fail "a cancelled job was requeued"
-grep -q 'state saved at step' array.1.log || fail "a cancelled job did not save: $(tail -n 5 array.1.log)"
-[ "$(newest_step array/task-1)" -ge "$step" ] || fail "a cancelled job lost steps"
+[ "$(newest_step array/task-1)" -gt 0 ] || fail "a cancelled job did not save: $(tail -n 5 array.1.log)"
 
 echo "== by srun"
 if ! srun --mpi=list 2>&1 | grep -q pmix; then
   echo "   left out: this Slurm has no PMIx"
 else
-  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
+  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
   until_true 60 eval 'grep -qs "the job is requeued" srun.log || ended "$id"'
   ended "$id" || hurry "$id"
   until_true 120 ended "$id"
