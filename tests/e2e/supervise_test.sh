@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# launch/supervise.sh: what starts again and what does not, with a command of a few lines; a real run that is lost once
+# and ends with the same bytes; what launch/slurm.sbatch would do, without Slurm. ANEMLL_BIN is the folder of the programs.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/support/script_checks.sh"
+unset ANEMLL_OUTPUT_DIR ANEMLL_RESUME
+
+# fake [ANYTHING]: takes the next line "CODE STEP [SAYS]" of the file plan: saves the step (-: none), says it, ends with CODE.
+# CODE "wait" waits for a signal and ends with 75; "deaf" dies of it.
+cat >fake <<'FAKE'
+#!/usr/bin/env bash
+echo "$*" >>calls
+read -r code step says <plan
+sed -i 1d plan
+if [ "$step" != - ]; then mkdir -p out/state && printf 'step_%08d\n' "$step" >out/state/latest; fi
+[ -z "$says" ] || printf '%b\n' "$says" >&2
+case $code in
+  wait) trap 'echo "heard $(date +%s)" >>heard; exit 75' TERM USR1 INT HUP; : >ready; while :; do sleep 0.02; done ;;
+  deaf) : >ready; exec tail -f /dev/null ;;
+esac
+exit "$code"
+FAKE
+chmod +x fake
+supervise() { # PLAN [OPTION...] : lines of the plan with / between them
+  tr / '\n' <<<"$1" >plan
+  rm -rf out calls heard ready
+  output=$(bash "$root/launch/supervise.sh" --watch out --backoff 0 "${@:2}" -- "${fake[@]}" 2>&1) code=$?
+  calls=$(wc -l <calls)
+}
+fake=(./fake)
+
+output=$(bash "$root/launch/supervise.sh" --help)
+expect "the help" $? 0
+says "the help" "--on-finish CMD"
+for bad in "" "--" "--retries few -- ./fake" "--retries 0 -- ./fake" "--nonsense -- ./fake" "-- ./fake" "--watch" \
+  "--watch out --elastic -- ./fake" "--watch out --elastic -- ./fake -np 2 --hostfile none" "-- anemll_train --output-dir out" \
+  "-- anemll_train --output-dir out --resume none"; do
+  # shellcheck disable=SC2086  # words
+  output=$(bash "$root/launch/supervise.sh" $bad 2>&1)
+  expect "'$bad'" $? 2
+  says "'$bad'" "error:"
+  says "'$bad'" "hint:"
+done
+[ ! -e calls ] || fail "a wrong command line started something"
+
+for code_of in 0 1 2 3 5 139; do
+  supervise "$code_of 7"
+  expect "a command that ends with $code_of" "$code $calls" "$code_of 1"
+done
+supervise "75 3/4 9/75 12/0 20"
+expect "progress every time" "$code $calls" "0 4"
+says "progress every time" "4 starts in"
+says "progress every time" "ended with 75 4 75 0; 20 steps gained, step 20 is saved in out"
+supervise "4 3/4 -/4 5/4 -/4 -/4 -/0 9"
+expect "three starts in a row without progress" "$code $calls" "4 6"
+says "three starts in a row without progress" "3 starts in a row saved no new step"
+supervise "75 -/75 -/0 9" --retries 2
+expect "saved, but nothing new" "$code $calls" "75 2"
+supervise "4 3/3 4"
+expect "another error later" "$code $calls" "3 2"
+
+# The back-off: only after 4, longer without progress, and no longer than the limit. Nobody waits for it here.
+mkdir quick
+printf '#!/bin/sh\necho "$1" >>slept\n' >quick/sleep
+chmod +x quick/sleep
+PATH=$work/quick:$PATH supervise "4 3/4 -/4 -/75 6/4 7/0 9" --backoff 10 --backoff-max 15 --retries 5
+expect "back-off" "$(sed -nE 's/.*starts again in ([0-9]+) s/\1/p' <<<"$output" | tr '\n' ' ')" "10 10 15 10 "
+expect "what it waited" "$(grep -v '^0' slept | tr '\n' ' ')" "10 10 15 10 "
+
+supervise "4 3/0 9" --on-finish 'echo "$SUPERVISE_EXIT_CODE $SUPERVISE_STEP $SUPERVISE_STEPS $SUPERVISE_OUTPUT_DIR" >>told; exit 7'
+expect "at the end" "$code $(<told)" "0 0 9 9 out"
+says "at the end" "warning: --on-finish ended with 7"
+rm told
+
+# signalled WHAT SIGNAL: to the script, while the command runs.
+signalled() {
+  tr / '\n' <<<"$1" >plan
+  rm -rf out calls heard ready told
+  # Started in the background, a script cannot undo that INT is ignored.
+  env --default-signal=INT bash "$root/launch/supervise.sh" --watch out --backoff 20 --on-finish 'echo "$SUPERVISE_EXIT_CODE" >>told' -- ./fake >log 2>&1 &
+  local script=$!
+  for _ in {1..500}; do if [ -e ready ] || grep -q 'again in' log; then break; fi; sleep 0.01; done
+  kill -s "$2" $script
+  code=0
+  wait $script || code=$?
+  output=$(<log) calls=$(wc -l <calls)
+}
+for signal in TERM USR1 INT HUP; do
+  signalled "wait 3/0 9" $signal
+  expect "SIG$signal" "$code $calls $(<told)" "75 1 75"
+  [ -e heard ] || fail "SIG$signal was not passed on"
+  says "SIG$signal" "SIG$signal is passed on"
+done
+signalled "4 3/0 9" TERM
+expect "TERM in the wait between two starts" "$code $calls $(<told)" "75 1 75"
+PATH=$work/quick:$PATH signalled "deaf 3/0 9" USR1
+expect "a command that dies of the signal" "$code $calls" "75 1"
+
+# A host that is lost in two ends is left out, whoever names it; several at once are not counted.
+printf '%s\n' '# two of them' 'one slots=2' 'two.example.org slots=3 max_slots=3' >hosts
+cp hosts hosts.before
+fake=(./fake -np 5 --hostfile hosts)
+supervise "4 3 error: rank 4 on two was lost by signal 9 (Killed)/4 4 lost: rank 1 on one in phase step/4 5 hung: rank 3 on two in phase reduce/0 9" --elastic
+expect "elastic" "$code $calls" "0 4"
+says "elastic" "HOST two IS LEFT OUT: it was lost twice. 5 ranks become 2"
+expect "elastic: -np" "$(cut -d' ' -f2 calls | tr '\n' ' ')" "5 5 5 2 "
+cmp hosts hosts.before || fail "the file of hosts was changed"
+several='hung: rank 4 on two in phase a\nhung: rank 1 on one in phase a'
+supervise "4 3 hung: rank 4 on two in phase a/4 4 $several/0 9" --elastic
+expect "elastic, several at once" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
+says "elastic, several at once" "several hosts were lost at once (one two)"
+supervise "4 3/4 4/4 5/0 9" --elastic # nobody is named
+expect "elastic, nobody named" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
+supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by signal 9/0 9"
+expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
+
+# launch/slurm.sbatch, as far as it goes without Slurm.
+job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
+bash -n "$root/launch/slurm.sbatch" || fail "slurm.sbatch does not parse"
+for directive in --requeue --open-mode=append --signal=B:USR1@180; do
+  # Slurm stops reading them at the first command.
+  sed '/^[^#]/q' "$root/launch/slurm.sbatch" | grep -qx "#SBATCH $directive" || fail "slurm.sbatch: no $directive where Slurm reads it"
+done
+mkdir programs
+printf '#!/bin/sh\n' >programs/anemll_train
+chmod +x programs/anemll_train
+printf '%s\n' '# rates' '--lr 1e-4' '' '--lr 2e-4 --seed 3' "--lr '3e-4'" >sweep
+with=(SLURM_NTASKS=3 ANEMLL_BIN="$work/programs")
+job -- anemll_train --output-dir out
+expect "slurm.sbatch" "$code" 0
+says "slurm.sbatch" "/launch/supervise.sh --watch out -- bash $root/launch/mpirun.sh -np 3 $work/programs/anemll_train --output-dir out --resume auto"
+with+=(SLURM_ARRAY_TASK_ID=2)
+job --sweep sweep -- anemll_train --output-dir out
+says "a task of a sweep" "/anemll_train --output-dir out/task-2 --resume auto --lr 2e-4 --seed 3"
+with+=(ANEMLL_SLURM_START=srun)
+job -- anemll_train --output-dir out
+says "by srun" "srun --mpi=pmix --ntasks 3 "
+refused() { # TEXT ARGUMENT...
+  job "${@:2}"
+  expect "${*:2}" "$code" 2
+  says "${*:2}" "error: $1"
+  says "${*:2}" "hint:"
+}
+refused "no program" --
+refused "the command has no --output-dir" -- anemll_train
+refused "there is no program anemll_trian" -- anemll_trian --output-dir out
+refused "there is no option --swep" --swep sweep -- anemll_train --output-dir out
+refused "--requeue-after soon is no time" --requeue-after soon -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=3)
+refused "sweep, line 3 has quotes" --sweep sweep -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=4)
+refused "sweep has no line 4" --sweep sweep -- anemll_train --output-dir out
+with=(ANEMLL_BIN="$work/programs")
+refused "--sweep, but this is no array job" --sweep sweep -- anemll_train --output-dir out
+with+=(ANEMLL_SLURM_START=lsf)
+refused "ANEMLL_SLURM_START=lsf is neither" -- anemll_train --output-dir out
+
+# A real run that loses its rank goes on, and ends with the same bytes.
+nano=$root/tests/golden/nano
+train=("${ANEMLL_BIN:?the folder of the programs}/anemll_train" --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache"
+  --batch-size 4 --lr 5e-4 --logging-steps 5 --eval-steps 40 --eval-samples 4 --state-steps 5 --precision fp32 --threads 1 --seed 7
+  --max-steps 80 --resume auto)
+"${train[@]}" --output-dir whole >whole.log 2>&1 || fail "the run without a fault: $(tail -n 20 whole.log)"
+bash "$root/launch/supervise.sh" --backoff 0 -- bash "$root/launch/mpirun.sh" -np 1 "${train[@]}" --output-dir "$work/lost" >lost.log 2>&1 &
+script=$!
+rank=
+while [ -z "$rank" ] && kill -0 $script 2>/dev/null; do
+  for place in $(grep -lsx anemll_train /proc/[0-9]*/comm); do # mpirun has the same words, and another name
+    ! grep -qszxF -- "$work/lost" "${place%comm}cmdline" || { rank=${place%/comm} && rank=${rank#/proc/}; }
+  done
+done
+until [ -e lost/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
+kill -KILL "$rank"
+code=0
+wait $script || code=$?
+output=$(<lost.log)
+expect "the run that is lost once" "$code" 0
+says "the run that is lost once" "was lost by signal 9"
+says "the run that is lost once" "2 starts in"
+says "the run that is lost once" "ended with 4 0; 80 steps gained"
+for file in best_state_dict.pt state/step_00000080/parameters.safetensors state/step_00000080/optimizer.safetensors; do
+  cmp "whole/$file" "lost/$file" || fail "another $file after the loss"
+done
+
+[ "$failures" -eq 0 ] && echo "what should go on goes on, and nothing else"
+exit $((failures > 0))

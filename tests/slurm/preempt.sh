@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# launch/slurm.sbatch under a real Slurm of one node: a run that Slurm signals before its time is over, that is signalled and
+# requeued again, ends with the same bytes as one that never stopped. Array jobs, a cancelled job, and srun where it can.
+# ANEMLL_BIN is the folder of the programs. Exit codes: 0 passed, 1 failed, 77 skipped, with its reason.
+#
+# Daemons, keys, sockets and logs are its own and lie in a folder that goes at the end; another Slurm is not touched.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+bin=$(realpath "${ANEMLL_BIN:?the folder of the programs}")
+. "$root/tests/support/script_checks.sh"
+for name in $(compgen -e | grep '^SLURM\|^SBATCH\|^ANEMLL_'); do unset "$name"; done
+export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 ANEMLL_BIN=$bin SLURM_CONF=$work/slurm.conf
+
+skip() { echo "skipped: $*"; exit 77; }
+for tool in munged slurmctld slurmd sbatch; do
+  command -v $tool >/dev/null || skip "no $tool here (packages munge, slurmctld, slurmd, slurm-client)"
+done
+[ "$(id -u)" -eq 0 ] || skip "only root can start slurmd"
+
+# stop_daemons: those of our pid files, and what still runs of their jobs.
+stop_daemons() {
+  local file pid left
+  scancel --quiet --state=RUNNING --user=root 2>/dev/null
+  for file in slurmctld.pid slurmd.pid munged.pid; do
+    pid=$(cat "$work/$file" 2>/dev/null) || continue
+    kill "$pid" 2>/dev/null
+    for _ in {1..100}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    kill -KILL "$pid" 2>/dev/null
+  done
+  export -n SLURM_CONF # not of what looks for it
+  for _ in {1..50}; do # steps and their programs
+    mapfile -t left < <(grep -lsa "SLURM_CONF=$work/slurm.conf" /proc/[0-9]*/environ | cut -d/ -f3)
+    [ ${#left[@]} -gt 0 ] || return 0
+    kill -KILL "${left[@]}" 2>/dev/null
+    sleep 0.1
+  done
+}
+trap 'stop_daemons; cd / && rm -rf "$work"' EXIT
+
+node=$(hostname -s)
+port=$((20000 + $$ % 5000 * 2))
+chmod 755 "$work" # munged wants its socket to be reached by all
+mkdir state spool
+(umask 077 && head -c 1024 /dev/urandom >munge.key)
+cat >slurm.conf <<CONF
+ClusterName=anemll
+SlurmctldHost=$node(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+AuthType=auth/munge
+AuthInfo=socket=$work/munge.socket
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool
+SlurmctldPidFile=$work/slurmctld.pid
+SlurmdPidFile=$work/slurmd.pid
+SlurmctldLogFile=$work/slurmctld.log
+SlurmdLogFile=$work/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerType=sched/builtin
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=30
+NodeName=$node NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+munged --socket="$work/munge.socket" --key-file="$work/munge.key" --pid-file="$work/munged.pid" --log-file="$work/munged.log" \
+  --seed-file="$work/munge.seed" >daemons.log 2>&1 || skip "munged does not start: $(tail -n 1 daemons.log munged.log 2>/dev/null | tr '\n' ' ')"
+slurmctld -c >>daemons.log 2>&1 || skip "slurmctld does not start: $(tail -n 1 slurmctld.log)"
+slurmd -N "$node" >>daemons.log 2>&1 || skip "slurmd does not start: $(tail -n 1 slurmd.log)"
+# until_true SECONDS COMMAND...: whether it became true in time.
+until_true() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.2
+  done
+}
+idle() { [ "$(sinfo -h -o %T 2>/dev/null)" = idle ]; }
+until_true 60 idle || skip "the node is not idle after a minute: $(sinfo -h -o '%T %E' 2>&1); $(tail -n 1 slurmd.log)"
+
+nano=$root/tests/golden/nano
+train=(anemll_train --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache" --batch-size 8 --lr 5e-4
+  --logging-steps 5 --eval-samples 8 --precision fp32 --threads 1 --seed 7)
+saving=(--eval-steps 50 --state-steps 10)
+script=$root/launch/slurm.sbatch
+submit() { id=$(sbatch --parsable --output "$work/%x.log" "$@" 2>submit.log) || fail "sbatch: $(<submit.log)"; }
+state_of() { scontrol show job -o "$1" 2>/dev/null | sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p' | head -n 1; }
+ended() { [[ $(state_of "$1") =~ ^(COMPLETED|FAILED|TIMEOUT|CANCELLED|NODE_FAIL) ]]; }
+# hurry ID: a requeued job waits two minutes; here it need not. But slurmd refuses one that was killed in the same second.
+hurry() {
+  until_true 60 eval '[ "$(state_of "$id")" = PENDING ]' || fail "$1 is not requeued: $(state_of "$1")"
+  sleep 3
+  scontrol update "JobId=$1" StartTime=now
+  until_true 60 eval '[ "$(state_of "$id")" = RUNNING ]' || fail "$1 did not come back: $(state_of "$1")"
+}
+starts() { [ "$(grep -cs '^slurm: job ' "$1")" -ge "$2" ] 2>/dev/null; }
+. "$root/launch/states.sh"
+beyond() { [ "$(newest_step "$1")" -gt "$2" ] || ended "$id"; }
+# same_run A B STEP: what is trained, and what is logged but times.
+rows() { cut -d, -f1-4 "$1/training_log.csv"; }
+# Without what a clock says; the summary at the end is times and names with a date.
+lines() { grep -v '"kind":"summary"' "$1/metrics.jsonl" | sed -E 's/"(elapsed_s|tokens_per_s|data_wait_s)":[^,}]*//g'; }
+same_run() {
+  local file
+  for file in best_state_dict.pt "state/step_$(printf %08d "$3")"/{parameters,optimizer}.safetensors; do
+    cmp "$1/$file" "$2/$file" || fail "$2: another $file"
+  done
+  cmp <(rows "$1") <(rows "$2") || fail "$2: another training_log.csv"
+  cmp <(lines "$1") <(lines "$2") || fail "$2: another metrics.jsonl"
+}
+
+echo "== a run that nobody stops"
+# Long enough for Slurm's clock, which it reads every half minute.
+began=${EPOCHREALTIME/[.,]/}
+"$bin/anemll_train" "${train[@]:1}" "${saving[@]}" --accumulation-steps 8 --max-steps 20 --output-dir probe >probe.log 2>&1 || fail "it failed: $(tail -n 5 probe.log)"
+steps=$((20 * 70000000 / (${EPOCHREALTIME/[.,]/} - began) / 10 * 10))
+[ $steps -ge 150 ] || steps=150 # a machine that is busy now may be quick later
+echo "   $steps steps"
+long=("${saving[@]}" --accumulation-steps 8 --max-steps "$steps")
+began=$SECONDS
+bash "$root/launch/mpirun.sh" -np 2 "$bin/anemll_train" "${train[@]:1}" "${long[@]}" --output-dir whole >whole.log 2>&1 || fail "it failed: $(tail -n 5 whole.log)"
+echo "   $((SECONDS - began)) s"
+
+echo "== the same, signalled by Slurm's clock, by scancel, and requeued by an operator"
+submit --job-name cut --ntasks 2 --time 1 --signal B:USR1@55 "$script" -- "${train[@]}" "${long[@]}" --output-dir cut
+until_true 120 starts cut.log 1 || fail "the job does not start: $(scontrol show job "$id"; tail slurmd.log)"
+until_true 120 grep -q 'the job is requeued' cut.log || fail "Slurm's clock did not make it save: $(tail -n 5 cut.log)"
+scontrol update "JobId=$id" TimeLimit=30
+hurry "$id"
+until_true 120 starts cut.log 2
+until_true 120 beyond cut "$(newest_step cut)"
+scancel --signal=USR1 --batch "$id"
+until_true 60 eval '[ "$(grep -c "the job is requeued" cut.log)" -eq 2 ]' || fail "scancel --signal did not make it save"
+hurry "$id"
+until_true 120 starts cut.log 3
+until_true 120 beyond cut "$(newest_step cut)"
+scontrol requeue "$id" || fail "scontrol requeue"
+hurry "$id"
+until_true 600 ended "$id"
+output=$(<cut.log)
+! grep '^error: .*requeue' cut.log || fail "Slurm did what was asked, and the script says it did not"
+expect "the job" "$(state_of "$id")" COMPLETED
+expect "starts" "$(grep -c '^slurm: job ' cut.log)" 4
+same_run whole cut "$steps"
+grep -E '^slurm: |^supervise: ' cut.log | sed 's/^/   /'
+
+echo "== an array job: a set of options and a folder for each task"
+printf '%s\n' '# learning rates' '--lr 1e-4' '' '--lr 2e-4' >options.txt
+submit --job-name array --array 1-2 --ntasks 1 --output "$work/array.%a.log" "$script" --sweep options.txt -- "${train[@]}" --state-steps 0 --eval-steps 0 --max-steps 4000 --output-dir array
+# Nothing is saved but on a signal.
+trains() { [ "$(wc -l <"array/task-$1/training_log.csv")" -gt 2 ] 2>/dev/null; }
+until_true 60 eval 'trains 1 && trains 2' 2>/dev/null || fail "the tasks do not train: $(tail -n 3 array.*.log)"
+# The task with the number of the whole array is the one that could take the others with it.
+scancel --signal=USR1 --batch "${id}_2"
+until_true 60 grep -q 'the job is requeued' array.2.log || fail "the task was not requeued: $(tail -n 5 array.2.log)"
+sleep 1
+expect "the other task" "$(squeue -h -j "${id}_1" -o %T)" RUNNING
+grep -qE '^slurm: .* into array/task-2$' array.2.log || fail "no folder of its own: $(head -n 3 array.2.log)"
+
+echo "== a cancelled job saves and does not come back"
+scancel "$id"
+until_true 60 eval '[ -z "$(squeue -h -j "$id" -o %T 2>/dev/null)" ]' || fail "it does not end"
+! grep -q 'the job is requeued' array.1.log || fail "a cancelled job was requeued"
+[ "$(newest_step array/task-1)" -gt 0 ] || fail "a cancelled job did not save: $(tail -n 5 array.1.log)"
+
+echo "== by srun"
+if ! srun --mpi=list 2>&1 | grep -q pmix; then
+  echo "   left out: this Slurm has no PMIx"
+else
+  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
+  until_true 60 eval 'grep -qs "the job is requeued" srun.log || ended "$id"'
+  ended "$id" || hurry "$id"
+  until_true 120 ended "$id"
+  output=$(<srun.log)
+  expect "by srun" "$(state_of "$id")" COMPLETED
+  grep -E '^slurm: |^supervise: ' srun.log | sed 's/^/   /'
+fi
+
+[ "$failures" -eq 0 ] && echo "preempted, requeued, and the same bytes"
+exit $((failures > 0))
