@@ -1,4 +1,4 @@
-#include "src/comm/flight_dump.hpp"
+#include "src/comm/internal/flight_dump.hpp"
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"

@@ -1,4 +1,4 @@
-#include "src/comm/flight_recorder.hpp"
+#include "src/comm/internal/flight_recorder.hpp"
 
 namespace anemll {
 

@@ -1,4 +1,4 @@
-#include "src/comm/hang.hpp"
+#include "src/comm/internal/hang.hpp"
 
 #include "anemll/core/log.hpp"
 
@@ -71,9 +71,10 @@ std::string hang_text(std::span<const KnownRank> ranks) {
   if (more > 0) text += strf("\nhung: %zu more ranks", more);
   for (const KnownRank& rank : ranks) {
     if (rank.heard) continue;
-    text +=
-        strf("\nrank %d on %s was never heard of: the network does not let the watchdog's datagrams through",
-             rank.state.rank, rank.host.c_str());
+    text += strf(
+        "%srank %d on %s was never heard of: it has hung since the start, or the network does not let the "
+        "watchdog's datagrams through",
+        text.empty() ? "hung: " : "\n", rank.state.rank, rank.host.c_str());
   }
   return text;
 }

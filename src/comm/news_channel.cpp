@@ -1,4 +1,4 @@
-#include "src/comm/news_channel.hpp"
+#include "src/comm/internal/news_channel.hpp"
 
 #include "anemll/core/log.hpp"
 

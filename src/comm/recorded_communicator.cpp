@@ -1,5 +1,5 @@
 // A communicator around another one: each call is noted before and behind it.
-#include "src/comm/flight_recorder.hpp"
+#include "src/comm/internal/flight_recorder.hpp"
 
 namespace anemll {
 namespace {

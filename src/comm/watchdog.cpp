@@ -4,10 +4,10 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
-#include "src/comm/flight_dump.hpp"
-#include "src/comm/flight_recorder.hpp"
-#include "src/comm/hang.hpp"
-#include "src/comm/news_channel.hpp"
+#include "src/comm/internal/flight_dump.hpp"
+#include "src/comm/internal/flight_recorder.hpp"
+#include "src/comm/internal/hang.hpp"
+#include "src/comm/internal/news_channel.hpp"
 #include "src/core/life_signs.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
@@ -47,7 +47,7 @@ constexpr std::size_t kTimedSteps = 31;
 /// Where the ranks are, when that is more than one place; launch/mpirun.sh reads it when a host is lost.
 void tell_hosts(const std::vector<std::string>& hosts) {
   std::map<std::string, std::string> ranks_of;
-  for (std::size_t r = 0; r < hosts.size(); ++r) ranks_of[hosts[r]] += " " + std::to_string(r);
+  for (std::size_t r = 0; r < hosts.size(); ++r) ranks_of[hosts[r]].append(" ").append(std::to_string(r));
   if (ranks_of.size() < 2) return;
   std::string text = "hosts:";
   for (const auto& [host, ranks] : ranks_of) text += strf(" %s ranks%s;", host.c_str(), ranks.c_str());
@@ -164,8 +164,8 @@ class Watchdog::Impl {
       last = now;
       note_signs();
       if (channel_) {
-        listen();
-        if (now_s_ - told_at_s >= kNews_s) {
+        const bool first_word = listen();
+        if (first_word || now_s_ - told_at_s >= kNews_s) {  // so that a new rank hears of rank 0 at once
           told_at_s = now_s_;
           channel_->send({state(), asked_});
         }
@@ -198,15 +198,19 @@ class Watchdog::Impl {
     signs_ = signs;
   }
 
-  void listen() {
+  /// Whether a rank was heard for the first time.
+  bool listen() {
+    bool first_word = false;
     channel_->receive([&](const NewsChannel::News& news) {
       const auto r = static_cast<std::size_t>(news.state.rank);
       if (r >= known_.size()) return;
       known_[r].state = news.state;
+      first_word |= !known_[r].heard;
       known_[r].heard = true;
       heard_at_s_[r] = now_s_;
       if (r == 0) asked_ = news.dumps;
     });
+    return first_word;
   }
 
   void know_self() {
@@ -224,7 +228,11 @@ class Watchdog::Impl {
     const KnownRank& mine = known_[own()];
     const double turn_s = std::min(rank_ - 1, 10);
     const std::array<KnownRank, 2> seen{known_.front(), mine};
-    const bool gone = known_.front().heard && known_.front().silent_s > kRootSilent_s + turn_s;
+    // Where rank 0 was never heard of it may be at work, so this waits for longer than it does for all
+    // others.
+    const double patience_s = known_.front().heard ? kRootSilent_s : 2 * mine.state.limit_s + kFirstWord_s;
+    const bool gone = known_.front().silent_s > patience_s + turn_s &&
+                      (known_.front().heard || mine.state.idle_s > patience_s);
     return gone && is_hung(std::span(seen).subspan(1)) ? hang_text(std::span(seen).first(1)) : "";
   }
 

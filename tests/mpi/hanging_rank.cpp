@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr int kRounds = 6, kRoundOfTrouble = 3;
+constexpr int kRounds = 7, kRoundOfTrouble = 4;
 constexpr double kLimit_s = 7;
 
 void sleep_s(double seconds) {

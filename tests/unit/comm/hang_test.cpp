@@ -1,10 +1,10 @@
 // Who keeps a job that stands still; and what is kept of its last collectives.
-#include "src/comm/hang.hpp"
+#include "src/comm/internal/hang.hpp"
 
 #include "anemll/core/error.hpp"
-#include "src/comm/flight_dump.hpp"
-#include "src/comm/flight_recorder.hpp"
-#include "src/comm/news_channel.hpp"
+#include "src/comm/internal/flight_dump.hpp"
+#include "src/comm/internal/flight_recorder.hpp"
+#include "src/comm/internal/news_channel.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>

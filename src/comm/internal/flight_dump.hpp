@@ -1,8 +1,8 @@
 // A dump of what a rank last did, as JSON.
 #pragma once
 
-#include "src/comm/flight_recorder.hpp"
-#include "src/comm/hang.hpp"
+#include "src/comm/internal/flight_recorder.hpp"
+#include "src/comm/internal/hang.hpp"
 
 #include <filesystem>
 #include <span>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "anemll/comm/communicator.hpp"
-#include "src/comm/hang.hpp"
+#include "src/comm/internal/hang.hpp"
 
 #include <functional>
 #include <memory>
