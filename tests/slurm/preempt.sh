@@ -180,7 +180,7 @@ else
   ended "$id" || hurry "$id"
   until_true 120 ended "$id"
   output=$(<srun.log)
-  expect "by srun" "$(state_of "$id")" COMPLETED
+  expect "by srun" "$(state_of "$id") $(newest_step srun)" "COMPLETED $((steps / 5))"
   grep -E '^slurm: |^supervise: ' srun.log | sed 's/^/   /'
 fi
 
