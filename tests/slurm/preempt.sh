@@ -176,9 +176,11 @@ if ! srun --mpi=list 2>&1 | grep -q pmix; then
   echo "   left out: this Slurm has no PMIx"
 else
   ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
-  until_true 60 eval 'grep -qs "the job is requeued" srun.log || ended "$id"'
-  ended "$id" || hurry "$id"
-  until_true 120 ended "$id"
+  for _ in {1..20}; do # each start ends after the same few seconds
+    until_true 120 eval 'ended "$id" || [ "$(state_of "$id")" = PENDING ]'
+    ! ended "$id" || break
+    hurry "$id"
+  done
   output=$(<srun.log)
   expect "by srun" "$(state_of "$id") $(newest_step srun)" "COMPLETED $((steps / 5))"
   grep -E '^slurm: |^supervise: ' srun.log | sed 's/^/   /'
