@@ -74,7 +74,9 @@ std::optional<SavedState> open_state(const TrainOptions& options, const OutputFo
   });
   broadcast_string(comm, folder, 0);
   if (folder.empty()) return state;
-  folder = bring(place, folder);
+  // With its neighbours: the tensors that do not change lie beside it.
+  const std::filesystem::path found = folder;
+  folder = (std::filesystem::path(bring(place, found.parent_path().string())) / found.filename()).string();
   if (!comm.is_root()) state = open_elsewhere(folder);
   return state;
 }

@@ -40,7 +40,7 @@ trap 'stop_daemons; cd / && rm -rf "$work"' EXIT
 node=$(hostname -s)
 port=$((20000 + $$ % 5000 * 2))
 chmod 755 "$work" # munged wants its socket to be reached by all
-mkdir state spool
+mkdir state spool tmp
 (umask 077 && head -c 1024 /dev/urandom >munge.key)
 cat >slurm.conf <<CONF
 ClusterName=anemll
@@ -66,6 +66,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
 ReturnToService=2
+TmpFS=$work/tmp
 KillWait=30
 NodeName=$node NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -98,7 +99,7 @@ ended() { [[ $(state_of "$1") =~ ^(COMPLETED|FAILED|TIMEOUT|CANCELLED|NODE_FAIL)
 hurry() {
   until_true 60 eval '[ "$(state_of "$id")" = PENDING ]' || fail "$1 is not requeued: $(state_of "$1")"
   sleep 3
-  scontrol update "JobId=$1" StartTime=now
+  scontrol update "JobId=$1" StartTime=now 2>/dev/null # it may run by now
   until_true 60 eval '[ "$(state_of "$id")" = RUNNING ]' || fail "$1 did not come back: $(state_of "$1")"
 }
 starts() { [ "$(grep -cs '^slurm: job ' "$1")" -ge "$2" ] 2>/dev/null; }
@@ -121,7 +122,7 @@ echo "== a run that nobody stops"
 # Long enough for Slurm's clock, which it reads every half minute.
 began=${EPOCHREALTIME/[.,]/}
 "$bin/anemll_train" "${train[@]:1}" "${saving[@]}" --accumulation-steps 8 --max-steps 20 --output-dir probe >probe.log 2>&1 || fail "it failed: $(tail -n 5 probe.log)"
-steps=$((20 * 70000000 / (${EPOCHREALTIME/[.,]/} - began) / 10 * 10))
+steps=$((20 * 110000000 / (${EPOCHREALTIME/[.,]/} - began) / 10 * 10))
 [ $steps -ge 150 ] || steps=150 # a machine that is busy now may be quick later
 echo "   $steps steps"
 long=("${saving[@]}" --accumulation-steps 8 --max-steps "$steps")
@@ -176,12 +177,20 @@ if ! srun --mpi=list 2>&1 | grep -q pmix; then
   echo "   left out: this Slurm has no PMIx"
 else
   ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
-  until_true 60 eval 'grep -qs "the job is requeued" srun.log || ended "$id"'
-  ended "$id" || hurry "$id"
-  until_true 120 ended "$id"
+  for _ in {1..20}; do # each start ends after the same few seconds
+    until_true 120 eval 'ended "$id" || [ "$(state_of "$id")" = PENDING ]'
+    ! ended "$id" || break
+    hurry "$id"
+  done
   output=$(<srun.log)
-  expect "by srun" "$(state_of "$id")" COMPLETED
+  grep -q 'the job is requeued' srun.log || fail "by srun: its clock did not make it save"
+  expect "by srun" "$(state_of "$id") $(newest_step srun)" "COMPLETED $((steps / 5))"
   grep -E '^slurm: |^supervise: ' srun.log | sed 's/^/   /'
+  mkdir -p "tmp/spmix_appdir_0_$((id + 1)).0" # left by a step that was killed: srun starts nothing, and returns 0
+  ANEMLL_SLURM_START=srun submit --job-name stale --ntasks 2 "$script" -- "${train[@]}" --max-steps 10 --output-dir stale
+  until_true 60 ended "$id"
+  output=$(<stale.log)
+  expect "srun that starts nothing" "$(scontrol show job -o "$id" | sed -n 's/.* ExitCode=\([0-9]*\):.*/\1/p') $(newest_step stale)" "4 0"
 fi
 
 [ "$failures" -eq 0 ] && echo "preempted, requeued, and the same bytes"
