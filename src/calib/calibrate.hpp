@@ -31,6 +31,7 @@ struct CalibrateOptions {
   std::vector<std::string> combine;  ///< files to put together instead
   std::optional<std::string> show;   ///< a file to tell of instead
   std::int64_t threads = 0;
+  double work_timeout = 1800;
 
   bool reads_text() const { return combine.empty() && !show; }
 };

@@ -3,6 +3,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "src/calib/calibrate.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/datasets/mixture.hpp"
 #include "src/hub/hub_options.hpp"
 
@@ -44,6 +45,7 @@ OptionTable make_calibrate_table(CalibrateOptions& o) {
   add_local_files_option(table, "local-files-only", &o.text.hub.local_files_only);
   table.group("Machine");
   add_threads_option(table, &o.threads);
+  add_watch_option(table, &o.work_timeout);
   for (const char* path : {"cache-dir", "work-dir", "output", "combine", "show"}) table.mark_path(path);
   return table;
 }

@@ -93,25 +93,6 @@ Parsed parse_here(OptionTable& table, int argc, const char* const* argv, bool te
   return parsed;
 }
 
-/// The first failing rank's error on every rank.
-void throw_first_failure(const Parsed& mine, Communicator& comm) {
-  Json report;  // null: no failure
-  if (mine.failure) {
-    report = {static_cast<int>(mine.failure->code()), mine.failure->problem(), mine.failure->where(),
-              mine.failure->hint()};
-  }
-  const std::vector<std::string> reports = gather_strings(comm, text_of(report));
-  const auto failed =
-      std::find_if(reports.begin(), reports.end(), [](const std::string& r) { return r != "null"; });
-  if (failed == reports.end()) return;
-  const bool everywhere =
-      std::all_of(reports.begin(), reports.end(), [&](const auto& r) { return r == *failed; });
-  const Json first = Json::parse(*failed);
-  const std::string rank = everywhere ? "" : " (on rank " + std::to_string(failed - reports.begin()) + ")";
-  throw Error(static_cast<ExitCode>(first.at(0).get<int>()), first.at(1).get<std::string>() + rank,
-              first.at(2).get<std::string>(), first.at(3).get<std::string>());
-}
-
 /// One line per option that some rank was told otherwise.
 void tell_differences(const std::vector<OptionTable::Difference>& mine, Communicator& comm) {
   Json list = Json::array();
@@ -139,6 +120,25 @@ void tell_differences(const std::vector<OptionTable::Difference>& mine, Communic
 
 }  // namespace
 
+void throw_first_failure(Communicator& comm, const std::optional<Error>& mine, std::string place) {
+  Json report;  // null: no failure
+  if (mine) {
+    if (place.empty()) place = "on rank " + std::to_string(comm.rank());
+    report = {{static_cast<int>(mine->code()), mine->problem(), mine->where(), mine->hint()}, place};
+  }
+  std::vector<Json> reports;
+  for (const std::string& text : gather_strings(comm, text_of(report))) reports.push_back(Json::parse(text));
+  const auto failed =
+      std::find_if(reports.begin(), reports.end(), [](const Json& r) { return !r.is_null(); });
+  if (failed == reports.end()) return;
+  const Json& error = failed->at(0);
+  const bool everywhere = std::all_of(reports.begin(), reports.end(),
+                                      [&](const Json& r) { return !r.is_null() && r.at(0) == error; });
+  const std::string where = everywhere ? "" : " (" + failed->at(1).get<std::string>() + ")";
+  throw Error(static_cast<ExitCode>(error.at(0).get<int>()), error.at(1).get<std::string>() + where,
+              error.at(2).get<std::string>(), error.at(3).get<std::string>());
+}
+
 void Agreement::check(Communicator& comm) const {
   if (comm.size() == 1) return;
   const std::string mine = to_text(facts_);
@@ -159,7 +159,7 @@ OptionTable::Outcome parse_together(OptionTable& table, int argc, const char* co
                                     Communicator& comm) {
   const Parsed parsed = parse_here(table, argc, argv, comm.is_root());
   build_agreement().check(comm);
-  throw_first_failure(parsed, comm);
+  throw_first_failure(comm, parsed.failure);
   auto outcome = static_cast<std::int64_t>(parsed.outcome);
   comm.broadcast(std::as_writable_bytes(std::span(&outcome, 1)), 0);
   if (static_cast<OptionTable::Outcome>(outcome) == OptionTable::Outcome::exit_ok)

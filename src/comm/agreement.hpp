@@ -6,6 +6,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/options.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,10 @@ namespace anemll {
 /// error. Ranks of different builds are a usage error. Returns rank 0's outcome.
 OptionTable::Outcome parse_together(OptionTable& table, int argc, const char* const* argv,
                                     Communicator& comm);
+
+/// Throws the first failing rank's error, on every rank; none where no rank has one. `place`: what is added
+/// to the problem unless all ranks say the same, by default "on rank N".
+void throw_first_failure(Communicator& comm, const std::optional<Error>& mine, std::string place = "");
 
 /// Facts of this rank that must be the same on all.
 class Agreement {

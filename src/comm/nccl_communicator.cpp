@@ -10,6 +10,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/comm/forwarding_communicator.hpp"
 #include "src/core/platform.hpp"
 
 #include <chrono>
@@ -190,10 +191,10 @@ void check_devices(Communicator& bootstrap, int device) {
   }
 }
 
-class NcclCommunicator final : public Communicator {
+class NcclCommunicator final : public ForwardingCommunicator {
  public:
   NcclCommunicator(Communicator& bootstrap, int device, const NcclLimits& limits)
-      : bootstrap_(bootstrap), limits_(limits), uncaught_(std::uncaught_exceptions()) {
+      : ForwardingCommunicator(bootstrap), limits_(limits), uncaught_(std::uncaught_exceptions()) {
     check_cuda(cudaSetDevice(device), "cudaSetDevice");
     stream_ = std::make_unique<Stream>();
     before_ = std::make_unique<Event>();
@@ -235,20 +236,7 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(const NcclCommunicator&) = delete;
   NcclCommunicator& operator=(const NcclCommunicator&) = delete;
 
-  int rank() const override { return bootstrap_.rank(); }
-  int size() const override { return bootstrap_.size(); }
   std::string_view backend() const override { return "nccl"; }
-
-  void barrier() override { bootstrap_.barrier(); }
-  void broadcast(std::span<std::byte> bytes, int root) override { bootstrap_.broadcast(bytes, root); }
-  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
-    bootstrap_.all_gather(mine, all);
-  }
-  void all_reduce(std::span<float> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
-  void all_reduce(std::span<double> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
-  void all_reduce(std::span<std::int64_t> values, ReduceOp op) override { bootstrap_.all_reduce(values, op); }
-  void progress() override { bootstrap_.progress(); }
-  void abort(int exit_code) override { bootstrap_.abort(exit_code); }
 
   std::unique_ptr<PendingReduce> all_reduce_async(float* data, std::size_t count, void* stream) override {
     if (count == 0) return std::make_unique<AlreadyReduced>();
@@ -274,7 +262,6 @@ class NcclCommunicator final : public Communicator {
         "the sums under way", limits_.call_s);
   }
 
-  Communicator& bootstrap_;
   NcclLimits limits_;
   int uncaught_;
   std::unique_ptr<Stream> stream_;

@@ -1,4 +1,5 @@
 // A communicator around another one: each call is noted before and behind it.
+#include "src/comm/forwarding_communicator.hpp"
 #include "src/comm/internal/flight_recorder.hpp"
 
 namespace anemll {
@@ -30,22 +31,19 @@ class RecordedReduce final : public PendingReduce {
   std::uint64_t sequence_;
 };
 
-class RecordedCommunicator final : public Communicator {
+class RecordedCommunicator final : public ForwardingCommunicator {
  public:
-  RecordedCommunicator(Communicator& inner, FlightRecorder& recorder) : inner_(inner), recorder_(recorder) {}
-
-  int rank() const override { return inner_.rank(); }
-  int size() const override { return inner_.size(); }
-  std::string_view backend() const override { return inner_.backend(); }
+  RecordedCommunicator(Communicator& inner, FlightRecorder& recorder)
+      : ForwardingCommunicator(inner), recorder_(recorder) {}
 
   void barrier() override {
-    noted(recorder_, "barrier", 0, [&] { inner_.barrier(); });
+    noted(recorder_, "barrier", 0, [&] { inner().barrier(); });
   }
   void broadcast(std::span<std::byte> bytes, int root) override {
-    noted(recorder_, "broadcast", bytes.size(), [&] { inner_.broadcast(bytes, root); });
+    noted(recorder_, "broadcast", bytes.size(), [&] { inner().broadcast(bytes, root); });
   }
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
-    noted(recorder_, "all_gather", mine.size(), [&] { inner_.all_gather(mine, all); });
+    noted(recorder_, "all_gather", mine.size(), [&] { inner().all_gather(mine, all); });
   }
   void all_reduce(std::span<float> values, ReduceOp op) override { reduce(values, op); }
   void all_reduce(std::span<double> values, ReduceOp op) override { reduce(values, op); }
@@ -53,20 +51,16 @@ class RecordedCommunicator final : public Communicator {
 
   std::unique_ptr<PendingReduce> all_reduce_async(float* data, std::size_t count, void* stream) override {
     const std::uint64_t sequence = recorder_.begin("all_reduce_async", count * sizeof(float));
-    return std::make_unique<RecordedReduce>(inner_.all_reduce_async(data, count, stream), recorder_,
+    return std::make_unique<RecordedReduce>(inner().all_reduce_async(data, count, stream), recorder_,
                                             sequence);
   }
-
-  void progress() override { inner_.progress(); }
-  void abort(int exit_code) override { inner_.abort(exit_code); }
 
  private:
   template <class T>
   void reduce(std::span<T> values, ReduceOp op) {
-    noted(recorder_, "all_reduce", values.size_bytes(), [&] { inner_.all_reduce(values, op); });
+    noted(recorder_, "all_reduce", values.size_bytes(), [&] { inner().all_reduce(values, op); });
   }
 
-  Communicator& inner_;
   FlightRecorder& recorder_;
 };
 

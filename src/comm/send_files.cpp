@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/comm/agreement.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/tool.hpp"
 
@@ -80,13 +81,7 @@ class Attempts {
 
   /// The first rank's failure on all of them, with its host.
   void share(Communicator& comm, const std::string& host) const {
-    json report;
-    if (failure_) report = {failure_->problem() + " (on " + host + ")", failure_->where(), failure_->hint()};
-    for (const std::string& text :
-         gather_strings(comm, report.dump(-1, ' ', false, json::error_handler_t::replace))) {
-      const json found = json::parse(text);
-      if (!found.is_null()) throw_data(found.at(0), found.at(1), found.at(2));
-    }
+    throw_first_failure(comm, failure_, "on " + host);
   }
 
  private:

@@ -268,9 +268,9 @@ class Watchdog::Impl {
   [[noreturn]] void end_job(const std::string& text) {
     report_error(
         Error(ExitCode::communication, text, "dumps of the ranks: " + dumps_.string(),
-              "saved states are untouched, --resume auto goes on from the last; where nothing was wrong, "
-              "raise --init-timeout, --step-timeout or --work-timeout (now " +
-                  strf("%g, %g, %g seconds)", limits_.init, limits_.step, limits_.work)));
+              strf("what was saved is untouched, --resume goes on from it; where nothing was wrong, raise %s "
+                   "(the limit was %g seconds)",
+                   limits_.options, known_[own()].state.limit_s)));
     ++asked_;
     if (channel_) channel_->send({known_[own()].state, asked_});
     dump("hang");
@@ -308,6 +308,16 @@ class Watchdog::Impl {
 Watchdog::Watchdog(Communicator& comm, const WatchLimits& limits, std::filesystem::path dumps)
     : impl_(std::make_unique<Impl>(comm, limits, std::move(dumps))) {}
 Watchdog::~Watchdog() = default;
+
+void Watchdog::guard(Communicator& world, const std::function<void(Communicator&)>& body) {
+  const auto recorded = record(world);
+  try {
+    body(*recorded);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::communication) dump("error");
+    throw;
+  }
+}
 
 std::unique_ptr<Communicator> Watchdog::record(Communicator& inner) {
   return make_recorded_communicator(inner, impl_->recorder());

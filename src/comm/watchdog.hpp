@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -16,6 +17,7 @@ struct WatchLimits {
   double init = 600;   ///< from the start to the first step
   double step = 120;   ///< in a step, but at least ten times the median step
   double work = 1800;  ///< evaluation, files, and whatever one rank does for all
+  const char* options = "--init-timeout, --step-timeout or --work-timeout";  ///< what sets them
 };
 
 /// Which of them counts.
@@ -29,6 +31,8 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
+  /// Runs `body` with `world`, its collectives recorded. An error of communication leaves a dump.
+  void guard(Communicator& world, const std::function<void(Communicator&)>& body);
   /// `inner`, with its collectives recorded. Must be gone before the watchdog is.
   std::unique_ptr<Communicator> record(Communicator& inner);
 

@@ -2,6 +2,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/teacher/precompute.hpp"
 #include "anemll/text/chat_template.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/common_options.hpp"
 #include "src/datasets/mixture.hpp"
 #include "src/hub/hub_options.hpp"
@@ -24,6 +25,7 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
                    "of the matrix products; auto: bf16 if the processor has instructions for it, else fp32");
   add_device_option(table, &o.device);
   add_threads_option(table, &o.threads);
+  add_watch_option(table, &o.work_timeout);
 
   table.group("Text");
   add_dataset_options(table, o.dataset);

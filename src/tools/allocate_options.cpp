@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/model/compute_options.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/common_options.hpp"
 #include "src/hub/hub_options.hpp"
 #include "src/quant/scale_grid.hpp"
@@ -85,6 +86,7 @@ OptionTable make_allocate_table(AllocateOptions& o) {
   table.group("Machine");
   add_device_option(table, &o.model.device);
   add_threads_option(table, &o.threads);
+  add_watch_option(table, &o.work_timeout);
   add_strict_option(table, &o.model.strict, "the model's files");
   for (const char* path : {"output", "sensitivity", "text", "jsonl", "cache-dir", "work-dir"})
     table.mark_path(path);

@@ -32,6 +32,7 @@ struct AllocateOptions {
 
   SensitivityOptions measured;
   std::int64_t threads = 0;
+  double work_timeout = 1800;
 
   /// Where the measurement is kept.
   std::string sensitivity_file() const;

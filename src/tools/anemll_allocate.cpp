@@ -9,6 +9,7 @@
 #include "src/allocate/allocation.hpp"
 #include "src/allocate/sensitivity.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/eval_text.hpp"
@@ -66,6 +67,41 @@ std::int64_t budget_of(const AllocateOptions& o, const std::vector<LinearSpec>& 
   return static_cast<std::int64_t>(std::floor(*o.bits_target * weights));
 }
 
+int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRuntime::Host& host,
+                       Communicator& comm) {
+  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
+
+  const NamedModel model = find_plain(o, table);
+  TextScorer scorer(read_sources(o, model, comm).windows);
+  require_fit(scorer.windows(), model.opened.architecture.vocab_size, model.opened.architecture.max_positions,
+              o.model_name);
+  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  inputs.add("text", scorer.digest());
+  inputs.check(comm);
+  const ModelFiles files = load_named_model(model, o.model.strict);
+  const std::vector<LinearSpec> linears = body_linears(files.architecture);
+
+  const SensitivityKey key{files.fingerprint, scorer.digest(), o.measured.probe, o.measured.layers};
+  const std::filesystem::path kept = o.sensitivity_file();
+  // All ranks read the file, and rank 0 alone writes it: not before all have read.
+  Sensitivities known = read_sensitivities(kept, key);
+  comm.barrier();
+  const Sensitivities found = measure_sensitivities(
+      files, scorer, o.measured, std::move(known), device,
+      [&](const Sensitivities& so_far) { write_sensitivities(kept, key, so_far); }, comm);
+
+  const double others = other_bits(files.architecture);
+  const AllocationRequest request{linears, o.measured, o.scale_bits, budget_of(o, linears, others)};
+  const Allocation chosen = allocate_widths(request, found);
+  if (!comm.is_root()) return 0;
+  write_file(o.output, allocation_json(request, chosen));
+  std::string text = allocation_text(files.architecture, request, found, chosen, others);
+  text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
+               o.model_name.c_str(), o.output.c_str());
+  print_result(text);
+  return 0;
+}
+
 int allocate(int argc, char** argv, MpiRuntime& mpi) {
   AllocateOptions o;
   OptionTable table = make_allocate_table(o);
@@ -77,37 +113,8 @@ int allocate(int argc, char** argv, MpiRuntime& mpi) {
     tell_unread(unread_options(allocate_option_effects(), o,
                                [&](const std::string& name) { return table.given(name); }));
   const MpiRuntime::Host host = mpi.host();
-  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
-
-  const NamedModel model = find_plain(o, table);
-  TextScorer scorer(read_sources(o, model, *world).windows);
-  require_fit(scorer.windows(), model.opened.architecture.vocab_size, model.opened.architecture.max_positions,
-              o.model_name);
-  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
-  inputs.add("text", scorer.digest());
-  inputs.check(*world);
-  const ModelFiles files = load_named_model(model, o.model.strict);
-  const std::vector<LinearSpec> linears = body_linears(files.architecture);
-
-  const SensitivityKey key{files.fingerprint, scorer.digest(), o.measured.probe, o.measured.layers};
-  const std::filesystem::path kept = o.sensitivity_file();
-  // All ranks read the file, and rank 0 alone writes it: not before all have read.
-  Sensitivities known = read_sensitivities(kept, key);
-  world->barrier();
-  const Sensitivities found = measure_sensitivities(
-      files, scorer, o.measured, std::move(known), device,
-      [&](const Sensitivities& so_far) { write_sensitivities(kept, key, so_far); }, *world);
-
-  const double others = other_bits(files.architecture);
-  const AllocationRequest request{linears, o.measured, o.scale_bits, budget_of(o, linears, others)};
-  const Allocation chosen = allocate_widths(request, found);
-  if (!world->is_root()) return 0;
-  write_file(o.output, allocation_json(request, chosen));
-  std::string text = allocation_text(files.architecture, request, found, chosen, others);
-  text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
-               o.model_name.c_str(), o.output.c_str());
-  print_result(text);
-  return 0;
+  return run_watched(*world, o.work_timeout,
+                     [&](Communicator& comm) { return measure_and_choose(o, table, host, comm); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/choices.hpp"
@@ -161,35 +162,24 @@ void tell_far(const std::vector<FoundEvalModel>& models, const std::vector<Model
   }
 }
 
-int evaluate(int argc, char** argv, MpiRuntime& mpi) {
-  EvalOptions o;
-  OptionTable table = make_eval_table(o);
-  const auto world = mpi.world();
-  set_log_rank(world->rank(), world->size());
-  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
-  check_eval_options(o);
-  o.bootstrap.seed = static_cast<std::uint64_t>(o.seed);
-  if (world->is_root())
-    tell_unread(
-        unread_options(eval_option_effects(), o, [&](const std::string& name) { return table.given(name); }));
-  const MpiRuntime::Host host = mpi.host();
+int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host, Communicator& comm) {
   const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
   const Models models = find_models(o, table);
   const std::optional<TextModel> text = find_text(o, models);
   const EvalText sources =
-      read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, *world);
+      read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, comm);
   std::optional<ChoiceQuestions> questions;
   if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);
   TextScorer scorer(sources.windows);
-  compare_inputs(scorer, questions, models, *world);
+  compare_inputs(scorer, questions, models, comm);
 
   at::Tensor teacher_head;
-  if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, *world);
+  if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, comm);
   std::vector<ModelResult> results;
   for (const FoundEvalModel& found : models.all)
-    results.push_back(score_model(found, o, device, scorer, teacher_head, questions, *world));
-  if (!world->is_root()) return 0;
+    results.push_back(score_model(found, o, device, scorer, teacher_head, questions, comm));
+  if (!comm.is_root()) return 0;
 
   const ComparedText compared{sources, scorer, models.teacher.has_value(), text ? &text->tokenizer : nullptr};
   const ComparedText* const on_text = scorer.chunks() > 0 ? &compared : nullptr;
@@ -215,6 +205,21 @@ int evaluate(int argc, char** argv, MpiRuntime& mpi) {
     log_info(file + ": the result");
   }
   return 0;
+}
+
+int evaluate(int argc, char** argv, MpiRuntime& mpi) {
+  EvalOptions o;
+  OptionTable table = make_eval_table(o);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  check_eval_options(o);
+  o.bootstrap.seed = static_cast<std::uint64_t>(o.seed);
+  if (world->is_root())
+    tell_unread(
+        unread_options(eval_option_effects(), o, [&](const std::string& name) { return table.given(name); }));
+  const MpiRuntime::Host host = mpi.host();
+  return run_watched(*world, o.work_timeout, [&](Communicator& comm) { return score(o, table, host, comm); });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/tools/infer_batch.hpp"
@@ -51,8 +52,11 @@ int infer_on_ranks(int argc, char** argv, MpiRuntime& mpi) {
   set_log_rank(world->rank(), world->size());
   if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
   check_infer_options(options);
-  infer_batch(options, table, *world, mpi.host());
-  return 0;
+  const MpiRuntime::Host host = mpi.host();
+  return run_watched(*world, options.work_timeout, [&](Communicator& comm) {
+    infer_batch(options, table, comm, host);
+    return 0;
+  });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/signals.hpp"
 #include "src/formats/told_write.hpp"
@@ -89,18 +90,7 @@ void compare_models(const ModelFiles& model, Communicator& comm) {
   inputs.check(comm);
 }
 
-int init(int argc, char** argv, MpiRuntime& mpi) {
-  InitSettings s;
-  OptionTable table = make_init_table(s);
-  const auto world = mpi.world();
-  Communicator& comm = *world;
-  set_log_rank(comm.rank(), comm.size());
-  if (parse_together(table, argc, argv, comm) == OptionTable::Outcome::exit_ok) return 0;
-  check_init_settings(s);
-  log_info(build_summary());
-  if (comm.is_root()) tell_unread_init_options(s, table);
-  set_compute_threads(static_cast<int>(s.threads), mpi.host().size);
-
+int make(const InitSettings& s, Communicator& comm) {
   std::string path;
   on_root(comm, [&] {
     const ModelUse use = s.dataset.name ? ModelUse::all : ModelUse::weights;
@@ -142,6 +132,19 @@ int init(int argc, char** argv, MpiRuntime& mpi) {
   leave_together(comm, "making the start", kKeptGoOn);
   on_root(comm, [&] { publish(s, made, identity, *work, output); });
   return 0;
+}
+
+int init(int argc, char** argv, MpiRuntime& mpi) {
+  InitSettings s;
+  OptionTable table = make_init_table(s);
+  const auto world = mpi.world();
+  set_log_rank(world->rank(), world->size());
+  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
+  check_init_settings(s);
+  log_info(build_summary());
+  if (world->is_root()) tell_unread_init_options(s, table);
+  set_compute_threads(static_cast<int>(s.threads), mpi.host().size);
+  return run_watched(*world, s.work_timeout, [&](Communicator& comm) { return make(s, comm); });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/teacher/precompute.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/teacher/precompute_effects.hpp"
@@ -18,7 +19,9 @@ int precompute(int argc, char** argv, anemll::MpiRuntime& mpi) {
   anemll::log_info(anemll::build_summary());
   if (world->is_root()) anemll::tell_unread(anemll::unread_precompute_options(options, table));
   const anemll::MpiRuntime::Host host = mpi.host();
-  return static_cast<int>(anemll::run_precompute(options, *world, host.rank, host.size));
+  return anemll::run_watched(*world, options.work_timeout, [&](anemll::Communicator& comm) {
+    return static_cast<int>(anemll::run_precompute(options, comm, host.rank, host.size));
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/datasets/dataset.hpp"
+#include "src/comm/watched_ranks.hpp"
 
 #include <limits>
 
@@ -69,6 +70,7 @@ OptionTable make_eval_table(EvalOptions& o) {
       "file for the result in place of the terminal: .json, .md, or tables; may be given several times");
   table.group("Machine");
   add_threads_option(table, &o.threads);
+  add_watch_option(table, &o.work_timeout);
   for (const char* path : {"text", "jsonl", "cache-dir", "work-dir", "choices", "output"})
     table.mark_path(path);
   return table;

@@ -55,6 +55,7 @@ struct EvalOptions {
   bool markdown = false;
   std::vector<std::string> outputs;
   std::int64_t threads = 0;
+  double work_timeout = 1800;
 
   bool has_text() const { return !texts.empty() || !records.empty() || !caches.empty(); }
 };

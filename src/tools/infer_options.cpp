@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/text/chat_template.hpp"
+#include "src/comm/watched_ranks.hpp"
 
 #include <limits>
 
@@ -68,6 +69,7 @@ OptionTable make_infer_table(InferOptions& o) {
       "on a CPU in fp32: dense (16 bits a weight), packed (codes of a V2 checkpoint, scales formed "
       "on the way: for ranks up to 8), or auto: the faster by half a second of measuring");
   add_threads_option(table, &o.threads);
+  add_watch_option(table, &o.work_timeout);
   table.add_flag("factored", &o.factored,
                  "linears rank by rank in FP16, as the Neural Engine computes them; counts values beyond "
                  "65504 and sums that became infinite");

@@ -64,6 +64,7 @@ struct InferOptions {
   Precision precision = Precision::automatic;
   WeightFormat weight_format = WeightFormat::automatic;
   std::int64_t threads = 0;
+  double work_timeout = 1800;
   bool factored = false;
   bool check = false;
 

@@ -4,6 +4,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/model/compute_options.hpp"
 #include "anemll/quant/presets.hpp"
+#include "src/comm/watched_ranks.hpp"
 #include "src/core/common_options.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/hub/hub_options.hpp"
@@ -59,6 +60,7 @@ OptionTable make_init_table(InitSettings& s) {
   table.add_switch("ste", &s.ste,
                    "magnitudes count as rounded to half, as they do in training with --ste on");
   add_threads_option(table, &s.threads);
+  add_watch_option(table, &s.work_timeout);
   table.group("Hub");
   add_hub_cache_option(table, &s.hub_cache);
   add_local_files_option(table, "local-files-only", &s.local_files_only);

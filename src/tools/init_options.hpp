@@ -35,6 +35,7 @@ struct InitSettings {
   std::int64_t group_size = 32;
   bool ste = true;
   std::int64_t threads = 0;
+  double work_timeout = 1800;
   bool strict = false, resume = false, overwrite = false;
 };
 

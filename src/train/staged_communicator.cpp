@@ -1,4 +1,5 @@
 // Host sums for device memory.
+#include "src/comm/forwarding_communicator.hpp"
 #include "src/train/internal/reduction_backend.hpp"
 
 #include <utility>
@@ -29,34 +30,18 @@ class StagedReduce final : public PendingReduce {
   std::unique_ptr<PendingReduce> pending_;
 };
 
-class StagedCommunicator final : public Communicator {
+class StagedCommunicator final : public ForwardingCommunicator {
  public:
-  StagedCommunicator(Communicator& comm, at::Device device) : comm_(comm), device_(device) {}
-
-  int rank() const override { return comm_.rank(); }
-  int size() const override { return comm_.size(); }
-  std::string_view backend() const override { return comm_.backend(); }
-  void barrier() override { comm_.barrier(); }
-  void broadcast(std::span<std::byte> bytes, int root) override { comm_.broadcast(bytes, root); }
-  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
-    comm_.all_gather(mine, all);
-  }
-  void all_reduce(std::span<float> values, ReduceOp op) override { comm_.all_reduce(values, op); }
-  void all_reduce(std::span<double> values, ReduceOp op) override { comm_.all_reduce(values, op); }
-  void all_reduce(std::span<std::int64_t> values, ReduceOp op) override { comm_.all_reduce(values, op); }
+  StagedCommunicator(Communicator& comm, at::Device device) : ForwardingCommunicator(comm), device_(device) {}
 
   /// LibTorch copies on its current stream, which is the one that the gradients come from.
   std::unique_ptr<PendingReduce> all_reduce_async(float* data, std::size_t count, void*) override {
     const at::TensorOptions where = at::TensorOptions().dtype(at::kFloat).device(device_);
-    return std::make_unique<StagedReduce>(comm_,
+    return std::make_unique<StagedReduce>(inner(),
                                           at::from_blob(data, {static_cast<std::int64_t>(count)}, where));
   }
 
-  void progress() override { comm_.progress(); }
-  void abort(int exit_code) override { comm_.abort(exit_code); }
-
  private:
-  Communicator& comm_;
   at::Device device_;
 };
 

@@ -34,8 +34,8 @@ void Stragglers::tell(Communicator& comm) {
   std::vector<RankPace> paces(static_cast<std::size_t>(comm.size()));
   comm.all_gather(std::as_bytes(std::span(&pace_, 1)), std::as_writable_bytes(std::span(paces)));
   pace_ = {};
-  const std::vector<std::string> hosts = gather_strings(comm, host_name());
-  if (comm.is_root()) log_info(straggler_text(paces, hosts));
+  if (hosts_.empty()) hosts_ = gather_strings(comm, host_name());
+  if (comm.is_root()) log_info(straggler_text(paces, hosts_));
 }
 
 }  // namespace anemll

@@ -83,13 +83,11 @@ ExitCode run_training(const TrainOptions& options, const std::string& resolved_j
                       int local_rank, int local_ranks) {
   check_train_options(options);
   Watchdog watchdog(comm, watch_limits(options), dumps_folder(options));
-  const auto recorded = watchdog.record(comm);
-  try {
-    return train_watched(options, resolved_json, *recorded, local_rank, local_ranks, watchdog);
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::communication) watchdog.dump("error");
-    throw;
-  }
+  ExitCode code = ExitCode::done;
+  watchdog.guard(comm, [&](Communicator& recorded) {
+    code = train_watched(options, resolved_json, recorded, local_rank, local_ranks, watchdog);
+  });
+  return code;
 }
 
 int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,

@@ -1,28 +1,40 @@
 #!/usr/bin/env bash
 # A job that stands still ends with 4, names who keeps it and leaves a dump of each rank that can write one.
-# usage: hangs.sh SOURCE_DIR PROGRAM
+# usage: hangs.sh SOURCE_DIR PROGRAM CALIBRATE
 set -uo pipefail
 source_dir=$1
 program=$2
+calibrate=$3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-expect() { # NAME MODE RANK EXIT_CODE DUMPS TEXT: a rank that is stopped may write its dump when it is ended
-  local code=0 text dumps at=$folder/$1 started=$SECONDS
-  text=$(timeout -s KILL 60 "$source_dir/launch/mpirun.sh" -np 3 "$program" "$2" "$3" "$at" 2>&1) || code=$?
+# NAME EXIT_CODE DUMPS TEXT DUMPS_FOLDER COMMAND...: a rank that is stopped may write its dump when it is ended.
+expect() {
+  local name=$1 wanted=$2 least=$3 says=$4 at=$5 code=0 text dumps started=$SECONDS
+  shift 5
+  text=$(timeout -s KILL 60 "$source_dir/launch/mpirun.sh" "$@" 2>&1) || code=$?
   dumps=$(find "$at" -name 'flight_*_rank?.json' 2>/dev/null | wc -l)
   # A limit of 7 s, and 30 s to name the rank.
-  if [ $code -ne "$4" ] || [ "$dumps" -lt "$5" ] || ! grep -q -- "$6" <<<"$text" || [ $((SECONDS - started)) -gt 40 ]; then
-    echo "FAILED: $1: exit $code (expected $4), $dumps dumps (expected $5 or more), '$6' not found, $((SECONDS - started)) s" >&2
+  if [ $code -ne "$wanted" ] || [ "$dumps" -lt "$least" ] || ! grep -q -- "$says" <<<"$text" || [ $((SECONDS - started)) -gt 40 ]; then
+    echo "FAILED: $name: exit $code (expected $wanted), $dumps dumps (expected $least or more), '$says' not found, $((SECONDS - started)) s" >&2
     echo "$text" >&2
     return 1
   fi
 }
 
+# A program without steps whose rank 0 reads a file that never comes.
+reads_for_ever() {
+  mkdir "$folder/reads"
+  cd "$folder/reads" || return 1
+  mkfifo text.txt
+  expect reads 4 2 'error: hung: rank 0 on .* in phase work.*and it waits for no other rank' flight -np 2 "$calibrate" \
+    --model-id "$source_dir/tests/golden/nano" --dataset_name text.txt --output moments.h5 --work-timeout 3
+}
+
 jobs=""
 while read -r line; do
   read -r name mode rank code dumps text <<<"$line"
-  expect "$name" "$mode" "$rank" "$code" "$dumps" "$text" &
+  expect "$name" "$code" "$dumps" "$text" "$folder/$name" -np 3 "$program" "$mode" "$rank" "$folder/$name" &
   jobs+=" $!"
 done <<'CASES'
 computes computes 1 4 3 error: hung: rank 1 on .* in phase rounds, step 0: no sign of life for .*, and it waits for no other rank
@@ -31,6 +43,8 @@ root stopped 0 4 2 error: hung: rank 0 on .* in phase rounds, step 0: not heard 
 leaves leaves 1 4 2 error: hung: rank 1 on .* in phase rounds, step 0: it has left while others wait
 works works 1 0 0 
 CASES
+(reads_for_ever) &
+jobs+=" $!"
 result=0
 for job in $jobs; do wait "$job" || result=1; done
 exit $result

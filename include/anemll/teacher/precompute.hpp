@@ -25,6 +25,7 @@ struct PrecomputeOptions {
   DeviceChoice device = DeviceChoice::automatic;
   Precision dtype = Precision::automatic;
   std::int64_t threads = 0;
+  double work_timeout = 1800;
 
   // Text.
   DatasetFlags dataset;

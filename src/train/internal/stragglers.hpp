@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -30,6 +31,7 @@ class Stragglers {
   RankPace pace_;
   double waited_s_ = 0;  ///< for data, up to the last line
   double waiting_s_ = 0;
+  std::vector<std::string> hosts_;  ///< by rank, from the first line on
 };
 
 }  // namespace anemll

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/train/train.hpp"
+#include "src/comm/forwarding_communicator.hpp"
 #include "src/core/hash.hpp"
 #include "src/train/internal/run_log.hpp"
 #include "src/train/internal/run_numbers.hpp"
@@ -36,30 +37,16 @@ using nlohmann::json;
 namespace {
 
 /// One rank that shows what it broadcasts.
-class Watched final : public Communicator {
+class Watched final : public ForwardingCommunicator {
  public:
-  explicit Watched(std::function<void(const std::string&)> see) : see_(std::move(see)) {}
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  std::string_view backend() const override { return inner_->backend(); }
-  void barrier() override {}
+  Watched(Communicator& inner, std::function<void(const std::string&)> see)
+      : ForwardingCommunicator(inner), see_(std::move(see)) {}
   void broadcast(std::span<std::byte> bytes, int root) override {
     see_({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    inner_->broadcast(bytes, root);
+    inner().broadcast(bytes, root);
   }
-  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
-    inner_->all_gather(mine, all);
-  }
-  void all_reduce(std::span<float>, ReduceOp) override {}
-  void all_reduce(std::span<double>, ReduceOp) override {}
-  void all_reduce(std::span<std::int64_t>, ReduceOp) override {}
-  std::unique_ptr<PendingReduce> all_reduce_async(float* data, std::size_t count, void* stream) override {
-    return inner_->all_reduce_async(data, count, stream);
-  }
-  void abort(int exit_code) override { inner_->abort(exit_code); }
 
  private:
-  std::unique_ptr<Communicator> inner_ = make_single_communicator();
   std::function<void(const std::string&)> see_;
 };
 
@@ -114,7 +101,8 @@ BOOST_AUTO_TEST_CASE(a_state_is_read_once) {
   const fs::path folder = fs::canonical(work / "out" / "state" / "step_00000001");
   // When rank 0 names the state to the others, it has read it: from then on its files may be damaged.
   int named = 0;
-  Watched comm([&](const std::string& text) {
+  const auto alone = make_single_communicator();
+  Watched comm(*alone, [&](const std::string& text) {
     if (text != folder.string()) return;
     ++named;
     for (const char* part : {"parameters.safetensors", "optimizer.safetensors", "trainer.json"})
