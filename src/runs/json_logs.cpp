@@ -111,6 +111,11 @@ bool read_row(std::string_view line, RunRecord& run) {
     }
     flatten(key, value, row);
   }
+  // The last step may be evaluated twice. The second time its weights are the best already.
+  const auto best = run.metrics.last(kind_text + "/new_best");
+  if (best && best->step == *step && best->value == 1) {
+    for (auto& [key, value] : row) value = key == "new_best" ? 1 : value;
+  }
   run.metrics.add(kind_text, *step, row);
   run.closing.reset();  // it went on
   return true;
