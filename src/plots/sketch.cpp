@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 
 namespace anemll {
@@ -93,7 +94,12 @@ class Panel {
     return all;
   }
 
-  char mark_of(std::size_t line) const { return kMarks[line % kMarks.size()]; }
+  char mark_of(std::size_t index) const {
+    const auto hidden =
+        std::count_if(panel_.lines.begin(), panel_.lines.begin() + static_cast<std::ptrdiff_t>(index),
+                      [](const ChartLine& line) { return line.faint; });
+    return kMarks[(index - static_cast<std::size_t>(hidden)) % kMarks.size()];
+  }
 
   void draw(Raster& raster) const {
     for (const bool marked : {false, true}) {  // marks lie on top

@@ -136,6 +136,16 @@ std::optional<std::int64_t> max_steps_of(const fs::path& folder) {
   return whole_number((*trainer)["options"], "max-steps");
 }
 
+void read_state(const StateFolder& state, Notes& notes) {
+  const auto trainer = object_in(state.path / "trainer.json");
+  if (!trainer || !trainer->contains("ran_on") || !(*trainer)["ran_on"].is_array()) return;
+  const json& hosts = (*trainer)["ran_on"];
+  notes.ranks = static_cast<std::int64_t>(hosts.size());
+  for (const json& host : hosts) {
+    if (host.is_string()) notes.hosts.insert(printable(host.get<std::string>()));
+  }
+}
+
 void read_dumps(const fs::path& folder, Notes& notes) {
   std::vector<fs::path> dumps;
   for (const fs::path& entry : entries_of(folder / "flight")) {

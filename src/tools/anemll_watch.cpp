@@ -79,7 +79,7 @@ class Watch {
       do {
         status = look_at_run(o_.folder, logs_);
         terminal = look_at_terminal();
-        screen.show(block(status, terminal), terminal.lines);
+        screen.show(block(status, terminal), terminal.lines, terminal.columns);
         if (status.liveness == Liveness::over) break;
       } while (screen.wait(o_.interval_s));
     }

@@ -1,5 +1,6 @@
 #include "src/tools/watch_screen.hpp"
 
+#include "src/core/printable.hpp"
 #include "src/core/tool.hpp"
 
 #include <algorithm>
@@ -41,6 +42,15 @@ extern "C" void end_by_signal(int number) {
   ::raise(number);
 }
 
+/// A line that a terminal breaks takes two. Those of a sketch, which alone has colours, are narrow enough.
+std::string_view fitting(std::string_view line, std::size_t columns) {
+  if (line.find('\x1b') != std::string_view::npos) return line;
+  std::size_t at = 0;
+  for (std::size_t n = 0; at < line.size() && n < columns; ++n)
+    at += std::max<std::size_t>(utf8_length(line.substr(at)), 1);
+  return line.substr(0, at);
+}
+
 /// Milliseconds till then, for poll.
 int left_until(std::chrono::steady_clock::time_point end) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
@@ -71,12 +81,13 @@ WatchScreen::~WatchScreen() {
   put_back();
 }
 
-void WatchScreen::show(const std::string& text, std::size_t lines) const {
+void WatchScreen::show(const std::string& text, std::size_t lines, std::size_t columns) const {
   std::string out(kHome);
   std::size_t shown = 0;
   for (std::size_t begin = 0; begin < text.size() && shown + 1 < lines; ++shown) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    out.append(text, begin, end - begin).append(kRestOfLine).append("\r\n");
+    out.append(fitting(std::string_view(text).substr(begin, end - begin), columns));
+    out.append(kRestOfLine).append("\r\n");
     begin = end + 1;
   }
   print_result(out.append(kRestOfWindow));

@@ -15,8 +15,8 @@ class WatchScreen {
   WatchScreen(const WatchScreen&) = delete;
   WatchScreen& operator=(const WatchScreen&) = delete;
 
-  /// In the place of what was there; lines that the window has no room for are left out.
-  void show(const std::string& text, std::size_t lines) const;
+  /// In the place of what was there; what the window has no room for is left out.
+  void show(const std::string& text, std::size_t lines, std::size_t columns) const;
   /// False when q was pressed.
   bool wait(double seconds) const;
 };

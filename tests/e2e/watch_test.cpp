@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(a_finished_run_is_told_once) {
     BOOST_TEST(result.code == 0, result.output);
     for (const char* part : {"run: complete\n", "steps      20 of 20  [########################] 100%\n",
                              "tokens/s", "loss       ", "best       evaluation ", "data wait  ",
-                             "ranks      1\n", "state      step 20, saved ", "train/loss, last "})
+                             "ranks      1 on ", "state      step 20, saved ", "train/loss, last "})
       BOOST_TEST(has(result.output, part), part << " is missing in " << result.output);
     BOOST_TEST(has(result.output, "\u2502") == (flags != " --ascii"), result.output);
   }

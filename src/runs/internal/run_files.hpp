@@ -30,6 +30,8 @@ struct Notes {
   std::set<std::string> hosts;
   std::vector<std::string> warnings;
 };
+/// The hosts that the newest state names.
+void read_state(const StateFolder& state, Notes& notes);
 /// FOLDER/flight/flight_*.json, which ranks write when one is lost or hangs.
 void read_dumps(const std::filesystem::path& folder, Notes& notes);
 /// The end of a text of stderr.

@@ -53,8 +53,9 @@ struct RunFolder {
   void add_state(std::int64_t step, const std::string& name) const {
     fs::create_directories(folder / "state" / name);
     write_file(folder / "state" / name / "manifest.json", "{}");
-    write_file(folder / "state" / name / "trainer.json",
-               "{\"options\": {\"max-steps\": " + std::to_string(step) + "}}");
+    write_file(
+        folder / "state" / name / "trainer.json",
+        "{\"options\": {\"max-steps\": " + std::to_string(step) + "}, \"ran_on\": [\"beta\", \"alpha\"]}");
   }
 };
 
@@ -151,6 +152,8 @@ BOOST_FIXTURE_TEST_CASE(the_newest_whole_state_counts, RunFolder) {
   fs::create_directories(folder / "state/step_00000030");  // its manifest is not there yet
   BOOST_TEST(look().state->step == 10);
   BOOST_TEST(*look().max_steps == 130);
+  BOOST_TEST(*look().ranks == 2);
+  BOOST_TEST((look().hosts == Words{"alpha", "beta"}));
   fs::remove(folder / "config.json");
   BOOST_TEST(*look().max_steps == 60);
 }
