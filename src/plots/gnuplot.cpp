@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/scratch_folder.hpp"
+#include "src/plots/internal/axis.hpp"
 #include "src/plots/internal/child.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <fstream>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include <unistd.h>
 
@@ -30,8 +32,9 @@ constexpr int kPointShapes[] = {7, 5, 9, 13, 11};  // filled ones
 constexpr int kFieldWidth = 860;
 constexpr int kPanelHeight = 380;
 constexpr int kLegendLine = 20;
+constexpr std::size_t kLogTicks = 8;
 constexpr int kLetterWidth = 8;
-constexpr std::size_t kSampleLetters = 8;  // the piece of line in front of a name of the legend
+constexpr std::size_t kSampleLetters = 10;  // the piece of line in front of a name of the legend
 constexpr std::string_view kPngBytes = "\x89PNG";
 
 /// In single quotes nothing is special to gnuplot but the quote.
@@ -48,29 +51,53 @@ const char* color_of(const ChartLine& line) {
   return kColors[line.color % kColors.size()];
 }
 
+bool is_shown(const ChartPoint& p, const Chart& chart) {
+  return std::isfinite(p.x) && std::isfinite(p.y) && (!chart.log_x || p.x > 0) && (!chart.log_y || p.y > 0);
+}
+
 std::string data_block(const std::string& name, const ChartLine& line, const Chart& chart) {
   std::string out = "$" + name + " << END\n";
   for (const ChartPoint& point : line.points) {
-    const bool shown = std::isfinite(point.x) && std::isfinite(point.y) && (!chart.log_x || point.x > 0) &&
-                       (!chart.log_y || point.y > 0);
     // An empty line breaks the curve.
-    out += shown ? strf("%.10g %.10g\n", point.x, point.y) : "\n";
+    out += is_shown(point, chart) ? strf("%.10g %.10g\n", point.x, point.y) : "\n";
   }
   return out + "END\n";
 }
 
 bool has_points(const ChartLine& line, const Chart& chart) {
-  return std::ranges::any_of(line.points, [&](const ChartPoint& p) {
-    return std::isfinite(p.y) && (!chart.log_x || p.x > 0) && (!chart.log_y || p.y > 0);
-  });
+  return std::ranges::any_of(line.points, [&](const ChartPoint& p) { return is_shown(p, chart); });
 }
 
-std::string style_of(const ChartLine& line, std::size_t index) {
+/// Range and numbers of a logarithmic axis: gnuplot's own go to the next power of ten and show nothing
+/// between.
+std::string log_axis(const Chart& chart, const ChartPanel& panel, char axis) {
+  constexpr double kMargin = 0.04;  // of the axis
+  std::vector<double> values;
+  for (const ChartLine& line : panel.lines) {
+    for (const ChartPoint& point : line.points) {
+      if (is_shown(point, chart)) values.push_back(axis == 'x' ? point.x : point.y);
+    }
+  }
+  if (values.empty()) return "";
+  const auto [low, high] = std::ranges::minmax(values);
+  const double pad = low < high ? std::pow(high / low, kMargin) : 1.5;
+  std::string out = strf("set %crange [%.10g:%.10g]\nset %ctics (", axis, low / pad, high * pad, axis);
+  bool first = true;
+  for (const Axis::Tick& tick : Axis(low / pad, high * pad, true).ticks(kLogTicks)) {
+    out += strf("%s'%s' %.10g", first ? "" : ", ", tick.label.c_str(), tick.value);
+    first = false;
+  }
+  return out + ")\n";
+}
+
+std::string style_of(const ChartLine& line, std::size_t index, bool svg) {
   if (line.faint) return strf("with lines lw 1 lc rgb '#B0%s' notitle", color_of(line) + 1);
   const std::string title = "title " + quoted(line.label);
   if (line.marked) {
     const int shape = kPointShapes[index % std::size(kPointShapes)];
-    return strf("with linespoints lw 1.5 dt 2 pt %d ps 1.1 lc rgb '%s' ", shape, color_of(line)) + title;
+    return strf("with linespoints lw 1.5 dt 2 pt %d ps %s lc rgb '%s' ", shape, svg ? "0.6" : "1.1",
+                color_of(line)) +
+           title;
   }
   return strf("with lines lw 2 lc rgb '%s' ", color_of(line)) + title;
 }
@@ -179,12 +206,15 @@ std::string gnuplot_script(const Chart& chart, PictureFormat format, const Pictu
   for (std::size_t p = 0; p < chart.panels.size(); ++p) {
     const ChartPanel& panel = chart.panels[p];
     out += "set title " + quoted(chart.title.empty() ? panel.title : chart.title + ": " + panel.title) + "\n";
+    if (chart.log_x) out += log_axis(chart, panel, 'x');
+    if (chart.log_y) out += log_axis(chart, panel, 'y');
     std::string plots;
     for (const bool marked : {false, true}) {
       for (std::size_t i = 0; i < panel.lines.size(); ++i) {
         const ChartLine& line = panel.lines[i];
         if (line.marked != marked || !has_points(line, chart)) continue;
-        plots += (plots.empty() ? "plot " : ", ") + strf("$p%zu_%zu using 1:2 ", p, i) + style_of(line, i);
+        plots +=
+            (plots.empty() ? "plot " : ", ") + strf("$p%zu_%zu using 1:2 ", p, i) + style_of(line, i, svg);
       }
     }
     out += plots.empty() ? "set xrange [0:1]\nset yrange [0:1]\nplot NaN notitle\nset autoscale\n"

@@ -88,6 +88,7 @@ BOOST_AUTO_TEST_CASE(the_grid_and_the_axes_are_told) {
   chart.log_y = chart.log_x = true;
   const std::string logarithmic = gnuplot_script(chart, PictureFormat::svg, {}, "p");
   BOOST_TEST(has(logarithmic, "set logscale x\nset logscale y\n"), logarithmic);
+  BOOST_TEST(has(logarithmic, "set ytics ('1.5' 1.5, '2.0' 2, '2.5' 2.5, '3.0' 3)\n"), logarithmic);
   BOOST_TEST(has(logarithmic, "<< END\n\n5 2\nEND"), logarithmic);  // step 0 has no place
 }
 
