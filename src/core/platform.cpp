@@ -2,17 +2,21 @@
 #include "src/core/platform.hpp"
 
 #include "src/core/internal/cgroup.hpp"
+#include "src/core/lock_holder.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <thread>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/sysmacros.h>
 #endif
 
 namespace anemll {
@@ -78,6 +82,27 @@ bool cpu_is_intel() {
 #else
   return false;
 #endif
+}
+
+std::optional<int> lock_holder(const std::filesystem::path& file) {
+#if defined(__linux__)
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return std::nullopt;
+  std::ifstream locks("/proc/locks");  // "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"
+  for (std::string line; std::getline(locks, line);) {
+    int process = 0;
+    unsigned major_number = 0, minor_number = 0;
+    unsigned long long inode = 0;
+    const char* const form = "%*d: FLOCK %*s %*s %d %x:%x:%llu";  // who waits has an arrow behind the number
+    if (std::sscanf(line.c_str(), form, &process, &major_number, &minor_number, &inode) != 4) continue;
+    if (inode == status.st_ino && major(status.st_dev) == major_number &&
+        minor(status.st_dev) == minor_number)
+      return process;
+  }
+#else
+  (void)file;
+#endif
+  return std::nullopt;
 }
 
 }  // namespace anemll

@@ -1,6 +1,7 @@
 #include "src/train/internal/run_folder.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/core/platform.hpp"
 #include "src/train/internal/disk_room.hpp"
 #include "src/train/internal/log_sinks.hpp"
 #include "src/train/internal/replicas.hpp"
@@ -43,7 +44,11 @@ fs::path logs_of(const SavedState& saved) {
 }  // namespace
 
 RunFolder::RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& share)
-    : run_(run), optimizer_(optimizer), share_(share), store_(run.options.output_dir) {}
+    : run_(run),
+      optimizer_(optimizer),
+      share_(share),
+      store_(run.options.output_dir),
+      hosts_(gather_strings(run.place.comm, host_name())) {}
 
 void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
   const Timeline::Span filing(run_.timeline, RunPart::files);
@@ -158,8 +163,9 @@ void RunFolder::save(RunNumbers& numbers) {
     numbers.sink_positions = log_->positions();
     const std::vector<LazyTensor> parameters = parameter_tensors(run_.selection);
     const std::vector<LazyTensor> moments = moment_tensors(*run_.selection.parameters, whole);
-    store_.save(numbers.step, {parameters, moments, trainer_json(numbers, run_.identity, run_.resolved_json),
-                               numbers.best_step, numbers.best_loss});
+    store_.save(numbers.step,
+                {parameters, moments, trainer_json(numbers, run_.identity, run_.resolved_json, hosts_),
+                 numbers.best_step, numbers.best_loss});
   });
 }
 

@@ -88,11 +88,13 @@ RunNumbers RunNumbers::from_json(const std::string& text) {
   return state;
 }
 
-std::string trainer_json(const RunNumbers& state, const std::string& identity, const std::string& options) {
-  const json object = {{"state", json::parse(state.to_json())},
-                       {"identity", json::parse(identity)},
-                       {"options", json::parse(options)}};
-  return object.dump(2) + "\n";
+std::string trainer_json(const RunNumbers& state, const std::string& identity, const std::string& options,
+                         const std::vector<std::string>& hosts) {
+  json object = {{"state", json::parse(state.to_json())},
+                 {"identity", json::parse(identity)},
+                 {"options", json::parse(options)}};
+  if (!hosts.empty()) object["ran_on"] = hosts;
+  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 RunNumbers run_numbers_of(const SavedState& state) {

@@ -2,9 +2,10 @@
 # Runs every command block of README.md: readme_test.sh [README]. ANEMLL_BIN is the folder of the built programs.
 #
 # A block is what stands between ```bash and ```. It runs word for word in a folder of its own, where small stand-ins
-# have the names that it uses: a model MODEL, a cache KD_PT_FOLDER, a hub cache with the two repositories, the scripts
-# and presets of this repository over a project that compiles nothing. What would take an hour or the network is changed
-# by the table below, and by nothing else. A block without a row fails, and so does a row without a block.
+# have the names that it uses: a model MODEL, a cache KD_PT_FOLDER, runs run-a and run-b, a hub cache with the two
+# repositories, the scripts and presets of this repository over a project that compiles nothing. What would take an hour
+# or the network is changed by the table below, and by nothing else. A block without a row fails, and so does a row
+# without a block.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 readme=${1:-$root/README.md}
@@ -36,6 +37,13 @@ row "a good start" "anemll_init " "start/v2_init.pt start/start_report.json run-
   "texts.jsonl --output-dir" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --output-dir" "--max-steps 1000" "--max-steps 4"
 row "two bits" "bash launch/two_bit.sh" "runs/two/report.md runs/two/snap/model_state_dict.pt" \
   "texts.jsonl" "tests/golden/datasets/c4_demo.jsonl" "--time 1h" "--gflops 20 --length 16 --holdout 0.3 --calibration-tokens 256 --steps 4"
+row "watching" "anemll_watch " ""
+picture=()
+command -v gnuplot >/dev/null || {
+  echo "gnuplot is not installed (apt-get install gnuplot-nox): 'curves' draws no picture"
+  picture=("--output curves.png" "--no_show")
+}
+row "curves" "anemll_plot " "$([ ${#picture[@]} -gt 0 ] || echo curves.png)" "${picture[@]}"
 row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
   "--ranks 2" "--ranks 2 -- --max-steps 2"
 
@@ -78,6 +86,13 @@ CMAKE
   ln -s "$golden/nano/cache" "$place/KD_PT_FOLDER"
   printf '%s\n' '{"text": "Hello, world"}' '{"text": "Two lines\nof text"}' >"$place/texts.jsonl"
   ln -s "$golden/datasets/alpaca_40.json" "$place/chat.json"
+  for folder in run-a run-b; do # two runs that are over
+    mkdir "$place/$folder"
+    printf '%s\n' '{"kind":"eval","step":0,"loss":2,"elapsed_s":0}' \
+      '{"kind":"train","step":10,"loss":1.5,"tokens_per_s":100,"elapsed_s":20}' \
+      '{"kind":"train","step":20,"loss":1.25,"tokens_per_s":100,"elapsed_s":40}' \
+      '{"kind":"summary","summary":{"step":20}}' >"$place/$folder/metrics.jsonl"
+  done
 }
 
 # run_block FILE: in the folder of the moment, with nothing of the caller's settings.

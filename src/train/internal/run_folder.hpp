@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -29,7 +30,7 @@ struct RunEnd {
 
 class RunFolder {
  public:
-  /// All of them must outlive it.
+  /// All of them must outlive it. Collective.
   RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& share);
 
   /// A run that starts: what an earlier one left steps aside. `first`: its evaluation, absent where none is
@@ -66,6 +67,7 @@ class RunFolder {
   AdamW& optimizer_;
   const OptimizerShare& share_;
   StateStore store_;
+  std::vector<std::string> hosts_;  // of each rank
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<OutputFiles> files_;
 };

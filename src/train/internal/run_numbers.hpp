@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -51,8 +52,10 @@ struct RunNumbers {
   static RunNumbers from_json(const std::string& text);
 };
 
-/// trainer.json: {"state": the numbers, "identity": ..., "options": ...}, the latter two JSON objects.
-std::string trainer_json(const RunNumbers& numbers, const std::string& identity, const std::string& options);
+/// trainer.json: {"state": the numbers, "identity": ..., "options": ..., "ran_on": the host of each rank},
+/// identity and options JSON objects. The hosts are for people and anemll_watch: nothing goes by them.
+std::string trainer_json(const RunNumbers& numbers, const std::string& identity, const std::string& options,
+                         const std::vector<std::string>& hosts = {});
 /// Out of trainer.json of a state. Data errors.
 RunNumbers run_numbers_of(const SavedState& state);
 

@@ -2,6 +2,7 @@
 #include "src/core/file_lock.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/core/lock_holder.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <csignal>
@@ -55,6 +56,19 @@ BOOST_AUTO_TEST_CASE(a_killed_process_holds_nothing) {
   BOOST_TEST(lock.take(dir / "a"));
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_finds_the_holder_and_leaves_the_lock) {
+  const anemll::test::TempDir dir;
+  BOOST_TEST(!anemll::lock_holder(dir / "a").has_value());
+  FileLock lock;
+  BOOST_TEST(lock.take(dir / "a"));
+  const auto holder = anemll::lock_holder(dir / "a");
+  // Some file systems have other numbers in the system's list than a file itself.
+  BOOST_TEST((!holder || *holder == ::getpid()));
+  BOOST_TEST(!anemll::lock_holder(dir / "b").has_value());
+  lock.release();
+  BOOST_TEST(!anemll::lock_holder(dir / "a").has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_lock_that_cannot_be_made) {

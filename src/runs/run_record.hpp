@@ -1,0 +1,59 @@
+// The logs of a run, read: metrics.jsonl, training_log.csv, and what the Python reference and its
+// predecessors leave (loss.csv, train.log, trainer_state.json).
+//
+// A log may be read while a run writes it: a last line without its end counts only when it is whole.
+#pragma once
+
+#include "anemll/core/choices.hpp"
+#include "src/runs/run_metrics.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace anemll {
+
+/// Which log of a run is read. automatic: the first in this order that there is, `csv` behind `jsonl`.
+enum class LogSource { automatic, jsonl, csv, trainlog, trainer };
+inline constexpr auto kLogSources = std::to_array<Choice<LogSource>>({{LogSource::automatic, "auto"},
+                                                                      {LogSource::jsonl, "jsonl"},
+                                                                      {LogSource::csv, "csv"},
+                                                                      {LogSource::trainlog, "trainlog"},
+                                                                      {LogSource::trainer, "trainer"}});
+constexpr std::span<const Choice<LogSource>> choices_of(LogSource) {
+  return kLogSources;
+}
+
+/// What a run that came to its end says last.
+struct RunClosing {
+  std::int64_t step = 0;
+  std::optional<double> initial_loss, final_loss, best_loss;
+  std::optional<std::int64_t> best_step;
+  std::optional<double> elapsed_s;
+  std::string ended_by;  ///< the option that ended it before its last step
+};
+
+struct RunRecord {
+  std::string name;            ///< for legends: that of its folder
+  std::filesystem::path file;  ///< the log
+  RunMetrics metrics;
+  std::optional<RunClosing> closing;  ///< of a run that is over
+  std::int64_t unread_lines = 0;      ///< lines in the middle of the log that are no rows
+};
+
+/// The log of a folder; nothing where there is none with that source.
+std::optional<std::filesystem::path> find_log(const std::filesystem::path& folder, LogSource source);
+
+/// Of a log file. A data error for what is no training log. No rows yet are no error.
+RunRecord read_log(const std::filesystem::path& file, LogSource source = LogSource::automatic);
+
+/// Of a folder or a file. A data error where there is no log, or one without a row.
+RunRecord read_run(const std::filesystem::path& run, LogSource source = LogSource::automatic);
+
+/// Gives runs with one name the folders above as well, until their names differ.
+void name_apart(std::vector<RunRecord>& runs);
+
+}  // namespace anemll

@@ -1,0 +1,111 @@
+// anemll_watch from the outside: a run from its first row to its end, a folder that is empty yet, on a
+// terminal and in a pipe, and how it ends.
+#include "anemll/core/file.hpp"
+#include "tests/support/job.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
+#include "tests/support/train_run.hpp"
+
+#include <filesystem>
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+
+namespace anemll::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string watch(const std::string& arguments) {
+  return bin("anemll_watch") + " " + arguments;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string kRow = "{\"kind\":\"train\",\"step\":10,\"loss\":2.5,\"elapsed_s\":20}\n";
+const std::string kEnd = "{\"kind\":\"summary\",\"summary\":{\"step\":10,\"elapsed_s\":20}}\n";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(e2e_watch)
+
+BOOST_AUTO_TEST_CASE(a_finished_run_is_told_once) {
+  const TempDir dir;
+  const fs::path out = dir / "run";
+  const ToolResult trained =
+      run("( " + train_command(out, "--max-steps 20") + " 2>" + (dir / "run.log").string() + " )");
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.output);
+  for (const std::string flags : {" --once", " --ascii", ""}) {
+    const ToolResult result = run("LC_ALL=C.UTF-8 " + watch(out.string() + flags));
+    BOOST_TEST(result.code == 0, result.output);
+    for (const char* part : {"run: complete\n", "steps      20 of 20  [########################] 100%\n",
+                             "tokens/s", "loss       ", "best       evaluation ", "data wait  ",
+                             "ranks      1 on ", "state      step 20, saved ", "train/loss, last "})
+      BOOST_TEST(has(result.output, part), part << " is missing in " << result.output);
+    BOOST_TEST(has(result.output, "\u2502") == (flags != " --ascii"), result.output);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_folder_is_waited_for_and_blocks_follow) {
+  const TempDir dir;
+  const fs::path out = dir / "later";
+  Job job(watch("--interval 0.1 " + out.string()));
+  BOOST_TEST(job.wait_for("later: waiting for the first row\n"), job.output());
+  fs::create_directories(out);
+  write_file(out / "metrics.jsonl", kRow.substr(0, 20));  // torn: not yet a row
+  write_file(out / "metrics.jsonl", kRow);
+  BOOST_TEST(job.wait_for("later: running, by its last sign of life\n"), job.output());
+  BOOST_TEST(job.wait_for("loss       2.5 at step 10\n"), job.output());
+  write_file(out / "metrics.jsonl", kRow + kEnd);
+  BOOST_TEST(job.finish() == 0, job.output());
+  BOOST_TEST(has(job.output(), "later: complete\n"), job.output());
+  BOOST_TEST(!has(job.output(), "\x1b"), job.output());
+}
+
+BOOST_AUTO_TEST_CASE(a_terminal_is_redrawn_and_keys_end_it) {
+  const TempDir dir;
+  write_file(dir / "metrics.jsonl", kRow);
+  const std::string command = "env TERM=xterm LC_ALL=C " + watch("--interval 0.1 " + dir.path().string());
+  for (const std::string keys : {"q", "\x03"}) {
+    Job job(command, Job::Output::terminal);
+    BOOST_TEST(job.wait_for("loss       2.5 at step 10"), job.output());
+    write_file(dir / "metrics.jsonl",
+               kRow + "{\"kind\":\"train\",\"step\":20,\"loss\":1.25,\"elapsed_s\":40}\n");
+    BOOST_TEST(job.wait_for("loss       1.25 at step 20"), job.output());
+    job.type(keys);
+    BOOST_TEST(job.finish() == 0, job.output());
+    BOOST_TEST(has(job.output(), "\x1b[?25h"), job.output());  // the cursor is back
+    write_file(dir / "metrics.jsonl", kRow);
+  }
+  Job job(command, Job::Output::terminal);
+  BOOST_TEST(job.wait_for("loss       2.5 at step 10"), job.output());
+  job.signal(SIGTERM);
+  BOOST_TEST(job.finish() == 128 + SIGTERM);
+  BOOST_TEST(has(job.output(), "\x1b[?25h"), job.output());
+}
+
+BOOST_AUTO_TEST_CASE(readers_may_leave_and_mistakes_are_told) {
+  const TempDir dir;
+  write_file(dir / "metrics.jsonl", kRow);
+  Job job(watch("--interval 0.1 " + dir.path().string()));
+  BOOST_TEST(job.wait_for("at step 10\n"), job.output());
+  job.leave();
+  write_file(dir / "metrics.jsonl", kRow + "{\"kind\":\"train\",\"step\":20,\"loss\":1,\"elapsed_s\":40}\n");
+  BOOST_TEST(job.finish() == 0);
+
+  const std::string gone = (dir / "gone").string();
+  const ToolResult once = run(watch("--once " + gone));
+  BOOST_TEST((once.code == 3 && has(once.output, gone)), once.output);
+  const ToolResult deep = run(watch(gone + "/deeper"));
+  BOOST_TEST((deep.code == 3 && has(deep.output, "--output-dir")), deep.output);
+  const ToolResult file = run(watch((dir / "metrics.jsonl").string()));
+  BOOST_TEST((file.code == 3 && has(file.output, "anemll_plot")), file.output);
+  const ToolResult log = run(watch("--once --log " + gone + " " + dir.path().string()));
+  BOOST_TEST((log.code == 3 && has(log.output, gone)), log.output);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace anemll::test
