@@ -25,11 +25,13 @@ trains() { # WHAT FOLDER COMMAND...: eight ranks, in a folder of their own
 rows() { cut -d, -f1-4 "$1/out/training_log.csv"; } # without times
 
 mkdir card
+# shellcheck disable=SC2016  # for the other bash
 trains "with launch/env.sh" card bash -c '. "$0" && exec mpirun -np 8 "$@"' "$root/launch/env.sh"
 
 mkdir user
 user=()
 if [ "$(id -u)" -eq 0 ]; then # as somebody else, who may read what root has built and write where anybody may
+  # shellcheck disable=SC2054  # commas of setpriv
   user=(setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search)
   "${user[@]}" test -x "$bin/anemll_train" 2>/dev/null || {
     echo "skipped: root cannot start anything as nobody here"
