@@ -56,6 +56,9 @@ fi
 # Should this script be killed, mpirun gets the USR1 that it cannot send any more.
 alone=()
 if setpriv --pdeathsig USR1 true 2>/dev/null; then alone=(setpriv --pdeathsig USR1); fi
+# A scheduler that ends a job sends TERM to everybody, and mpirun would kill ranks that are saving. It is deaf to that here,
+# its ranks are not: it unblocks their signals. (An old env cannot do that.)
+if env --block-signal=TERM true 2>/dev/null; then alone+=(env --block-signal=TERM); fi
 set -m # job control gives what it starts a group
 "${alone[@]}" mpirun "${forward[@]}" "$@" <&0 >&"$out" 2>&"$err" {out}>&- {err}>&- {keep}>&- {kept}<&- &
 mpirun=$!
@@ -190,14 +193,12 @@ case $code in
     if [[ -n $host && $hosts =~ \ $host\ ranks\ ([0-9 ]+)\; ]]; then ranks=" with rank ${BASH_REMATCH[1]// /, }"; fi
     lost="host ${host:-(see above)}$ranks was lost: it is down, or the network to it is"
     ;;
-  1) # of mpirun itself when somebody ends it, whatever the ranks return
-    if [ -z "$said" ] && [ -n "$saved" ]; then
-      say "mpirun was ended too, when all ranks were leaving with 75"
-      exit 75
-    fi
-    if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi
-    ;;
+  1) if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi ;;
 esac
+if [ -n "$lost" ] && [ -n "$saved" ] && [ -z "$said" ]; then
+  say "mpirun was ended too, or its daemon of a host, when all ranks were leaving with 75"
+  exit 75
+fi
 if [ -n "$lost" ]; then
   say "error: $lost" "  hint: see mpirun's own words above: a host, the network or mpirun itself failed; saved states are untouched, --resume auto goes on from the last"
   exit 4
