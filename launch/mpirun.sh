@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # mpirun with the settings of env.sh.   usage: launch/mpirun.sh -np N [mpirun options] PROGRAM [ARGUMENTS]
 # TERM, INT, HUP, XCPU and USR1 make all ranks save and leave; a second INT ends the job. The exit code is the
-# ranks' (75 then), 4 when one was lost. See README.md.
+# ranks' (75 then, also when somebody ends mpirun as well), 4 when one was lost. See README.md.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -38,7 +38,7 @@ trap '' PIPE
 scratch=$(mktemp)
 exec {keep}>"$scratch" {kept}<"$scratch"
 rm -f "$scratch"
-telling='noticed that process rank|\] hosts: |(^|\] )(error|stopped): |Remote daemon: .* on node |Connection to .* closed|Peer host: '
+telling='noticed that process rank|\] hosts: |(^|\] )(error|stopped): |exit code 75 \(run again|Remote daemon: .* on node |Connection to .* closed|Peer host: '
 relay() { trap '' INT TERM HUP XCPU USR1 USR2 QUIT TSTP; }
 exec {out}> >(relay && exec tee -p /dev/null)
 out_relay=$!
@@ -56,6 +56,9 @@ fi
 # Should this script be killed, mpirun gets the USR1 that it cannot send any more.
 alone=()
 if setpriv --pdeathsig USR1 true 2>/dev/null; then alone=(setpriv --pdeathsig USR1); fi
+# A scheduler that ends a job sends TERM to everybody, and mpirun would kill ranks that are saving. It is deaf to that here,
+# its ranks are not: it unblocks their signals. (An old env cannot do that.)
+if env --block-signal=TERM true 2>/dev/null; then alone+=(env --block-signal=TERM); fi
 set -m # job control gives what it starts a group
 "${alone[@]}" mpirun "${forward[@]}" "$@" <&0 >&"$out" 2>&"$err" {out}>&- {err}>&- {keep}>&- {kept}<&- &
 mpirun=$!
@@ -146,9 +149,10 @@ for relay in $out_relay $err_relay; do # their last lines come before ours
   while kill -0 "$relay" 2>/dev/null; do sleep 0.01; done
 done
 
-lost='' said='' signal='' host='' hosts=''
+lost='' said='' saved='' signal='' host='' hosts=''
 loss='process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+)( \([^)]*\))?'
-said_by_us='(^|\] )(error|stopped): '
+said_by_us='(^|\] )error: '
+saved_by_us='(^|\] )stopped: |exit code 75 \(run again' # rank 0's last words before all leave with 75
 lost_host='(Remote daemon: .* on node |Connection to |Peer host: *)([^ ,]+)'
 while read -r line <&"$kept"; do
   if [[ $line =~ $loss ]]; then
@@ -160,6 +164,8 @@ while read -r line <&"$kept"; do
     host=${BASH_REMATCH[2]%.}
   elif [[ $line =~ $said_by_us ]]; then
     said=1
+  elif [[ $line =~ $saved_by_us ]]; then
+    saved=1
   fi
 done
 
@@ -189,6 +195,10 @@ case $code in
     ;;
   1) if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi ;;
 esac
+if [ -n "$lost" ] && [ -n "$saved" ] && [ -z "$said" ]; then
+  say "mpirun was ended too, or its daemon of a host, when all ranks were leaving with 75"
+  exit 75
+fi
 if [ -n "$lost" ]; then
   say "error: $lost" "  hint: see mpirun's own words above: a host, the network or mpirun itself failed; saved states are untouched, --resume auto goes on from the last"
   exit 4

@@ -1,5 +1,4 @@
 """File systems that fail under a short run, at every point where it changes a file: README.md beside this file."""
-import argparse
 import collections
 import os
 import re
@@ -8,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import ends
-from job import Job, end_all, run
+import session
+from job import Job, run
 from kills import Ends, draw
 from programs import HERE, PROGRAMS, Program
 
@@ -233,21 +232,18 @@ def clear(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="chaos.sh --faults", add_help=False)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--keep")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
-    work = os.path.realpath(options.keep or tempfile.mkdtemp(prefix="chaos_"))
-    os.makedirs(work, exist_ok=True)
+    options = session.options("chaos.sh --faults", "", every=1)
     results, reasons = collections.Counter(), collections.Counter()
-    wrong, done, whole, library, began = 0, 0, Ends(work), Library(work), time.monotonic()
-    try:
-        every = {f"{c.kind}/{c.program}/{c.number}": c for c in cases(library, work, options.seed, options.every, options.only)}
+    wrong, done, began = 0, 0, time.monotonic()
+    with session.work_folder(options.keep) as work:
+        whole, library = Ends(work), Library(work)
+        try:
+            every = {f"{c.kind}/{c.program}/{c.number}": c for c in cases(library, work, options.seed, options.every, options.only)}
+        except Skipped as reason:
+            every = {}
+            reasons[f"all: {reason}"] += 1
         names = [options.only] if options.only in every else [n for n in every if n.startswith(options.only)]
-        if not names:
+        if not names and not reasons:
             print(f"error: no fault is named {options.only}\n  hint: --list shows the names", file=sys.stderr)
             return 2
         for name in names:
@@ -273,12 +269,6 @@ def main():
             finally:
                 if not options.keep:
                     clear(folder)
-    except Skipped as reason:
-        reasons[f"all: {reason}"] += 1
-    finally:
-        end_all(work)
-        if not options.keep:
-            shutil.rmtree(work, ignore_errors=True)
     if options.list:
         return 0
     print("\nfault         program        result    times")
@@ -291,5 +281,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(main())
+    session.run(main)

@@ -1,17 +1,15 @@
 """Seeded kills: chaos.sh beside this file says how to call it."""
-import argparse
 import collections
 import hashlib
 import os
 import shutil
-import signal
 import sys
-import tempfile
 import time
 
 import ends
 import programs
-from job import Job, end_all, run
+import session
+from job import Job, run
 from programs import PROGRAMS, STEPS
 
 SIGNALS = ("KILL rank", "KILL script", "TERM", "USR1", "KILL all")
@@ -138,13 +136,7 @@ def chosen(only, plans):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="chaos.sh", add_help=False)
-    for flag, default in (("--seed", 1), ("--kills", 8)):
-        parser.add_argument(flag, type=int, default=default)
-    parser.add_argument("--only")
-    parser.add_argument("--keep")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
+    options = session.options("chaos.sh", None, kills=8)
     plans = chosen(options.only, [plan(options.seed, i) for i in range(options.kills)])
     if plans is None:
         plans = [plan(options.seed, int(options.only))]
@@ -154,11 +146,9 @@ def main():
     if options.list:
         table([(it.index, it.program, it.ranks, it.how, it.phase, f"{it.pattern} + {it.delay_ms} ms", it.again, "") for it in plans])
         return 0
-    work = os.path.realpath(options.keep or tempfile.mkdtemp(prefix="chaos_"))
-    os.makedirs(work, exist_ok=True)
-    rows, wrong, whole, began = [], 0, Ends(work), time.monotonic()
-    places = collections.Counter()
-    try:
+    rows, wrong, began, places = [], 0, time.monotonic(), collections.Counter()
+    with session.work_folder(options.keep) as work:
+        whole = Ends(work)
         for it in plans:
             folder = os.path.join(work, f"kill_{options.seed}_{it.index}")
             shutil.rmtree(folder, ignore_errors=True)
@@ -178,10 +168,6 @@ def main():
                 print(f"  again: tests/chaos/chaos.sh --seed {options.seed} --only {it.index}", flush=True)
             if not options.keep:
                 shutil.rmtree(folder)
-    finally:
-        end_all(work)
-        if not options.keep:
-            shutil.rmtree(work, ignore_errors=True)
     print()
     table(rows)
     print("\nlanded in")
@@ -192,5 +178,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(main())
+    session.run(main)

@@ -13,6 +13,7 @@ BIN = os.path.abspath(os.environ.get("ANEMLL_BIN", os.path.join(ROOT, "build/rel
 MPIRUN = ["bash", os.path.join(ROOT, "launch/mpirun.sh"), "-np"]
 
 STEPS, EVAL, SAVE, STATE = 12, 4, 6, 2
+_MODEL_AND_CACHE = ["--model-id", NANO, "--cache-dir", NANO + "/cache"]
 
 
 class Program:
@@ -28,7 +29,7 @@ class Program:
 
 
 def _training(name, source, more):
-    words = ["anemll_train", *source, "--model-id", NANO, "--cache-dir", NANO + "/cache", "--output-dir", "o",
+    words = ["anemll_train", *source, *_MODEL_AND_CACHE, "--output-dir", "o",
              "--batch-size", "4", "--lr", "5e-4", "--warmup-steps", "3", "--logging-steps", "1",
              "--eval-samples", "8", "--eval-steps", str(EVAL), "--save-steps", str(SAVE), "--state-steps", str(STATE),
              "--max-steps", str(STEPS), "--precision", "fp32", "--threads", "1", "--seed", "7", "--resume", "auto"]
@@ -60,15 +61,15 @@ PROGRAMS = {p.name: p for p in (
              "shard write": ("file", r"o.precompute/cache/shard_.*\.tmp", 3),
              "between shards": ("file", r"o.precompute/cache/shard_0000[0-3]\.h5", 20)}),
     Program("snap",
-            ["anemll_snap", "--checkpoint", NANO + "/v2_q2a4_trained.pt", "--model-id", NANO, "--fp16", "--output", "o",
-             "--cache-dir", NANO + "/cache", "--samples", "8", "--test-tokens", "4"],
+            ["anemll_snap", "--checkpoint", NANO + "/v2_q2a4_trained.pt", *_MODEL_AND_CACHE, "--fp16", "--output", "o",
+             "--samples", "8", "--test-tokens", "4"],
             {"start": ("line", r"threads per rank", 40),
              "import": ("line", r"KD cache", 10),
              "snap write": ("file", r"o/model_state_dict\.pt\.tmp\.\d+", 8),
              "scoring": ("line", r"Scoring", 60),
              "last files": ("file", r"o/model_state_dict\.pt", 160)}, ranks=(1,)),
     Program("init",
-            ["anemll_init", "--init", "cd", "--model-id", NANO, "--cache-dir", NANO + "/cache",
+            ["anemll_init", "--init", "cd", *_MODEL_AND_CACHE,
              "--calibration-tokens", "256", "--threads", "1", "--output", "o", "--resume"],
             {"start": ("line", r"threads per rank", 100),
              "block": ("line", r"looks at", 400),

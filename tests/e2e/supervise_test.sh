@@ -183,5 +183,19 @@ for file in best_state_dict.pt state/step_00000080/parameters.safetensors state/
   cmp "whole/$file" "lost/$file" || fail "another $file after the loss"
 done
 
+# Slurm's TERM reaches everybody. A start that saved because of it is no loss, and nothing starts again.
+bash "$root/launch/supervise.sh" -- bash "$root/launch/mpirun.sh" -np 2 "${train[@]}" --max-steps 100000 --output-dir "$work/ended" >ended.log 2>&1 &
+script=$!
+until [ -e ended/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
+descendants() { local child; for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do echo "$child"; descendants "$child"; done; }
+# shellcheck disable=SC2046  # one word each
+kill -TERM $(descendants $script) $script 2>/dev/null
+code=0
+wait $script || code=$?
+output=$(<ended.log)
+expect "TERM to everybody" "$code" 75
+says "TERM to everybody" "exit code 75 (run again"
+says "TERM to everybody" "1 start in"
+
 [ "$failures" -eq 0 ] && echo "what should go on goes on, and nothing else"
 exit $((failures > 0))

@@ -170,6 +170,40 @@ plain_term() {
   ends_with 1
   both_saved
 }
+# A scheduler that ends a job sends TERM to everybody. Saving takes longer than mpirun would leave.
+everybody() {
+  env --block-signal=TERM true 2>/dev/null || { echo "everybody: left out, env of this system cannot block a signal"; return; }
+  start everybody 2.5 "$script"
+  local process
+  for process in $(cat /proc/$job/task/*/children); do
+    [ "$(ps -o comm= -p "$process")" != mpirun ] || kill -TERM "$process" $(cat "/proc/$process/task/"*/children)
+  done
+  kill -TERM "$job"
+  ends_with 75
+  both_saved
+}
+# What a stand-in for mpirun returns where it is ended all the same: what the ranks said last decides.
+judged() { # EXIT_CODE_OF_MPIRUN WANTED LAST_WORDS
+  name=judged
+  mkdir -p "$folder"
+  printf '#!/bin/sh\nprintf "%%b\\n" "$LAST_WORDS" >&2\nexit %s\n' "$1" >"$folder/mpirun"
+  chmod +x "$folder/mpirun"
+  PATH=$folder:$PATH LAST_WORDS=$3 "$script" -np 2 x >"$folder/output" 2>&1 &
+  job=$!
+  ends_with "$2"
+}
+last_words() {
+  folder=$work/last_words
+  local saved='[07:05:28 +11.3s] signal 15 (SIGTERM): state saved at step 65, exit code 75 (run again with --resume auto)'
+  judged 1 75 "$saved"
+  says "all ranks were leaving with 75"
+  judged 205 75 "$saved\nRemote daemon: [[1,0],1] on node b"
+  judged 1 75 "stopped: signal 15 (SIGTERM) while importing a KD cache"
+  judged 1 1 "$saved\n[rank 1 on a] error: no space left"
+  judged 3 3 "$saved"
+  judged 1 4 "[07:05:28 +11.3s] signal 15 (SIGTERM): saving after this micro-step or evaluation batch, then exit code 75"
+  judged 205 4 "Remote daemon: [[1,0],1] on node b"
+}
 # A stand-in for mpirun shows what it would be told to hand to other hosts.
 handed_on() {
   name=handed_on folder=$work/handed_on
@@ -205,6 +239,6 @@ int_to_group() { signals int_to_group - INT; }
 together usr1 term hup xcpu int term_again
 together term_to_group int_to_group acknowledged usr2 script_killed reader_leaves
 together "timed_out TERM" "timed_out INT" early forked plain_term
-together second_ctrl_c terminal input handed_on
+together second_ctrl_c terminal input handed_on everybody last_words
 [ $result -eq 0 ] && echo "signals reach the ranks, which save and leave with 75"
 exit $result

@@ -171,6 +171,7 @@ scancel "$id"
 until_true 60 eval '[ -z "$(squeue -h -j "$id" -o %T 2>/dev/null)" ]' || fail "it does not end"
 ! grep -q 'the job is requeued' array.1.log || fail "a cancelled job was requeued"
 [ "$(newest_step array/task-1)" -gt 0 ] || fail "a cancelled job did not save: $(tail -n 5 array.1.log)"
+grep -q '^slurm: saved; Slurm ends this job' array.1.log || fail "a cancelled job does not know that it saved: $(tail -n 5 array.1.log)"
 
 echo "== by srun"
 if ! srun --mpi=list 2>&1 | grep -q pmix; then
