@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/tensor.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/printable.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +22,12 @@ using Json = nlohmann::ordered_json;  // keeps the key order of the files it cam
 // No dimension of a real cache comes near this; products of a few of them stay inside 64 bits.
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 constexpr std::int64_t kMaxRows = std::int64_t{1} << 40;
+
+/// What a key holds, for a message.
+std::string shown(const Json& value) {
+  constexpr std::size_t kShown = 60;
+  return ", not " + printable(value.dump(), kShown);
+}
 
 const Json& member(const Json& object, const char* key, const std::string& where) {
   const auto found = object.is_object() ? object.find(key) : object.end();
@@ -40,7 +47,7 @@ std::int64_t integer(const Json& object, const char* key, std::int64_t min, std:
        value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
   if (!fits || value.get<std::int64_t>() < min || value.get<std::int64_t>() > max) {
     throw_data(std::string("key \"") + key + "\" must be an integer from " + std::to_string(min) + " to " +
-                   std::to_string(max),
+                   std::to_string(max) + shown(value),
                where, kIndexHint);
   }
   return value.get<std::int64_t>();
@@ -49,7 +56,7 @@ std::int64_t integer(const Json& object, const char* key, std::int64_t min, std:
 std::string text(const Json& object, const char* key, const std::string& where) {
   const Json& value = member(object, key, where);
   if (!value.is_string()) {
-    throw_data(std::string("key \"") + key + "\" must be a text", where, kIndexHint);
+    throw_data(std::string("key \"") + key + "\" must be a text" + shown(value), where, kIndexHint);
   }
   return value.get<std::string>();
 }
@@ -58,7 +65,7 @@ void check_file_name(const std::string& name, const std::string& where) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
       name.find('\\') != std::string::npos || name.find('\0') != std::string::npos) {
     throw_data(
-        "shard \"" + name + "\" is not a plain file name", where,
+        "shard \"" + printable(name) + "\" is not a plain file name", where,
         "shards lie in the folder of their index: move them there with mv, or make the cache again with "
         "anemll_cache import");
   }
@@ -70,8 +77,9 @@ void read_attribute(const Json& payload, const KdColumn& column, CacheShape& sha
   if (const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value)) {
     const Json& value = member(payload, key.c_str(), where);
     if (!value.is_number() || !(value.get<double>() > 0)) {
-      throw_data("the " + key + " of \"" + std::string(column.name) + "\" must be a positive number", where,
-                 kMakeAgain);
+      throw_data(
+          "the " + key + " of \"" + std::string(column.name) + "\" must be a positive number" + shown(value),
+          where, kMakeAgain);
     }
     shape.** number = value.get<double>();
   }
@@ -82,7 +90,8 @@ void read_attribute(const Json& payload, const KdColumn& column, CacheShape& sha
 void read_payloads(const Json& root, CacheShape& shape, const std::string& where) {
   const auto payloads = root.find("payloads");
   if (payloads == root.end()) return;
-  if (!payloads->is_object()) throw_data("key \"payloads\" must be an object", where, kMakeAgain);
+  if (!payloads->is_object())
+    throw_data("key \"payloads\" must be an object" + shown(*payloads), where, kMakeAgain);
   for (const KdColumn& column : shape.columns) {
     const auto found = payloads->find(std::string(column.name));
     if (!column.in_index() || found == payloads->end()) continue;
@@ -96,7 +105,8 @@ void read_payloads(const Json& root, CacheShape& shape, const std::string& where
 std::vector<ShardEntry> read_entries(const Json& root, const char* key, const std::string& where) {
   const Json& list = member(root, key, where);
   if (!list.is_array() || list.empty()) {
-    throw_data("key \"" + std::string(key) + "\" must be a list of at least one shard", where, kMakeAgain);
+    throw_data("key \"" + std::string(key) + "\" must be a list of at least one shard" + shown(list), where,
+               kMakeAgain);
   }
   std::vector<ShardEntry> entries;
   for (const Json& shard : list) {
@@ -274,10 +284,10 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
   shape.topk = integer(root, "topk", 0, kMaxSize, where);
   shape.rand_neg = integer(root, "rand_neg", 0, kMaxSize, where);
   shape.vocab_size = integer(root, "vocab_size", 0, kMaxSize, where);
-  if (!member(root, "all_attended", where).is_boolean()) {
-    throw_data("key \"all_attended\" must be true or false", where, kIndexHint);
-  }
-  index.all_attended = root["all_attended"].get<bool>();
+  const Json& attended = member(root, "all_attended", where);
+  if (!attended.is_boolean())
+    throw_data("key \"all_attended\" must be true or false" + shown(attended), where, kIndexHint);
+  index.all_attended = attended.get<bool>();
   read_payloads(root, shape, where);
   if (root.contains("meta")) index.meta_json = root["meta"].dump();
   if (root.contains("source")) index.source_json = root["source"].dump();
@@ -289,7 +299,8 @@ CacheIndex parse_index(std::string_view content, const std::filesystem::path& pa
         where, kIndexHint);
   }
   if (const std::string said = text(root, "fingerprint", where); said != index.fingerprint()) {
-    throw_data("the fingerprint is not that of the listed shards", where, kIndexHint);
+    throw_data("the fingerprint is not that of the listed shards, but \"" + printable(said) + "\"", where,
+               kIndexHint);
   }
   return index;
 }

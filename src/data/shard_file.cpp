@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/printable.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -41,7 +42,7 @@ void read_attribute(const h5::File& file, const KdColumn& column, CacheShape& sh
   if (number == nullptr) return;
   shape.** number = std::strtod(said.c_str(), nullptr);
   if (!(shape.**number > 0)) {
-    throw_data("attribute " + name + " is missing or not positive",
+    throw_data("attribute " + name + " is no positive number, but \"" + printable(said) + "\"",
                file.path().string() + ", dataset " + dataset, kNotACache);
   }
 }
@@ -99,7 +100,10 @@ ShardReader::ShardReader(const std::filesystem::path& path, ColumnTable columns)
   shape_.columns = columns;
   const std::string where = path.string();
   if (!file_.has_attribute("format") || file_.text("format") != kCacheFormat) {
-    throw_data("has no attribute format = \"" + std::string(kCacheFormat) + "\"", where, kNotACache);
+    const std::string there =
+        file_.has_attribute("format") ? "the format is " + printable(file_.text("format")) : "has no format";
+    throw_data(there + ", not the attribute format = \"" + std::string(kCacheFormat) + "\"", where,
+               kNotACache);
   }
   for (const char* name : {"version", "vocab_size", "all_attended", "meta", "source", "sha256"}) {
     if (!file_.has_attribute(name)) {
@@ -112,15 +116,17 @@ ShardReader::ShardReader(const std::filesystem::path& path, ColumnTable columns)
         where, std::string("use a newer anemll_train, or ") + kMakeAgain);
   }
   shape_.vocab_size = file_.integer("vocab_size");
-  if (shape_.vocab_size < 0) throw_data("attribute vocab_size is negative", where, kShardHint);
+  if (shape_.vocab_size < 0)
+    throw_data("attribute vocab_size is negative: " + std::to_string(shape_.vocab_size), where, kShardHint);
   all_attended_ = file_.integer("all_attended") != 0;
   sha256_ = file_.text("sha256");
   meta_json_ = file_.text("meta");
   source_json_ = file_.text("source");
-  for (const std::string* text : {&meta_json_, &source_json_}) {
-    if (!nlohmann::json::accept(*text)) {
-      throw_data("attribute meta or source is not valid JSON", where, kShardHint);
-    }
+  constexpr std::size_t kShown = 60;
+  for (const auto& [name, text] : {std::pair("meta", &meta_json_), std::pair("source", &source_json_)}) {
+    if (!nlohmann::json::accept(*text))
+      throw_data(std::string("attribute ") + name + " is not valid JSON: " + printable(*text, kShown), where,
+                 kShardHint);
   }
   read_shape();
   specs_ = datasets_of(shape_);

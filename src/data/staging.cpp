@@ -12,6 +12,8 @@ namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kElsewhere = "give another destination, or take it away yourself with mv or rm -r";
+
 // The files that importing and exporting make, and nothing else.
 bool ours(const fs::directory_entry& entry) {
   const EntryRule* rule = rule_of(kd_cache_files(), entry.path());
@@ -29,14 +31,13 @@ fs::path normalised(const fs::path& path) {
 void require_replaceable_cache(const fs::path& path) {
   if (!fs::is_directory(path)) {
     if (path.extension() == ".h5") return;
-    throw_usage("exists and is not a .h5 file, so it is not overwritten", path.string(),
-                "choose another destination or remove it yourself");
+    throw_usage("exists and is not a .h5 file, so it is not overwritten", path.string(), kElsewhere);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
     if (ours(entry)) continue;
     throw_usage("holds " + entry.path().filename().string() +
                     ", which is not part of a KD cache, so it is not overwritten",
-                path.string(), "choose another destination or remove it yourself");
+                path.string(), kElsewhere);
   }
 }
 
@@ -47,7 +48,8 @@ Staging::Staging(const fs::path& source, const fs::path& destination, bool overw
       overwrite_(overwrite) {
   std::error_code missing;
   if (fs::equivalent(source, destination_, missing)) {
-    throw_usage("source and destination are the same", destination_.string(), "choose another destination");
+    throw_usage("source and destination are the same", destination_.string(),
+                "give another destination, as in anemll_cache import SRC DST");
   }
   if (fs::exists(destination_)) {
     if (!overwrite) throw_usage("already exists", destination_.string(), "use --overwrite to replace it");

@@ -34,7 +34,8 @@ Source read_source(const fs::path& path, ColumnTable columns) {
   Source source;
   switch (identify_cache(path)) {
     case CacheKind::torch_folder:
-      throw_usage("is a folder of .pt shards already", path.string(), "give an HDF5 cache");
+      throw_usage("is a folder of .pt shards already", path.string(),
+                  "give an HDF5 cache, which anemll_cache import makes of it");
     case CacheKind::hdf5_folder:
       source.index = parse_index(read_input_text(path / kIndexName), path / kIndexName, columns);
       for (const ShardEntry& entry : source.index.shards) source.paths.push_back(path / entry.file);

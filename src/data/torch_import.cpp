@@ -110,7 +110,8 @@ std::string describe_source(const fs::path& source, const Survey& survey) {
 void import_torch_cache(const fs::path& source, const fs::path& destination, const ImportOptions& options,
                         const ImportProgress& progress) {
   if (options.compress < 0 || options.compress > 9)
-    throw_usage("must be 0 to 9", "--compress", "1 is the best bargain");
+    throw_usage("must be 0 to 9, not " + std::to_string(options.compress), "--compress",
+                "--compress 1 is the best bargain");
   const bool one_file = destination.extension() == ".h5";
   Staging staging(source, destination, options.overwrite);
   Survey survey = survey_source(source, options);

@@ -7,6 +7,7 @@
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/system_error.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kSampleBytes = std::size_t{64} << 10;
 constexpr std::size_t kSamples = 16;
+constexpr std::size_t kShown = 60;  // bytes of a value in a message
 
 HostTensor take(const TensorMap& tensors, const KdColumn& column, const fs::path& path) {
   const std::string name(column.torch_name);
@@ -48,8 +50,8 @@ std::int64_t said(const Json& meta, const char* key, const std::string& where) {
   const auto found = meta.find(key);
   if (found == meta.end() || found->is_null()) return 0;
   if (!found->is_number_integer()) {
-    throw_data(std::string("key \"") + key + "\" must be an integer", where,
-               "repair or remove the key, or rm meta.json to import without provenance");
+    throw_data(std::string("key \"") + key + "\" must be an integer, not " + printable(found->dump(), kShown),
+               where, "repair or remove the key, or rm meta.json to import without provenance");
   }
   return found->get<std::int64_t>();
 }
@@ -130,8 +132,9 @@ TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
     throw_data("is not a JSON object", where, "repair the file, or rm it to import without provenance");
   }
   if (const auto format = meta.find("format"); format != meta.end() && *format != kTorchCacheFormat) {
-    throw_data("the format is " + format->dump() + ", not \"" + std::string(kTorchCacheFormat) + "\"", where,
-               "only this format can be imported; anemll_precompute makes a cache of this program");
+    throw_data("the format is " + printable(format->dump(), kShown) + ", not \"" +
+                   std::string(kTorchCacheFormat) + "\"",
+               where, "only this format can be imported; anemll_precompute makes a cache of this program");
   }
   hold_against(meta, "max_length", shape.length, where);
   hold_against(meta, "topk", shape.topk, where);
@@ -140,7 +143,7 @@ TorchMeta read_torch_meta(const fs::path& folder, const CacheShape& shape) {
   result.json = meta.dump();
   result.vocab_size = said(meta, "vocab_size", where);
   if (result.vocab_size < 0 || result.vocab_size > (std::int64_t{1} << 31)) {
-    throw_data("key \"vocab_size\" is out of range", where,
+    throw_data("key \"vocab_size\" is out of range: " + std::to_string(result.vocab_size), where,
                "repair or remove the key, or rm meta.json to import without provenance");
   }
   return result;

@@ -48,15 +48,17 @@ class Renderer {
   Renderer(const TextModel& text, const std::string& where, const std::string& date)
       : text_(text), where_(where), date_(date) {}
 
-  /// Nothing for a conversation with a role that the template has not, or that it refuses.
+  /// Nothing for a conversation of which the template leaves out a turn, a call or tools, or that it refuses.
   std::optional<std::string> operator()(const Document& document) {
     if (document.messages.empty()) return document.text;
     if (!chat_) {
       chat_ = ChatTemplate::recognise(text_.chat_template, where_);
       if (!date_.empty()) chat_->set_date(date_);
     }
-    const bool known = std::all_of(document.messages.begin(), document.messages.end(),
-                                   [&](const ChatMessage& m) { return chat_->knows_role(m.role); });
+    const bool known =
+        std::all_of(document.messages.begin(), document.messages.end(), [&](const ChatMessage& m) {
+          return chat_->knows_role(m.role) && (m.tool_calls.empty() || chat_->prints_calls(m));
+        });
     if (!known || (!document.tools.empty() && !chat_->has_tools())) return std::nullopt;
     if (!chat_->refusal(document.messages, document.tools).empty()) return std::nullopt;
     return strip_thinking(chat_->render(document.messages, false, false, document.tools));

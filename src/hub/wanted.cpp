@@ -113,6 +113,30 @@ std::optional<fs::path> folder_of_glob(const std::string& pattern) {
   return fs::path(slash == 0 ? "/" : pattern.substr(0, slash));
 }
 
+/// A GGUF file of the folder, whatever its name; empty when there is none.
+fs::path gguf_in(const fs::path& folder) {
+  fs::path first;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const fs::path& path = entry->path();
+    try {
+      if ((first.empty() || path < first) && content_kind(path) == ContentKind::gguf) first = path;
+    } catch (const Error&) {  // what cannot be read is not offered
+    }
+  }
+  return first;
+}
+
+/// What to give in the place of a folder without config.json.
+std::string instead_of(const fs::path& folder, const fs::path& gguf) {
+  std::error_code ignored;
+  if (!gguf.empty()) return "give the GGUF file itself: --model-id '" + gguf.string() + "'";
+  return fs::is_directory(folder / "snapshots", ignored)
+             ? "it is a folder of the hub cache: give ORG/NAME, or one of the folders in its snapshots/"
+             : "give the folder of a Hugging Face model, or ORG/NAME";
+}
+
 }  // namespace
 
 HubDemand model_demand(ModelUse use) {
@@ -167,12 +191,10 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
                "give the folder of a Hugging Face model, a .gguf file, or ORG/NAME");
   }
   check_local_model(found.path, use);
-  if (use != ModelUse::text && !is_there(found.path / kConfig)) {
-    throw_data("the folder has no config.json", found.path.string(),
-               fs::is_directory(found.path / "snapshots", ignored)
-                   ? "it is a folder of the hub cache: give ORG/NAME, or one of the folders in its snapshots/"
-                   : "give the folder of a Hugging Face model, or ORG/NAME");
-  }
+  if (is_there(found.path / kConfig)) return found;
+  const fs::path gguf = is_there(found.path / "tokenizer.json") ? fs::path() : gguf_in(found.path);
+  if (use != ModelUse::text || !gguf.empty())
+    throw_data("the folder has no config.json", found.path.string(), instead_of(found.path, gguf));
   return found;
 }
 

@@ -76,7 +76,9 @@ void check(const TensorSpec& spec, const Found& found) {
     throw_data(
         "tensor " + spec.name + " has type " + std::string(name_of(dtype)), found.file.string(),
         "weights must be F32, F16 or BF16: python3 -c 'from transformers import AutoModelForCausalLM as M; "
-        "M.from_pretrained(\"OLD\", dtype=\"float32\").save_pretrained(\"NEW\")'");
+        "M.from_pretrained(\"" +
+            found.file.parent_path().string() +
+            "\", dtype=\"float32\").save_pretrained(\"NEW\")', then copy the tokenizer's files to NEW");
   }
   if (found.tensor.shape == spec.shape) return;
   const bool words = spec.role == TensorRole::embedding || spec.role == TensorRole::head;

@@ -1,8 +1,8 @@
 #include "src/teacher/variants.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace anemll {
 namespace {
@@ -40,6 +40,49 @@ std::string why_no_thinking(const Document& document, std::size_t i, const std::
   return "the chat template " + chat->name() + " prints it behind the last question only";
 }
 
+/// Takes the calls out that the template does not print, and the responses to them; what it prints calls in
+/// place of is told.
+class CallFitter {
+ public:
+  CallFitter(const ChatTemplate& chat, std::string no_rule, Inventory& inventory)
+      : chat_(chat), no_rule_(std::move(no_rule)), inventory_(inventory) {}
+
+  /// Whether anything of `message` is left.
+  bool operator()(ChatMessage& message) {
+    if (message.role == "tool") {
+      if (unanswered_)
+        inventory_.add(Fate::left_out, "turn", message.role, "the call that it responds to was left out");
+      return !unanswered_;
+    }
+    unanswered_ = false;
+    if (message.tool_calls.empty()) return true;
+    if (!chat_.prints_text(message)) {
+      if (!message.content.empty())
+        inventory_.add(Fate::left_out, "text beside a call", message.role,
+                       "the chat template " + chat_.name() + " prints calls in its place");
+      return true;
+    }
+    if (chat_.prints_calls(message)) return true;
+    ChatMessage bare = message;
+    bare.content.clear();
+    inventory_.add(Fate::left_out, "tool call", message.tool_calls.front().name,
+                   chat_.prints_calls(bare)
+                       ? "the chat template " + chat_.name() + " prints calls of turns without text only"
+                       : no_rule_,
+                   static_cast<std::int64_t>(message.tool_calls.size()));
+    message.tool_calls.clear();
+    unanswered_ = true;
+    // An answer of nothing would be a lesson too.
+    return !message.content.empty() || !message.reasoning_content.empty();
+  }
+
+ private:
+  const ChatTemplate& chat_;
+  std::string no_rule_;
+  Inventory& inventory_;
+  bool unanswered_ = false;  ///< the calls of the turn before were taken out
+};
+
 }  // namespace
 
 std::vector<std::string> render_variants(const Document& document, const std::optional<ChatTemplate>& chat,
@@ -75,20 +118,17 @@ void fit_to_template(Document& document, const std::optional<ChatTemplate>& chat
     inventory.add(Fate::left_out, "turn", message.role, no_rule);
     return true;
   };
-  document.messages.erase(std::remove_if(document.messages.begin(), document.messages.end(), unknown),
-                          document.messages.end());
-  for (std::size_t i = 0; i < document.messages.size(); ++i) {
-    ChatMessage& message = document.messages[i];
-    if (templated && !chat->has_tools() && !message.tool_calls.empty()) {
-      inventory.add(Fate::left_out, "tool call", message.tool_calls.front().name, no_rule,
-                    static_cast<std::int64_t>(message.tool_calls.size()));
-      message.tool_calls.clear();
-      if (message.content.empty() && message.reasoning_content.empty()) {
-        // An answer of nothing would be a lesson too.
-        document.messages.erase(document.messages.begin() + static_cast<std::ptrdiff_t>(i--));
-        continue;
-      }
+  std::erase_if(document.messages, unknown);
+  if (templated) {
+    CallFitter fitter(*chat, no_rule, inventory);
+    std::vector<ChatMessage> left;
+    for (ChatMessage& message : document.messages) {
+      if (fitter(message)) left.push_back(std::move(message));
     }
+    document.messages = std::move(left);
+  }
+  for (std::size_t i = 0; i < document.messages.size(); ++i) {
+    const ChatMessage& message = document.messages[i];
     if (message.reasoning_content.empty()) continue;
     const std::string why = why_no_thinking(document, i, chat, thinking, thinking_asked);
     inventory.add(why.empty() ? Fate::used : Fate::left_out, "thinking", message.role, why);

@@ -24,8 +24,7 @@ void append_words(std::vector<std::string>& out, std::string_view text) {
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(ChatFormat format, bool tools)
-    : format_(format), tools_(tools && text::family_of(format).tools) {}
+ChatTemplate::ChatTemplate(ChatFormat format, bool tools) : format_(format), tools_(tools) {}
 
 ChatTemplate ChatTemplate::named(std::string_view name) {
   for (const text::Family& family : text::families()) {
@@ -86,8 +85,23 @@ std::string ChatTemplate::label() const {
   return date_.empty() ? name() : name() + ", Today Date: " + date_;
 }
 
+bool ChatTemplate::has_tools() const {
+  return tools_ && text::family_of(format_).tools;
+}
+
+bool ChatTemplate::prints_calls(const ChatMessage& message) const {
+  const text::CallRule rule = tools_ ? text::family_of(format_).calls : text::CallRule::none;
+  return rule == text::CallRule::without_it ? message.content.empty() : rule != text::CallRule::none;
+}
+
+bool ChatTemplate::prints_text(const ChatMessage& message) const {
+  return message.tool_calls.empty() || !prints_calls(message) ||
+         text::family_of(format_).calls != text::CallRule::for_text;
+}
+
 bool ChatTemplate::knows_role(std::string_view role) const {
-  return role == "system" || role == "user" || role == "assistant" || (role == "tool" && tools_);
+  if (role == "tool") return tools_ && text::family_of(format_).responses;
+  return role == "system" || role == "user" || role == "assistant";
 }
 
 bool ChatTemplate::prints_thinking(const std::vector<ChatMessage>& messages, std::size_t i) const {

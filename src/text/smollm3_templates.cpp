@@ -1,4 +1,6 @@
-// SmolLM3: a system's turn with data about the model, whose text chooses the mode of thinking too.
+// SmolLM3: a system's turn with data about the model and the tools, whose text chooses the mode of thinking
+// too.
+#include "src/text/internal/python_repr.hpp"
 #include "src/text/internal/python_strip.hpp"
 #include "src/text/internal/template_families.hpp"
 
@@ -53,10 +55,22 @@ System system_of(const Conversation& chat) {
   return system;
 }
 
+/// Python's print of every tool. With tools the system's turn is closed.
+void append_tools(std::string& out, const std::vector<std::string>& tools) {
+  out +=
+      "### Tools\n\nYou may call one or more functions to assist with the user query.\nYou are provided with "
+      "function signatures within <tools></tools> XML tags:\n\n<tools>\n";
+  for (const std::string& tool : tools) out.append(python_repr(tool)).append("\n");
+  out +=
+      "</tools>\n\nFor each function call, return a json object with function name and arguments within "
+      "<tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": "
+      "<args-json-object>}\n</tool_call>\n\n<|im_end|>\n";
+}
+
 }  // namespace
 
-/// The original leaves the system's turn open where there are no tools, and has a date; the form of the GGUF
-/// files closes it and has none.
+/// The original leaves the system's turn open where there are no tools, and has a date. The form of the GGUF
+/// files closes it, has no date, and leaves tools out. Both leave calls out, which the model writes as text.
 std::string render_smollm3(const Family& family, const Conversation& chat) {
   const bool original = family.format == ChatFormat::smollm3;
   const System system = system_of(chat);
@@ -71,6 +85,7 @@ std::string render_smollm3(const Family& family, const Conversation& chat) {
     out += !system.text.empty() ? std::string_view(system.text) : system.thinking ? kThinker : family.system;
     out += "\n\n";
     if (!original) out += "<|im_end|>\n";
+    if (original && !chat.tools.empty()) append_tools(out, chat.tools);
   }
   constexpr std::string_view kNoThought = "<think>\n\n</think>\n";
   for (const ChatMessage& message : chat.messages) {

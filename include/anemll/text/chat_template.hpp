@@ -61,9 +61,13 @@ class ChatTemplate {
   bool has_thinking() const;
   /// Whether it prints reasoning_content anywhere.
   bool reads_reasoning() const;
-  /// Whether it has a rule for tools, their calls and responses. A recognised template whose own rule for
-  /// them is not the known one has none.
-  bool has_tools() const { return tools_; }
+  /// Whether it describes tools. A recognised template whose own rules for tools, their calls and responses
+  /// are not the known ones has none of them.
+  bool has_tools() const;
+  /// Whether it prints the calls of tools of an assistant's message.
+  bool prints_calls(const ChatMessage& message) const;
+  /// Whether it prints the text of an assistant's message, which calls can stand in place of.
+  bool prints_text(const ChatMessage& message) const;
   /// Whether it has a rule for messages of this role.
   bool knows_role(std::string_view role) const;
   /// Whether reasoning_content of message `i` is printed when thinking is enabled.

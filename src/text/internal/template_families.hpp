@@ -4,6 +4,7 @@
 
 #include "anemll/text/chat_template.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,14 @@ struct Conversation {
   std::string_view date;  ///< of the line "Today Date"; empty for none
 };
 
+/// What becomes of an assistant's calls.
+enum class CallRule : std::uint8_t {
+  none,        ///< they are not printed
+  with_text,   ///< behind the turn's text
+  for_text,    ///< in place of the turn's text
+  without_it,  ///< of turns without text only
+};
+
 struct Family {
   ChatFormat format;
   std::string_view name;
@@ -29,7 +38,9 @@ struct Family {
   std::string_view bos = {};     ///< the token that a text begins with
   std::string_view system = {};  ///< the system's message where the conversation has none
   std::string_view stops = {};   ///< tokens beside `end` that an answer can end with, a blank between two
-  bool tools = false;            ///< descriptions, calls and responses of tools
+  bool tools = false;            ///< descriptions of tools
+  CallRule calls = CallRule::none;
+  bool responses = false;        ///< of tools, the turns of the role "tool"
   bool reasoning = false;        ///< reasoning_content is read
   bool thinking = false;         ///< its texts can hold think blocks
   bool thinking_switch = false;  ///< enable_thinking changes its texts

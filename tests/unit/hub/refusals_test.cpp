@@ -77,6 +77,14 @@ BOOST_AUTO_TEST_CASE(local_files_are_named) {
   std::filesystem::create_symlink(kOther, root / "m.gguf");
   check_error([&] { fetch_model((root / "m.gguf").string(), {}, ModelUse::weights); },
               {(root / "m.gguf").string(), "empty", "hf download"});
+  // A folder of blobs instead of one of them.
+  const std::filesystem::path blobs = root / "blobs";
+  std::filesystem::create_directory(blobs);
+  write_file(blobs / "sha256-b", "notes");
+  write_file(blobs / "sha256-a", "GGUF" + std::string("\3\0\0\0", 4) + std::string(64, '\0'));
+  for (const ModelUse use : {ModelUse::weights, ModelUse::text})
+    check_error([&] { fetch_model(blobs.string(), {}, use); },
+                {blobs.string(), "no config.json", "--model-id '" + (blobs / "sha256-a").string() + "'"});
   const RecordedModel recorded{"../gone/model", "", root / "config.json"};
   check_error([&] { choose_model(std::nullopt, std::nullopt, recorded); },
               {(root / "config.json").string(), "../gone/model", "--model-id"});

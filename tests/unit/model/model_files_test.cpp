@@ -148,6 +148,23 @@ BOOST_AUTO_TEST_CASE(float_types_may_be_mixed) {
   BOOST_CHECK(files.tensors.find("model.layers.0.mlp.up_proj.weight")->dtype == DType::f16);
 }
 
+// No program needs that many digits: the hint has the command that writes the folder anew.
+BOOST_AUTO_TEST_CASE(float64_is_refused_with_the_command_that_converts_it) {
+  const TempDir folder;
+  copy_config(folder);
+  TensorMap tensors = nano_tensors();
+  const char* name = "model.norm.weight";
+  tensors.set(name, HostTensor::zeros(DType::f64, tensors.find(name)->shape));
+  write_tensors(folder / "model.safetensors", tensors);
+  BOOST_CHECK_EXCEPTION(load_model_files(folder.path()), Error, [&](const Error& error) {
+    const std::string command = "from_pretrained(\"" + folder.path().string() + "\", dtype=\"float32\")";
+    return helps(error) && error.code() == ExitCode::data &&
+           error.problem() == std::string("tensor ") + name + " has type float64" &&
+           error.where() == (folder / "model.safetensors").string() &&
+           error.hint().find(command) != std::string::npos;
+  });
+}
+
 BOOST_AUTO_TEST_CASE(shards_are_found_through_the_index) {
   const TempDir folder;
   copy_config(folder);

@@ -174,7 +174,9 @@ std::vector<Refusal> of_weights() {
              t.set("model.layers.0.self_attn.q_proj.qweight", HostTensor::zeros(DType::i32, {2, 2}));
            })},
           {norm, "int32", one_tensor(norm, DType::i32, {16})},
+          {norm, "float64", one_tensor(norm, DType::f64, {16})},
           {norm, "float32[15]", one_tensor(norm, DType::f32, {15})},
+          {q, "float64", one_tensor(q, DType::f64, {16, 16})},
           {"model.embed_tokens.weight", "float32[51, 16]",
            one_tensor("model.embed_tokens.weight", DType::f32, {51, 16})},
           {"qkv_proj", "float32[33, 16]", weights([=](TensorMap& t) {

@@ -312,6 +312,29 @@ BOOST_AUTO_TEST_CASE(parts_that_a_template_has_no_rule_for) {
     BOOST_TEST(!has(text, "21</"), text);
     BOOST_TEST(has(text, "<|im_start|>user\nWeather?<|im_end|>\n<|im_start|>assistant\nIt is 21."), text);
   }
+  // SmolLM3 describes tools and prints their responses, but no calls. A response to no call is none.
+  const std::string smollm3 = fitted(ChatTemplate(ChatFormat::smollm3), Thinking::on, text);
+  for (const char* part : {"1 tool call (w)", "1 turn (tool): the call that it responds to was left out"})
+    BOOST_TEST(has(smollm3, part), smollm3);
+  BOOST_TEST(!has(smollm3, "tool description"), smollm3);
+  BOOST_TEST(has(text, "<tools>\n{'name': 'w'}\n</tools>"), text);
+  BOOST_TEST(has(text, "<|im_start|>user\nWeather?<|im_end|>\n<|im_start|>assistant\nIt is 21."), text);
+  // DeepSeek-R1 prints calls of turns without text, Llama 3.1 in place of the text.
+  const ChatTemplate r1(ChatFormat::deepseek_r1);
+  const ChatTemplate llama(ChatFormat::llama3_1);
+  BOOST_TEST(!has(fitted(r1, Thinking::on, text), "call"));
+  BOOST_TEST((has(text, "{\"city\": \"Rome\"}") && has(text, "21")), text);
+  BOOST_TEST(!has(fitted(llama, Thinking::on, text), "call"));
+  made.messages[1].content = "I look.";
+  const std::string with_text = fitted(r1, Thinking::on, text);
+  BOOST_TEST(has(with_text, "1 tool call (w): the chat template deepseek-r1 prints calls of turns without"),
+             with_text);
+  BOOST_TEST((has(text, "I look.") && !has(text, "Rome") && !has(text, "21<")), text);
+  const std::string in_place = fitted(llama, Thinking::on, text);
+  BOOST_TEST(has(in_place, "1 text beside a call (assistant): the chat template llama3.1 prints calls in"),
+             in_place);
+  BOOST_TEST((!has(text, "I look.") && has(text, "Rome")), text);
+  made.messages[1].content.clear();
   const std::string none = fitted(std::nullopt, Thinking::none, text);
   BOOST_TEST((has(none, "1 thinking (assistant)") && has(none, "1 tool description")), none);
   BOOST_TEST(text == "Weather?\n\n{\"name\": \"w\", \"arguments\": {\"city\": \"Rome\"}}\n\n21\n\nIt is 21.");

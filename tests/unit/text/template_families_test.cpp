@@ -3,6 +3,7 @@
 #include "src/text/internal/template_families.hpp"
 
 #include "anemll/text/chat_template.hpp"
+#include "src/text/internal/python_repr.hpp"
 #include "src/text/internal/python_strip.hpp"
 #include "tests/support/real_models.hpp"
 #include "tests/unit/text/text_fixture.hpp"
@@ -83,7 +84,7 @@ BOOST_AUTO_TEST_CASE(every_family_equals_its_published_template) {
       }
     }
   }
-  BOOST_TEST(texts == 190U);
+  BOOST_TEST(texts == 246U);
   for (const text::Family& family : text::families()) BOOST_TEST(seen.count(std::string(family.name)) == 1U);
 }
 
@@ -105,7 +106,7 @@ BOOST_AUTO_TEST_CASE(what_the_table_says_of_a_family) {
     for (const std::string& mark : chat.marks())
       BOOST_TEST(text.find(mark) != std::string::npos, chat.name() << " " << mark);
     BOOST_TEST(text.find("b" + chat.stops().front()) != std::string::npos, chat.name());
-    BOOST_TEST(chat.knows_role("tool") == family.tools);
+    BOOST_TEST(chat.knows_role("tool") == family.responses);
     const bool changes =
         chat.render({{"user", "a"}}, true, true) != chat.render({{"user", "a"}}, false, true);
     BOOST_TEST(changes == chat.has_thinking_switch(), chat.name());
@@ -116,6 +117,43 @@ BOOST_AUTO_TEST_CASE(what_the_table_says_of_a_family) {
     const bool printed = chat.render(answer, true, false).find("why") != std::string::npos;
     BOOST_TEST(chat.prints_thinking(answer, 1) == printed, chat.name());
   }
+}
+
+// What the programs tell of a text that a template leaves out is what it leaves out.
+BOOST_AUTO_TEST_CASE(what_is_said_of_tools_is_what_is_printed) {
+  const std::vector<std::string> tools = {R"({"name": "clock"})"};
+  std::vector<ChatMessage> messages = {{"user", "q"}, {"assistant", ""}, {"tool", "noon"}};
+  messages[1].tool_calls = {{"look_up", "{}"}};
+  for (const char* content : {"", "I look."}) {
+    messages[1].content = content;
+    for (const text::Family& family : text::families()) {
+      const ChatTemplate chat(family.format);
+      if (!chat.refusal(messages, tools).empty()) continue;
+      const std::string text = chat.render(messages, true, false, tools);
+      const auto has = [&](const char* part) { return text.find(part) != std::string::npos; };
+      BOOST_TEST_CONTEXT(chat.name() << " " << content) {
+        BOOST_TEST(has("clock") == chat.has_tools());
+        BOOST_TEST(has("look_up") == chat.prints_calls(messages[1]));
+        BOOST_TEST(has("I look.") == (*content != '\0' && chat.prints_text(messages[1])));
+        if (chat.knows_role("tool")) BOOST_TEST(has("noon"));
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(json_as_python_prints_it) {
+  const auto printed = [](const char* json) { return text::python_repr(json); };
+  BOOST_TEST(printed(R"({"a":[true,false,null,-1.5e3,"x"] , "b" : {}})") ==
+             "{'a': [True, False, None, -1.5e3, 'x'], 'b': {}}");
+  BOOST_TEST(printed(R"("it's one text")") == "it's one text");
+  BOOST_TEST(printed(R"(["it's", "\"", "'\"", "\\ \n\r\t\u0001\u007f"])") ==
+             R"(["it's", '"', '\'"', '\\ \n\r\t\x01\x7f'])");
+  // Separators and what is unassigned are escaped, letters are not.
+  BOOST_TEST(printed("[\"\u00e9\u00a0\u2028\U0001f600\U000e0001\"]") ==
+             "['\u00e9\\xa0\\u2028\U0001f600\\U000e0001']");
+  // Torn JSON.
+  BOOST_TEST(printed("[\"a") == "[\"a");
+  BOOST_TEST(printed("\"") == "\"");
 }
 
 BOOST_AUTO_TEST_CASE(a_date_is_for_templates_that_have_one) {
