@@ -240,7 +240,7 @@ class HeaderReader {
       for (std::uint32_t d = 0; d < rank; ++d) {
         const auto dimension = reader_.read<std::uint64_t>();
         if (dimension > static_cast<std::uint64_t>(kMaxInteger)) {
-          complain_("the shape of tensor " + tensor.name + " overflows");
+          complain_("the shape of tensor " + tensor.name + " overflows with " + std::to_string(dimension));
         }
         tensor.shape.push_back(static_cast<std::int64_t>(dimension));
       }
@@ -263,7 +263,8 @@ std::uint64_t alignment_of(const GgufFile& file, const Complaint& complain) {
   // The format stores 32 bits; with more, the sums below could wrap.
   if (number == nullptr || !std::has_single_bit(*number) ||
       *number > std::numeric_limits<std::uint32_t>::max()) {
-    complain("general.alignment is not a power of two below 2^32");
+    complain("general.alignment is " + (number == nullptr ? "no unsigned number" : std::to_string(*number)) +
+             ", not a power of two below 2^32");
   }
   return *number;
 }

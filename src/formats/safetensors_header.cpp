@@ -84,7 +84,9 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
       current_.shape = numbers_;
       return true;
     }
-    if (numbers_.size() != 2) return fail("data_offsets of tensor '" + name_ + "' must be two numbers");
+    if (numbers_.size() != 2)
+      return fail("data_offsets of tensor '" + name_ + "' must be two numbers, not " +
+                  std::to_string(numbers_.size()));
     current_.begin = numbers_[0];
     current_.end = numbers_[1];
     return true;

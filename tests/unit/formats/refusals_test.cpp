@@ -71,6 +71,12 @@ std::vector<Refusal> refusals() {
           {"'w'", "ends before it begins",
            safetensors(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                        R"("w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})")},
+          {"data_offsets of tensor 'w'", "not 3", entry("1", "0,4,8")},
+          {"general.alignment", "24",
+           [](const TempDir& folder) {
+             GgufWriter().u32("general.alignment", 24).write(folder / "m.gguf");
+             read_gguf(folder / "m.gguf");
+           }},
           {"split.count", "-2",
            [](const TempDir& folder) {
              constexpr std::uint32_t kI32 = 5;
