@@ -49,15 +49,20 @@ ncclResult_t state_of(ncclComm_t comm) {
   return state;
 }
 
+/// For so long it is asked without a pause: a collective is on its way within some ten microseconds, and one
+/// is started for every bucket of gradients.
+constexpr double kEagerSeconds = 5e-4;
+
 /// Asks `goes_on` again and again until it says no; an error where that takes longer than `limit_s`.
 template <class Question>
 void poll(const Question& goes_on, const char* call, double limit_s) {
   using namespace std::chrono_literals;
   const auto start = std::chrono::steady_clock::now();
   while (goes_on()) {
-    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(limit_s))
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    if (passed.count() > limit_s)
       throw_comm("still in progress after " + format_seconds(limit_s), call, kHint);
-    std::this_thread::sleep_for(100us);
+    if (passed.count() > kEagerSeconds) std::this_thread::sleep_for(100us);
   }
 }
 

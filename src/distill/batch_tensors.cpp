@@ -35,6 +35,12 @@ at::Tensor position_weights(const KdBatch& batch, std::int64_t positions, bool m
   return weights;
 }
 
+/// By way of pinned memory, which LibTorch keeps for the next batch: from other memory a copy waits until the
+/// device has done all that it was given before.
+void upload(at::Tensor& tensor, at::Device device) {
+  if (tensor.defined()) tensor = tensor.contiguous().pin_memory().to(device, /*non_blocking=*/true);
+}
+
 }  // namespace
 
 bool is_supervised(const KdBatch& batch, std::int64_t row) {
@@ -93,14 +99,9 @@ BatchTensors to_tensors(const KdBatch& batch, at::Device device) {
   out.lse_train = cut_lse(batch[kd::lse_train]);
   if (!batch[kd::hidden].empty()) out.teacher_hidden = hidden_of(batch).narrow(1, 0, out.positions);
   if (!device.is_cpu()) {
-    for (at::Tensor* payload : {&out.lse_t1, &out.lse_train, &out.teacher_hidden}) {
-      if (payload->defined()) *payload = payload->to(device);
-    }
-    out.input_ids = out.input_ids.to(device);
-    if (out.mask.defined()) out.mask = out.mask.to(device);
-    out.targets.topk_idx = out.targets.topk_idx.to(device);
-    out.targets.topk_logits = out.targets.topk_logits.to(device);
-    out.targets.weight = out.targets.weight.to(device);
+    for (at::Tensor* tensor : {&out.lse_t1, &out.lse_train, &out.teacher_hidden, &out.input_ids, &out.mask,
+                               &out.targets.topk_idx, &out.targets.topk_logits, &out.targets.weight})
+      upload(*tensor, device);
   }
   return out;
 }

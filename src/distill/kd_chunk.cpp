@@ -8,7 +8,6 @@
 #include <ATen/ops/gather.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -39,11 +38,10 @@ at::Tensor with_all_logits(CachedDivergence divergence, const Chunk& chunk, cons
   const at::Tensor logits = at::mm(chunk.hidden.to(head.scalar_type()), head.t()).to(wide);
   const at::Tensor student = logits.gather(1, chunk.ids);
   const at::Tensor slope = candidate_terms(divergence, chunk, student, options, sums);
-  const at::Tensor norm = at::logsumexp(logits, 1, true);
-  const at::Tensor ce = (norm - student.narrow(1, 0, 1)).to(at::kDouble);
-  sums[1] += (ce * chunk.weight.to(at::kDouble)).sum();
+  const at::Tensor log_q = at::log_softmax(logits, 1);
+  add_to(sums[1], -log_q.gather(1, chunk.ids.narrow(1, 0, 1)), chunk);
   if (!with_gradient) return {};
-  at::Tensor slopes = logits.sub_(norm).exp_().mul_(chunk.weight * hard);
+  at::Tensor slopes = log_q.exp_().mul_(chunk.weight * hard);
   slopes.scatter_add_(1, chunk.ids, slope);
   slopes.scatter_add_(1, chunk.ids.narrow(1, 0, 1), chunk.weight * -hard);
   return at::mm(slopes.to(head.scalar_type()), head);

@@ -20,7 +20,7 @@ namespace anemll {
 namespace {
 
 /// Candidate rows of the head gathered at once without full logits: bounds [chunk, K, H].
-constexpr std::int64_t kGatherTokens = 64;
+constexpr std::int64_t kGatherTokens = 256;
 
 }  // namespace
 

@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 
@@ -12,15 +12,16 @@ namespace anemll::kernels {
 namespace generic {
 namespace {
 
+/// One kernel a direction on a GPU; elsewhere LibTorch composes it.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return x * at::rsqrt((x * x).mean({-1}, /*keepdim=*/true) + eps) * weight;
+  return at::rms_norm(x, {x.size(-1)}, weight, eps);
 }
 
 }  // namespace
 
 Normed add_rms_norm(const at::Tensor& hidden, const at::Tensor& delta, const at::Tensor& weight, double eps,
                     at::ScalarType dtype) {
-  const at::Tensor sum = delta.defined() ? hidden + delta.to(at::kFloat) : hidden;
+  const at::Tensor sum = delta.defined() ? hidden + delta : hidden;  // a bf16 delta is widened as it is read
   return {sum, rms_norm(sum, weight, eps).to(dtype)};
 }
 

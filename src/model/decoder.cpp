@@ -248,6 +248,8 @@ at::Tensor Decoder::finish(const Stream& stream) {
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) {
   if (impl_->head_linear) return impl_->head_linear->forward(hidden);
+  // Where memory is plenty the head is widened once, not for each token.
+  if (!hidden.device().is_cpu()) return kernels::linear(hidden, head_weight(at::kFloat), {});
   constexpr std::int64_t kChunk = 8192;  // vocabulary rows widened at a time
   const at::Tensor& head = impl_->head;
   std::vector<at::Tensor> parts;

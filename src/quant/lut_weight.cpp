@@ -13,6 +13,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/mul.h>
 
 namespace anemll {
 namespace {
@@ -150,7 +151,8 @@ at::Tensor scaled_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const
 
 at::Tensor scaled_by_operators(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                                const at::Tensor& b, at::ScalarType dtype) {
-  return look_up(indices, lut).mul_(at::mm(a, b)).to(dtype);
+  at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  return at::mul_out(out, look_up(indices, lut), at::mm(a, b));  // in fp32, rounded once as it is stored
 }
 
 FactorGradients backward_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,

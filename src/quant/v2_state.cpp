@@ -58,23 +58,30 @@ V2State::ProductFactors V2State::product_factors(const ScaleFactors& factors) co
   if (scale_grid) {  // halves too
     const at::Tensor a = factors.scaled_a();
     return {nearest_on_grid(a, grid_steps(a, 1), 1),
-            nearest_on_grid(factors.b_dir, grid_steps(factors.b_dir, 0), 0).contiguous()};
+            nearest_on_grid(factors.b_dir, grid_steps(factors.b_dir, 0), 0).contiguous(), table()};
   }
-  if (!ste) return {factors.scaled_a(), factors.b_dir.contiguous()};
-  return {round_half(factors.scaled_a()), round_half(factors.b_dir).contiguous()};
+  if (!ste) return {factors.scaled_a(), factors.b_dir.contiguous(), table()};
+  return {round_half(factors.scaled_a()), round_half(factors.b_dir).contiguous(), table()};
 }
 
 at::Tensor V2State::build_weight(const ScaleFactors& factors, at::ScalarType dtype) const {
   const at::NoGradGuard no_grad;
-  const ProductFactors product = product_factors(factors);
-  return lut_scaled(tensors.indices, table(), product.a, product.b, dtype);
+  return weight_of(product_factors(factors), dtype);
+}
+
+at::Tensor V2State::weight_of(const ProductFactors& product, at::ScalarType dtype) const {
+  return lut_scaled(tensors.indices, product.lut, product.a, product.b, dtype);
 }
 
 at::Tensor V2State::weight(at::ScalarType dtype) {
   if (transient) return build_weight(factors(), dtype);
   if (!weight_.defined() || weight_.scalar_type() != dtype) {
-    if (!step_factors_.g.defined()) step_factors_ = factors();
-    weight_ = build_weight(step_factors_, dtype);
+    const at::NoGradGuard no_grad;
+    if (!step_factors_.g.defined()) {
+      step_factors_ = factors();
+      step_product_ = product_factors(step_factors_);
+    }
+    weight_ = weight_of(step_product_, dtype);
   }
   return weight_;
 }
@@ -82,6 +89,7 @@ at::Tensor V2State::weight(at::ScalarType dtype) {
 void V2State::drop_weight() {
   weight_.reset();
   step_factors_ = ScaleFactors();
+  step_product_ = ProductFactors();
 }
 
 void V2State::add_weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
@@ -110,9 +118,9 @@ void V2State::add_weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
 
 void V2State::contract(const at::Tensor& dw) {
   const ScaleFactors step = step_factors_.g.defined() ? step_factors_ : factors();
-  const ProductFactors product = product_factors(step);
-  const FactorGradients gradients = lut_scaled_backward(tensors.indices, table(), product.a, product.b, dw,
-                                                        trains_a() || trains_g(), trains_b());
+  const ProductFactors product = step_product_.lut.defined() ? step_product_ : product_factors(step);
+  const FactorGradients gradients = lut_scaled_backward(tensors.indices, product.lut, product.a, product.b,
+                                                        dw, trains_a() || trains_g(), trains_b());
   deliver(step, gradients.a, gradients.b);
 }
 

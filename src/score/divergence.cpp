@@ -95,8 +95,8 @@ void score_by_operators(const at::Tensor& teacher, const at::Tensor& student, co
   const at::Tensor log_q = at::log_softmax(student, 1);
   const at::Tensor p = log_p.exp();
   const at::Tensor terms = at::where(p == 0, at::zeros({}, p.options()), p * (log_p - log_q));
-  const at::Tensor same = at::argmax(teacher, 1).eq(at::argmax(student, 1)).to(at::kDouble);
   const at::Tensor choice = at::argmax(teacher, 1, /*keepdim=*/true);
+  const at::Tensor same = choice.squeeze(1).eq(at::argmax(student, 1)).to(at::kDouble);
   const at::Tensor logit = student.gather(1, choice);
   const at::Tensor lower = at::arange(student.size(1), choice.options()).lt(choice);
   const at::Tensor ahead = student.gt(logit).logical_or(student.eq(logit).logical_and(lower)).sum(1);

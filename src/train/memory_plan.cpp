@@ -171,7 +171,8 @@ class Builder {
     const bool materialised = o_.forward == ForwardMode::materialised || o_.v1;
     add(MemoryTime::step, materialised ? "weights of the step" : "rounded Q of a layer",
         materialised ? sizes_.body * compute_ : sizes_.largest * kFloatBytes);
-    if (!o_.v1) add(MemoryTime::step, "scale factors of the step", sizes_.floats * kFloatBytes);
+    // As they are, and as the weight multiplies them.
+    if (!o_.v1) add(MemoryTime::step, "scale factors of the step", 2 * sizes_.floats * kFloatBytes);
     if (materialised && o_.accumulation_steps > 1 && !o_.v1)
       add(MemoryTime::step, "weight gradients over micro-steps", sizes_.body * kFloatBytes);
     add(MemoryTime::step, "activations kept for backward", tokens * kept_of_token(facts_, sizes_, compute_));

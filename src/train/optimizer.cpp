@@ -70,7 +70,7 @@ void update_by_operators(const AdamW& adamw, const at::Tensor& param, const at::
                          const kernels::AdamWStep& s) {
   const at::NoGradGuard no_grad;
   const at::Tensor g = s.grad_scale == 1.0F ? grad : grad * double{s.grad_scale};
-  param.mul_(double{s.decay});
+  if (s.decay != 1.0F) param.mul_(double{s.decay});
   adamw.m.lerp_(g, double{s.one_minus_beta1});
   adamw.v.mul_(double{s.beta2}).addcmul_(g, g, double{s.one_minus_beta2});
   const at::Tensor denominator = adamw.v.sqrt().div_(double{s.correction2}).add_(double{s.eps});

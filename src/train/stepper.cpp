@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_clamp_min.h>
 #include <ATen/ops/empty_like.h>
 
 namespace anemll {
@@ -29,6 +30,9 @@ constexpr std::int64_t kMaxSkippedInRow = 3;
 // cost.
 constexpr double kCheckSeconds = 0.25;
 constexpr std::int64_t kToldUnsupervised = 3;
+// Rows of logits that a GPU makes at once: the head is read once for each chunk, and a chunk is fifty
+// launches.
+constexpr std::int64_t kChunkOfGpu = 512;
 
 void add(KdLossSums& into, const KdLossSums& more) {
   into.total += more.total;
@@ -44,11 +48,14 @@ double seconds_since(Clock::time_point started) {
 
 /// None below 0: with factors that are absolute values no scale is then negative.
 void keep_magnitudes(const std::vector<QuantLayer*>& layers) {
+  std::vector<at::Tensor> magnitudes;
   for (QuantLayer* layer : layers) {
     for (const LayerTensor& tensor : layer->tensor_table()) {
-      if (tensor.row.part == TensorPart::magnitudes) tensor.slot->clamp_min_(0);
+      if (tensor.row.part == TensorPart::magnitudes) magnitudes.push_back(*tensor.slot);
     }
   }
+  // A few launches on a GPU, not one a layer.
+  if (!magnitudes.empty()) at::_foreach_clamp_min_(magnitudes, at::Scalar(0));
 }
 
 }  // namespace
@@ -138,7 +145,8 @@ void Stepper::pace_checks(double seconds) {
 KdLossSums Stepper::micro_step(KdBatch& batch, std::int64_t completed, std::int64_t micro, bool last) {
   keep_supervised(batch);
   BatchTensors tensors = to_tensors(batch, run_.place.device);
-  const KdLossOptions loss = loss_options(run_.options, completed);
+  KdLossOptions loss = loss_options(run_.options, completed);
+  if (!run_.place.device.is_cpu()) loss.chunk_tokens = kChunkOfGpu;
   if (run_.teacher) {
     const Timeline::Span computing(run_.timeline, RunPart::forward);
     run_.teacher->add_to(tensors, loss.hard_top1 + loss.hard_full > 0);

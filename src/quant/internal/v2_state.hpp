@@ -39,6 +39,7 @@ class V2State {
   /// lut, rounded to half with STE.
   at::Tensor table() const;
 
+  /// As these factors make it.
   at::Tensor build_weight(const ScaleFactors& factors, at::ScalarType dtype) const;
   /// The step's weight in `dtype`: cached unless transient.
   at::Tensor weight(at::ScalarType dtype);
@@ -53,11 +54,14 @@ class V2State {
  private:
   struct ProductFactors {
     at::Tensor a, b;  ///< A_dir g and B_dir, rounded to half with STE, or to 8-bit grids
+    at::Tensor lut;   ///< table()
   };
   ProductFactors product_factors(const ScaleFactors& factors) const;
+  at::Tensor weight_of(const ProductFactors& product, at::ScalarType dtype) const;
   void contract(const at::Tensor& dw);
 
   ScaleFactors step_factors_;
+  ProductFactors step_product_;  ///< of step_factors_: backward would make the same again
   at::Tensor weight_;
   at::Tensor gradient_sum_;  ///< fp32 [out, in]; exists once a step has had several micro-steps
   bool sum_started_ = false;
