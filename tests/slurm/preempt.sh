@@ -150,6 +150,7 @@ output=$(<cut.log)
 ! grep '^error: .*requeue' cut.log || fail "Slurm did what was asked, and the script says it did not"
 expect "the job" "$(state_of "$id")" COMPLETED
 expect "starts" "$(grep -c '^slurm: job ' cut.log)" 4
+grep -q '^slurm: saved; Slurm ends this job' cut.log || fail "the start that an operator requeued does not know that it saved"
 same_run whole cut "$steps"
 grep -E '^slurm: |^supervise: ' cut.log | sed 's/^/   /'
 
@@ -177,7 +178,9 @@ echo "== by srun"
 if ! srun --mpi=list 2>&1 | grep -q pmix; then
   echo "   left out: this Slurm has no PMIx"
 else
-  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $((steps / 5)) --output-dir srun
+  few=$((steps / 5))
+  [ $few -ge 60 ] || few=60 # or they are over before the clock
+  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $few --output-dir srun
   for _ in {1..20}; do # each start ends after the same few seconds
     until_true 120 eval 'ended "$id" || [ "$(state_of "$id")" = PENDING ]'
     ! ended "$id" || break
@@ -185,7 +188,7 @@ else
   done
   output=$(<srun.log)
   grep -q 'the job is requeued' srun.log || fail "by srun: its clock did not make it save"
-  expect "by srun" "$(state_of "$id") $(newest_step srun)" "COMPLETED $((steps / 5))"
+  expect "by srun" "$(state_of "$id") $(newest_step srun)" "COMPLETED $few"
   grep -E '^slurm: |^supervise: ' srun.log | sed 's/^/   /'
   mkdir -p "tmp/spmix_appdir_0_$((id + 1)).0" # left by a step that was killed: srun starts nothing, and returns 0
   ANEMLL_SLURM_START=srun submit --job-name stale --ntasks 2 "$script" -- "${train[@]}" --max-steps 10 --output-dir stale
