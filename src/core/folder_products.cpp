@@ -47,6 +47,22 @@ bool holds_states(const fs::path& folder) {
   return false;
 }
 
+/// Whether a folder called "wandb" holds runs, ours or its client's.
+bool holds_tracked_runs(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (matches("offline-run-*", name) || matches("run-*", name)) return true;
+  }
+  return false;
+}
+
+bool holds_events(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (matches("events.out.tfevents.*", entry.path().filename().string())) return true;
+  }
+  return false;
+}
+
 using enum EntryRole;
 
 constexpr std::string_view kTokenizer = "a model's tokenizer";
@@ -65,6 +81,8 @@ constexpr EntryRule kTrainingRules[] = {
     {"model_state_dict.pt", result, "last weights of V1 layers"},
     {"indices.pt", result, "indices of V1 layers"},
     {"state/", result, "states", holds_states},
+    {"wandb/", result, "runs of W&B", holds_tracked_runs},
+    {"tensorboard/", result, "events for TensorBoard", holds_events},
     {"config.json", described, "the description of a checkpoint", describes_a_checkpoint},
     {"best_state_dict.pt.tmp.#", leftover, ""},
     {"best_state_dict.pt.link", leftover, ""},
@@ -135,6 +153,7 @@ constexpr EntryRule kCacheWorkRules[] = {
     {"units/", result, "micro-batches of a teacher"},
     {"plan.json", result, "the plan of a teacher pass"},
     {"tokens.i32", result, "tokens"},
+    {"wandb.json", result, "the place of a W&B run"},
     {"index.json", result, kCache},
     {"meta.json", result, kCache},
     {"progress.json", result, kCache},

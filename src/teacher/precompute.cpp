@@ -16,6 +16,7 @@
 #include "src/teacher/internal/head_scores.hpp"
 #include "src/teacher/internal/inspect.hpp"
 #include "src/teacher/internal/prepare.hpp"
+#include "src/teacher/internal/tracked_pass.hpp"
 #include "src/teacher/internal/unit_store.hpp"
 
 #include <algorithm>
@@ -86,8 +87,11 @@ class TeacherPass {
 /// Sequences of this run, and the line that tells of them.
 class Throughput {
  public:
-  Throughput(std::int64_t missing_rows, std::int64_t all_rows, std::int64_t length)
+  /// `tracked`: rank 0's, null elsewhere.
+  Throughput(std::int64_t missing_rows, std::int64_t all_rows, std::int64_t length, TrackedPass* tracked)
       : length_(length),
+        before_(all_rows - missing_rows),
+        tracked_(tracked),
         bar_(missing_rows < all_rows ? strf("teacher pass (%lld sequences were there)",
                                             static_cast<long long>(all_rows - missing_rows))
                                      : "teacher pass",
@@ -96,13 +100,18 @@ class Throughput {
   void add(std::int64_t rows) {
     done_ += rows;
     bar_.update(done_, strf("%.0f tokens/s", tokens_per_s()));
+    tell(false);
   }
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   }
   double tokens_per_s() const { return static_cast<double>(done_ * length_) / std::max(seconds(), 1e-9); }
+  void tell(bool must) {
+    if (tracked_ != nullptr) tracked_->tell(before_ + done_, tokens_per_s(), seconds(), must);
+  }
   void finish() {
     bar_.finish();
+    tell(true);
     log_info(strf("teacher pass: %lld sequences in %s, %.1f sequences/s, %.0f tokens/s",
                   static_cast<long long>(done_), format_seconds(seconds()).c_str(),
                   static_cast<double>(done_) / std::max(seconds(), 1e-9), tokens_per_s()));
@@ -110,6 +119,8 @@ class Throughput {
 
  private:
   std::int64_t length_;
+  std::int64_t before_;
+  TrackedPass* tracked_;
   std::int64_t done_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   Progress bar_;
@@ -149,7 +160,7 @@ int compute_units(Communicator& comm, const std::vector<Unit>& units, TeacherPas
 
 /// All shards that are not there yet. Returns the signal that ended it early, or 0.
 int make_shards(Communicator& comm, const Plan& plan, const fs::path& folder, TeacherPass& teacher,
-                std::span<const std::int32_t> tokens) {
+                std::span<const std::int32_t> tokens, TrackedPass* tracked) {
   const UnitStore store(Workspace::units_folder(folder), plan);
   const fs::path cache = Workspace::cache_folder(folder);
   const std::vector<ShardPlan> shards = plan.shards();
@@ -161,12 +172,13 @@ int make_shards(Communicator& comm, const Plan& plan, const fs::path& folder, Te
     work.push_back(missing_units(comm, shard, store, made.back()));
     for (const Unit& unit : work.back()) missing += unit.rows;
   }
-  Throughput throughput(missing, plan.rows + plan.holdout_rows, plan.shape.length);
+  Throughput throughput(missing, plan.rows + plan.holdout_rows, plan.shape.length, tracked);
   for (std::size_t i = 0; i < shards.size(); ++i) {
     std::vector<Unit> units = std::move(work[i]);
     // Units that prove damaged when the shard is made are computed once more.
     for (bool again = true; again;) {
       if (const int signal = compute_units(comm, units, teacher, tokens, store, throughput); signal != 0) {
+        throughput.tell(true);
         return signal;
       }
       bool damaged = false;
@@ -268,6 +280,8 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
     throw_data("the file is shorter than the plan says", Workspace::tokens_file(folder).string(),
                "start anew with --overwrite");
   }
+  std::optional<TrackedPass> tracked;
+  if (comm.is_root()) tracked.emplace(o, folder);
   int signal = 0;
   const StopPlan plan_of_stop("leaving after this micro-batch, finished ones are kept, then exit code 75");
   {
@@ -276,14 +290,16 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
     compare_inputs(files, Workspace::tokens_file(folder), comm);
     TeacherPass teacher(files, device, dtype == Precision::bf16 ? at::kBFloat16 : at::kFloat, plan.shape,
                         payload_options(o, plan));
-    signal = make_shards(comm, plan, folder, teacher, tokens);
+    signal = make_shards(comm, plan, folder, teacher, tokens, tracked ? &*tracked : nullptr);
   }
   if (signal != 0) {
     log_info(signal_text(signal) +
              ": finished micro-batches are kept, exit code 75 (run again with --resume)");
+    if (tracked) tracked->end(static_cast<int>(ExitCode::save_and_requeue));
     return ExitCode::save_and_requeue;
   }
   on_root(comm, [&] { publish(o, *prepared.workspace); });
+  if (tracked) tracked->end(static_cast<int>(ExitCode::done));
   return ExitCode::done;
 }
 

@@ -48,6 +48,8 @@ std::vector<OptionEffect<PrecomputeFacts>> precompute_option_effects() {
       {"shuffle_buffer", "with --no-shuffle", [](const Facts& f) { return !f.options.shuffle; }},
       {"shuffle", "with --streaming and no --shuffle_buffer: the order of the files is kept",
        [](const Facts& f) { return f.options.shuffle && !shuffles(f); }},
+      {"wandb_run_name", "without --wandb_project", [](const Facts& f) { return !f.options.wandb_project; }},
+      {"wandb_entity", "without --wandb_project", [](const Facts& f) { return !f.options.wandb_project; }},
       {"seed", "where nothing is shuffled, held out or drawn",
        [](const Facts& f) { return !shuffles(f) && f.options.holdout == 0 && f.options.rand_neg == 0; }},
   };

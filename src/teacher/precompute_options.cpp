@@ -89,10 +89,13 @@ OptionTable make_precompute_table(PrecomputeOptions& o) {
       "GPT-2 tokenizers without their digit rule");
   table.add_flag("resume", &o.resume, "go on where an earlier run stopped; leaves a finished cache as it is");
   table.add_flag("overwrite", &o.overwrite, "start anew and replace what is there");
-  for (const char* name : {"wandb_project", "wandb_run_name", "wandb_entity"}) {
-    table.add_refused(name, true, "this program does not log to W&B",
-                      "leave the option out; progress is on stderr");
-  }
+  table.group("Weights & Biases");
+  table.add(
+      "wandb_project", &o.wandb_project,
+      "keep an offline run of this project in the folder wandb beside the cache; the last line says how to "
+      "upload it (default: none)");
+  table.add("wandb_run_name", &o.wandb_run_name, "its name (default: that of the cache)");
+  table.add("wandb_entity", &o.wandb_entity, "user or team that it is for (default: whoever uploads it)");
   table.mark_path("output_dir");
   return table;
 }

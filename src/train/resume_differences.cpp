@@ -106,6 +106,10 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"state-steps", OnResume::free},
     {"inspect-steps", OnResume::free},
     {"keep-checkpoints", OnResume::free},
+    {"wandb", OnResume::free},
+    {"wandb-project", OnResume::free},  // a run that goes on stays in its project
+    {"wandb-run", OnResume::free},
+    {"tensorboard", OnResume::free},
     {"trace", OnResume::free},
     {"init-timeout", OnResume::free},
     {"step-timeout", OnResume::free},

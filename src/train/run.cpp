@@ -63,6 +63,12 @@ void Run::restore(const SavedState& saved) {
 }
 
 ExitCode Run::live() {
+  const ExitCode code = live_on();
+  folder_.end(code);
+  return code;
+}
+
+ExitCode Run::live_on() {
   const bool resumed = run_.state.has_value();
   if (resumed) folder_.go_on(numbers_, *run_.state);
   run_.state.reset();  // its files are open no longer than they are needed

@@ -7,6 +7,7 @@
 #include "src/train/internal/replicas.hpp"
 #include "src/train/internal/reporter.hpp"
 #include "src/train/internal/state_tensors.hpp"
+#include "src/train/internal/tracking_sinks.hpp"
 #include "src/train/internal/v1_files.hpp"
 
 #include <algorithm>
@@ -71,7 +72,7 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
   const std::optional<fs::path> earlier = run_.output->set_aside(stays);
   files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
-  log_ = std::make_unique<RunLog>(o.output_dir, std::nullopt, 0, o.max_steps);
+  open_log(std::nullopt, 0);
   if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false});
   files_->write_config(*run_.student, std::nullopt);
 }
@@ -119,8 +120,19 @@ void RunFolder::set_up_going_on(RunNumbers& numbers, const SavedState& saved) {
   if (!own) RunLog::copy(logs_of(saved), folder);
   if (numbers.step == 0 && own) files_->mend_start(*run_.student, run_.resolved_json);
   mend_best(numbers, saved);
-  log_ = std::make_unique<RunLog>(folder, SavedLog{mark_of(numbers), numbers.sink_positions}, numbers.step,
-                                  o.max_steps);
+  open_log(SavedLog{mark_of(numbers), numbers.sink_positions}, numbers.step);
+}
+
+void RunFolder::open_log(const std::optional<SavedLog>& saved, std::int64_t step) {
+  const TrainOptions& o = run_.options;
+  log_ = std::make_unique<RunLog>(o.output_dir, saved, step, o.max_steps);
+  for (std::unique_ptr<MetricsSink>& sink : make_tracking_sinks(o, tracked_config(run_.resolved_json)))
+    log_->add(std::move(sink));
+  log_->sync();
+}
+
+void RunFolder::end(ExitCode code) {
+  if (log_) log_->end(static_cast<int>(code));
 }
 
 void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {

@@ -82,6 +82,10 @@ void RunLog::summary(const std::string& json) {
   progress_.finish();
 }
 
+void RunLog::end(int exit_code) {
+  each([&](MetricsSink& sink) { sink.end(exit_code); });
+}
+
 void RunLog::sync() {
   each([](MetricsSink& sink) { sink.sync(); });
 }

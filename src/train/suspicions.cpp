@@ -228,6 +228,8 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"patience", "with --eval-samples 0", no_evaluation},
       {"patience", "with --eval-steps 0", [](const Facts& f) { return f.options.eval_steps == 0; }},
       {"keep-checkpoints", "without --save-steps", [](const Facts& f) { return f.options.save_steps == 0; }},
+      {"wandb-project", "without --wandb", [](const Facts& f) { return !f.options.wandb; }},
+      {"wandb-run", "without --wandb", [](const Facts& f) { return !f.options.wandb; }},
       {"bucket-mib", "on one rank", [](const Facts& f) { return f.ranks == 1; }},
       {"memory-limit", "on a GPU", [](const Facts& f) { return f.on_gpu; }},
       {"shard-optimizer", "on one rank", [](const Facts& f) { return f.ranks == 1; }},

@@ -213,11 +213,12 @@ void add_files(OptionTable& t, TrainOptions& o) {
         "that holds some (run/state/step_..., run/earlier-1)");
   add_strict_option(t, &o.strict, "the model's files");
   t.add_flag("dry-run", &o.dry_run, "check everything, print the memory plan, stop before step 1");
-  const std::string later = "experiment tracking is not part of this build";
-  const std::string hint = "training_log.csv and metrics.jsonl in the output folder hold every figure";
-  t.add_refused("wandb", false, later, hint);
-  t.add_refused("wandb-project", true, later, hint);
-  t.add_refused("wandb-run", true, later, hint);
+  t.add_flag(
+      "wandb", &o.wandb,
+      "keep an offline run of Weights & Biases in the output folder; the last line says how to upload it");
+  t.add("wandb-project", &o.wandb_project, "its project");
+  t.add("wandb-run", &o.wandb_run, "its name; auto: that of the output folder");
+  t.add_flag("tensorboard", &o.tensorboard, "write event files for TensorBoard into the output folder");
   const std::string drive = "a run does not copy its files elsewhere";
   const std::string save = "after it: bash launch/save_to_drive.sh RUN_FOLDER NAME";
   t.add_refused("upload", false, drive, save);

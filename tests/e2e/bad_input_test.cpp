@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(flags) {
   const test::TempDir dir;
   expect_failure(command({}, dir / "out", "--max-step 3"), dir / "out", 2, "--max-steps");
   expect_failure(command({}, dir / "out", "--batch-size 0"), dir / "out", 2, "--batch-size");
-  expect_failure(command({}, dir / "out", "--wandb"), dir / "out", 2, "--wandb");
+  expect_failure(command({}, dir / "out", "--upload"), dir / "out", 2, "--upload");
   expect_failure(command({}, dir / "out", "--g-only --freeze-mags"), dir / "out", 2, "--freeze-mags");
   expect_failure(test::bin("anemll_train") +
                      " --cache-dir nowhere --from-scratch --model-id nowhere --output-dir " +

@@ -66,6 +66,9 @@ struct PrecomputeOptions {
   Compat compat = Compat::none;
   bool resume = false;
   bool overwrite = false;
+
+  // Weights & Biases: an offline run where a project is named.
+  std::optional<std::string> wandb_project, wandb_run_name, wandb_entity;
 };
 
 /// Binds every option to `options`.

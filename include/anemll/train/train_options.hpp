@@ -190,7 +190,11 @@ struct TrainOptions {
   std::int64_t state_steps = 0;
   std::int64_t inspect_steps = 0;
   std::int64_t keep_checkpoints = 0;
-  std::optional<std::string> trace;                                    ///< file of the run's timeline
+  bool wandb = false;  ///< an offline run of W&B in the output folder
+  std::string wandb_project = "qwen3-qat";
+  std::string wandb_run = "auto";    ///< its name; auto: the output folder's
+  bool tensorboard = false;          ///< event files in the output folder
+  std::optional<std::string> trace;  ///< file of the run's timeline
   double init_timeout = 600, step_timeout = 120, work_timeout = 1800;  ///< seconds, see comm's WatchLimits
   StageChoice stage = StageChoice::none;
   std::optional<std::string> stage_dir;  ///< none: a folder of the user's among temporary files

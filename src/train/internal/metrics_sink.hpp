@@ -57,6 +57,8 @@ class MetricsSink {
   virtual void layers(const LayersRecord& /*record*/) {}
   /// The closing figures, a JSON object.
   virtual void summary(const std::string& /*json*/) {}
+  /// The program ends with this code; nothing comes behind it. Not called where an error ends it.
+  virtual void end(int /*exit_code*/) {}
   /// Makes durable what it has, before a state that counts on it.
   virtual void sync() {}
   /// What it needs to be given when a run goes on: kept in states under its name, opaque to them. Empty:

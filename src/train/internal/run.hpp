@@ -28,6 +28,7 @@ class Run {
   ExitCode live();
 
  private:
+  ExitCode live_on();
   /// Takes over what a state holds.
   void restore(const SavedState& saved);
   /// The evaluation before the first step, and the folder.

@@ -3,6 +3,7 @@
 // collective.
 #pragma once
 
+#include "anemll/core/error.hpp"
 #include "src/train/internal/assembly.hpp"
 #include "src/train/internal/optimizer.hpp"
 #include "src/train/internal/optimizer_share.hpp"
@@ -50,12 +51,17 @@ class RunFolder {
   /// The last files of a complete V1 run again, when it is asked for a snap that they do not have.
   void snap_late(const RunNumbers& numbers, bool evaluated);
 
+  /// The last that the logs tell, behind all other lines of the run.
+  void end(ExitCode code);
+
   /// Rank 0's; null elsewhere.
   RunLog* log() { return log_.get(); }
 
  private:
   void set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first);
   void set_up_going_on(RunNumbers& numbers, const SavedState& saved);
+  /// Logs of the run, those for trackers of experiments among them.
+  void open_log(const std::optional<SavedLog>& saved, std::int64_t step);
   void mend_best(RunNumbers& numbers, const SavedState& saved);
   /// best_state_dict.pt of the present weights, or of the file that holds them, and the record of it.
   void write_best();

@@ -36,6 +36,7 @@ class RunLog {
   void eval(const EvaluationRecord& record);
   void layers(const LayersRecord& record);
   void summary(const std::string& json);
+  void end(int exit_code);
   void sync();
   /// By sink, of those that have one: for the next state. A position that a state has of a sink that this run
   /// lacks stays as it is, which is told once: the sink finds it when it comes back.

@@ -1,0 +1,95 @@
+#include "src/teacher/internal/tracked_pass.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace anemll {
+namespace fs = std::filesystem;
+namespace {
+
+/// What people compare runs by; nothing that is secret.
+std::string config_of(const PrecomputeOptions& o) {
+  const nlohmann::json config = {{"teacher_model_name_or_path", o.teacher},
+                                 {"dataset_name", o.dataset.name.value_or("")},
+                                 {"max_length", o.max_length},
+                                 {"topk", o.topk},
+                                 {"rand_neg", o.rand_neg},
+                                 {"payload", o.payload},
+                                 {"train_temperature", o.train_temperature},
+                                 {"holdout", o.holdout},
+                                 {"num_sequences", o.num_sequences},
+                                 {"batch_size", o.batch_size},
+                                 {"shard_size", o.shard_size},
+                                 {"enable_thinking", choice_name(o.enable_thinking)},
+                                 {"dtype", choice_name(o.dtype)},
+                                 {"seed", o.seed},
+                                 {"output_dir", o.output_dir}};
+  return config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+TrackedPass::TrackedPass(const PrecomputeOptions& o, fs::path workspace)
+    : place_(std::move(workspace) / "wandb.json"), wanted_(o.wandb_project.has_value()) {
+  if (!wanted_) return;
+  const fs::path output = fs::absolute(o.output_dir).lexically_normal();
+  const fs::path folder = output.has_filename() ? output : output.parent_path();
+  settings_ = {
+      folder.parent_path(),        *o.wandb_project,    o.wandb_run_name.value_or(folder.filename().string()),
+      o.wandb_entity.value_or(""), "anemll_precompute", config_of(o),
+      "precompute/sequences",      {"precompute/*"}};
+  guard([](WandbRun& run) {
+    log_info("W&B run, offline; to see it grow: wandb beta sync --live " + run.folder().string());
+  });
+}
+
+TrackedPass::~TrackedPass() {
+  if (run_ && !ended_) end(static_cast<int>(ExitCode::unexpected));  // an error ends the program
+}
+
+void TrackedPass::guard(const std::function<void(WandbRun&)>& action) {
+  if (!wanted_) return;
+  try {
+    if (!run_ && fs::exists(place_)) {
+      std::optional<WandbRun> earlier = WandbRun::go_on(settings_, read_text(place_), log_origin());
+      if (earlier) run_.emplace(std::move(*earlier));
+    }
+    if (!run_) run_.emplace(settings_, log_origin());
+    action(*run_);
+  } catch (const std::exception& e) {
+    if (!std::exchange(warned_, true))
+      log_warning(std::string("a log is not written, the pass goes on: ") + e.what());
+  }
+}
+
+void TrackedPass::tell(std::int64_t sequences, double tokens_per_s, double elapsed_s, bool must) {
+  constexpr std::chrono::seconds kPause(10);
+  const auto now = std::chrono::steady_clock::now();
+  if (!must && told_at_ && now - *told_at_ < kPause) return;
+  told_at_ = now;
+  guard([&](WandbRun& run) {
+    run.log(std::vector<Metric>{{"precompute/sequences", static_cast<double>(sequences)},
+                                {"precompute/tokens_per_sec", tokens_per_s},
+                                {"precompute/elapsed_sec", elapsed_s}});
+    run.sync();
+    write_file(place_, run.position());
+  });
+}
+
+void TrackedPass::end(int exit_code) {
+  if (std::exchange(ended_, true)) return;
+  guard([&](WandbRun& run) {
+    run.end(exit_code);
+    log_info("upload: wandb sync " + run.folder().string());
+  });
+}
+
+}  // namespace anemll

@@ -1,0 +1,158 @@
+#include "src/train/internal/tracking_sinks.hpp"
+
+#include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
+#include "src/tracking/event_file.hpp"
+#include "src/tracking/wandb_run.hpp"
+
+#include <exception>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+namespace anemll {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kEventsFolder = "tensorboard";
+
+/// A name for people: the one that was given, or that of the output folder.
+std::string display_name(const TrainOptions& o) {
+  if (o.wandb_run != "auto") return o.wandb_run;
+  const fs::path folder = fs::absolute(o.output_dir).lexically_normal();
+  return folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
+}
+
+class WandbSink final : public MetricsSink {
+ public:
+  WandbSink(const TrainOptions& o, std::string config)
+      : settings_{o.output_dir,
+                  o.wandb_project,
+                  display_name(o),
+                  "",
+                  o.v1 ? "anemll_train_v1" : "anemll_train",
+                  std::move(config),
+                  "train/step",
+                  {"train/*", "eval/*", "layers/*"}},
+        annealing_(o.hard_top1_end.has_value()),
+        evaluates_(o.eval_samples > 0) {}
+  WandbSink(const WandbSink&) = delete;
+  WandbSink& operator=(const WandbSink&) = delete;
+
+  ~WandbSink() override {
+    if (!run_ || ended_) return;
+    try {  // an error ends the program: who reads the run along with it is to know
+      end(static_cast<int>(ExitCode::unexpected));
+    } catch (const std::exception&) {
+      // The error itself is told.
+    }
+  }
+
+  std::string name() const override { return "wandb"; }
+
+  void train(const TrainRecord& t) override {
+    std::vector<Metric> metrics = metrics_of(t, annealing_);
+    if (!evaluates_) {
+      const std::optional<double> best = open().summary("train/best_loss");
+      metrics.push_back({"train/best_loss", best && *best <= t.loss ? *best : t.loss});
+    }
+    open().log(metrics);
+  }
+
+  void eval(const EvaluationRecord& e) override {
+    open().log(metrics_of(e));
+    if (!e.new_best && open().summary("best/eval_loss")) return;
+    open().summarize(
+        std::vector<Metric>{{"best/eval_loss", e.result.loss}, {"best/step", static_cast<double>(e.step)}});
+  }
+
+  void layers(const LayersRecord& record) override { open().log(metrics_of(record)); }
+  void summary(const std::string& json) override { open().summarize(summary_metrics(json)); }
+  void sync() override { open().sync(); }
+
+  void end(int exit_code) override {
+    if (std::exchange(ended_, true)) return;
+    open().end(exit_code);
+    log_info("upload: wandb sync " + open().folder().string());
+  }
+
+  std::string position() const override { return run_ ? run_->position() : std::string(); }
+
+  void go_on(const LogMark&, const std::string& position) override {
+    if (position.empty()) return;
+    std::optional<WandbRun> run = WandbRun::go_on(settings_, position, log_origin());
+    if (!run) {
+      log_info("the W&B run of the state is not in this folder: a new one begins");
+      return;
+    }
+    run_.emplace(std::move(*run));
+    tell_start();
+  }
+
+ private:
+  WandbRun& open() {
+    if (!run_) {
+      run_.emplace(settings_, log_origin());
+      tell_start();
+    }
+    return *run_;
+  }
+  void tell_start() const {
+    log_info("W&B run, offline; to see it grow: wandb beta sync --live " + run_->folder().string());
+  }
+
+  WandbSettings settings_;
+  bool annealing_;
+  bool evaluates_;
+  bool ended_ = false;
+  std::optional<WandbRun> run_;
+};
+
+class TensorboardSink final : public MetricsSink {
+ public:
+  TensorboardSink(const TrainOptions& o, std::string config)
+      : folder_(fs::path(o.output_dir) / kEventsFolder),
+        config_(std::move(config)),
+        annealing_(o.hard_top1_end.has_value()) {}
+
+  std::string name() const override { return "tensorboard"; }
+  void train(const TrainRecord& t) override { open().scalars(t.step, metrics_of(t, annealing_)); }
+  void eval(const EvaluationRecord& e) override { open().scalars(e.step, metrics_of(e)); }
+  void layers(const LayersRecord& r) override { open().scalars(r.step, metrics_of(r)); }
+  void sync() override { open().sync(); }
+  std::string position() const override { return file_ ? file_->position() : std::string(); }
+
+  void go_on(const LogMark& mark, const std::string& position) override {
+    first_step_ = mark.step + 1;
+    if (!position.empty()) cut_events(folder_, position);
+  }
+
+ private:
+  EventFile& open() {
+    if (!file_) {
+      file_.emplace(folder_, log_origin(), first_step_);
+      if (!first_step_) file_->text(0, "config", "```json\n" + config_ + "\n```");
+      log_info("TensorBoard: tensorboard --logdir " + folder_.string());
+    }
+    return *file_;
+  }
+
+  fs::path folder_;
+  std::string config_;
+  bool annealing_;
+  std::optional<std::int64_t> first_step_;  ///< of a run that goes on
+  std::optional<EventFile> file_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<MetricsSink>> make_tracking_sinks(const TrainOptions& options,
+                                                              const std::string& config) {
+  std::vector<std::unique_ptr<MetricsSink>> sinks;
+  if (options.wandb) sinks.push_back(std::make_unique<WandbSink>(options, config));
+  if (options.tensorboard) sinks.push_back(std::make_unique<TensorboardSink>(options, config));
+  return sinks;
+}
+
+}  // namespace anemll
