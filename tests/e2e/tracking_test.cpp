@@ -3,6 +3,7 @@
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
+#include "tests/support/wandb_records.hpp"
 
 #include <cstddef>
 #include <filesystem>
@@ -24,11 +25,14 @@ std::vector<fs::path> runs_in(const fs::path& out) {
   return runs;
 }
 
+/// All records of its log.
 std::string log_in(const fs::path& run) {
+  std::string text;
   for (const auto& entry : fs::directory_iterator(run)) {
-    if (entry.path().extension() == ".wandb") return test::read_all(entry.path());
+    if (entry.path().extension() != ".wandb") continue;
+    for (const std::string& record : test::wandb_records(test::read_all(entry.path()))) text += record;
   }
-  return {};
+  return text;
 }
 
 std::size_t count(const std::string& text, const std::string& part) {

@@ -11,13 +11,11 @@ cmp "$place/run.wandb" tests/golden/tracking/run.wandb
 cmp "$place/events.out" tests/golden/tracking/events.out
 echo "goldens: the packages write the same bytes"
 
-# train STEPS
-train() {
-  "$bin/anemll_train" --v2-checkpoint $nano/v2_q2a4_init.pt --model-id $nano --cache-dir $nano/cache --output-dir "$run" \
+train=("$bin/anemll_train" --v2-checkpoint $nano/v2_q2a4_init.pt --model-id $nano --cache-dir $nano/cache --output-dir "$run" \
     --batch-size 4 --lr 5e-4 --warmup-steps 5 --logging-steps 1 --eval-steps 50 --eval-samples 8 --save-steps 7 \
-    --inspect-steps 100 --precision fp32 --threads 1 --wandb --tensorboard --resume auto --max-steps "$1" 2>>"$place/log"
-}
-train 4000 &
+    --inspect-steps 100 --precision fp32 --threads 1 --wandb --tensorboard --resume auto --max-steps)
+# Killed itself, not only the shell around it.
+(exec "${train[@]}" 4000 2>>"$place/log") &
 child=$!
 for _ in $(seq 3000); do
   [ "$(wc -l 2>/dev/null <"$run/training_log.csv" || echo 0)" -lt 60 ] || break
@@ -25,7 +23,7 @@ for _ in $(seq 3000); do
 done
 kill -KILL $child
 wait $child 2>/dev/null || true
-train 400
+"${train[@]}" 400 2>>"$place/log"
 tail -n 1 "$place/log"
 "$python" $readers compare "$run"
 

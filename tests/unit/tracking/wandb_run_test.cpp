@@ -5,6 +5,7 @@
 #include "src/tracking/internal/wandb_frames.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
+#include "tests/support/wandb_records.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -17,7 +18,6 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/crc.hpp>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
@@ -46,39 +46,6 @@ fs::path file_of(const WandbRun& run) {
   return run.folder() / "run-abcd1234.wandb";
 }
 
-/// The records of a file, by a reader that knows the framing alone.
-std::vector<std::string> records_of(const std::string& bytes) {
-  constexpr std::size_t kBlock = 32768, kHeader = 7;
-  std::vector<std::string> records;
-  std::string open;
-  bool is_open = false;
-  const auto little = [&](std::size_t at, std::size_t count) {
-    std::size_t value = 0;
-    for (std::size_t i = count; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-    return value;
-  };
-  for (std::size_t at = wandb_header().size(); at < bytes.size();) {
-    const std::size_t room = kBlock - at % kBlock;
-    if (room < kHeader) {
-      at += room;
-      continue;
-    }
-    const std::size_t size = little(at + 4, 2);
-    const char type = bytes[at + 6];
-    BOOST_REQUIRE_LE(kHeader + size, room);
-    boost::crc_32_type crc;
-    crc.process_bytes(bytes.data() + at + 6, size + 1);
-    BOOST_REQUIRE_EQUAL(crc.checksum(), little(at, 4));
-    BOOST_REQUIRE_EQUAL(is_open, type == 3 || type == 4);
-    is_open = type == 2 || type == 3;
-    open += bytes.substr(at + kHeader, size);
-    if (!is_open) records.push_back(std::exchange(open, {}));
-    at += kHeader + size;
-  }
-  BOOST_TEST(!is_open);
-  return records;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(wandb_run)
@@ -97,7 +64,7 @@ BOOST_AUTO_TEST_CASE(the_bytes_are_those_of_the_package) {
   run.end(0);
   const std::string have = test::read_all(file_of(run));
   const std::string want = test::read_all(test::golden("tracking/run.wandb"));
-  BOOST_TEST(records_of(have) == records_of(want), boost::test_tools::per_element());
+  BOOST_TEST(test::wandb_records(have) == test::wandb_records(want), boost::test_tools::per_element());
   BOOST_TEST((have == want));
 }
 
@@ -133,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_record_of_any_size_at_any_place_reads_back) {
       bytes += wandb_frames(want.back(), bytes.size());
       want.emplace_back("end");
       bytes += wandb_frames(want.back(), bytes.size());
-      BOOST_TEST((records_of(bytes) == want), "a record of " << size << " bytes behind " << before);
+      BOOST_TEST((test::wandb_records(bytes) == want), "a record of " << size << " bytes behind " << before);
     }
   }
 }
