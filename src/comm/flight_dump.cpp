@@ -2,8 +2,8 @@
 
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/local_time.hpp"
 
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <exception>
@@ -24,14 +24,6 @@ constexpr std::chrono::seconds kPatience{5};
 
 double seconds(FlightRecorder::Clock::duration length) {
   return std::chrono::duration<double>(length).count();
-}
-
-std::string local_time(const char* format) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  std::array<char, 64> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), format, &local)};
 }
 
 ordered_json json_of(const KnownRank& rank) {
@@ -62,7 +54,7 @@ std::string flight_json(std::string_view reason, const KnownRank& mine, int rank
                         std::span<const FlightRecorder::Collective> collectives,
                         std::span<const KnownRank> known, FlightRecorder::Clock::time_point now) {
   ordered_json json{{"reason", reason},
-                    {"time", local_time("%Y-%m-%dT%H:%M:%S%z")},
+                    {"time", local_time(std::time(nullptr), "%Y-%m-%dT%H:%M:%S%z")},
                     {"process", ::getpid()},
                     {"ranks", ranks},
                     {"mine", json_of(mine)}};
@@ -80,7 +72,8 @@ std::string flight_json(std::string_view reason, const KnownRank& mine, int rank
 }
 
 fs::path write_flight(const fs::path& folder, int rank, const std::string& json) {
-  const std::string name = "flight_" + local_time("%Y%m%d_%H%M%S") + "_rank" + std::to_string(rank) + ".json";
+  const std::string name =
+      "flight_" + local_time(std::time(nullptr), "%Y%m%d_%H%M%S") + "_rank" + std::to_string(rank) + ".json";
   std::packaged_task<fs::path()> task([=] { return write_somewhere(folder, name, json); });
   std::future<fs::path> written = task.get_future();
   std::thread(std::move(task)).detach();  // a write that hangs is left behind

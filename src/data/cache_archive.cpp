@@ -6,6 +6,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/normalised.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/system_error.hpp"

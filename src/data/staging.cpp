@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/normalised.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/core/system_error.hpp"
 
@@ -21,11 +22,6 @@ bool ours(const fs::directory_entry& entry) {
 }
 
 }  // namespace
-
-fs::path normalised(const fs::path& path) {
-  fs::path absolute = fs::absolute(path).lexically_normal();
-  return absolute.has_filename() ? absolute : absolute.parent_path();
-}
 
 // An overwrite must never take away something that no cache needs.
 void require_replaceable_cache(const fs::path& path) {

@@ -12,9 +12,6 @@ namespace anemll {
 /// cache.
 void require_replaceable_cache(const std::filesystem::path& path);
 
-/// Absolute and without dots; "dir/" names dir.
-std::filesystem::path normalised(const std::filesystem::path& path);
-
 class Staging {
  public:
   /// Refuses an existing destination unless `overwrite`, and then one that is the source or has anything in

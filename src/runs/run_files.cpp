@@ -1,6 +1,7 @@
 #include "src/runs/internal/run_files.hpp"
 
 #include "anemll/core/file.hpp"
+#include "src/core/normalised.hpp"
 #include "src/core/printable.hpp"
 
 #include <algorithm>
@@ -202,8 +203,7 @@ std::vector<fs::path> stderr_files(const fs::path& folder) {
     if ((end == ".log" || end == ".err" || end == ".out") && fs::is_regular_file(entry, none))
       found.push_back(entry);
   }
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  const fs::path plain = whole.filename().empty() ? whole.parent_path() : whole;  // "run/"
+  const fs::path plain = normalised(folder);
   for (const char* end : {".log", ".err", ".out"}) {
     const fs::path beside = plain.string() + end;
     if (fs::is_regular_file(beside, none)) found.push_back(beside);

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/normalised.hpp"
 
 #include <exception>
 #include <string>
@@ -40,15 +41,12 @@ std::string config_of(const PrecomputeOptions& o) {
 TrackedPass::TrackedPass(const PrecomputeOptions& o, fs::path workspace)
     : place_(std::move(workspace) / "wandb.json"), wanted_(o.wandb_project.has_value()) {
   if (!wanted_) return;
-  const fs::path output = fs::absolute(o.output_dir).lexically_normal();
-  const fs::path folder = output.has_filename() ? output : output.parent_path();
+  const fs::path folder = normalised(o.output_dir);
   settings_ = {
       folder.parent_path(),        *o.wandb_project,    o.wandb_run_name.value_or(folder.filename().string()),
       o.wandb_entity.value_or(""), "anemll_precompute", config_of(o),
       "precompute/sequences",      {"precompute/*"}};
-  guard([](WandbRun& run) {
-    log_info("W&B run, offline; to see it grow: wandb beta sync --live " + run.folder().string());
-  });
+  guard([](WandbRun& run) { run.tell_begin(); });
 }
 
 TrackedPass::~TrackedPass() {
@@ -88,7 +86,7 @@ void TrackedPass::end(int exit_code) {
   if (std::exchange(ended_, true)) return;
   guard([&](WandbRun& run) {
     run.end(exit_code);
-    log_info("upload: wandb sync " + run.folder().string());
+    run.tell_end();
   });
 }
 

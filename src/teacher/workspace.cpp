@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/normalised.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/core/system_error.hpp"
 #include "src/data/origin.hpp"

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/local_time.hpp"
 #include "src/tracking/internal/wandb_frames.hpp"
 #include "src/tracking/internal/wire.hpp"
 
@@ -60,21 +61,15 @@ WireMessage timestamp(double seconds) {
   return time.integer(2, static_cast<std::int64_t>(std::floor((seconds - whole) * kNanos)));
 }
 
-std::string local_time(double seconds) {
-  const auto time = static_cast<std::time_t>(seconds);
-  std::tm parts{};
-  ::localtime_r(&time, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &parts);
-  return text;
-}
-
 fs::path log_of(const fs::path& folder, const std::string& id) {
   return folder / ("run-" + id + ".wandb");
 }
 
 fs::path new_folder(const fs::path& parent, const LogOrigin& origin) {
-  const fs::path folder = parent / "wandb" / ("offline-run-" + local_time(origin.now()) + "-" + origin.id);
+  const fs::path folder =
+      parent / "wandb" /
+      ("offline-run-" + local_time(static_cast<std::time_t>(origin.now()), "%Y%m%d_%H%M%S") + "-" +
+       origin.id);
   fs::create_directories(folder / "files");
   fs::create_directories(folder / "logs");
   return folder;
@@ -236,9 +231,17 @@ void WandbRun::sync() {
   write_file(folder_ / "files" / "wandb-summary.json", text.empty() ? "{}" : text + "}");
 }
 
+void WandbRun::tell_begin() const {
+  log_info("W&B run, offline; to see it grow: wandb beta sync --live " + folder_.string());
+}
+
 void WandbRun::end(int exit_code) {
   add(kind::exit, WireMessage().integer(1, exit_code).integer(2, static_cast<std::int64_t>(runtime_s())));
   sync();
+}
+
+void WandbRun::tell_end() const {
+  log_info("upload: wandb sync " + folder_.string());
 }
 
 std::string WandbRun::position() const {

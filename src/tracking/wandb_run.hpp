@@ -48,6 +48,9 @@ class WandbRun {
   void sync();
   /// The last record. It is no part of position().
   void end(int exit_code);
+  /// Log lines with the commands that show the run while it grows, and that upload it.
+  void tell_begin() const;
+  void tell_end() const;
 
   /// Run, byte and summary as a text that go_on() takes.
   std::string position() const;

@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/formats/torch_file.hpp"
+#include "src/core/local_time.hpp"
 #include "src/core/output_folder.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/student/checkpoint_config.hpp"
@@ -60,12 +61,7 @@ void write_state_dict(const fs::path& path, const Student& student, bool half = 
 }
 
 std::string timestamp() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y%m%d_%H%M%S", &local);
-  return text;
+  return local_time(std::time(nullptr), "%Y%m%d_%H%M%S");
 }
 
 std::string periodic_name(std::int64_t step) {

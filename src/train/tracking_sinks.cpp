@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/normalised.hpp"
 #include "src/tracking/event_file.hpp"
 #include "src/tracking/wandb_run.hpp"
 
@@ -20,8 +21,7 @@ constexpr const char* kEventsFolder = "tensorboard";
 /// A name for people: the one that was given, or that of the output folder.
 std::string display_name(const TrainOptions& o) {
   if (o.wandb_run != "auto") return o.wandb_run;
-  const fs::path folder = fs::absolute(o.output_dir).lexically_normal();
-  return folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
+  return normalised(o.output_dir).filename().string();
 }
 
 class WandbSink final : public MetricsSink {
@@ -74,7 +74,7 @@ class WandbSink final : public MetricsSink {
   void end(int exit_code) override {
     if (std::exchange(ended_, true)) return;
     open().end(exit_code);
-    log_info("upload: wandb sync " + open().folder().string());
+    open().tell_end();
   }
 
   std::string position() const override { return run_ ? run_->position() : std::string(); }
@@ -87,19 +87,16 @@ class WandbSink final : public MetricsSink {
       return;
     }
     run_.emplace(std::move(*run));
-    tell_start();
+    run_->tell_begin();
   }
 
  private:
   WandbRun& open() {
     if (!run_) {
       run_.emplace(settings_, log_origin());
-      tell_start();
+      run_->tell_begin();
     }
     return *run_;
-  }
-  void tell_start() const {
-    log_info("W&B run, offline; to see it grow: wandb beta sync --live " + run_->folder().string());
   }
 
   WandbSettings settings_;
