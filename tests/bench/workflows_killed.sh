@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Workflows A, B and C from text: once whole, and once with each stage killed by -9 at a random moment, all of its processes
-# at once. Their final files must be equal, byte for byte. Prints the moments and one table, also as OUT/killed.md.
+# Workflows A, B and C and the recipe of two bits from text: once whole, and once with each stage killed by -9 at a random
+# moment, all of its processes at once. Their final files must be equal, byte for byte. Prints the moments and one table, also as OUT/killed.md.
 #
 #   tests/bench/workflows_killed.sh MODEL TEXT OUT
 #
@@ -10,10 +10,11 @@
 #
 # Numbers, by variable:
 #   SEED 1            of the moments
-#   WORKFLOWS "a b c" which ones
+#   WORKFLOWS "a b c" which ones, or "two_bit"
 #   RANKS 2           ranks of every program that can have several
 #   V1_STEPS 20, STEPS 20, Q4_STEPS 20              steps of the trainings
 #   SEQUENCES 400, LENGTH 64, TOPK 64, HOLDOUT 0.1  the cache made of TEXT, DATASET_FORMAT plain
+#   CALIBRATION_TOKENS 4096, BITS_TARGET 3.5        of two_bit
 #   V1_CONFIG, CONFIG                               files with settings of anemll_train_v1 and anemll_train
 #   ANEMLL_BIN        the programs (build/release/bin)
 # Exit codes: 0 all equal, 1 a file differs or a stage was not killed, 2 usage, else that of a workflow.
@@ -29,8 +30,10 @@ for number in "$seed" "$steps" "${RANKS:-2}" "${V1_STEPS:-20}" "${Q4_STEPS:-20}"
   [[ $number =~ ^[1-9][0-9]*$ ]] || refuse 2 "'$number' is no whole number above 0" "tests/bench/workflows_killed.sh --help"
 done
 read -ra letters <<<"${WORKFLOWS:-a b c}"
+# script_of NAME: a letter, or two_bit.
+script_of() { if [ "$1" = two_bit ]; then echo "$launch/two_bit.sh"; else echo "$launch/workflow_$1.sh"; fi; }
 for letter in "${letters[@]}"; do
-  [ -f "$launch/workflow_$letter.sh" ] || refuse 2 "there is no workflow $letter" "WORKFLOWS=\"a b c\", or some of them"
+  [ -f "$(script_of "$letter")" ] || refuse 2 "there is no workflow $letter" "WORKFLOWS=\"a b c\", or some of them, or two_bit"
 done
 [ -e "$model" ] || refuse 3 "the model $model does not exist" "a model folder or a .gguf file"
 [ -e "$text" ] || refuse 3 "the text $text does not exist" "a text or a data set, see launch/workflow_b.sh --help"
@@ -48,10 +51,11 @@ workflow() {
       [ -z "${V1_CONFIG:-}" ] || own+=(--v1-config-file "$V1_CONFIG")
       ;;
     c) own+=(--q4-steps "${Q4_STEPS:-20}") ;;
+    two_bit) own+=(--calibration-tokens "${CALIBRATION_TOKENS:-4096}" --bits-target "${BITS_TARGET:-3.5}") ;;
   esac
   [ -z "${CONFIG:-}" ] || own+=(--config-file "$CONFIG")
   # exec: where it runs in the background, its number is the workflow's.
-  exec bash "$launch/workflow_$1.sh" "$model" "$text" "$2" "${@:3}" --ranks "${RANKS:-2}" --sequences "${SEQUENCES:-400}" \
+  exec bash "$(script_of "$1")" "$model" "$text" "$2" "${@:3}" --ranks "${RANKS:-2}" --sequences "${SEQUENCES:-400}" \
     --length "${LENGTH:-64}" --topk "${TOPK:-64}" --holdout "${HOLDOUT:-0.1}" --dataset-format "${DATASET_FORMAT:-plain}" \
     "${own[@]}" -- "${last[@]}"
 }
