@@ -9,13 +9,18 @@
 #                 says what it will take. It never makes less than 100 sequences and 30 steps.
 #   --tiny        the nano model of tests/golden instead: no download, seconds instead of minutes
 #
+# Where the programs are installed already, from a package, nothing is built and `runs` lies in the current folder.
+#
 # Interrupted, the same command goes on where it was. Exits 0 only if the KL from the teacher on text that was not
 # trained on (CONTRIBUTING.md) ended at 2.5 nats or less (with --tiny: the KD loss at under half of its start) and the
 # snapped file scores as the trained one. Results lie in runs/quickstart, with --tiny in runs/quickstart-tiny.
 set -euo pipefail
+started_in=$PWD
 cd "$(dirname "$0")/.."
 . launch/quickstart_plan.sh
 
+installed=false
+[ -e CMakeLists.txt ] || installed=true
 preset=release
 minutes=12
 tiny=false
@@ -31,7 +36,10 @@ case $minutes in
   '' | *[!0-9]* | 0*) echo "quick start: --minutes $minutes is no whole number of minutes" >&2; exit 2 ;;
 esac
 if $tiny; then out=runs/quickstart-tiny; else out=runs/quickstart; fi
-readonly out bin=build/$preset/bin plan=$out/plan
+bin=build/$preset/bin
+# PREFIX/share/anemll_train/launch and PREFIX/bin.
+if $installed; then out=$started_in/$out bin=$(cd ../../bin && pwd); fi
+readonly out bin plan=$out/plan
 
 # A reader that leaves (| head) does not end the work.
 trap '' PIPE
@@ -61,7 +69,7 @@ snap() {
   run "$bin/anemll_snap" --checkpoint "$1/best_state_dict.pt" --model-id "$model" --cache-dir "$2" --fp16 --output "$3"
 }
 
-bash launch/build.sh "$preset" programs | tee -p /dev/null # cmake and ninja fail without a reader
+$installed || bash launch/build.sh "$preset" programs | tee -p /dev/null # cmake and ninja fail without a reader
 if $tiny; then model=tests/golden/nano; else model=$(bash launch/demo_model.sh); fi
 began=$SECONDS
 guides=(README.md src/README.md src/*/README.md tests/README.md tests/*/README.md configs/README.md)

@@ -173,5 +173,22 @@ for i in "${!names[@]}"; do
   [ -n "${seen[$i]-}" ] || fail "README.md has no block '${names[i]}', which begins with '${begins[i]}'"
 done
 
+# Tables "Python | Here": each program has the flags that its row names, and each script is there.
+rows=0
+while IFS='|' read -r _ python here _; do
+  program=$(grep -oE 'anemll_[a-z0-9]+' <<<"$here" | head -n 1)
+  script=$(grep -oE 'launch/[a-z0-9_]+\.sh' <<<"$here" | head -n 1)
+  [ -z "$script" ] || [ -f "$root/$script" ] || fail "README.md names $script, which is not there"
+  [ -n "$program" ] || continue
+  command=$(sed -nE "s/.*$program ([a-z0-9-]+)\`.*/\1/p" <<<"$here")
+  # shellcheck disable=SC2086  # no word where there is no command
+  help=$("$bin/$program" $command --help 2>&1) || fail "README.md: $program $command is no command"
+  for flag in $(grep -oE -- '--[a-z0-9][a-z0-9_-]*' <<<"$python $here" | sort -u); do
+    grep -qE -- "(^|[ ,])(--(\[no-\])?${flag#--})([ ,]|\$)" <<<"$help" || fail "README.md: $program has no $flag"
+  done
+  rows=$((rows + 1))
+done < <(sed -n '/^| Python | Here |/,/^$/p' "$readme" | tail -n +3)
+[ "$rows" -gt 10 ] || fail "README.md: the table of the Python version's commands was not read: $rows rows"
+
 [ "$failures" -eq 0 ] && echo "every command of README.md runs"
 exit $((failures > 0))
