@@ -20,7 +20,7 @@ chmod 755 "$root" # it is a /, which an ordinary account must be able to enter
 inside() { chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 as_user() { inside runuser -u somebody -- env HOME=/home/somebody "$@"; }
 at_exit() {
-  umount "$root/dev/shm" "$root/dev" "$root/proc" 2>/dev/null || true
+  umount "$root/dev/shm" "$root/dev" "$root/sys" "$root/proc" 2>/dev/null || true
   # Never into what is still mounted.
   rm -rf --one-file-system "$root"
 }
@@ -30,6 +30,7 @@ began=$SECONDS
 debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; fail "debootstrap failed"; }
 rm -f "$root.log"
 mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys" # of the processors
 mount --bind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/dev/shm"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
