@@ -7,6 +7,7 @@
 #include "src/comm/internal/flight_dump.hpp"
 #include "src/comm/internal/flight_recorder.hpp"
 #include "src/comm/internal/hang.hpp"
+#include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
 #include "src/core/life_signs.hpp"
 #include "src/core/platform.hpp"
@@ -35,7 +36,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kTick{250};
-constexpr double kLongestTick_s = 2;   // a longer one: the whole process was stopped, which is not its fault
 constexpr double kNews_s = 1;          // between two words to the others
 constexpr double kFirstWord_s = 20;    // by then every rank should have been heard
 constexpr double kTold_s = 10;         // a rank that was not heard of for so long is told
@@ -43,6 +43,7 @@ constexpr double kRootSilent_s = 15;   // after that rank 0 cannot be expected t
 constexpr double kOthersDump_s = 1.5;  // what they get for their dumps
 constexpr double kMedianSteps = 10;    // a step may take so many times the median
 constexpr std::size_t kTimedSteps = 31;
+constexpr double kStarvedShare = 0.1;
 
 /// Where the ranks are, when that is more than one place; launch/mpirun.sh reads it when a host is lost.
 void tell_hosts(const std::vector<std::string>& hosts) {
@@ -143,7 +144,7 @@ class Watchdog::Impl {
     RankState mine;
     mine.rank = rank_;
     mine.step = step_;
-    mine.idle_s = now_s_ - sign_at_s_;
+    mine.idle_s = time_.idle_s();
     mine.limit_s = limit();
     const auto waits_in = recorder_.waits_in();
     const FlightRecorder::Collective shown = waits_in ? *waits_in : recorder_.last();
@@ -160,13 +161,14 @@ class Watchdog::Impl {
     for (std::unique_lock lock(mutex_); !stop.stop_requested();) {
       wake_.wait_for(lock, stop, kTick, [] { return false; });
       const Clock::time_point now = Clock::now();
-      now_s_ += std::min(std::chrono::duration<double>(now - last).count(), kLongestTick_s);
+      pass_time(std::chrono::duration<double>(now - last).count());
       last = now;
       note_signs();
       if (channel_) {
         const bool first_word = listen();
-        if (first_word || now_s_ - told_at_s >= kNews_s) {  // so that a new rank hears of rank 0 at once
-          told_at_s = now_s_;
+        if (first_word ||
+            time_.now_s() - told_at_s >= kNews_s) {  // so that a new rank hears of rank 0 at once
+          told_at_s = time_.now_s();
           channel_->send({state(), asked_});
         }
       }
@@ -192,9 +194,19 @@ class Watchdog::Impl {
     }
   }
 
+  /// Under the mutex.
+  void pass_time(double elapsed_s) {
+    const double processor = processor_s();
+    const double lacked_s = elapsed_s - (processor - processor_s_);
+    processor_s_ = processor;
+    // Whether anything wanted the time that was not had; a core that is had most of the time is no question.
+    const bool starved = lacked_s > kStarvedShare * elapsed_s && other_thread_is_ready();
+    time_.tick(elapsed_s, starved ? lacked_s : 0, recorder_.waits_in().has_value());
+  }
+
   void note_signs() {
     const std::uint64_t signs = changes_ + recorder_.events() + life_signs();
-    if (signs != signs_) sign_at_s_ = now_s_;
+    if (signs != signs_) time_.sign();
     signs_ = signs;
   }
 
@@ -207,7 +219,7 @@ class Watchdog::Impl {
       known_[r].state = news.state;
       first_word |= !known_[r].heard;
       known_[r].heard = true;
-      heard_at_s_[r] = now_s_;
+      heard_at_s_[r] = time_.now_s();
       if (r == 0) asked_ = news.dumps;
     });
     return first_word;
@@ -216,8 +228,8 @@ class Watchdog::Impl {
   void know_self() {
     known_[own()].state = state();
     known_[own()].heard = true;
-    heard_at_s_[own()] = now_s_;
-    for (std::size_t r = 0; r < known_.size(); ++r) known_[r].silent_s = now_s_ - heard_at_s_[r];
+    heard_at_s_[own()] = time_.now_s();
+    for (std::size_t r = 0; r < known_.size(); ++r) known_[r].silent_s = time_.now_s() - heard_at_s_[r];
   }
 
   /// Why the job must end; empty when it need not.
@@ -254,7 +266,7 @@ class Watchdog::Impl {
   }
 
   void tell_unheard() {
-    if (told_unheard_ || now_s_ < kFirstWord_s) return;
+    if (told_unheard_ || time_.now_s() < kFirstWord_s) return;
     told_unheard_ = true;
     for (const KnownRank& rank : known_) {
       if (rank.heard) continue;
@@ -297,8 +309,8 @@ class Watchdog::Impl {
   std::array<double, kTimedSteps> took_s_{};
   std::size_t steps_ = 0;
   std::uint64_t changes_ = 0, signs_ = 0;
-  double now_s_ = 0;      ///< the watch's time: stops while the process is stopped
-  double sign_at_s_ = 0;  ///< when the last sign of life was noticed
+  IdleTime time_;
+  double processor_s_ = 0;  ///< that the process has had so far
   std::int32_t asked_ = 0;
   std::vector<KnownRank> known_;
   std::vector<double> heard_at_s_;

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include <sys/resource.h>
@@ -50,6 +53,29 @@ ProcessorLimits processor_limits() {
 std::string host_name() {
   char name[256] = "";
   return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "this host";
+}
+
+double processor_s() {
+  timespec spent{};
+  if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent) != 0) return 0;
+  return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
+}
+
+bool other_thread_is_ready() {
+#if defined(__linux__)
+  const std::string own = std::to_string(::gettid());
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    if (thread.path().filename() == own) continue;
+    std::ifstream file(thread.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    // "NUMBER (NAME) STATE ...", and a name may hold anything.
+    const std::size_t name_ends = line.rfind(") ");
+    if (name_ends != std::string::npos && line.compare(name_ends, 3, ") R") == 0) return true;
+  }
+#endif
+  return false;
 }
 
 std::uint64_t physical_memory_bytes() {

@@ -14,6 +14,11 @@ std::uint64_t peak_resident_bytes();
 ProcessorLimits processor_limits();
 /// The name of this host, "this host" where it has none.
 std::string host_name();
+/// Seconds of processor time that this process has had so far, over all threads.
+double processor_s();
+/// Whether another thread of this process runs or would run if a core were free; false where the system does
+/// not tell.
+bool other_thread_is_ready();
 /// The machine's memory in bytes; 0 where the system does not tell. What of it may be used: memory.hpp.
 std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.

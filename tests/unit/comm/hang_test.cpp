@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "src/comm/internal/flight_dump.hpp"
 #include "src/comm/internal/flight_recorder.hpp"
+#include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -47,6 +48,25 @@ bool has(const std::string& text, const std::string& part) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(hang)
+
+BOOST_AUTO_TEST_CASE(time_without_a_core_is_not_idle) {
+  IdleTime time;
+  for (int tick = 0; tick < 400; ++tick) time.tick(0.5, 0.5, false);  // starved for 200 seconds
+  BOOST_CHECK_EQUAL(time.idle_s(), 0);
+  BOOST_CHECK_EQUAL(time.now_s(), 200);
+  for (int tick = 0; tick < 400; ++tick) time.tick(0.5, 0.25, false);  // half of them
+  BOOST_CHECK_EQUAL(time.idle_s(), 100);
+  // What the system tells late is still no more than the time that has gone by.
+  time.tick(0.5, 1000, false);
+  BOOST_CHECK_EQUAL(time.idle_s(), 0);
+  // Polling for other ranks is idleness on a busy machine too, or a hung job would take its time to be seen.
+  for (int tick = 0; tick < 400; ++tick) time.tick(0.5, 0.5, true);
+  BOOST_CHECK_EQUAL(time.idle_s(), 200);
+  time.sign();
+  BOOST_CHECK_EQUAL(time.idle_s(), 0);
+  time.tick(3600, 0, false);  // the whole process was stopped
+  BOOST_CHECK_EQUAL(time.idle_s(), 2);
+}
 
 BOOST_AUTO_TEST_CASE(one_rank_that_gets_on_keeps_the_job_alive) {
   std::vector<KnownRank> ranks{waiting(0, "a", 7), waiting(1, "a", 7), waiting(2, "b", 7)};
