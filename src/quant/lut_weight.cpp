@@ -138,21 +138,11 @@ at::Tensor values_on_cpu(const at::Tensor& indices, const at::Tensor& lut, at::S
   return out;
 }
 
-at::Tensor values_by_operators(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
-  return look_up(indices, lut).to(dtype);
-}
-
 at::Tensor scaled_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                          const at::Tensor& b, at::ScalarType dtype) {
   at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
   kernels::dispatch(dtype, [&]<class T>() { scaled_rows(indices, lut, a, b, kernels::data<T>(out)); });
   return out;
-}
-
-at::Tensor scaled_by_operators(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
-                               const at::Tensor& b, at::ScalarType dtype) {
-  at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
-  return at::mul_out(out, look_up(indices, lut), at::mm(a, b));  // in fp32, rounded once as it is stored
 }
 
 FactorGradients backward_on_cpu(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
@@ -169,8 +159,22 @@ FactorGradients backward_on_cpu(const at::Tensor& indices, const at::Tensor& lut
   return gradients;
 }
 
-FactorGradients backward_by_operators(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
-                                      const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
+}  // namespace
+
+namespace by_operators {
+
+at::Tensor lut_values(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype) {
+  return look_up(indices, lut).to(dtype);
+}
+
+at::Tensor lut_scaled(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                      const at::Tensor& b, at::ScalarType dtype) {
+  at::Tensor out = at::empty(indices.sizes(), indices.options().dtype(dtype));
+  return at::mul_out(out, look_up(indices, lut), at::mm(a, b));  // in fp32, rounded once as it is stored
+}
+
+FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                                    const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b) {
   FactorGradients gradients;
   const at::Tensor ds = look_up(indices, lut).mul_(dw);
   if (need_a) gradients.a = at::mm(ds, b.t());
@@ -178,9 +182,15 @@ FactorGradients backward_by_operators(const at::Tensor& indices, const at::Tenso
   return gradients;
 }
 
-constexpr kernels::Operation<decltype(lut_values)> kValues(values_by_operators, {{at::kCPU, values_on_cpu}});
-constexpr kernels::Operation<decltype(lut_scaled)> kScaled(scaled_by_operators, {{at::kCPU, scaled_on_cpu}});
-constexpr kernels::Operation<decltype(lut_scaled_backward)> kBackward(backward_by_operators,
+}  // namespace by_operators
+
+namespace {
+
+constexpr kernels::Operation<decltype(lut_values)> kValues(by_operators::lut_values,
+                                                           {{at::kCPU, values_on_cpu}});
+constexpr kernels::Operation<decltype(lut_scaled)> kScaled(by_operators::lut_scaled,
+                                                           {{at::kCPU, scaled_on_cpu}});
+constexpr kernels::Operation<decltype(lut_scaled_backward)> kBackward(by_operators::lut_scaled_backward,
                                                                       {{at::kCPU, backward_on_cpu}});
 
 }  // namespace

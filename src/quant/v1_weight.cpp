@@ -163,25 +163,29 @@ at::Tensor indices_of(const at::Tensor& weight, at::Tensor& scale, const V1Table
   return position.round().clamp_(0, steps).to(at::kByte);
 }
 
-at::Tensor indices_by_operators(const at::Tensor& weight, const V1Scales& scales, const V1Table& table) {
-  at::Tensor scale = raw_scales(scales);
-  return indices_of(weight, scale, table);
-}
-
 /// LibTorch reads a byte tensor as a mask when it indexes, hence the widening.
 at::Tensor look_up(const at::Tensor& indices, const at::Tensor& lut) {
   return at::index_select(lut, 0, indices.reshape({-1}).to(at::kInt)).view(indices.sizes());
 }
 
-at::Tensor weight_by_operators(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
-                               at::ScalarType dtype) {
+}  // namespace
+
+namespace by_operators {
+
+at::Tensor v1_indices(const at::Tensor& weight, const V1Scales& scales, const V1Table& table) {
+  at::Tensor scale = raw_scales(scales);
+  return indices_of(weight, scale, table);
+}
+
+at::Tensor v1_weight(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
+                     at::ScalarType dtype) {
   at::Tensor scale = raw_scales(scales);
   const at::Tensor indices = indices_of(weight, scale, table);
   return look_up(indices, table.lut).mul_(scale).to(dtype);
 }
 
-void backward_by_operators(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
-                           const at::Tensor& dw, const V1ScaleGradients& into) {
+void v1_scale_backward(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
+                       const at::Tensor& dw, const V1ScaleGradients& into) {
   at::Tensor scale = raw_scales(scales);
   const at::Tensor raised = scale.lt(kSmallestGridScale);
   const at::Tensor indices = indices_of(weight, scale, table);
@@ -191,10 +195,15 @@ void backward_by_operators(const at::Tensor& weight, const V1Scales& scales, con
   if (into.full.defined()) into.full.add_(ds);
 }
 
-constexpr kernels::Operation<decltype(v1_indices)> kIndices(indices_by_operators,
+}  // namespace by_operators
+
+namespace {
+
+constexpr kernels::Operation<decltype(v1_indices)> kIndices(by_operators::v1_indices,
                                                             {{at::kCPU, indices_on_cpu}});
-constexpr kernels::Operation<decltype(v1_weight)> kWeight(weight_by_operators, {{at::kCPU, weight_on_cpu}});
-constexpr kernels::Operation<decltype(v1_scale_backward)> kBackward(backward_by_operators,
+constexpr kernels::Operation<decltype(v1_weight)> kWeight(by_operators::v1_weight,
+                                                          {{at::kCPU, weight_on_cpu}});
+constexpr kernels::Operation<decltype(v1_scale_backward)> kBackward(by_operators::v1_scale_backward,
                                                                     {{at::kCPU, backward_on_cpu}});
 
 }  // namespace

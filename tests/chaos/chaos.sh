@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Kills the programs at seeded moments, goes on, and compares the end with that of a run that nobody disturbed.
 #
-#   tests/chaos/chaos.sh [--seed N] [--kills N] [--only NAME|INDEX] [--keep FOLDER] [--list]
-#   tests/chaos/chaos.sh --faults [--seed N] [--only NAME] [--every N] [--keep FOLDER] [--list]
+#   tests/chaos/chaos.sh [--seed N] [--kills N] [--only NAME|INDEX] [--from INDEX] [--keep FOLDER] [--list]
+#   tests/chaos/chaos.sh --faults [--seed N] [--only NAME] [--from NAME] [--every N] [--keep FOLDER] [--list]
 #
 #   --seed N     of every kill (1). A kill is a function of the seed and its index, and of nothing else
 #   --kills N    how many (8)
 #   --only X     one kill by its index, or those of one program; with --faults those whose name begins so
+#   --from X     goes on with the kill or the fault of this name: one that broke off
 #   --keep DIR   works in DIR and leaves it there; else in a temporary folder that is removed
 #   --list       says what would be done
 #   --faults     file systems that fail instead of kills: README.md beside this file

@@ -246,7 +246,7 @@ def main():
         if not names and not reasons:
             print(f"error: no fault is named {options.only}\n  hint: --list shows the names", file=sys.stderr)
             return 2
-        for name in names:
+        for name in session.since(names, options.first):
             case = every[name]
             if options.list:
                 print(name, case.what)
@@ -258,7 +258,9 @@ def main():
                 result, faults = check(case, folder, library, whole.of(SHORT[case.program], case.ranks))
                 done += 1
                 results[case.kind, case.program, "FAILED" if faults else result] += 1
-                if faults:
+                if not faults:
+                    print(f"{name} ({case.what}): {result}", flush=True)
+                else:
                     wrong += 1
                     print(f"{name} ({case.what}): FAILED")
                     print("\n".join("  " + line for line in faults))

@@ -137,7 +137,9 @@ def chosen(only, plans):
 
 def main():
     options = session.options("chaos.sh", None, kills=8)
-    plans = chosen(options.only, [plan(options.seed, i) for i in range(options.kills)])
+    every = [plan(options.seed, i) for i in range(options.kills)]
+    first = session.since([str(it.index) for it in every], options.first)
+    plans = chosen(options.only, every[options.kills - len(first):])
     if plans is None:
         plans = [plan(options.seed, int(options.only))]
     if not plans:

@@ -16,9 +16,20 @@ def options(prog, only, **numbers):
     for name, default in {"seed": 1, **numbers}.items():
         parser.add_argument("--" + name, type=int, default=default)
     parser.add_argument("--only", default=only)
+    parser.add_argument("--from", dest="first")
     parser.add_argument("--keep")
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
+
+
+def since(names, first):
+    """`names` from `first` on; all of them without one."""
+    if first is None:
+        return names
+    if first not in names:
+        print(f"error: --from {first}: there is none of this name\n  hint: --list shows the names", file=sys.stderr)
+        sys.exit(2)
+    return names[names.index(first):]
 
 
 @contextlib.contextmanager

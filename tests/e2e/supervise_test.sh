@@ -156,6 +156,9 @@ refused "--sweep, but this is no array job" --sweep sweep -- anemll_train --outp
 with+=(ANEMLL_SLURM_START=lsf)
 refused "ANEMLL_SLURM_START=lsf is neither" -- anemll_train --output-dir out
 
+# until_saved FOLDER: the run that $script starts has saved a state there, or has ended.
+until_saved() { until [ -e "$1/state/latest" ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done; }
+
 # A real run that loses its rank goes on, and ends with the same bytes.
 nano=$root/tests/golden/nano
 train=("${ANEMLL_BIN:?the folder of the programs}/anemll_train" --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache"
@@ -170,7 +173,7 @@ while [ -z "$rank" ] && kill -0 $script 2>/dev/null; do
     ! grep -qszxF -- "$work/lost" "${place%comm}cmdline" || { rank=${place%/comm} && rank=${rank#/proc/}; }
   done
 done
-until [ -e lost/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
+until_saved lost
 kill -KILL "$rank"
 code=0
 wait $script || code=$?
@@ -186,7 +189,7 @@ done
 # Slurm's TERM reaches everybody. A start that saved because of it is no loss, and nothing starts again.
 bash "$root/launch/supervise.sh" -- bash "$root/launch/mpirun.sh" -np 2 "${train[@]}" --max-steps 100000 --output-dir "$work/ended" >ended.log 2>&1 &
 script=$!
-until [ -e ended/state/latest ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done
+until_saved ended
 descendants() { local child; for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do echo "$child"; descendants "$child"; done; }
 # shellcheck disable=SC2046  # one word each
 kill -TERM $(descendants $script) $script 2>/dev/null

@@ -113,6 +113,12 @@ forked() { # has the handlers of the program that made it, and loses them with i
   kill -KILL $child "$parent"
   [ "$told" = no ] || fail "forked: $told"
 }
+gone() { # a caller that ends with its first error goes on
+  name=gone folder=$work/gone
+  local said
+  said=$(bash -euc '. "$0"; if hears 2147483647 TERM; then echo it hears; fi; echo on' "$source_dir/launch/hears.sh")
+  [ "$said" = on ] || fail "gone: $said"
+}
 early() { # as soon as the script listens, before mpirun and the ranks do
   name=early folder=$work/early
   mkdir "$folder"
@@ -238,7 +244,7 @@ term_to_group() { signals term_to_group - TERM; }
 int_to_group() { signals int_to_group - INT; }
 together usr1 term hup xcpu int term_again
 together term_to_group int_to_group acknowledged usr2 script_killed reader_leaves
-together "timed_out TERM" "timed_out INT" early forked plain_term
+together "timed_out TERM" "timed_out INT" early forked gone plain_term
 together second_ctrl_c terminal input handed_on everybody last_words
 [ $result -eq 0 ] && echo "signals reach the ranks, which save and leave with 75"
 exit $result

@@ -24,4 +24,13 @@ struct FactorGradients {
 FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
                                     const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b);
 
+/// The forms of other devices than the CPU. They run on all of them.
+namespace by_operators {
+at::Tensor lut_values(const at::Tensor& indices, const at::Tensor& lut, at::ScalarType dtype);
+at::Tensor lut_scaled(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                      const at::Tensor& b, at::ScalarType dtype);
+FactorGradients lut_scaled_backward(const at::Tensor& indices, const at::Tensor& lut, const at::Tensor& a,
+                                    const at::Tensor& b, const at::Tensor& dw, bool need_a, bool need_b);
+}  // namespace by_operators
+
 }  // namespace anemll

@@ -37,4 +37,13 @@ struct V1ScaleGradients {
 void v1_scale_backward(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
                        const at::Tensor& dw, const V1ScaleGradients& into);
 
+/// The forms of other devices than the CPU. They run on all of them.
+namespace by_operators {
+at::Tensor v1_indices(const at::Tensor& weight, const V1Scales& scales, const V1Table& table);
+at::Tensor v1_weight(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
+                     at::ScalarType dtype);
+void v1_scale_backward(const at::Tensor& weight, const V1Scales& scales, const V1Table& table,
+                       const at::Tensor& dw, const V1ScaleGradients& into);
+}  // namespace by_operators
+
 }  // namespace anemll
