@@ -130,6 +130,7 @@ std::string OptionSpec::placeholder() const {
     return "X";
   if (name.ends_with("dir") || name.ends_with("cache")) return "DIR";
   if (name.ends_with("file")) return "FILE";
+  if (is_path) return "PATH";
   return std::holds_alternative<BoundChoice>(target) ? "NAME" : "TEXT";
 }
 

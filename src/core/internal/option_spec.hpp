@@ -44,7 +44,7 @@ struct OptionSpec {
   std::string expectation() const;
   /// The same, short, for --help: "1 to 64", "a | b"; empty when nothing is to be said.
   std::string range() const;
-  /// N, X, TEXT, DIR, FILE or empty.
+  /// N, X, TEXT, NAME, DIR, FILE, PATH or empty.
   std::string placeholder() const;
   /// Whether it takes any number of values.
   bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }

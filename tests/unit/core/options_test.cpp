@@ -5,7 +5,6 @@
 #include "anemll/core/file.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/internal/option_spec.hpp"
-#include "src/core/nearest.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/core/option_checks.hpp"
@@ -439,23 +438,6 @@ BOOST_AUTO_TEST_CASE(a_second_declaration_is_our_own_mistake) {
   BOOST_CHECK_THROW(s.table.add("no_mixed_precision", &s.cache_dir, ""), std::logic_error);
   s.table.add("under_score", &s.cache_dir, "");
   BOOST_CHECK_THROW(s.table.require("nothing"), std::logic_error);
-}
-
-BOOST_AUTO_TEST_CASE(edit_distance_counts_a_swap_as_one) {
-  using anemll::edit_distance;
-  BOOST_TEST(edit_distance("batch", "btach") == 1u);
-  BOOST_TEST(edit_distance("", "abc") == 3u);
-  BOOST_TEST(edit_distance("kitten", "sitting") == 3u);
-  BOOST_TEST(edit_distance("same", "same") == 0u);
-  BOOST_TEST(edit_distance("lr", "rl") == 1u);
-}
-
-BOOST_AUTO_TEST_CASE(shortest_numbers_read_back) {
-  for (const double v : {0.1, 5e-5, 1.0, 1e-300, 1.0 / 3, 123456789.0, 0.0}) {
-    BOOST_TEST(std::strtod(anemll::shortest(v).c_str(), nullptr) == v);
-  }
-  BOOST_TEST(anemll::shortest(0.1) == "0.1");
-  BOOST_TEST(anemll::shortest(1000) == "1000");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
