@@ -2,6 +2,7 @@
 #   ANEMLL_ROOMS          rooms in the order of the file, each below those it uses
 #   ANEMLL_PROGRAMS       names of the programs of src/tools, without anemll_
 #   ANEMLL_USES_<name>    rooms that a room, or the program tools/<name>, may use
+#   ANEMLL_OWNS_<name>    what it owns, in the words of the file
 set(ANEMLL_ROOMS_FILE ${PROJECT_SOURCE_DIR}/src/rooms.txt)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ANEMLL_ROOMS_FILE})
 set(ANEMLL_ROOMS "")
@@ -15,6 +16,7 @@ foreach(line IN LISTS lines)
   set(program "${CMAKE_MATCH_1}")
   set(name ${CMAKE_MATCH_2})
   separate_arguments(uses UNIX_COMMAND "${CMAKE_MATCH_3}")
+  string(REGEX REPLACE "^[^#]*# *" "" ANEMLL_OWNS_${program}${name} "${line}")
   foreach(room IN LISTS uses)
     if(NOT room IN_LIST ANEMLL_ROOMS)
       message(FATAL_ERROR "src/rooms.txt: ${program}${name} uses ${room}, which is no room above it")

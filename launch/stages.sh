@@ -54,9 +54,11 @@ spell_bytes() { awk -v b="$1" 'BEGIN {split("B KiB MiB GiB TiB", u, " "); i = 1;
   printf (i == 1 ? "%d %s" : "%.1f %s"), b, u[i]}'; }
 spell_seconds() { awk -v s="$1" 'BEGIN {if (s < 100) printf "%d s", s; else if (s < 7200) printf "%.0f minutes", s / 60
   else printf "%.1f hours", s / 3600}'; }
-# Where the programs are: $ANEMLL_BIN, else the release build, else the folder of anemll_train on the PATH.
+# Where the programs are: $ANEMLL_BIN, else those installed with this script or the release build, else the folder of
+# anemll_train on the PATH.
 programs_folder() {
   local built=${stages_here%/*}/build/release/bin found
+  case $stages_here in */share/anemll_train/launch) built=${stages_here%/*/*/*}/bin ;; esac
   if [ -n "${ANEMLL_BIN:-}" ]; then
     echo "${ANEMLL_BIN%/}"
   elif [ ! -x "$built/anemll_train" ] && found=$(command -v anemll_train); then

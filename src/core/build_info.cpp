@@ -5,9 +5,9 @@
 
 namespace anemll {
 
-std::string build_summary() {
+std::string build_summary(const std::string& program) {
   const BuildInfo& b = build_info();
-  std::string text = "anemll_train " + b.version + " (git " + b.git + ")\n";
+  std::string text = program + " " + b.version + " (git " + b.git + ")\n";
   text += "  compiler    " + b.compiler + ", " + b.build_type + ", " + b.system + "\n";
   text += "  libtorch    " + b.libtorch + "\n";
   text += "  mpi         " + b.mpi + "\n";

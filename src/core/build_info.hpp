@@ -22,8 +22,8 @@ struct BuildInfo {
 };
 
 const BuildInfo& build_info();
-/// One fact a line, no line end after the last.
-std::string build_summary();
+/// One fact a line, no line end after the last; the first one begins with the name of the program.
+std::string build_summary(const std::string& program = "anemll_train");
 /// The same facts as one JSON object.
 std::string build_json();
 

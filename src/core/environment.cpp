@@ -1,6 +1,7 @@
 // See environment.hpp. The table of names here is the only one.
 #include "src/core/internal/environment.hpp"
 
+#include "src/core/nearest.hpp"
 #include "src/core/one_of.hpp"
 
 #include <algorithm>

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/core/internal/value_text.hpp"
+#include "src/core/nearest.hpp"
 #include "src/core/printable.hpp"
 
 #include <algorithm>
@@ -129,6 +130,7 @@ std::string OptionSpec::placeholder() const {
     return "X";
   if (name.ends_with("dir") || name.ends_with("cache")) return "DIR";
   if (name.ends_with("file")) return "FILE";
+  if (is_path) return "PATH";
   return std::holds_alternative<BoundChoice>(target) ? "NAME" : "TEXT";
 }
 
@@ -292,37 +294,10 @@ std::string TableSpec::canonical(std::string_view word) const {
   return {};
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  // Three rows of the optimal string alignment table: before last, last, present.
-  std::vector<std::size_t> older(b.size() + 1), old(b.size() + 1), now(b.size() + 1);
-  std::iota(old.begin(), old.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    now[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      now[j] = std::min({old[j] + 1, now[j - 1] + 1, old[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        now[j] = std::min(now[j], older[j - 2] + 1);
-    }
-    std::swap(older, old);
-    std::swap(old, now);
-  }
-  return old[b.size()];
-}
-
 std::string TableSpec::suggestion(std::string_view unknown, std::string_view dashes) const {
-  const std::string wanted = with_dashes(unknown);
-  std::string best;
-  // A third of the letters may be wrong; a leading part of a name ("batch") counts as one mistake.
-  std::size_t limit = std::max<std::size_t>(2, unknown.size() / 3) + 1;
-  for (const Spelling& spelling : spellings()) {
-    const std::string known = with_dashes(spelling.text);
-    std::size_t d = edit_distance(wanted, known);
-    if (wanted.size() >= 3 && known.starts_with(wanted)) d = std::min<std::size_t>(d, 1);
-    if (d < limit) {
-      limit = d;
-      best = spelling.text;
-    }
-  }
+  std::vector<std::string> known;
+  for (Spelling& spelling : spellings()) known.push_back(std::move(spelling.text));
+  const std::string best = nearest_word(unknown, known);
   return best.empty() ? std::string() : "did you mean " + std::string(dashes) + best + "? ";
 }
 

@@ -1,4 +1,5 @@
-// The four texts made from the option table: --help, the table of the docs, --print-config and JSON.
+// The texts made from the option table: --help, the table of the docs, what other programs read of it,
+// --print-config and JSON.
 #include "src/core/internal/option_spec.hpp"
 #include "src/core/internal/value_text.hpp"
 
@@ -98,6 +99,32 @@ std::string usage_line(const TableSpec& table) {
   return text;
 }
 
+std::string rules_of(const TableSpec& table) {
+  std::string rules = "Precedence: command line";
+  if (!table.environment_prefix.empty()) rules += " > environment (" + table.variable("name") + ")";
+  return rules +
+         " > config file > default. Config files hold lines \"name = value\" with the names above, without "
+         "dashes in front. - and _ are equal in names.";
+}
+
+const char* kind_word(OptionKind kind) {
+  switch (kind) {
+    case OptionKind::value:
+      return "value";
+    case OptionKind::flag:
+      return "flag";
+    case OptionKind::toggle:
+      return "switch";
+    case OptionKind::refused:
+      return "refused";
+    case OptionKind::positional:
+      return "argument";
+    case OptionKind::builtin:
+      break;
+  }
+  return "general";
+}
+
 bool has_value(const OptionSpec& o) {
   return o.kind != OptionKind::refused && o.kind != OptionKind::builtin;
 }
@@ -137,13 +164,34 @@ std::string render_help(const TableSpec& table, std::size_t width) {
     }
   }
   out += '\n';
-  std::string rules = "Precedence: command line";
-  if (!table.environment_prefix.empty()) rules += " > environment (" + table.variable("name") + ")";
-  rules +=
-      " > config file > default. Config files hold lines \"name = value\" with the names above, without "
-      "dashes in front. - and _ are equal in names.";
-  wrap(out, rules, 0, 0, width);
+  wrap(out, rules_of(table), 0, 0, width);
   return out;
+}
+
+std::string render_description(const TableSpec& table) {
+  using Json = nlohmann::ordered_json;
+  Json object = {{"program", table.program},
+                 {"summary", table.summary},
+                 {"usage", usage_line(table)},
+                 {"rules", rules_of(table)},
+                 {"options", Json::array()}};
+  for (const OptionSpec& o : table.options) {
+    Json entry = {{"name", o.name},
+                  {"kind", kind_word(o.kind)},
+                  {"group", o.group},
+                  {"shown", left_column(o).substr(2)},
+                  {"value", o.kind == OptionKind::builtin && o.takes_value ? "FILE" : o.placeholder()},
+                  {"help", o.help},
+                  {"facts", facts(o)},
+                  {"list", o.is_list()},
+                  {"path", o.is_path || o.kind == OptionKind::builtin},
+                  {"aliases", o.aliases},
+                  {"words", Json::array()}};
+    if (const auto* choice = std::get_if<BoundChoice>(&o.target)) entry["words"] = choice->names;
+    if (!o.word.empty()) entry["words"].push_back(o.word);
+    object["options"].push_back(std::move(entry));
+  }
+  return object.dump() + "\n";
 }
 
 std::string render_markdown(const TableSpec& table) {

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/internal/environment.hpp"
+#include "src/core/internal/help_form.hpp"
 #include "src/core/internal/option_sources.hpp"
 #include "src/core/internal/option_spec.hpp"
 #include "src/core/tool.hpp"
@@ -34,22 +35,14 @@ std::size_t terminal_width() {
 
 constexpr const char* kVersion = "version";
 
-/// --help and --version work whatever else stands on the line.
-bool asks_for(const std::vector<std::string>& args, std::string_view name, std::string_view short_name) {
-  for (const std::string& a : args) {
-    if (a == "--") return false;
-    if (a == name || (!short_name.empty() && a == short_name)) return true;
-  }
-  return false;
-}
-
-/// Where a program has a --version with a value, one without a value still asks for the build.
+/// Works whatever else stands on the line. Where a program has a --version with a value, one without a value
+/// still asks for the build.
 bool asks_for_build(const TableSpec& table, const std::vector<std::string>& args) {
   const std::string flag = std::string("--") += kVersion;
-  if (table.find(kVersion)->kind == OptionKind::builtin) return asks_for(args, flag, "");
+  const bool takes_value = table.find(kVersion)->kind != OptionKind::builtin;
   for (std::size_t i = 0; i < args.size(); ++i) {
     if (args[i] == "--") return false;
-    if (args[i] == flag) return i + 1 == args.size() || args[i + 1].starts_with('-');
+    if (args[i] == flag) return !takes_value || i + 1 == args.size() || args[i + 1].starts_with('-');
   }
   return false;
 }
@@ -59,6 +52,18 @@ bool asks_for_build(const TableSpec& table, const std::vector<std::string>& args
 struct OptionTable::Impl {
   TableSpec table;
   std::string group = "Options";
+
+  std::string help_in(HelpForm form) const {
+    switch (form) {
+      case HelpForm::markdown:
+        return render_markdown(table);
+      case HelpForm::json:
+        return render_description(table);
+      case HelpForm::text:
+        break;
+    }
+    return render_help(table, terminal_width());
+  }
 
   OptionSpec& existing(const std::string& name, const char* what) {
     OptionSpec* option = table.find(name);
@@ -140,7 +145,8 @@ struct OptionTable::Impl {
         "config-file", true,
         "Read options from this file, lines \"name = value\", # starts a comment, quotes as needed. May be "
         "given several times; the later file wins.");
-    builtin("help", false, "Print this help and exit.");
+    builtin("help", false,
+            "Print this help and exit. --help=markdown and --help=json give the table to other programs.");
     builtin(kVersion, false, "Print the facts of this build and exit.");
     builtin("print-config", false, "Print the value and the source of every option and exit.");
     group = before;
@@ -249,12 +255,12 @@ void OptionTable::mark_own(const std::string& name) {
 
 OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool tell) {
   const std::vector<std::string> args(argc > 0 ? argv + 1 : argv, argv + argc);
-  if (asks_for(args, "--help", "-h")) {
-    print_result(help());
+  if (const auto form = help_form(args)) {
+    print_result(impl_->help_in(*form));
     return Outcome::exit_ok;
   }
   if (asks_for_build(impl_->table, args)) {
-    std::cout << impl_->table.program << '\n' << build_summary() << std::endl;
+    std::cout << build_summary(impl_->table.program) << std::endl;
     return Outcome::exit_ok;
   }
   TableSpec& table = impl_->table;
@@ -314,10 +320,10 @@ std::string OptionTable::source(const std::string& name) const {
 }
 
 std::string OptionTable::help() const {
-  return render_help(impl_->table, terminal_width());
+  return impl_->help_in(HelpForm::text);
 }
 std::string OptionTable::markdown() const {
-  return render_markdown(impl_->table);
+  return impl_->help_in(HelpForm::markdown);
 }
 std::string OptionTable::resolved() const {
   return render_resolved(impl_->table);

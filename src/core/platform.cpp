@@ -17,6 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__APPLE__)
+#include <mach-o/dyld.h>
+#endif
 #if defined(__linux__)
 #include <sched.h>
 #include <sys/sysmacros.h>
@@ -48,6 +51,19 @@ ProcessorLimits processor_limits() {
 #endif
   limits.quota = read_cgroup_limits().processors;
   return limits;
+}
+
+std::filesystem::path program_file() {
+#if defined(__APPLE__)
+  char name[4096];
+  std::uint32_t size = sizeof name;
+  if (::_NSGetExecutablePath(name, &size) != 0) return {};
+  const std::filesystem::path link = name;
+#else
+  const std::filesystem::path link = "/proc/self/exe";
+#endif
+  std::error_code none;
+  return std::filesystem::canonical(link, none);
 }
 
 std::string host_name() {

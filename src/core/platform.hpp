@@ -4,6 +4,7 @@
 #include "src/core/threads.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 namespace anemll {
@@ -12,6 +13,8 @@ namespace anemll {
 std::uint64_t peak_resident_bytes();
 /// What this process may use of the machine's processors: affinity mask and CPU quota.
 ProcessorLimits processor_limits();
+/// The file of this program, with all links followed; empty where the system does not tell.
+std::filesystem::path program_file();
 /// The name of this host, "this host" where it has none.
 std::string host_name();
 /// Seconds of processor time that this process has had so far, over all threads.

@@ -4,7 +4,9 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/internal/help_form.hpp"
 #include "src/core/internal/logger.hpp"
+#include "src/core/nearest.hpp"
 #include "src/core/system_error.hpp"
 
 #include <cerrno>
@@ -15,8 +17,10 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace anemll {
@@ -44,6 +48,34 @@ void occupy_closed_streams() {
 
 /// Written by the launchers that start several processes: Open MPI, the others, a step of Slurm.
 constexpr const char* kSizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
+
+std::string help_of_commands(const std::string& program, const std::string& usage,
+                             std::span<const Command> commands, HelpForm form) {
+  switch (form) {
+    case HelpForm::markdown:
+      return "# " + program + "\n\n```\n" + usage + "```\n\n";
+    case HelpForm::json: {
+      nlohmann::ordered_json object = {
+          {"program", program}, {"usage", usage}, {"commands", nlohmann::ordered_json::array()}};
+      for (const Command& command : commands) object["commands"].push_back(command.name);
+      return object.dump() + "\n";
+    }
+    case HelpForm::text:
+      break;
+  }
+  return usage;
+}
+
+/// Each command prints its own table.
+void help_of_each(std::span<const Command> commands, HelpForm form) {
+  std::string help = "--help=" + choice_name(form);
+  for (const Command& command : commands) {
+    std::string name = command.name;
+    char* words[] = {name.data(), help.data(), nullptr};
+    command.run(2, words);
+    if (form == HelpForm::markdown && &command != &commands.back()) std::fputs("\n", stdout);
+  }
+}
 
 void require_written_stdout() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
@@ -111,7 +143,7 @@ int run_command(const std::string& program, const std::string& usage, std::span<
                 int argc, char** argv) {
   prepare_signals(ProgramKind::filter);
   const std::string name = argc > 1 ? argv[1] : "";
-  std::string names;
+  std::vector<std::string> known;
   for (const Command& command : commands) {
     if (name == command.name) {
       prepare_signals(command.kind);
@@ -120,20 +152,26 @@ int run_command(const std::string& program, const std::string& usage, std::span<
       if (command.kind == ProgramKind::filter) require_written_stdout();
       return code;
     }
-    names += (names.empty() ? "" : ", ") + command.name;
+    known.push_back(command.name);
   }
-  if (name == "--help" || name == "-h" || name == "help") {
-    std::fputs(usage.c_str(), stdout);
+  if (const auto form = name == "help" ? HelpForm::text : help_form({name})) {
+    std::fputs(help_of_commands(program, usage, commands, *form).c_str(), stdout);
+    std::fflush(stdout);
+    if (*form != HelpForm::text) help_of_each(commands, *form);
     require_written_stdout();
     return 0;
   }
   if (name == "--version") {
-    std::printf("%s\n", build_summary().c_str());
+    std::printf("%s\n", build_summary(program).c_str());
     require_written_stdout();
     return 0;
   }
+  std::string names;
+  for (const std::string& one : known) names += (names.empty() ? "" : ", ") + one;
+  const std::string meant = name.empty() ? "" : nearest_word(name, known);
   throw_usage(name.empty() ? "no command given" : "unknown command '" + name + "'", program,
-              "give one of: " + names + "; " + program + " --help explains them");
+              (meant.empty() ? "" : "did you mean " + meant + "? ") + "give one of: " + names + "; " +
+                  program + " --help explains them");
 }
 
 }  // namespace anemll

@@ -3,23 +3,20 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/child.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/scratch_folder.hpp"
 #include "src/plots/internal/axis.hpp"
-#include "src/plots/internal/child.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
 #include <string_view>
 #include <system_error>
 #include <vector>
-
-#include <unistd.h>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -161,16 +158,7 @@ PictureFormat picture_format(const fs::path& file, PictureFormat wanted) {
 }
 
 std::optional<fs::path> find_gnuplot() {
-  const char* variable = std::getenv("PATH");
-  std::string_view rest = variable != nullptr ? variable : "";
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    const fs::path program = fs::path(rest.substr(0, end)) / "gnuplot";
-    std::error_code none;
-    if (end > 0 && fs::is_regular_file(program, none) && ::access(program.c_str(), X_OK) == 0) return program;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return std::nullopt;
+  return find_program("gnuplot");
 }
 
 void throw_no_gnuplot(const std::string& where) {

@@ -27,6 +27,7 @@ row() {
 row "two commands" "bash launch/quickstart.sh" "runs/quickstart-tiny/snap/model_state_dict.pt" \
   "launch/quickstart.sh" "launch/quickstart.sh --tiny"
 row "build by hand" "bash launch/setup.sh" "build/release/CMakeCache.txt"
+row "help" "anemll help " ""
 row "a KD cache" "anemll_precompute " "kd_cache/index.json"
 row "calibrating" "anemll_calibrate " "moments.h5" "--max_length 64" "--max_length 16 --num-sequences 4"
 row "tokens" "echo " "ids.jsonl"

@@ -44,7 +44,7 @@ struct OptionSpec {
   std::string expectation() const;
   /// The same, short, for --help: "1 to 64", "a | b"; empty when nothing is to be said.
   std::string range() const;
-  /// N, X, TEXT, DIR, FILE or empty.
+  /// N, X, TEXT, NAME, DIR, FILE, PATH or empty.
   std::string placeholder() const;
   /// Whether it takes any number of values.
   bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
@@ -99,12 +99,12 @@ struct TableSpec {
 /// Shortest text that reads back as the same number.
 std::string shortest(double value);
 std::optional<bool> parse_bool(std::string_view text);
-/// Edits (insert, delete, replace, swap of neighbours) from one word to the other.
-std::size_t edit_distance(std::string_view a, std::string_view b);
 
 // src/core/option_text.cpp
 std::string render_help(const TableSpec& table, std::size_t width);
 std::string render_markdown(const TableSpec& table);
+/// One line of JSON: the table as --help tells it, for programs that make other texts of it.
+std::string render_description(const TableSpec& table);
 std::string render_resolved(const TableSpec& table);
 std::string render_json(const TableSpec& table);
 /// The values that ranks share, and back: see OptionTable::shared_json.

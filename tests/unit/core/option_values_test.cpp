@@ -4,6 +4,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/options.hpp"
 #include "src/core/internal/environment.hpp"
+#include "src/core/internal/option_spec.hpp"
 #include "src/core/internal/value_text.hpp"
 #include "src/core/printable.hpp"
 #include "tests/support/capture.hpp"
@@ -313,6 +314,14 @@ BOOST_AUTO_TEST_CASE(a_word_stands_for_a_number) {
     BOOST_TEST(text.find("1 to 4096, or auto") != std::string::npos, text);
   }
   BOOST_CHECK_THROW(sample.table.add_word("note", "auto", 0), std::logic_error);
+}
+
+BOOST_AUTO_TEST_CASE(shortest_numbers_read_back) {
+  for (const double v : {0.1, 5e-5, 1.0, 1e-300, 1.0 / 3, 123456789.0, 0.0}) {
+    BOOST_TEST(std::strtod(anemll::shortest(v).c_str(), nullptr) == v);
+  }
+  BOOST_TEST(anemll::shortest(0.1) == "0.1");
+  BOOST_TEST(anemll::shortest(1000) == "1000");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/build_info.hpp"
 #include "src/core/internal/option_spec.hpp"
 #include "tests/support/capture.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -317,8 +318,31 @@ BOOST_AUTO_TEST_CASE(version_prints_build_facts) {
   const auto outcome = s.parse({"--version"});
   const std::string text = out.text();
   BOOST_TEST((outcome == Outcome::exit_ok));
+  BOOST_TEST(text.starts_with("sample " + anemll::build_info().version + " (git "));
   BOOST_TEST(has(text, "libtorch"));
   BOOST_TEST(has(text, "compiler"));
+}
+
+BOOST_AUTO_TEST_CASE(help_comes_in_the_form_that_is_asked_for) {
+  const auto said = [](const char* word) {
+    Sample s(true);
+    anemll::test::Capture out(STDOUT_FILENO);
+    const auto outcome = s.parse({"--batch-size", "no number", word});
+    BOOST_TEST((outcome == Outcome::exit_ok));
+    return out.text();
+  };
+  const Sample s(true);
+  BOOST_TEST(said("--help=text") == s.table.help());
+  BOOST_TEST(said("--help=markdown") == s.table.markdown());
+  const auto described = nlohmann::json::parse(said("--help=json"));
+  BOOST_TEST(described.at("program") == "sample");
+  BOOST_TEST(described.at("usage") == "Usage: sample [options] INPUT [OUTPUT]");
+  const std::vector<std::string> all = s.table.names();
+  BOOST_REQUIRE(described.at("options").size() == all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) BOOST_TEST(described["options"][i].at("name") == all[i]);
+  const std::string other = refusal({"--help=html"});
+  BOOST_TEST(has(other, "there is no help as 'html'"));
+  BOOST_TEST(has(other, "--help=markdown"));
 }
 
 BOOST_AUTO_TEST_CASE(a_program_s_own_version_takes_a_value_and_alone_asks_for_the_build) {
@@ -383,6 +407,28 @@ BOOST_AUTO_TEST_CASE(markdown_has_a_row_for_every_option) {
   BOOST_TEST(has(text, "Not available: this trainer has no wandb client"));
 }
 
+BOOST_AUTO_TEST_CASE(the_description_says_what_help_says_of_an_option) {
+  Sample s(true);
+  anemll::test::Capture out(STDOUT_FILENO);
+  s.parse({"--help=json"});
+  const auto described = nlohmann::json::parse(out.text());
+  const auto option = [&](const std::string& name) {
+    for (const auto& o : described.at("options"))
+      if (o.at("name") == name) return o;
+    return nlohmann::json();
+  };
+  BOOST_TEST(option("order").at("words") == nlohmann::json({"shuffle", "sequential"}));
+  BOOST_TEST(option("order").at("facts") == "shuffle | sequential; default shuffle");
+  BOOST_TEST(option("order").at("group") == "Data");
+  BOOST_TEST(option("batch-size").at("value") == "N");
+  BOOST_TEST(option("mixed-precision").at("kind") == "switch");
+  BOOST_TEST(option("mixed-precision").at("shown") == "--[no-]mixed-precision");
+  BOOST_TEST(option("wandb").at("kind") == "refused");
+  BOOST_TEST(option("INPUT").at("kind") == "argument");
+  BOOST_TEST(option("config-file").at("value") == "FILE");
+  BOOST_TEST(option("help").at("value") == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_second_declaration_is_our_own_mistake) {
   Sample s;
   BOOST_CHECK_THROW(s.table.add("lr", &s.cache_dir, ""), std::logic_error);
@@ -392,23 +438,6 @@ BOOST_AUTO_TEST_CASE(a_second_declaration_is_our_own_mistake) {
   BOOST_CHECK_THROW(s.table.add("no_mixed_precision", &s.cache_dir, ""), std::logic_error);
   s.table.add("under_score", &s.cache_dir, "");
   BOOST_CHECK_THROW(s.table.require("nothing"), std::logic_error);
-}
-
-BOOST_AUTO_TEST_CASE(edit_distance_counts_a_swap_as_one) {
-  using anemll::edit_distance;
-  BOOST_TEST(edit_distance("batch", "btach") == 1u);
-  BOOST_TEST(edit_distance("", "abc") == 3u);
-  BOOST_TEST(edit_distance("kitten", "sitting") == 3u);
-  BOOST_TEST(edit_distance("same", "same") == 0u);
-  BOOST_TEST(edit_distance("lr", "rl") == 1u);
-}
-
-BOOST_AUTO_TEST_CASE(shortest_numbers_read_back) {
-  for (const double v : {0.1, 5e-5, 1.0, 1e-300, 1.0 / 3, 123456789.0, 0.0}) {
-    BOOST_TEST(std::strtod(anemll::shortest(v).c_str(), nullptr) == v);
-  }
-  BOOST_TEST(anemll::shortest(0.1) == "0.1");
-  BOOST_TEST(anemll::shortest(1000) == "1000");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,12 +3,16 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/options.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/platform.hpp"
 #include "tests/support/capture.hpp"
 
 #include <filesystem>
 #include <new>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -97,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_command_gets_the_arguments_from_its_name_on) {
   BOOST_TEST(call({"tool", "second", "--help"}) == 0);
   BOOST_TEST(seen == (std::vector<std::string>{"second", "--help"}), boost::test_tools::per_element());
   for (const auto& [words, problem] : {std::pair{std::vector<std::string>{"tool"}, "no command given"},
-                                       {{"tool", "third"}, "unknown command 'third'"}}) {
+                                       {{"tool", "third"}, "unknown command 'third'"}}) {  // far from both
     try {
       call(words);
       BOOST_ERROR("no error");
@@ -107,6 +111,43 @@ BOOST_AUTO_TEST_CASE(a_command_gets_the_arguments_from_its_name_on) {
       BOOST_TEST(e.hint() == "give one of: first, second; tool --help explains them");
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_command_is_suggested_and_all_tell_their_options) {
+  int runs = 0;
+  const auto tell = [&runs](int argc, char** argv) {
+    anemll::OptionTable table(std::string("tool ") + argv[0], "does a job");
+    ++runs;
+    return table.parse(argc, argv) == anemll::OptionTable::Outcome::exit_ok ? 0 : 1;
+  };
+  const anemll::Command commands[] = {{"import", tell}, {"export", tell}};
+  const auto call = [&](std::string word) {
+    std::string program = "tool";
+    char* argv[] = {program.data(), word.data()};
+    anemll::test::Capture out(STDOUT_FILENO);
+    const int code = anemll::run_command("tool", "the usage\n", commands, 2, argv);
+    BOOST_TEST(code == 0);
+    return out.text();
+  };
+  try {
+    call("imprt");
+    BOOST_ERROR("no error");
+  } catch (const anemll::Error& e) {
+    BOOST_TEST(e.hint().starts_with("did you mean import? give one of: import, export"));
+  }
+  BOOST_TEST(call("--help") == "the usage\n");
+  BOOST_TEST(runs == 0);
+  BOOST_TEST(call("--version").starts_with("tool " + anemll::build_info().version + " (git "));
+  std::istringstream lines(call("--help=json"));
+  std::vector<nlohmann::json> told;
+  for (std::string line; std::getline(lines, line);) told.push_back(nlohmann::json::parse(line));
+  BOOST_REQUIRE(told.size() == 3u);
+  BOOST_TEST(told[0].at("usage") == "the usage\n");
+  BOOST_TEST(told[0].at("commands") == nlohmann::json({"import", "export"}));
+  BOOST_TEST(told[2].at("program") == "tool export");
+  const std::string page = call("--help=markdown");
+  BOOST_TEST(page.starts_with("# tool\n\n```\nthe usage\n```\n\n# tool import\n"));
+  BOOST_TEST(page.find("\n\n# tool export\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(build_facts_are_all_there) {

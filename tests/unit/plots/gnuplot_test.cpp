@@ -4,7 +4,6 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
-#include "src/plots/internal/child.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <cstdlib>
@@ -132,14 +131,6 @@ BOOST_AUTO_TEST_CASE(another_file_is_not_replaced) {
     BOOST_CHECK_EXCEPTION(draw_picture(small_chart(), PictureFormat::png, {}, dir / name), Error,
                           says(ExitCode::data, "is no picture"));
   BOOST_TEST(read_text(dir / "model.png") == "weights of somebody");
-}
-
-BOOST_AUTO_TEST_CASE(a_child_gets_its_words_as_they_are) {
-  const ChildEnd end =
-      run_child("/bin/sh", {"-c", "printf '%s|' \"$@\"; cat; exit 7", "x", "a b", "$HOME;'"});
-  BOOST_TEST(end.code == 7);
-  BOOST_TEST(end.output == "a b|$HOME;'|");
-  BOOST_CHECK_EXCEPTION(run_child("/nowhere/x", {}), Error, says(ExitCode::data, "cannot start"));
 }
 
 BOOST_AUTO_TEST_CASE(pictures_are_drawn, *boost::unit_test::precondition(has_gnuplot)) {
