@@ -30,6 +30,7 @@ install(DIRECTORY ${PROJECT_BINARY_DIR}/share/man/ DESTINATION ${CMAKE_INSTALL_M
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/bash-completion ${PROJECT_BINARY_DIR}/share/zsh ${PROJECT_BINARY_DIR}/share/fish
         DESTINATION ${CMAKE_INSTALL_DATADIR} COMPONENT programs OPTIONAL)
 install(FILES ${PROJECT_SOURCE_DIR}/src/manual/options.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)
+include(InstallApi)
 if(ANEMLL_BUNDLE)
   include(package/Package)
 endif()

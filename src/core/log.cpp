@@ -1,6 +1,7 @@
 // Log lines, progress reports and the formatting of numbers for people. The terminal belongs to logger.cpp.
 #include "anemll/core/log.hpp"
 
+#include "anemll/core/log_sink.hpp"
 #include "src/core/internal/logger.hpp"
 #include "src/core/life_signs.hpp"
 
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <utility>
 
 namespace anemll {
 namespace {
@@ -22,6 +24,12 @@ std::string count_text(std::int64_t done, std::int64_t total, const std::string&
 
 }  // namespace
 
+void set_log_sink(LogSink sink) {
+  Logger::instance().set_sink(std::move(sink));
+}
+void log_to_stderr() {
+  Logger::instance().use_stderr();
+}
 void set_log_rank(int rank, int size) {
   Logger::instance().set_rank(rank, size);
 }
@@ -36,7 +44,7 @@ Progress::Progress(std::string title, std::int64_t total, std::string unit, std:
       before_(done),
       done_(done),
       started_s_(Logger::instance().seconds()) {
-  if (!Logger::instance().shows_progress() || Logger::is_terminal()) return;
+  if (!Logger::instance().shows_progress() || Logger::instance().draws_bars()) return;
   log_info(title_ + ": " + count_text(done_, total_, unit_));
   drawn_s_ = started_s_;
 }
@@ -53,7 +61,7 @@ Progress::~Progress() {
 void Progress::update(std::int64_t done, std::string_view detail) {
   done_ = done;
   give_life_sign();
-  const double interval = Logger::is_terminal() ? kBarInterval_s : kLineInterval_s;
+  const double interval = Logger::instance().draws_bars() ? kBarInterval_s : kLineInterval_s;
   const double now = Logger::instance().seconds();
   if (now - drawn_s_ < interval || !Logger::instance().shows_progress()) return;
   drawn_s_ = now;
@@ -73,7 +81,7 @@ void Progress::draw(std::string_view detail) {
         ", ETA " + format_seconds(static_cast<double>(std::max<std::int64_t>(total_ - done_, 0)) / rate);
   }
   if (!detail.empty()) numbers += ", " + std::string(detail);
-  if (!Logger::is_terminal()) {
+  if (!Logger::instance().draws_bars()) {
     log_info(title_ + ": " + numbers);
     return;
   }

@@ -1,4 +1,4 @@
-// Writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
+// Sinks, and writing to stderr: one lock, one write per line, the bar taken away and put back around lines.
 #include "src/core/internal/logger.hpp"
 
 #include "src/core/life_signs.hpp"
@@ -74,6 +74,19 @@ double Logger::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
+void Logger::set_sink(LogSink sink) {
+  const std::lock_guard lock(mutex_);
+  output_ = sink ? Output::sink : Output::none;
+  sink_ = std::move(sink);
+  bar_.clear();
+}
+
+void Logger::use_stderr() {
+  const std::lock_guard lock(mutex_);
+  output_ = Output::standard_error;
+  sink_ = nullptr;
+}
+
 void Logger::set_rank(int rank, int size) {
   const std::lock_guard lock(mutex_);
   rank_ = rank;
@@ -87,12 +100,14 @@ int Logger::rank() {
 
 bool Logger::shows_progress() {
   const std::lock_guard lock(mutex_);
-  return rank_ == 0 && least_ <= LogLevel::info;
+  return output_ != Output::none && rank_ == 0 && least_ <= LogLevel::info;
 }
 
-bool Logger::is_terminal() {
+bool Logger::draws_bars() {
+  const std::lock_guard lock(mutex_);
   const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::strcmp(term, "dumb") != 0);
+  return output_ == Output::standard_error && ::isatty(STDERR_FILENO) != 0 &&
+         (term == nullptr || std::strcmp(term, "dumb") != 0);
 }
 
 std::size_t Logger::terminal_width() {
@@ -130,7 +145,8 @@ void Logger::put(const std::string& text) {
 void Logger::line(LogLevel level, std::string_view text) {
   give_life_sign();
   const std::lock_guard lock(mutex_);
-  if (level < least_ || (rank_ != 0 && level < LogLevel::warning)) return;
+  if (output_ == Output::none || level < least_ || (rank_ != 0 && level < LogLevel::warning)) return;
+  if (output_ == Output::sink) return sink_(level, text);
   std::string out = bar_.empty() ? "" : std::string(kClearLine);
   out += prefix(level);
   for (const char c : text) {
@@ -142,6 +158,8 @@ void Logger::line(LogLevel level, std::string_view text) {
 
 void Logger::plain(std::string_view text) {
   const std::lock_guard lock(mutex_);
+  if (output_ == Output::none) return;
+  if (output_ == Output::sink) return sink_(LogLevel::error, text);
   const bool drawn = !std::exchange(bar_, {}).empty();
   const std::string who = size_ > 1 ? strf("[rank %d on %s] ", rank_, host_name().c_str()) : "";
   put((drawn ? std::string(kClearLine) : "") + who + std::string(text) + '\n');
@@ -155,6 +173,8 @@ void Logger::bar(std::string_view text) {
 
 void Logger::end_bar(std::string_view text) {
   const std::lock_guard lock(mutex_);
+  if (output_ == Output::none) return;
+  if (output_ == Output::sink) return sink_(LogLevel::info, text);
   const bool drawn = !std::exchange(bar_, {}).empty();
   put((drawn ? std::string(kClearLine) : "") + prefix(LogLevel::info) + std::string(text) + '\n');
 }

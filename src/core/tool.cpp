@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "anemll/core/log_sink.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/internal/help_form.hpp"
 #include "src/core/internal/logger.hpp"
@@ -116,6 +117,7 @@ int report_error(const Error& error) {
 
 int run_tool(const std::function<int()>& body) {
   occupy_closed_streams();
+  log_to_stderr();
   try {
     return body();
   } catch (...) {

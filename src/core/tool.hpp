@@ -19,7 +19,7 @@ Error current_error();
 /// Prints "error: what", "  where: ...", "  hint: ..." (of a stop: "stopped: ...") and returns the exit code.
 int report_error(const Error& error);
 
-/// Runs `body` and returns its result, or for an exception the exit code:
+/// Sends log lines to stderr, runs `body` and returns its result, or for an exception the exit code:
 ///   Error               its code, reported
 ///   out of memory       3 (data): the input is too large for this machine
 ///   file system errors  3 (data)

@@ -2,41 +2,19 @@
 // three layouts. README.md of this room has the table of keys.
 #pragma once
 
-#include "anemll/core/choices.hpp"
 #include "anemll/core/tensor.hpp"
+#include "anemll/export/ane_layouts.hpp"
 #include "anemll/model/architecture.hpp"
 #include "src/quant/half_cast.hpp"
 #include "src/quant/layer.hpp"
 
-#include <array>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 namespace anemll {
-
-enum class AneLayout {
-  universal,  ///< `.weight` = `_Q` = LUT values, scales baked: every consumer multiplies the same product
-  reference,  ///< what the Python reference writes: float `.weight`, scales as trained, not normalised
-  no_lut,     ///< universal without `.lut`: with that key load_anemll_weights takes entry 0 for every weight
-};
-
-inline constexpr auto kAneLayouts = std::to_array<Choice<AneLayout>>({
-    {AneLayout::universal, "universal"},
-    {AneLayout::reference, "reference"},
-    {AneLayout::no_lut, "no-lut"},
-});
-constexpr std::span<const Choice<AneLayout>> choices_of(AneLayout) {
-  return kAneLayouts;
-}
-
-/// Whether `.weight` is `_Q` and the scales are multiplied out.
-constexpr bool is_baked(AneLayout layout) {
-  return layout != AneLayout::reference;
-}
 
 /// One quantised linear of a model.
 struct SnapLayer {

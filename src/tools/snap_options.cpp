@@ -1,17 +1,12 @@
 #include "src/tools/snap_options.hpp"
 
-#include "anemll/core/error.hpp"
-#include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/common_options.hpp"
 #include "src/hub/hub_options.hpp"
-#include "src/quant/packed_layer.hpp"
 
-#include <system_error>
 #include <vector>
 
 namespace anemll {
-namespace fs = std::filesystem;
 
 OptionTable make_snap_table(SnapToolOptions& o) {
   OptionTable table("anemll_snap",
@@ -80,32 +75,6 @@ std::vector<OptionEffect<SnapToolOptions>> snap_option_effects() {
           {"test-tokens", "with --no-test", [](const SnapToolOptions& o) { return !o.test; }},
           {"layout", "with --format packed, which has one of its own",
            [](const SnapToolOptions& o) { return o.format == SnapFormat::packed; }}};
-}
-
-fs::path snap_target(const std::string& output, SnapFormat format) {
-  const fs::path name = format == SnapFormat::packed ? kPackedFile : "model_state_dict.pt";
-  const fs::path extension = fs::path(output).extension();
-  const bool is_file = extension == name.extension();
-  for (const char* other : {".pt", ".pth", ".bin", ".safetensors"}) {
-    if (!is_file && extension == other)
-      throw_usage(strf("this format is a file %s", name.extension().c_str()), "--output " + output,
-                  "name it so, or give a folder");
-  }
-  return fs::absolute(is_file ? fs::path(output) : fs::path(output) / name);
-}
-
-std::unique_ptr<OutputFolder> take_snap_folder(const fs::path& target, const fs::path& checkpoint) {
-  const fs::path folder = target.parent_path();
-  std::error_code none;
-  if (fs::equivalent(folder, fs::absolute(checkpoint).parent_path(), none)) {
-    throw_usage("the checkpoint lies in the output folder: " + checkpoint.filename().string(),
-                folder.string(),
-                "the converters merge every weight file of a folder; give --output a folder of its own");
-  }
-  auto output = std::make_unique<OutputFolder>(folder, snapped_model(), "--output",
-                                               std::vector<std::string>{target.filename().string()});
-  output->take();
-  return output;
 }
 
 }  // namespace anemll

@@ -165,20 +165,33 @@ void tell_suspicions(const Assembly& run) {
   for (const Suspicion& s : suspicions(facts)) log_warning(s.problem + " (" + s.hint + ")");
 }
 
+/// Of a model that the caller gave: its layers are as they are.
+SourcePlan plan_given(const GivenModel& given, const TrainOptions& options) {
+  SourcePlan plan;
+  plan.quant.spec = given.student->spec();
+  plan.quant.source = given.source;
+  plan.trained_values = count_selected(options, given.opened.architecture, plan.quant.spec);
+  return plan;
+}
+
 /// The student with what is trained chosen, ready for a step.
 void add_student(Assembly& run, const ModelFiles& files, const SourcePlan& source) {
   const RankPlace& place = run.place;
-  if (!run.state && starts_by_text(run.options)) {
+  if (!run.state && run.given != nullptr) {
+    run.student = run.given->student;
+    log_info(describe(source));
+  } else if (!run.state && starts_by_text(run.options)) {
     StartOfRun start = start_by_text(run.options, files, source, *run.data, place.device, place.comm);
-    run.student = std::make_unique<Student>(std::move(start.student));
+    run.student = std::make_shared<Student>(std::move(start.student));
     run.start_work = std::move(start.work);
   } else {
     if (starts_by_text(run.options)) {  // a kill came between the first state and the removal
       on_root(place.comm, [&] { StartWork(run.options.output_dir, "--output-dir").discard_left(); });
     }
-    run.student = std::make_unique<Student>(
+    run.student = std::make_shared<Student>(
         make_student(run.options, files, source, run.state, place.device, place.comm));
   }
+  if (run.given != nullptr) run.given->student = run.student;
   run.selection = select_trained(*run.student, run.options);
   assert(run.selection.parameters->numel() == source.trained_values);
   run.student->set_numerics({run.options.forward, choose_ste(run.options), run.options.scale_bits == 8});
@@ -194,8 +207,9 @@ void check_source(const Assembly& run) {
 
 }  // namespace
 
-Assembly assemble(const TrainOptions& given, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+Assembly assemble(const TrainOptions& told, const std::string& resolved_json, const RankPlace& place,
+                  GivenModel* given) {
+  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
@@ -205,10 +219,11 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   check_source(run);
 
   bring_sources(run.options, place);
-  const std::string model_path =
-      bring(place, find_model(options.model_id, options.model_revision,
-                              options.eval_text ? ModelUse::all : ModelUse::weights, comm));
-  OpenModel opened = open_model(model_path);
+  OpenModel opened =
+      given != nullptr
+          ? given->opened
+          : open_model(bring(place, find_model(options.model_id, options.model_revision,
+                                               options.eval_text ? ModelUse::all : ModelUse::weights, comm)));
   const Architecture& model = opened.architecture;
   if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
   const std::string cache_path = open_cache(options, place);
@@ -218,12 +233,13 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   compare_inputs(options, cache, cache_path, run.state, comm);
   check_positions(cache, model, options);
 
-  SourcePlan source = plan_source(options, model, run.state);
+  SourcePlan source =
+      given != nullptr && !run.state ? plan_given(*given, options) : plan_source(options, model, run.state);
   settle_memory(run, model, source, opened.gguf != nullptr);
   run.data->start(options.order, options.batch_size, static_cast<std::uint64_t>(options.seed));
 
-  const ModelFiles base = load_model_files(opened);
-  on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
+  const ModelFiles base = given != nullptr ? given->base : load_model_files(opened);
+  if (given == nullptr) on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
   if (options.inspect_steps > 0) run.base = base;  // views: no second copy of the weights
   compare_model("model", base, comm);
   tell_vocabulary(cache, opened, options, comm);

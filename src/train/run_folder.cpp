@@ -70,7 +70,8 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
   std::vector<fs::path> stays;
   if (o.source_file()) stays.emplace_back(*o.source_file());
   const std::optional<fs::path> earlier = run_.output->set_aside(stays);
-  files_ = std::make_unique<OutputFiles>(o, source_of(o, earlier));
+  files_ =
+      std::make_unique<OutputFiles>(o, run_.given != nullptr ? run_.given->source : source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
   open_log(std::nullopt, 0);
   if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false});
@@ -93,7 +94,8 @@ void RunFolder::go_on(RunNumbers& numbers, const SavedState& saved) {
 void RunFolder::set_up_going_on(RunNumbers& numbers, const SavedState& saved) {
   const TrainOptions& o = run_.options;
   OutputFolder& output = *run_.output;
-  files_ = std::make_unique<OutputFiles>(o, source_of(o, std::nullopt));
+  files_ = std::make_unique<OutputFiles>(
+      o, run_.given != nullptr ? run_.given->source : source_of(o, std::nullopt));
   const fs::path folder = o.output_dir;
   const bool own = store_.owns(saved);
   for (const fs::path& entry : output.entries(EntryRole::foreign)) {

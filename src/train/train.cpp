@@ -13,6 +13,7 @@
 #include "src/train/internal/run.hpp"
 #include "src/train/internal/untrained.hpp"
 #include "src/train/internal/watch.hpp"
+#include "src/train/train_model.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -47,8 +48,18 @@ ReductionComm make_reduction_comm(Communicator& comm, at::Device device, Backend
   return {std::move(nccl), std::move(recorded)};
 }
 
-ExitCode train_watched(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
-                       int local_rank, int local_ranks, Watchdog& watchdog) {
+TrainedRun outcome_of(ExitCode code, const RunNumbers& numbers) {
+  return {code,
+          numbers.step,
+          numbers.best_step,
+          numbers.initial_loss,
+          numbers.last_eval,
+          numbers.best_loss,
+          numbers.elapsed_s};
+}
+
+TrainedRun train_watched(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                         int local_rank, int local_ranks, Watchdog& watchdog, GivenModel* given) {
   const at::Device device = choose_device(options, local_rank, comm.size());
   const at::ScalarType compute = choose_compute(options, device);
   compare_hosts(device, compute, comm);
@@ -58,7 +69,7 @@ ExitCode train_watched(const TrainOptions& options, const std::string& resolved_
   const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
   if (trains_nothing(options)) {
     write_untrained(options, device, comm);
-    return ExitCode::done;
+    return {};
   }
   Communicator& device_comm = reduction.recorded ? *reduction.recorded : comm;
   if (comm.size() > 1)
@@ -69,25 +80,61 @@ ExitCode train_watched(const TrainOptions& options, const std::string& resolved_
                 device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));
   std::optional<FileSender> sender;
   if (options.stage == StageChoice::local) sender.emplace(comm, stage_folder(options), host_name());
-  Assembly assembly =
-      assemble(options, resolved_json,
-               {comm, device_comm, device, compute, local_ranks, sender ? &*sender : nullptr, &watchdog});
-  if (!assembly.student) return ExitCode::done;  // a dry run from scratch makes none
+  Assembly assembly = assemble(
+      options, resolved_json,
+      {comm, device_comm, device, compute, local_ranks, sender ? &*sender : nullptr, &watchdog}, given);
+  if (!assembly.student) return {};  // a dry run from scratch makes none
   Run run(std::move(assembly));
-  return options.dry_run ? ExitCode::done : run.live();
+  const ExitCode code = options.dry_run ? ExitCode::done : run.live();
+  return outcome_of(code, run.numbers());
+}
+
+TrainedRun train_guarded(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
+                         int local_rank, int local_ranks, GivenModel* given) {
+  check_train_options(options);
+  Watchdog watchdog(comm, watch_limits(options), dumps_folder(options));
+  TrainedRun outcome;
+  watchdog.guard(comm, [&](Communicator& recorded) {
+    outcome = train_watched(options, resolved_json, recorded, local_rank, local_ranks, watchdog, given);
+  });
+  return outcome;
+}
+
+/// Nothing of a run stays in its layers: neither its gradients and buffers nor whom they told of them.
+void leave_run(Student& student) {
+  for (QuantLayer* layer : student.layers()) {
+    layer->on_gradients_ready({});
+    for (const LayerTensor& tensor : layer->tensor_table()) {
+      if (tensor.slot->defined() && tensor.slot->requires_grad())
+        *tensor.slot = tensor.slot->detach().clone();
+    }
+  }
+  for (const Decoder::NamedTensor& norm : student.norms()) {
+    if (norm.tensor.requires_grad()) student.decoder().set_norm(norm.name, norm.tensor.detach().clone());
+  }
+  student.decoder().set_gradient_checkpointing(false);
+  student.decoder().set_compute(at::kFloat);
+  student.set_evaluation();
 }
 
 }  // namespace
 
 ExitCode run_training(const TrainOptions& options, const std::string& resolved_json, Communicator& comm,
                       int local_rank, int local_ranks) {
-  check_train_options(options);
-  Watchdog watchdog(comm, watch_limits(options), dumps_folder(options));
-  ExitCode code = ExitCode::done;
-  watchdog.guard(comm, [&](Communicator& recorded) {
-    code = train_watched(options, resolved_json, recorded, local_rank, local_ranks, watchdog);
-  });
-  return code;
+  return train_guarded(options, resolved_json, comm, local_rank, local_ranks, nullptr).code;
+}
+
+TrainedRun train_given(GivenModel& model, const TrainOptions& options, const std::string& resolved_json,
+                       Communicator& comm, int local_rank, int local_ranks) {
+  TrainedRun outcome;
+  try {
+    outcome = train_guarded(options, resolved_json, comm, local_rank, local_ranks, &model);
+  } catch (...) {
+    leave_run(*model.student);
+    throw;
+  }
+  leave_run(*model.student);
+  return outcome;
 }
 
 int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,

@@ -170,14 +170,14 @@ says "env --json" '"Processors": {'
 command -v python3 >/dev/null && { python3 -c 'import json, sys; json.load(sys.stdin)["Build"]["version"]' <<<"$output" || fail "env --json is no JSON"; }
 
 # --- an installation ---
-output=$(cmake --install "${bin%/*}" --prefix "$work/prefix" 2>&1) code=$?
+output=$(cmake --install "${bin%/*}" --component programs --prefix "$work/prefix" 2>&1) code=$?
 expect "the installation" $code 0
 for file in bin/anemll bin/anemll_train share/man/man1/anemll.1 share/man/man1/anemll_train.1 share/bash-completion/completions/anemll_cache \
   share/zsh/site-functions/_anemll share/fish/vendor_completions.d/anemll.fish share/anemll_train/launch/stages.sh \
-  share/anemll_train/configs/smoke_cpu.ini share/doc/anemll_train/options.md; do
+  share/anemll_train/configs/smoke_cpu.ini share/doc/anemll-train/options.md; do
   [ -s "prefix/$file" ] || fail "not installed: $file"
 done
-for name in build test setup packages fuzz quickstart colab; do
+for name in build test setup packages fuzz colab; do
   [ ! -e prefix/share/anemll_train/launch/$name.sh ] || fail "$name.sh is installed, and needs the source tree"
 done
 nano=$root/tests/golden/nano

@@ -40,10 +40,12 @@ read_rooms() {
 }
 
 # room_of FILE sets `room`: the room, or the program of src/tools, that owns a file given as PATH/ROOM/..., where PATH/
-# is src/ or include/anemll/ or anemll/; "?" for a file in no folder.
+# is src/ or include/anemll/ or anemll/; "?" for a file in no folder, but
+# the one header of the API.
 room_of() {
   room=${1#include/}
   room=${room#*/}
+  [ "$room" = anemll.hpp ] && { room=api; return; }
   [[ $room == */* ]] || { room="?"; return; }
   if [[ $room == tools/* ]]; then
     room=${room#tools/}

@@ -16,6 +16,7 @@
 #include "src/train/internal/saved_state.hpp"
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/timeline.hpp"
+#include "src/train/train_model.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -51,18 +52,21 @@ struct Assembly {
   std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
   std::optional<SavedState> state;       ///< that the run goes on from
   std::unique_ptr<Prefetcher> data;
-  std::optional<ModelFiles> base;         ///< what layers are held against; none without --inspect-steps
-  std::unique_ptr<Student> student;       ///< none in a dry run from scratch
+  std::optional<ModelFiles> base;    ///< what layers are held against; none without --inspect-steps
+  std::shared_ptr<Student> student;  ///< none in a dry run from scratch; shared with the caller's `given`
   std::unique_ptr<StartWork> start_work;  ///< rank 0, of --init: removed once there is a state
   Selection selection;
   std::unique_ptr<LiveTeacher> teacher;  ///< none where the cache says what the objective asks
   std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0
   std::int64_t planned_bytes = 0;        ///< of memory, by this rank
   Timeline timeline;                     ///< from the start of the assembly on
+  GivenModel* given = nullptr;           ///< none: the options name the source
 };
 
 /// Memory plan and suspicious settings are told; a run that does not fit is refused before anything large is
-/// in memory. The options in it have no `auto` batch. Collective. Every kind of Error.
-Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place);
+/// in memory. The options in it have no `auto` batch. Collective. Every kind of Error. `given` must outlive
+/// the result.
+Assembly assemble(const TrainOptions& options, const std::string& resolved_json, const RankPlace& place,
+                  GivenModel* given = nullptr);
 
 }  // namespace anemll

@@ -26,6 +26,7 @@ class Run {
   /// From start, or from the state, to the end. Once. Collective. `done`, or `save_and_requeue` when a signal
   /// came and the state is saved.
   ExitCode live();
+  const RunNumbers& numbers() const { return numbers_; }
 
  private:
   ExitCode live_on();

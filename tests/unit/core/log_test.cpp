@@ -1,13 +1,16 @@
-// What reaches stderr: levels and ranks, progress on a terminal and in a file, several threads at once.
-#include "anemll/core/log.hpp"
-
+// What reaches stderr: levels and ranks, progress on a terminal and in a file, several threads at once. What
+// reaches a caller's sink, and that nothing is said without one.
+#include "anemll/core/log_sink.hpp"
 #include "tests/support/capture.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <sstream>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -23,6 +26,14 @@ struct AsRank {
   ~AsRank() { anemll::set_log_rank(0, 1); }
   AsRank(const AsRank&) = delete;
   AsRank& operator=(const AsRank&) = delete;
+};
+
+/// Lines go to this sink, and to stderr again in the end.
+struct WithSink {
+  explicit WithSink(anemll::LogSink sink) { anemll::set_log_sink(std::move(sink)); }
+  ~WithSink() { anemll::log_to_stderr(); }
+  WithSink(const WithSink&) = delete;
+  WithSink& operator=(const WithSink&) = delete;
 };
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -189,6 +200,42 @@ BOOST_AUTO_TEST_CASE(lines_of_several_threads_stay_whole) {
   };
   const auto count = std::count_if(lines.begin(), lines.end(), whole);
   BOOST_TEST(count == kThreads * kLines);
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_gets_levels_and_texts_and_stderr_nothing) {
+  std::vector<std::pair<LogLevel, std::string>> seen;
+  Capture err(STDERR_FILENO);
+  {
+    const WithSink sink([&](LogLevel level, std::string_view text) { seen.emplace_back(level, text); });
+    anemll::log_info("plain");
+    anemll::log_warning("careful\nsecond");
+    anemll::log(LogLevel::debug, "unseen");
+    Progress progress("Import", 3, "shards");
+    progress.update(3);
+    progress.finish();
+  }
+  BOOST_TEST(err.text().empty());
+  BOOST_REQUIRE(seen.size() == 4u);
+  BOOST_TEST((seen[0] == std::pair(LogLevel::info, std::string("plain"))));
+  BOOST_TEST((seen[1] == std::pair(LogLevel::warning, std::string("careful\nsecond"))));
+  BOOST_TEST(seen[2].second == "Import: 0/3 shards");
+  BOOST_TEST(seen[3].second.starts_with("Import: 3/3 shards in "));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_sink_nothing_is_said) {
+  ::setenv("TERM", "xterm", 1);
+  for (const Capture::To to : {Capture::To::file, Capture::To::terminal}) {
+    Capture err(STDERR_FILENO, to);
+    {
+      const WithSink none(nullptr);
+      anemll::log(LogLevel::error, "broken");
+      Progress progress("Import", 2, "shards");
+      progress.update(1);
+      { Progress left("Left", 2, "shards"); }
+      progress.finish();
+    }
+    BOOST_TEST(err.text().empty());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(numbers_for_people) {

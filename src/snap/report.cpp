@@ -1,4 +1,4 @@
-#include "src/tools/snap_report.hpp"
+#include "src/snap/report.hpp"
 
 #include "anemll/core/log.hpp"
 

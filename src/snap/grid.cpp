@@ -1,10 +1,10 @@
-#include "src/tools/snap_grid.hpp"
+#include "src/snap/grid.hpp"
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
-#include "src/tools/snap_verify.hpp"
+#include "src/snap/internal/verify.hpp"
 
 #include <cmath>
 #include <cstddef>

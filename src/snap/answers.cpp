@@ -1,4 +1,4 @@
-#include "src/tools/snap_answers.hpp"
+#include "src/snap/answers.hpp"
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
@@ -10,7 +10,7 @@
 #include "src/infer/generator.hpp"
 #include "src/infer/prompt_check.hpp"
 #include "src/infer/sampling.hpp"
-#include "src/tools/snap_verify.hpp"
+#include "src/snap/internal/verify.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,8 +4,8 @@
 
 #include "anemll/data/kd_cache.hpp"
 #include "src/export/ane_layout.hpp"
+#include "src/snap/report.hpp"
 #include "src/student/student.hpp"
-#include "src/tools/snap_report.hpp"
 
 #include <optional>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "src/tools/snap_verify.hpp"
+#include "src/snap/internal/verify.hpp"
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"

@@ -4,9 +4,9 @@
 #include "src/export/consumers.hpp"
 #include "src/export/programs.hpp"
 #include "src/quant/half_cast.hpp"
-#include "src/tools/snap_answers.hpp"
-#include "src/tools/snap_grid.hpp"
-#include "src/tools/snap_positive.hpp"
+#include "src/snap/answers.hpp"
+#include "src/snap/grid.hpp"
+#include "src/snap/positive.hpp"
 
 #include <cstdint>
 #include <optional>

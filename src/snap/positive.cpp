@@ -1,11 +1,11 @@
-#include "src/tools/snap_positive.hpp"
+#include "src/snap/positive.hpp"
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/signals.hpp"
 #include "src/distill/sample_scores.hpp"
 #include "src/model/input_sums.hpp"
-#include "src/tools/snap_verify.hpp"
+#include "src/snap/internal/verify.hpp"
 
 #include <cmath>
 #include <cstddef>
