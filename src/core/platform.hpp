@@ -14,6 +14,8 @@ std::uint64_t peak_resident_bytes();
 ProcessorLimits processor_limits();
 /// The name of this host, "this host" where it has none.
 std::string host_name();
+/// What the processors call themselves, "a processor" where the system does not tell.
+std::string processor_name();
 /// The machine's memory in bytes; 0 where the system does not tell. What of it may be used: memory.hpp.
 std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.

@@ -5,7 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/scratch_folder.hpp"
-#include "src/plots/internal/axis.hpp"
+#include "src/plots/axis.hpp"
 #include "src/plots/internal/child.hpp"
 
 #include <algorithm>

@@ -44,6 +44,7 @@ command -v gnuplot >/dev/null || {
   picture=("--output curves.png" "--no_show")
 }
 row "curves" "anemll_plot " "$([ ${#picture[@]} -gt 0 ] || echo curves.png)" "${picture[@]}"
+row "a report" "anemll_report " "run-a/report.html both.html"
 row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
   "--ranks 2" "--ranks 2 -- --max-steps 2"
 
