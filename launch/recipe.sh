@@ -4,7 +4,7 @@
 #
 # It may also set, before recipe_begin: choice[OPTION], a default of its own or an option of its own, whose lines of help
 # are `own_choices`; and the functions recipe_sizes (run before the text is read: its stages, then choices that follow
-# from them), recipe_after_snap (stages between the snap and the report), recipe_report (more of the report) and the
+# from them), recipe_after_snap (stages between the snap and the report), recipe_facts (lines NAME=TEXT for the report) and the
 # arrays snap_flags and cache_flags. cache_payload:
 # of a cache that is made, with hidden states otherwise.
 #
@@ -111,7 +111,7 @@ recipe_begin() {
     fi
   done < <(texts_of "$input")
   # Before hours of work.
-  for option in anemll_cache anemll_precompute anemll_train anemll_snap $needs; do
+  for option in anemll_cache anemll_precompute anemll_train anemll_snap anemll_report $needs; do
     [ -n "$dry" ] || [ -x "$bin/$option" ] || refuse 2 "$bin has no $option" "bash launch/build.sh release programs, or --bin FOLDER"
   done
   parameters=$(count_parameters "$model")
@@ -266,9 +266,7 @@ train() {
     --again --resume --again auto --check --print-config --ranks "${choice[--ranks]}" \
     --cost "$(cost $((most * $(setting batch-size "${train_batch:-8}") * tokens_of_sequence)) 3 14)" \
     -- "$bin/anemll_train" "$@" --model-id "$model" --cache-dir "$cache" --output-dir "$out/$stage_name" "${own[@]}" "${teacher[@]}" "${extra[@]}"
-  trainings+=("$stage_name")
 }
-trainings=()
 
 # recipe_finish CHECKPOINT: snaps it, verifies the file, writes the report.
 recipe_finish() {
@@ -280,7 +278,7 @@ recipe_finish() {
   [ -z "$dry" ] || return 0
   stages_now=report
   write_report
-  say "report: $out/report.md"
+  say "report: $out/report.html"
   say "snapped checkpoint: $out/snap/model_state_dict.pt (report: $out/snap/snap_report.json)"
   stages_end
 }

@@ -4,8 +4,8 @@
 #   launch/two_bit.sh MODEL TEXT OUT [--time 1h] [--bits-target B] [options]
 #
 # MODEL is a model folder, a .gguf file or org/name on the hub. TEXT is a file, a folder or a data set, or several as
-# NAME[=FORMAT][:SHARE],...; or a KD cache with hidden states. OUT gets the result in OUT/snap, and OUT/report.md and
-# OUT/report.json.
+# NAME[=FORMAT][:SHARE],...; or a KD cache with hidden states. OUT gets the result in OUT/snap, and OUT/report.html,
+# OUT/report.md and OUT/report.json.
 #
 # It measures this machine and takes the sizes that fit the time: tokens to calibrate on, steps, batch. They stand in
 # OUT/stages/measure.sizes. The time is that of all stages together, in one sitting or in many.
@@ -97,67 +97,10 @@ recipe_after_snap() {
   done
 }
 
-# The text of a key in a line of JSON, as it is written there, on one line.
-text_in() { sed -nE "s/.*\"$1\":\"(([^\"\\\\]|\\\\.)*)\".*/\1/p"; }
-
-# Of score.json: a row for each model; of several sources a row for each, of the snapped file.
-short_scores() {
-  awk '
-    function value(text) { text = $0; sub(/^[^:]*: */, "", text); sub(/,$/, "", text); gsub(/^"|"$/, "", text); return text }
-    /^  "models"/ { part = "models" } /^  "pairs"/ { part = "" } /^  "parts"/ { part = "parts" }
-    /^ +"model":/ { model = value() } /^ +"kl":/ { kl = value() } /^ +"top1":/ { top1 = value() }
-    /^ +"part":/ { name = value() } /^ +"by":/ { by = value() } /^ +"bits_per_weight":/ { bits = value() }
-    part == "models" && /^ +}/ {
-      short = model ~ /\/start\// ? "start" : model ~ /\/snap\// ? "snapped" : "trained"
-      if (!told++) print "| Model | bits of a body weight | KL | top-1 |\n|---|---|---|---|"
-      printf "| %s | %.3f | %.4f | %.1f%% |\n", short, bits, kl, 100 * top1
-    }
-    part == "parts" && /^ +}/ && by == "source" && model ~ /\/snap\// {
-      if (!split_++) print "\nThe snapped file by source:\n\n| Source | KL | top-1 |\n|---|---|---|"
-      sub(/.* held out: /, "", name)
-      printf "| %s | %.4f | %.1f%% |\n", name, kl, 100 * top1
-    }'
-}
-
-recipe_report() {
-  local row prompt
-  printf '\n## KL against bits per weight\n\nOn %s, against `%s`. All figures, with intervals and parts: `%s`.\n\n' \
-    "$([ -n "${choice[--score-text]}" ] && echo "\`${choice[--score-text]}\`" || echo "the held-out sequences")" "$model" "$out/score.md"
-  short_scores <"$out/score.json"
-  cat <<'TEXT'
-
-To compare with, llama.cpp's files of SmolLM2-135M on WikiText-2 test (20 chunks of 512 tokens, the second half scored).
-They hold for that model and text alone.
-
-| File | bits of a body weight | KL | KL with an importance matrix |
-|---|---|---|---|
-| Q4_K_M | 5.7 | 0.052 | 0.031 |
-| Q3_K_M | 4.8 | 0.129 | 0.077 |
-| Q2_K | 4.4 | 0.387 | 0.256 |
-| IQ2_M | 4.2 | | 0.255 |
-| IQ1_M | 4.0 | | 0.710 |
-TEXT
-  printf '\n## Layers of the start\n\nError of a linear'"'"'s output, ||Y - Y^|| / ||Y||, by block; error of the stream behind it.\n\n'
-  awk '
-    /"stream_error":/ { stream = $2 + 0; block++; line = "" ; head = "" }
-    /"model\.layers\.[0-9]+\.[a-z_.]+":/ {
-      name = $1; gsub(/[",:]/, "", name); sub(/.*\./, "", name); value = $2; sub(/,/, "", value)
-      head = head " " name " |"; rule = rule "---|"; line = line sprintf(" %.3f |", value)
-    }
-    block && line != "" && /^ *}/ {
-      if (!told) { print "| Block |" head " stream |"; gsub(/[^|]+/, "---", head); print "|---|" head "---|"; told = 1 }
-      printf "| %d |%s %.4f |\n", block - 1, line, stream; line = ""
-    }' "$out/start/start_report.json"
-  printf '\nKept: the start %s.\n' "$(sed -nE 's/^  "kept": "(.*)",/`\1`/p' "$out/start/start_report.json")"
-  if [ -n "${choice[--bits-target]}" ]; then printf '\nWidths of the linears: `%s`.\n' "$out/widths.json"; fi
-  printf '\n## Samples, greedy\n\n| Prompt | Model | Snapped file |\n|---|---|---|\n'
-  while IFS= read -r row; do
-    prompt=$(text_in prompt <<<"$row")
-    printf '| %s | %s | %s |\n' "$prompt" "$(grep -F "\"prompt\":\"$prompt\"" "$out/answers_teacher.jsonl" | text_in answer | sed 's/|/\\|/g')" \
-      "$(grep -F "\"prompt\":\"$prompt\"" "$out/answers_snap.jsonl" | text_in answer | sed 's/|/\\|/g')"
-  done <"$prompts"
-  printf '\nSizes were chosen for %s: %s calibration tokens, %s steps, %s s announced.\n' "${choice[--time]}" \
+recipe_facts() {
+  printf 'sizes=Sizes were chosen for %s: %s calibration tokens, %s steps, %s s announced.\n' "${choice[--time]}" \
     "${steps[--calibration-tokens]}" "${steps[--steps]}" "$announced"
+  if [ -n "${choice[--bits-target]}" ]; then printf 'widths=Widths of the linears: %s.\n' "$out/widths.json"; fi
 }
 
 prompts=$launch/two_bit_prompts.jsonl

@@ -4,8 +4,8 @@
 #   launch/workflow_a.sh MODEL TEXT_OR_CACHE OUT [options]
 #
 # MODEL is a model folder, a .gguf file or org/name on the hub. TEXT_OR_CACHE is a text or data set that MODEL reads
-# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and OUT/report.md and
-# OUT/report.json. The option --v1-config-file FILE names a file with settings of anemll_train_v1; the shapes that it does
+# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and
+# OUT/report.html, OUT/report.md and OUT/report.json. The option --v1-config-file FILE names a file with settings of anemll_train_v1; the shapes that it does
 # not name are those of the preset q2a4.
 set -euo pipefail
 recipe=workflow_a
@@ -36,7 +36,6 @@ stage v1 "V1: full weights under quantisation" --from "$model" --from "$cache" "
   --cost "$(cost $((v1_steps * ${v1_batch:-32} * tokens_of_sequence)) 3 24)" \
   -- "$bin/anemll_train_v1" --model-id "$model" --kd-cache-dir "$cache" --output-dir "$out/v1" --train-weights \
   "${v1[@]}" "${teacher[@]}"
-trainings+=(v1)
 
 # The best of V1: the last file may be worse, and snapped.
 train v2 "V1 becomes V2, and its scales are trained" --steps 5e-5 --from "$out/v1/best_state_dict.pt" \

@@ -4,8 +4,8 @@
 #   launch/workflow_c.sh MODEL TEXT_OR_CACHE OUT [options]
 #
 # MODEL is a model folder, a .gguf file or org/name on the hub. TEXT_OR_CACHE is a text or data set that MODEL reads
-# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and OUT/report.md and
-# OUT/report.json.
+# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and
+# OUT/report.html, OUT/report.md and OUT/report.json.
 set -euo pipefail
 recipe=workflow_c
 needs=anemll_convert

@@ -22,6 +22,8 @@ double processor_s();
 /// Whether another thread of this process runs or would run if a core were free; false where the system does
 /// not tell.
 bool other_thread_is_ready();
+/// What the processors call themselves, "a processor" where the system does not tell.
+std::string processor_name();
 /// The machine's memory in bytes; 0 where the system does not tell. What of it may be used: memory.hpp.
 std::uint64_t physical_memory_bytes();
 /// Whether the CPU multiplies bfloat16 natively, so that bf16 GEMMs are faster than fp32 ones.

@@ -40,6 +40,21 @@ Estimate estimate(const std::vector<ChunkSum>& sums, const BootstrapOptions& opt
   return {mean_of(sums), bootstrap_mean(sums, options)};
 }
 
+constexpr int kRanges = 24, kRangesOfTen = 4;
+constexpr double kLowestEdge = 1e-5;
+
+std::vector<std::int64_t> histogram(std::span<const PositionScore> positions) {
+  const std::vector<double> edges = kl_histogram_edges();
+  std::vector<std::int64_t> counts(kRanges, 0);
+  for (const PositionScore& score : positions) {
+    if (score.counted == 0) continue;
+    std::size_t range = 0;
+    while (range + 1 < counts.size() && !(score.kl < edges[range + 1])) ++range;
+    ++counts[range];
+  }
+  return counts;
+}
+
 std::vector<ChunkSum> minus(const std::vector<ChunkSum>& a, const std::vector<ChunkSum>& b) {
   std::vector<ChunkSum> out = a;
   for (std::size_t i = 0; i < out.size(); ++i) out[i].sum -= b[i].sum;
@@ -88,6 +103,8 @@ constexpr Column<M> kModelColumns[] = {
      [](const M& r) { return r.compared ? Figure(r.text->p99) : Figure(); }},
     {kKl, "kl_p999", kNats, "99.9% have less", Shown::number,
      [](const M& r) { return r.compared ? Figure(r.text->p999) : Figure(); }},
+    {"", "kl_histogram", "", "positions in each range of kl_histogram_edges", Shown::bars,
+     [](const M& r) { return r.compared ? Figure(r.kl_histogram) : Figure(); }},
     {kAgreement, "top1", "", "share of positions with the same likeliest token", Shown::percent,
      [](const M& r) { return compared(r, r.top1.mean); }},
     {kAgreement, "top1_low", "", "lower end of its interval", Shown::percent,
@@ -177,6 +194,13 @@ constexpr Column<P> kPairColumns[] = {
 
 }  // namespace
 
+std::vector<double> kl_histogram_edges() {
+  std::vector<double> edges;
+  for (int i = 0; i <= kRanges; ++i)
+    edges.push_back(kLowestEdge * std::pow(10.0, static_cast<double>(i) / kRangesOfTen));
+  return edges;
+}
+
 std::span<const Column<ModelRow>> model_columns() {
   return kModelColumns;
 }
@@ -199,6 +223,7 @@ ModelRow model_row(const ModelResult& result, const ComparedText* text, const Bo
       row.kl = of(kl_of);
       row.top1 = of(top1_of);
       row.top5 = of(top5_of);
+      row.kl_histogram = histogram(scores.positions);
     }
     if (scores.seconds > 0) row.tokens_per_s = static_cast<double>(text->scorer.tokens()) / scores.seconds;
   }

@@ -47,11 +47,15 @@ struct ModelRow {
   std::optional<DivergenceSummary> text;
   bool compared = false;  ///< with a teacher
   Estimate kl, top1, top5, nll;
+  std::vector<std::int64_t> kl_histogram;  ///< positions in each range of kl_histogram_edges
   std::int64_t chunks = 0;
   double tokens_per_s = 0;
   std::int64_t questions = 0;
   Estimate accuracy, normalised_accuracy;
 };
+/// Borders of the ranges in nats, one more than there are ranges: four a power of ten. The first range also
+/// holds what is less (rounding makes divergences just below 0), the last what is more and what is no number.
+std::vector<double> kl_histogram_edges();
 std::span<const Column<ModelRow>> model_columns();
 /// `text` may be null: there is none.
 ModelRow model_row(const ModelResult& result, const ComparedText* text, const BootstrapOptions& options);

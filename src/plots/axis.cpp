@@ -1,4 +1,4 @@
-#include "src/plots/internal/axis.hpp"
+#include "src/plots/axis.hpp"
 
 #include "anemll/core/log.hpp"
 

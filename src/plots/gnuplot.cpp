@@ -6,7 +6,7 @@
 #include "src/core/child.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/scratch_folder.hpp"
-#include "src/plots/internal/axis.hpp"
+#include "src/plots/axis.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 
 #include "anemll/core/log.hpp"
 #include "src/core/printable.hpp"
-#include "src/plots/internal/axis.hpp"
+#include "src/plots/axis.hpp"
 #include "src/plots/internal/raster.hpp"
 
 #include <algorithm>

@@ -25,6 +25,10 @@ std::string json_text(const EvalReport& r, const EvalOptions& o) {
   line.add("stride", o.text.protocol.stride).add("chunks", r.chunks).add("positions", r.positions);
   line.add("tokens", r.tokens).add("text_digest", r.digest);
   line.add("resamples", o.bootstrap.resamples).add("level", o.bootstrap.level).add("seed", o.seed);
+  std::string edges;
+  for (const double edge : kl_histogram_edges())
+    edges.append(edges.empty() ? "[" : ",").append(figure_json(Figure(edge)));
+  line.add_json("kl_histogram_edges", edges + ']');
   line.add_json("models", rows_json(model_columns(), r.models));
   line.add_json("pairs", rows_json(pair_columns(), r.pairs));
   line.add_json("parts", rows_json(part_columns(), r.parts));

@@ -131,7 +131,7 @@ for letter in "${letters[@]}"; do
   [ -z "$missed" ] || say "workflow $letter: not killed:$missed. Another SEED and another OUT, or more steps"
   report=$out/cut_$letter/report.json
   # Of the last training.
-  kl=$(sed -nE '/"best_evaluation"/s/.*"holdout_kl_mean":([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
+  kl=$(sed -nE '/"best_evaluation"/,/^ *}/s/.*"holdout_kl_mean": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
   negative=$(sed -nE 's/.*"negative_scale_share": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1)
   gap=$(sed -nE 's/^ *"kl_to_trained": *([-0-9.eE+]+).*/\1/p' "$report" | tail -n 1) # the gate stands last
   rows+="| $letter | $cuts | ${missed:--} | $equal | ${kl:--} | ${gap:--} | ${negative:--} |"$'\n'

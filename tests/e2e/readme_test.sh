@@ -36,7 +36,7 @@ row "a real model" "anemll_cache import " "kd_cache/index.json run/training_log.
 row "a good start" "anemll_init " "start/v2_init.pt start/start_report.json run-start/training_log.csv" \
   "texts.jsonl --output start" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --calibration-tokens 1024 --output start" \
   "texts.jsonl --output-dir" "tests/golden/datasets/c4_demo.jsonl --max_length 32 --output-dir" "--max-steps 1000" "--max-steps 4"
-row "two bits" "bash launch/two_bit.sh" "runs/two/report.md runs/two/snap/model_state_dict.pt" \
+row "two bits" "bash launch/two_bit.sh" "runs/two/report.html runs/two/report.md runs/two/snap/model_state_dict.pt" \
   "texts.jsonl" "tests/golden/datasets/c4_demo.jsonl" "--time 1h" "--gflops 20 --length 16 --holdout 0.3 --calibration-tokens 256 --steps 4"
 row "watching" "anemll_watch " ""
 picture=()
@@ -46,7 +46,8 @@ command -v gnuplot >/dev/null || {
 }
 row "curves" "anemll_plot " "$([ ${#picture[@]} -gt 0 ] || echo curves.png)" "${picture[@]}"
 row "from C++" "cmake --install " "distilled/snap/model_state_dict.pt" "build/release" "$(dirname "$bin")"
-row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
+row "a report" "anemll_report " "run-a/report.html both.html"
+row "a workflow" "bash launch/workflow_b.sh" "runs/b/report.html runs/b/report.md runs/b/report.json runs/b/snap/model_state_dict.pt" \
   "--ranks 2" "--ranks 2 -- --max-steps 2"
 
 # hub_entry KIND NAME FOLDER: FOLDER as the cached repository KIND/NAME of the folder $hub.

@@ -47,13 +47,13 @@ expect "the stages" "$(sed -n 's/^== \([a-z0-9_]*\): .*/\1/p' <<<"$output" | tr 
 recipe whole --bits-target 6 "${arguments[@]}"
 expect "the recipe" "$code" 0
 says "the recipe" "256 tokens to calibrate on, 4 steps"
-for file in report.md report.json score.json widths.json snap/model_state_dict.pt; do [ -s "whole/$file" ] || fail "no whole/$file"; done
+for file in report.html report.md report.json score.json widths.json snap/model_state_dict.pt; do [ -s "whole/$file" ] || fail "no whole/$file"; done
 for line in "## KL against bits per weight" "| Q2_K | 4.4 | 0.387 | 0.256 |" "## Layers of the start" "## Samples, greedy" "Verified: yes"; do
   grep -qF -- "$line" whole/report.md || fail "report.md: no '$line'"
 done
-grep -qE '^\| 1 \|( [0-9.]+ \|){8}$' whole/report.md || fail "report.md has no errors of the second block"
+grep -qE '^\| 1 \|( [0-9.e-]+ \|){8}$' whole/report.md || fail "report.md has no errors of the second block"
 grep -qE '^\| What is the capital of France\? \| .+ \| .+ \|$' whole/report.md || fail "report.md has no samples"
-grep -qE '^\| snapped \| [0-9.]+ \| [0-9.]+ \| [0-9.]+% \|$' whole/report.md || fail "report.md has no KL of the snapped file"
+grep -qE '^\| snapped \| [0-9.]+ \| [0-9.e-]+ \| [0-9.]+% \|$' whole/report.md || fail "report.md has no KL of the snapped file"
 recipe whole --bits-target 6 "${arguments[@]}"
 expect "again" "$code $(grep -c 'done already, unchanged' <<<"$output")" "0 9"
 

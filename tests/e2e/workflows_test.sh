@@ -79,9 +79,9 @@ expect "shapes that the file does not name are q2a4's, and no period is longer t
 
 workflow b whole "${arguments[@]}"
 expect "workflow b" "$code" 0
-for file in whole/report.md whole/report.json whole/snap/model_state_dict.pt; do [ -s $file ] || fail "no $file"; done
-grep -qE '"holdout_kl_mean":[0-9.]+' whole/report.json || fail "report.json has no KL of held-out documents"
-grep -qE '^\| v2 \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \| [0-9.]+ -> [0-9.]+ \|' whole/report.md || fail "report.md has no losses"
+for file in whole/report.html whole/report.md whole/report.json whole/snap/model_state_dict.pt; do [ -s $file ] || fail "no $file"; done
+grep -qE '"holdout_kl_mean": [0-9.]+' whole/report.json || fail "report.json has no KL of held-out documents"
+grep -qE '^\| v2 \| [0-9.e-]+ -> [0-9.e-]+ \| [0-9.e-]+ -> [0-9.e-]+ \| [0-9.e-]+ -> [0-9.e-]+ \|' whole/report.md || fail "report.md has no losses"
 grep -qE '^\| raw \| [0-9]\.[0-9]{6} \| [0-9.e-]{1,8} \| [0-9.e-]{1,9} \|' whole/report.md || fail "report.md has other figures than people read"
 grep -q '^Verified: yes' whole/report.md || fail "report.md does not say that the file was verified"
 grep -q "sha256 .$(sha256sum whole/snap/model_state_dict.pt | cut -c1-64)" whole/report.md || fail "report.md has not the hash of the file"
@@ -130,15 +130,15 @@ for letter in a c; do
   [ $letter = a ] || arguments=("${arguments[@]:2}")
   workflow $letter whole_$letter "${arguments[@]}"
   expect "workflow $letter" "$code" 0
-  for file in report.md report.json snap/model_state_dict.pt; do [ -s "whole_$letter/$file" ] || fail "no whole_$letter/$file"; done
+  for file in report.html report.md report.json snap/model_state_dict.pt; do [ -s "whole_$letter/$file" ] || fail "no whole_$letter/$file"; done
   grep -q '^Verified: yes' "whole_$letter/report.md" || fail "workflow $letter: the file was not verified"
-  grep -qE '"holdout_kl_mean":[0-9.]+' "whole_$letter/report.json" || fail "workflow $letter: no KL of held-out documents"
+  grep -qE '"holdout_kl_mean": [0-9.]+' "whole_$letter/report.json" || fail "workflow $letter: no KL of held-out documents"
   case $letter in
     a) trainings="v1 v2" at=("v1/state/step_*" v1/indices.pt "v2/state/step_*") ;;
     c) trainings="q4 q2" at=("q4/state/step_*" q2_init "q2/state/step_*") ;;
   esac
   for name in $trainings; do
-    grep -qE "^\| $name \| [0-9.]+ -> [0-9.]+ \|" "whole_$letter/report.md" || fail "workflow $letter: no losses of $name"
+    grep -qE "^\| $name \| [0-9.e-]+ -> [0-9.e-]+ \|" "whole_$letter/report.md" || fail "workflow $letter: no losses of $name"
   done
   { for file in "${at[@]}"; do killed_at $letter "cut_$letter" "cut_$letter/$file"; done; } 2>killed.log
   grep -v Killed killed.log

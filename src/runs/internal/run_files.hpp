@@ -1,6 +1,8 @@
 // Single files of a run's folder, each as far as it can be read.
 #pragma once
 
+#include "src/runs/state_folder.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -16,13 +18,6 @@ std::optional<double> age_of(const std::filesystem::path& file);
 
 /// What config.json and the newest state say about the number of steps.
 std::optional<std::int64_t> max_steps_of(const std::filesystem::path& folder);
-
-/// The newest state by its name: its folder.
-struct StateFolder {
-  std::int64_t step = 0;
-  std::filesystem::path path;
-};
-std::optional<StateFolder> newest_state(const std::filesystem::path& folder);
 
 /// Who ran, and what went wrong, out of dumps and of the text of stderr.
 struct Notes {

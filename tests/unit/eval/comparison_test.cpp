@@ -159,6 +159,24 @@ BOOST_AUTO_TEST_CASE(tokens_have_kinds) {
   BOOST_TEST(positions == 8);
 }
 
+BOOST_AUTO_TEST_CASE(a_histogram_holds_every_position) {
+  const Text t;
+  const ModelRow row = model_row(bad(), &t.compared, {});
+  const std::vector<double> edges = kl_histogram_edges();
+  BOOST_REQUIRE(row.kl_histogram.size() + 1 == edges.size());
+  std::vector<std::int64_t> wanted(row.kl_histogram.size(), 0);
+  const ModelResult result = bad();
+  for (const PositionScore& score : result.scores->positions) {
+    if (score.counted == 0) continue;
+    const auto above = std::upper_bound(edges.begin(), edges.end(), score.kl) - edges.begin();
+    ++wanted[static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(above - 1, 0, std::ssize(wanted) - 1))];
+  }
+  BOOST_TEST(row.kl_histogram == wanted, boost::test_tools::per_element());
+  BOOST_TEST(std::is_sorted(edges.begin(), edges.end()));
+  const ComparedText alone{t.text, t.scorer, false, nullptr};
+  BOOST_TEST(model_row(good(), &alone, {}).kl_histogram.empty());
+}
+
 BOOST_AUTO_TEST_CASE(reports_name_what_there_is) {
   const Text t;
   std::vector<ModelRow> rows{model_row(good(), &t.compared, {}), model_row(bad(), &t.compared, {})};

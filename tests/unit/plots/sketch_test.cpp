@@ -1,7 +1,7 @@
 // Charts in characters: where dots and marks lie, what axes and legends say, how wide lines are.
 #include "src/plots/sketch.hpp"
 
-#include "src/plots/internal/axis.hpp"
+#include "src/plots/axis.hpp"
 
 #include <cmath>
 #include <limits>
