@@ -18,7 +18,7 @@ mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) .*/\2/p'
 root=$(mktemp -d)
 chmod 755 "$root" # it is a /, which an ordinary account must be able to enter
 inside() { chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
-as_user() { inside runuser -u somebody -- env HOME=/home/somebody "$@"; }
+as_user() { inside runuser -u somebody -- env HOME=/srv/somebody "$@"; }
 at_exit() {
   umount "$root/dev/shm" "$root/dev" "$root/sys" "$root/proc" 2>/dev/null || true
   # Never into what is still mounted.
@@ -36,7 +36,7 @@ mount -t tmpfs tmpfs "$root/dev/shm"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 [ ! -d /etc/ssl/certs ] || { mkdir -p "$root/etc/ssl" && cp -rL /etc/ssl/certs "$root/etc/ssl/" 2>/dev/null || true; }
 [ ! -d /etc/apt/apt.conf.d ] || cp -rn /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-inside useradd --create-home somebody
+inside useradd --create-home --home-dir /srv/somebody somebody
 echo "root of $suite: $((SECONDS - began)) s"
 
 mib() { echo $(($1 / 1000000)); }
@@ -62,7 +62,7 @@ for program in "$root"/usr/bin/anemll_*; do
 done
 began=$SECONDS
 as_user bash -c 'cd && bash /usr/share/anemll_train/launch/quickstart.sh --tiny' >"$root/tmp/quick.log" 2>&1 || { tail -n 30 "$root/tmp/quick.log" >&2; fail "the quick start failed"; }
-[ -s "$root/home/somebody/runs/quickstart-tiny/snap/model_state_dict.pt" ] || fail "the quick start left no snapped file"
+[ -s "$root/srv/somebody/runs/quickstart-tiny/snap/model_state_dict.pt" ] || fail "the quick start left no snapped file"
 echo "$programs programs start; quick start of the nano model on two ranks: $((SECONDS - began)) s"
 
 # The archive, in a folder of any name.
