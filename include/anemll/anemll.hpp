@@ -116,8 +116,9 @@ struct LoadedCheckpoint {
 /// for missing or misshapen keys, for tensors that are not finite, and where a quantised model has other
 /// tables or ranks.
 ///
-/// Source: load_v2_checkpoint. _Q and _indices must agree; where they do not, _Q counts and that is told. A
-/// nested model_state_dict is found.
+/// Source: load_v2_checkpoint. Forwards round nothing, unless the linears were replaced with `ste` before. _Q
+/// and _indices must agree; where they do not, _Q counts and that is told. A nested model_state_dict is
+/// found.
 LoadedCheckpoint load_v2_checkpoint(Model& model, const std::filesystem::path& file);
 
 /// What a run did.

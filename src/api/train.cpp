@@ -48,6 +48,8 @@ TrainResult train(Model& model, const TrainOptions& told, Communicator& comm, co
     throw;
   }
   impl.set_numerics();
+  impl.given.source = options.output_dir;  // whose weights the model has now
+  impl.checkpoint.clear();
   return result_of(run);
 }
 

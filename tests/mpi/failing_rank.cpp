@@ -1,6 +1,7 @@
 // One way to fail per mode, for failures.sh. The other ranks wait in a barrier that never completes.
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
+#include "anemll/core/log_sink.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -36,6 +37,7 @@ void fail(anemll::Communicator& world, const std::string& mode) {
 
 int main(int argc, char** argv) {
   const std::string mode = argv[1];
+  anemll::log_to_stderr();
   if (mode == "destructor") {
     // A main that does without run_ranks: the destructor must not leave the others waiting.
     try {

@@ -57,6 +57,10 @@ BOOST_AUTO_TEST_CASE(the_model_has_the_last_weights) {
     BOOST_TEST(model.weight(linear).equal(last.weight(linear)), linear);
   BOOST_TEST(!model.weight(test::kDown).requires_grad());
 
+  model.save(dir / "saved/v2.pt");
+  const std::string config = read_text(dir / "saved/config.json");
+  BOOST_TEST(config.find((dir / "run").string()) != std::string::npos);  // where its weights come from
+
   // It is a model like any other: trained on, it comes further.
   TrainOptions more = short_run(dir / "more");
   const TrainResult second = train_e2e(model, more);
