@@ -16,6 +16,7 @@
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 namespace anemll {
 namespace {
@@ -106,6 +107,8 @@ FactGroup processor_facts(const fs::path& root) {
   if (model.empty()) model = value_in(cpuinfo, "CPU part", ':');
   if (!model.empty()) group.facts.emplace_back("model", model);
   const ProcessorLimits limits = processor_limits();
+  if (const long online = ::sysconf(_SC_NPROCESSORS_ONLN); online > 0)
+    group.facts.emplace_back("machine", std::to_string(online));
   group.facts.emplace_back("usable", std::to_string(limits.affinity));
   group.facts.emplace_back("quota", limits.quota ? strf("%.3g processors", *limits.quota) : "none");
   std::string flags = value_in(cpuinfo, "flags", ':');

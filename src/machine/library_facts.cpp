@@ -62,8 +62,9 @@ std::string told(const fs::path& file) {
   return shown.string() + (version.empty() ? "" : ", " + version);
 }
 
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
+std::string behind_colon(const std::string& line) {
+  const std::size_t colon = std::min(line.find(':'), line.size());
+  return line.substr(std::min(line.find_first_not_of(": \t", colon), line.size()));
 }
 
 }  // namespace
@@ -89,23 +90,25 @@ FactGroup library_facts(const std::string& traced) {
 
 FactGroup gpu_facts(const std::string& listed, const fs::path& root) {
   FactGroup group{"GPUs", {}};
-  std::ifstream driver(root / "proc/driver/nvidia/version");  // "NVRM version: ... 580.82.07 ..."
-  std::string line;
-  if (std::getline(driver, line))
-    group.facts.emplace_back("driver", line.substr(line.find(':') + 1).substr(1));
+  const std::string driver =
+      behind_colon(first_line_with(root / "proc/driver/nvidia/version", "NVRM version:"));
+  if (!driver.empty()) group.facts.emplace_back("driver", driver);
+  bool is_listed = false;
   std::istringstream lines(listed);
-  while (std::getline(lines, line)) {  // "0, NAME, 143771 MiB, 580.82.07, 9.0, Disabled"
+  for (std::string line; std::getline(lines, line);) {  // "0, NAME, 143771 MiB, 580.82.07, 9.0, Disabled"
     const std::size_t comma = line.find(", ");
-    if (comma != std::string::npos)
+    if (comma == std::string::npos) {
+      group.facts.emplace_back("nvidia-smi", line);
+    } else {
       group.facts.emplace_back("GPU " + line.substr(0, comma), line.substr(comma + 2));
+      is_listed = true;
+    }
   }
   std::error_code none;
-  if (listed.empty()) {  // a driver without nvidia-smi
+  if (!is_listed) {
     for (const fs::directory_entry& gpu : fs::directory_iterator(root / "proc/driver/nvidia/gpus", none)) {
-      std::string model = first_line_with(gpu.path() / "information", "Model:");
-      model.erase(0, std::min(model.size(), std::size_t{6}));
-      model.erase(0, model.find_first_not_of(" \t"));
-      group.facts.emplace_back("GPU " + gpu.path().filename().string(), model);
+      group.facts.emplace_back("GPU " + gpu.path().filename().string(),
+                               behind_colon(first_line_with(gpu.path() / "information", "Model:")));
     }
   }
   if (group.facts.empty()) group.facts.emplace_back("NVIDIA", "no driver, or none that this container sees");
@@ -119,7 +122,7 @@ FactGroup mpi_facts(const fs::path& mpirun, const std::string& version) {
     return group;
   }
   group.facts.emplace_back("mpirun", mpirun.string());
-  group.facts.emplace_back("version", version.empty() ? "it does not answer" : first_line(version));
+  group.facts.emplace_back("version", version.substr(0, version.find('\n')));
   return group;
 }
 

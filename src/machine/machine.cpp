@@ -1,6 +1,7 @@
 #include "src/machine/machine.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "src/core/child.hpp"
 #include "src/core/printable.hpp"
 #include "src/machine/internal/facts.hpp"
@@ -18,17 +19,17 @@ namespace fs = std::filesystem;
 
 constexpr double kAnswerLimit_s = 10;  // a broken driver answers never
 
-/// What a program says; empty where it is missing or fails.
+/// What a program says, also of its own trouble; empty where there is no such program.
 std::string said_by(const std::optional<fs::path>& program, const std::vector<std::string>& words) {
   if (!program) return "";
   ChildSetup setup;
   setup.limit_s = kAnswerLimit_s;
-  setup.with_errors = false;
   try {
     const ChildEnd end = run_child(*program, words, setup);
-    return end.code == 0 ? end.output : "";
-  } catch (const Error&) {
-    return "";
+    if (end.killed) return strf("no answer in %.0f s", kAnswerLimit_s);
+    return end.output.empty() ? strf("it ends with %d", end.code) : end.output;
+  } catch (const Error& error) {
+    return error.problem();
   }
 }
 

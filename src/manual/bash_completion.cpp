@@ -44,6 +44,7 @@ _@P@() {
     number) compopt +o default +o bashdefault 2>/dev/null ;;
     file) ;;
     *)
+      compopt +o default +o bashdefault 2>/dev/null
       for candidate in $kind; do
         case $candidate in "$word"*) COMPREPLY+=("$candidate") ;; esac
       done

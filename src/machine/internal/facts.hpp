@@ -15,11 +15,11 @@ FactGroup memory_facts();
 /// Of the disks of these folders: free and whole size, and the kind of file system.
 FactGroup disk_facts(const std::vector<std::pair<std::string, std::filesystem::path>>& folders,
                      const std::filesystem::path& root = "/");
-/// `listed`: what nvidia-smi lists, one GPU a line; empty where there is none.
+/// `listed`: what nvidia-smi lists, one GPU a line, or says of its trouble; empty where there is none.
 FactGroup gpu_facts(const std::string& listed, const std::filesystem::path& root = "/");
 /// `traced`: the list of the loader (ldd), "name => file (address)" a line.
 FactGroup library_facts(const std::string& traced);
-/// `version`: what mpirun --version says; empty where there is no mpirun.
+/// `version`: what mpirun --version says. An empty `mpirun`: there is none.
 FactGroup mpi_facts(const std::filesystem::path& mpirun, const std::string& version);
 FactGroup limit_facts();
 /// Variables ("NAME=value") that programs of ours, or libraries of theirs, read. Secrets are not told.

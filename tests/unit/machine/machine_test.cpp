@@ -95,12 +95,15 @@ BOOST_AUTO_TEST_CASE(gpus_are_told_by_nvidia_smi_or_by_the_driver) {
       gpu_facts("0, NVIDIA X, 100 MiB, 580.82.07, 9.0, Enabled\n1, NVIDIA Y, 9 MiB\n", root.path());
   BOOST_TEST(fact(listed, "GPU 0") == "NVIDIA X, 100 MiB, 580.82.07, 9.0, Enabled");
   BOOST_TEST(fact(listed, "GPU 1") == "NVIDIA Y, 9 MiB");
+  const FactGroup broken =
+      gpu_facts("Failed to initialize NVML: Driver/library version mismatch\n", root.path());
+  BOOST_TEST(fact(broken, "nvidia-smi") == "Failed to initialize NVML: Driver/library version mismatch");
+  BOOST_TEST(fact(broken, "GPU 0000:01:00.0") == "NVIDIA X");
 }
 
 BOOST_AUTO_TEST_CASE(mpi_is_told_by_the_first_line_of_mpirun) {
   BOOST_TEST(fact(mpi_facts("", ""), "mpirun") == "not in PATH");
   BOOST_TEST(fact(mpi_facts("/bin/mpirun", "mpirun 9\n\nReport bugs\n"), "version") == "mpirun 9");
-  BOOST_TEST(fact(mpi_facts("/bin/mpirun", ""), "version") == "it does not answer");
 }
 
 BOOST_AUTO_TEST_CASE(secrets_are_not_told) {
