@@ -84,7 +84,7 @@ TorchShardFiles list_torch_shards(const fs::path& folder) {
 }
 
 TorchShard read_torch_shard(const fs::path& path, bool with_negatives, ColumnTable columns) {
-  const TensorMap tensors = flatten_tensors(read_torch_file(path));
+  const TensorMap tensors = flatten_tensors(read_torch_file(path), path);
   TorchShard shard;
   shard.shape.columns = columns;
   const auto contains = [&](const KdColumn& column) {

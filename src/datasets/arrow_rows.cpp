@@ -14,6 +14,7 @@
 #include <arrow/array/array_primitive.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+#include <simdjson.h>
 
 namespace anemll::datasets {
 namespace {
@@ -148,7 +149,7 @@ Value ArrowRows::value(const Array& array, std::int64_t row, const std::string& 
       default:
         view = static_cast<const arrow::BinaryArray&>(array).GetView(row);
     }
-    if (!formats::is_utf8(view))
+    if (!simdjson::validate_utf8(view.data(), view.size()))
       bad_value("the text of '" + name + "', of the type " + type.ToString() + ", is not UTF-8");
     return Value::of_text(std::string(view));
   }

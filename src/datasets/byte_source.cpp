@@ -27,7 +27,8 @@ namespace anemll::datasets {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kBlock = std::size_t{1} << 18;
+constexpr std::size_t kBlock = std::size_t{1} << 18;        // of unpacked bytes
+constexpr std::size_t kPackedBlock = std::size_t{1} << 16;  // of a file
 
 class PlainBytes final : public ByteSource {
  public:
@@ -66,7 +67,7 @@ class PlainBytes final : public ByteSource {
 class PackedInput {
  public:
   PackedInput(const fs::path& path, std::string program)
-      : path_(path), program_(std::move(program)), file_(path), block_(kBlock) {}
+      : path_(path), program_(std::move(program)), file_(path), block_(kPackedBlock) {}
 
   bool empty() const { return used_ == size_; }
   /// False at the end of the file.

@@ -37,7 +37,8 @@ class EntryReader {
       : files_(std::move(chosen.files)),
         options_(options),
         format_(datasets::make_format(options)),
-        map_(format_->fields(), options) {
+        map_(format_->fields(), options),
+        unread_why_("format " + choice_name(options.format) + " does not read it") {
     report_.why = std::move(chosen.why);
     report_.inventory.add(chosen.inventory);
     if (format_->plain()) return;
@@ -146,10 +147,9 @@ class EntryReader {
     if (!fits_ && ++unfit_ == kMostUnfit) require_fit();
     Inventory counts;
     out.document = format_->document(record_, place, counts);
-    for (const std::string& name : record_.unread)
-      counts.add(Fate::left_out, "column", name,
-                 "format " + choice_name(options_.format) + " does not read it");
     report_.inventory.add(counts);
+    for (const std::string& name : record_.unread)
+      report_.inventory.add(Fate::left_out, "column", name, unread_why_);
     if (out.document) {
       out.document->source = out.file;
     } else if (skipped_at_.empty()) {
@@ -185,6 +185,7 @@ class EntryReader {
   DatasetReport report_;
   std::unique_ptr<datasets::DatasetFormat> format_;
   datasets::FieldMap map_;
+  std::string unread_why_;
   std::unique_ptr<datasets::RecordSource> source_;
   std::size_t file_ = 0;
   Record record_;

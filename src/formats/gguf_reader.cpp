@@ -5,6 +5,7 @@
 #include "src/formats/internal/byte_reader.hpp"
 #include "src/formats/internal/gguf_part.hpp"
 #include "src/formats/internal/limits.hpp"
+#include "src/formats/shown.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>
@@ -271,12 +272,15 @@ std::uint64_t alignment_of(const GgufFile& file, const Complaint& complain) {
 
 /// Bytes that type and shape imply; nothing for types that are not known.
 std::optional<std::uint64_t> bytes_of(const GgufTensor& tensor, const Complaint& complain) {
+  const auto overflow = [&] {
+    complain("the shape of tensor " + tensor.name + " overflows: " + shown_shape(tensor.shape));
+  };
   std::int64_t values = 1;
   bool empty = false;
   for (const std::int64_t dimension : tensor.shape) {
     // Dimensions of zero are left out of the product: it bounds every partial product of the others.
     if (!formats::checked_multiply(values, std::max<std::int64_t>(dimension, 1), values)) {
-      complain("the shape of tensor " + tensor.name + " overflows");
+      overflow();
     }
     empty = empty || dimension == 0;
   }
@@ -290,7 +294,7 @@ std::optional<std::uint64_t> bytes_of(const GgufTensor& tensor, const Complaint&
   }
   std::int64_t bytes = 0;
   if (!formats::checked_multiply(values / block.values, block.bytes, bytes)) {
-    complain("the shape of tensor " + tensor.name + " overflows");
+    overflow();
   }
   return empty ? 0 : static_cast<std::uint64_t>(bytes);
 }
@@ -329,7 +333,9 @@ void place_tensors(GgufFile& file, const std::vector<std::uint64_t>& offsets, st
     const std::uint64_t next = k + 1 < order.size() ? offsets[order[k + 1]] : data.size();
     const std::uint64_t size = sizes[i].value_or(next - offsets[i]);
     if (size > next - offsets[i]) {
-      complain("tensors " + file.tensors[i].name + " and " + file.tensors[order[k + 1]].name + " overlap");
+      complain("tensors " + file.tensors[i].name + " and " + file.tensors[order[k + 1]].name +
+               " overlap: " + std::to_string(size) + " bytes at " + std::to_string(offsets[i]) +
+               ", the next at " + std::to_string(next));
     }
     file.tensors[i].map = file.maps.front();
     file.tensors[i].data = data.subspan(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(size));

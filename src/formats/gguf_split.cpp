@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/formats/internal/gguf_part.hpp"
+#include "src/formats/shown.hpp"
 
 #include <optional>
 #include <string>
@@ -60,7 +61,9 @@ void join(GgufFile& whole, GgufFile part, std::uint64_t index, std::uint64_t cou
   for (const auto& [key, value] : part.metadata) {
     const GgufValue* known = whole.find(key);
     if (key.starts_with(kSplit) || (known != nullptr && *known == value)) continue;
-    throw_data("the first part does not say the same", where(part.path, key.c_str()), hint);
+    throw_data(shown(value) + ": the first part does not say the same, but " +
+                   (known != nullptr ? shown(*known) : "nothing"),
+               where(part.path, key.c_str()), hint);
   }
   for (GgufTensor& tensor : part.tensors) {
     if (!names.insert(tensor.name).second) {

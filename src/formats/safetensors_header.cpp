@@ -41,7 +41,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     if (skipping_ > 0) return --skipping_, true;
     if (place_ == Place::tensor) {
       if (fields_ != (kDType | kShape | kOffsets)) {
-        return fail("tensor '" + name_ + "' lacks dtype, shape or data_offsets");
+        return fail("tensor '" + name_ + "' lacks " + lacking());
       }
       if (header.entries.size() == kMaxTensors)
         return fail("more than " + std::to_string(kMaxTensors) + " tensors");
@@ -80,7 +80,10 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     if (skipping_ > 0) return --skipping_, true;
     place_ = Place::tensor;
     if (field_ == kShape) {
-      if (numbers_.size() > kMaxRank) return fail("tensor '" + name_ + "' has too many dimensions");
+      if (numbers_.size() > kMaxRank) {
+        return fail("shape of tensor '" + name_ + "' has too many dimensions, more than " +
+                    std::to_string(kMaxRank));
+      }
       current_.shape = numbers_;
       return true;
     }
@@ -127,6 +130,10 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   enum class Place { outside, root, tensor, numbers, metadata };
   static constexpr unsigned kDType = 1, kShape = 2, kOffsets = 4;
 
+  std::string lacking() const {
+    const char* const first = (fields_ & kDType) == 0 ? "dtype" : (fields_ & kShape) == 0 ? "shape" : "";
+    return *first != '\0' ? first : "data_offsets";
+  }
   bool at_unknown_field() const { return place_ == Place::tensor && field_ == 0; }
   bool ignored() const { return skipping_ > 0 || at_unknown_field(); }
   bool fail(std::string text) {

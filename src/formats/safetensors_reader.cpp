@@ -6,6 +6,7 @@
 #include "src/formats/internal/limits.hpp"
 #include "src/formats/internal/safetensors_dtype.hpp"
 #include "src/formats/internal/safetensors_header.hpp"
+#include "src/formats/shown.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace anemll {
 namespace {
@@ -38,12 +40,15 @@ HostTensor checked_layout(const SafetensorsEntry& entry, const Complaint& compla
     if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
         !formats::checked_multiply(bytes, std::max<std::int64_t>(static_cast<std::int64_t>(dimension), 1),
                                    bytes)) {
-      complain("the shape of tensor '" + entry.name + "' overflows");
+      complain("the shape of tensor '" + entry.name + "' overflows: " + shown_shape(entry.shape));
     }
     empty = empty || dimension == 0;
     tensor.shape.push_back(static_cast<std::int64_t>(dimension));
   }
-  if (entry.end < entry.begin) complain("tensor '" + entry.name + "' ends before it begins");
+  if (entry.end < entry.begin) {
+    complain("tensor '" + entry.name + "' ends before it begins: data_offsets " +
+             shown_shape(std::vector{entry.begin, entry.end}));
+  }
   if (entry.end - entry.begin != (empty ? 0 : static_cast<std::uint64_t>(bytes))) {
     complain("tensor '" + entry.name + "' occupies " + std::to_string(entry.end - entry.begin) +
              " bytes, but is " + tensor.describe());

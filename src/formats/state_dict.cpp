@@ -14,15 +14,17 @@ constexpr const char* kStateKey = "model_state_dict";
 /// Of files without it that hold no tensor beside: Lightning and others, DeepSpeed.
 constexpr std::array kOtherStateKeys = {"state_dict", "model", "module"};
 
-std::string key_text(const TorchValue& key) {
+std::string key_text(const TorchValue& key, const std::string& file) {
   if (const auto* text = std::get_if<std::string>(&key.value)) return *text;
   if (const auto* integer = std::get_if<std::int64_t>(&key.value)) return std::to_string(*integer);
-  throw_data("a dictionary key is neither a string nor an integer", "",
+  throw_data("a dictionary key is neither a string nor an integer", file,
              "give torch.save a dictionary with string keys");
 }
 
 class Flattener {
  public:
+  explicit Flattener(std::string file) : file_(std::move(file)) {}
+
   void visit(const TorchValue& value, const std::string& name) {
     if (const auto* tensor = std::get_if<HostTensor>(&value.value)) return add(name, *tensor);
     const std::string prefix = name.empty() ? name : name + ".";
@@ -30,7 +32,7 @@ class Flattener {
       std::size_t i = 0;
       for (const TorchValue& item : **list) visit(item, prefix + std::to_string(i++));
     } else if (const auto* dict = std::get_if<std::shared_ptr<TorchValue::Dict>>(&value.value)) {
-      for (const auto& [key, item] : **dict) visit(item, prefix + key_text(key));
+      for (const auto& [key, item] : **dict) visit(item, prefix + key_text(key, file_));
     }
   }
 
@@ -39,14 +41,16 @@ class Flattener {
  private:
   void add(const std::string& name, const HostTensor& tensor) {
     if (tensors.contains(name)) {
-      throw_data("two tensors have the name '" + name + "'", name, "rename one of them before torch.save");
+      throw_data("two tensors have the name '" + name + "'", file_, "rename one of them before torch.save");
     }
     if (tensors.size() == formats::kMaxTensors) {
-      throw_data("more than " + std::to_string(formats::kMaxTensors) + " tensors", name,
-                 "split the file, with torch.save of each part");
+      throw_data("more than " + std::to_string(formats::kMaxTensors) + " tensors, the next is '" + name + "'",
+                 file_, "split the file, with torch.save of each part");
     }
     tensors.set(name, tensor);
   }
+
+  std::string file_;
 };
 
 const TorchValue::Dict* as_dict(const TorchValue& value) {
@@ -64,8 +68,8 @@ const TorchValue* find_text_key(const TorchValue::Dict& dict, const std::string&
 
 }  // namespace
 
-TensorMap flatten_tensors(const TorchValue& value) {
-  Flattener flattener;
+TensorMap flatten_tensors(const TorchValue& value, const std::filesystem::path& file) {
+  Flattener flattener(file.string());
   flattener.visit(value, "");
   return std::move(flattener.tensors);
 }
@@ -87,10 +91,11 @@ TensorMap read_state_dict(const std::shared_ptr<const MappedFile>& map) {
     dict = as_dict(*inner);
     if (dict == nullptr) throw_data(std::string(kStateKey) + " is not a dictionary", path.string(), hint);
   }
-  Flattener flattener;
-  const auto take = [&flattener](const TorchValue::Dict& from) {
+  const std::string name = path.string();
+  Flattener flattener(name);
+  const auto take = [&](const TorchValue::Dict& from) {
     for (const auto& [key, value] : from)
-      if (std::holds_alternative<HostTensor>(value.value)) flattener.visit(value, key_text(key));
+      if (std::holds_alternative<HostTensor>(value.value)) flattener.visit(value, key_text(key, name));
   };
   take(*dict);
   for (const char* key : kOtherStateKeys) {

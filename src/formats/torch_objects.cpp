@@ -4,6 +4,7 @@
 
 #include "src/formats/internal/limits.hpp"
 #include "src/formats/internal/torch_dtype.hpp"
+#include "src/formats/shown.hpp"
 
 #include <algorithm>
 #include <array>
@@ -138,11 +139,14 @@ void check_bounds(const TensorRecord& tensor, std::int64_t offset, const Storage
     std::int64_t reach = 0;
     if (!checked_multiply(bytes, tensor.shape[d], bytes) ||
         !checked_multiply(tensor.shape[d] - 1, tensor.strides[d], reach) || !checked_add(last, reach, last)) {
-      complain(label + " has a shape that overflows");
+      complain(label + " has a shape that overflows: " + shown_shape(tensor.shape));
     }
   }
   if (empty) return;
-  if (last >= storage.bytes / item) complain(label + " reaches past its end");
+  if (last >= storage.bytes / item) {
+    complain(label + " reaches past its end: element " + std::to_string(last) + " of " +
+             std::to_string(storage.bytes / item));
+  }
   if (bytes > storage.bytes && bytes > kMaxExpandedTensorBytes) {
     complain(label + " repeats its elements to " + std::to_string(bytes) + " bytes",
              "give torch.save a contiguous() copy");
@@ -164,7 +168,8 @@ Node make_tensor(PickleDocument& document, const Arguments& arguments, std::opti
   tensor.shape = arguments.counts(2);
   tensor.strides = arguments.counts(3);
   if (tensor.shape.size() != tensor.strides.size()) {
-    complain("a tensor of storage '" + storage.key + "' has not as many strides as dimensions");
+    complain("a tensor of storage '" + storage.key + "' has not as many strides as dimensions: " +
+             std::to_string(tensor.strides.size()) + " and " + std::to_string(tensor.shape.size()));
   }
   check_bounds(tensor, offset, storage, complain);
   const bool empty = std::find(tensor.shape.begin(), tensor.shape.end(), 0) != tensor.shape.end();

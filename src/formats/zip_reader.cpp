@@ -91,7 +91,8 @@ ZipReader::ZipReader(std::shared_ptr<const MappedFile> file, const Complaint& co
   }
   if (!one_disk || count_here != count) complain_("a zip archive in several parts cannot be read");
   if (directory_offset_ > directory_end || directory_bytes > directory_end - directory_offset_) {
-    complain_("the zip directory lies outside the file");
+    complain_("the zip directory lies outside the file: " + std::to_string(directory_bytes) + " bytes at " +
+              std::to_string(directory_offset_));
   }
   read_directory(directory_offset_, directory_bytes, count);
 }
@@ -152,7 +153,10 @@ ZipEntry ZipReader::read_central_header(ByteReader& directory) {
   }
   if (disk != 0) complain_("a zip archive in several parts cannot be read");
   entry.deflated = method == kMethodDeflated;
-  if (!entry.deflated && entry.bytes != entry.stored_bytes) complain_(label + " has two different sizes");
+  if (!entry.deflated && entry.bytes != entry.stored_bytes) {
+    complain_(label + " has two different sizes: " + std::to_string(entry.bytes) + " and " +
+              std::to_string(entry.stored_bytes));
+  }
   locate_payload(entry, local_offset, directory_offset_);
   if (entry.deflated) {
     const std::uint64_t limit = kMaxInflatedBase + kMaxInflatedPerFileByte * file_->bytes().size();
@@ -167,7 +171,10 @@ ZipEntry ZipReader::read_central_header(ByteReader& directory) {
 
 void ZipReader::locate_payload(ZipEntry& entry, std::uint64_t local_offset, std::uint64_t directory_offset) {
   const std::string label = "zip entry '" + std::string(entry.name) + "'";
-  if (local_offset > directory_offset) complain_(label + " lies outside the file");
+  const auto outside = [&](std::uint64_t bytes, std::uint64_t at) {
+    complain_(label + " lies outside the file: " + std::to_string(bytes) + " bytes at " + std::to_string(at));
+  };
+  if (local_offset > directory_offset) outside(entry.stored_bytes, local_offset);
   // Payloads end before the directory begins.
   ByteReader local(file_->bytes().subspan(static_cast<std::size_t>(local_offset),
                                           static_cast<std::size_t>(directory_offset - local_offset)),
@@ -179,7 +186,7 @@ void ZipReader::locate_payload(ZipEntry& entry, std::uint64_t local_offset, std:
   if (local.text(name_length) != entry.name) complain_(label + " has another name in its local header");
   local.skip(extra_length);
   entry.payload = local_offset + local.position();
-  if (entry.stored_bytes > local.remaining()) complain_(label + " lies outside the file");
+  if (entry.stored_bytes > local.remaining()) outside(entry.stored_bytes, entry.payload);
 }
 
 void ZipReader::check_overlaps() const {
@@ -189,7 +196,8 @@ void ZipReader::check_overlaps() const {
     ranges.emplace_back(entry.payload, entry.payload + entry.stored_bytes);
   std::sort(ranges.begin(), ranges.end());
   for (std::size_t i = 1; i < ranges.size(); ++i) {
-    if (ranges[i].first < ranges[i - 1].second) complain_("zip entries overlap");
+    if (ranges[i].first < ranges[i - 1].second)
+      complain_("zip entries overlap at byte " + std::to_string(ranges[i].first));
   }
 }
 
@@ -227,7 +235,7 @@ Payload ZipReader::content(const ZipEntry& entry) const {
   }
   ::inflateEnd(&stream);
   if (status != Z_STREAM_END || in != stored.size() || out != buffer->size()) {
-    complain_(label + " does not inflate to its size");
+    complain_(label + " does not inflate to its size, " + std::to_string(buffer->size()) + " bytes");
   }
   const std::span<const std::byte> bytes(*buffer);
   if (entry.crc != 0 && crc_of(bytes) != entry.crc) complain_(label + " fails its checksum");

@@ -310,9 +310,10 @@ HttpReply HttpClient::Impl::request(std::string url, const Request& wanted) {
     const Url here = parse_url("", url);
     const Url next = parse_url(url, *location);
     const std::string scheme = part(next, CURLUPART_SCHEME);
-    if (scheme != "http" && scheme != "https") return refuse("redirected to what is no web address");
+    const std::string to = ": " + location->substr(0, location->find('?'));  // what follows may be a secret
+    if (scheme != "http" && scheme != "https") return refuse("redirected to what is no web address" + to);
     if (scheme == "http" && part(here, CURLUPART_SCHEME) == "https")
-      return refuse("redirected from https to http");
+      return refuse("redirected from https to http" + to);
     url = part(next, CURLUPART_URL);
   }
 }

@@ -68,7 +68,7 @@ HubListing HubClient::list(const std::string& revision) {
   const auto not_a_hub = [&](const std::string& why) {
     throw_data("the answer is not a hub's: " + why, url, "check HF_ENDPOINT, and what a proxy makes of it");
   };
-  if (!info.is_object()) not_a_hub("no JSON object");
+  if (!info.is_object()) not_a_hub("no JSON object, but " + server_words(reply.body));
   HubListing listing;
   if (const auto sha = info.find("sha"); sha != info.end() && sha->is_string())
     listing.commit = sha->get<std::string>();

@@ -3,7 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
-#include "src/core/printable.hpp"
+#include "src/formats/shown.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/limits.hpp"
 #include "src/model/internal/rope.hpp"
@@ -247,14 +247,6 @@ bool has_bias(const GgufFile& file, const Family& family, BiasRule rule) {
 }
 
 }  // namespace
-
-std::string shown(const GgufValue& value) {
-  return std::visit(
-      [](const auto& content) {
-        return printable(Json(content).dump(-1, ' ', false, Json::error_handler_t::replace), kShownValue);
-      },
-      value);
-}
 
 std::string gguf_config_json(const GgufFile& file, std::span<const Family> families) {
   Metadata metadata(file);

@@ -1,6 +1,7 @@
 // The table of metadata keys of a GGUF file, but for the tokenizer's, which the room text reads.
 #include "anemll/core/error.hpp"
 #include "src/core/one_of.hpp"
+#include "src/formats/shown.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/gguf_config.hpp"
 

@@ -132,6 +132,16 @@ snap() { # snap CHECKPOINT OUT [flags]
   local c=$1 o=$2; shift 2
   run "$BIN/anemll_snap" --checkpoint "$c" --model-id "${MODEL:-$NANO}" --fp16 --output "$o" "$@"
 }
+# same_ids DIR: the tokenizer of DIR gives the ids of the nano one for a text of several kinds.
+same_ids() {
+  local text=$'Hello, w\u00f6rld! 12345 it\'s  a\ttest \u4f60\u597d <|im_start|>user\n' expected
+  expected=$(printf '%s' "$text" | "$BIN/anemll_tokenize" encode --model-id "$NANO" 2>/dev/null) && [ -n "$expected" ] || skip "the nano tokenizer gives nothing"
+  printf '%s' "$text" >"$T/.text"
+  timeout "$LIMIT" "$BIN/anemll_tokenize" encode --model-id "$1" <"$T/.text" >"$T/.out" 2>"$T/.err"; RC=$?
+  OUT=$(cat "$T/.err"); ok
+  [ "$(cat "$T/.out")" = "$expected" ] || wrong "other ids: $(head -c 120 "$T/.out")"
+  right "the same ids"
+}
 # has_text CACHE TEXT: the cache's rows hold the ids of TEXT (HDF5, stored plainly, --holdout 0).
 has_text() {
   printf '%s' "$2" | "$BIN/anemll_tokenize" encode --model-id "$NANO" >"$T/.ids" 2>/dev/null || { echo "tokenize failed" >&2; return 2; }

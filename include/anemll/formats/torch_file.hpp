@@ -40,8 +40,8 @@ TorchValue read_torch_file(const std::filesystem::path& path);
 TorchValue read_torch_file(const std::shared_ptr<const MappedFile>& file);
 
 /// All tensors of the tree under dotted names ("model_state_dict.w", list items by position), in file order.
-/// A lone tensor has the empty name. Two tensors of one name are a data error.
-TensorMap flatten_tensors(const TorchValue& value);
+/// A lone tensor has the empty name. Two tensors of one name are a data error, which names `file`.
+TensorMap flatten_tensors(const TorchValue& value, const std::filesystem::path& file = {});
 
 /// A checkpoint's flat state dict: reads the file, unwraps a top-level "model_state_dict" ("state_dict",
 /// "model" or "module" of files without tensors beside it), keeps its direct tensors only. A file without any

@@ -46,6 +46,8 @@ class TextWindow {
   std::filesystem::path path_;
   std::unique_ptr<ByteSource> source_;
   std::vector<char> buffer_;
+  /// What the next read has room for: little for the look at a file's front, more with every read.
+  std::size_t step_ = std::size_t{1} << 14;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::int64_t line_ = 1;

@@ -16,12 +16,14 @@ inline std::string_view python_strip(std::string_view text) {
                                        "\xe2\x80\x85"sv, "\xe2\x80\x86"sv, "\xe2\x80\x87"sv, "\xe2\x80\x88"sv,
                                        "\xe2\x80\x89"sv, "\xe2\x80\x8a"sv, "\xe2\x80\xa8"sv, "\xe2\x80\xa9"sv,
                                        "\xe2\x80\xaf"sv, "\xe2\x81\x9f"sv, "\xe3\x80\x80"sv};
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
   const auto is_short = [](char c) {
     return c == ' ' || (c >= '\t' && c <= '\r') || (c >= '\x1c' && c <= '\x1f');
   };
   const auto front = [&]() -> std::size_t {
     if (text.empty()) return 0;
     if (is_short(text.front())) return 1;
+    if (is_ascii(text.front())) return 0;
     for (const std::string_view space : kLong)
       if (text.starts_with(space)) return space.size();
     return 0;
@@ -29,6 +31,7 @@ inline std::string_view python_strip(std::string_view text) {
   const auto back = [&]() -> std::size_t {
     if (text.empty()) return 0;
     if (is_short(text.back())) return 1;
+    if (is_ascii(text.back())) return 0;
     for (const std::string_view space : kLong)
       if (text.ends_with(space)) return space.size();
     return 0;

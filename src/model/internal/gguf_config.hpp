@@ -15,9 +15,6 @@ namespace anemll {
 /// `families`.
 std::string gguf_config_json(const GgufFile& file, std::span<const Family> families);
 
-/// A value of the metadata for messages: as JSON, cut where it is long.
-std::string shown(const GgufValue& value);
-
 /// The fate of every metadata key but the tokenizer's. A feature that is on and that the decoder lacks is a
 /// data error.
 void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const Family> families,

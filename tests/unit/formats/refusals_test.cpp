@@ -38,6 +38,7 @@ const std::map<std::string, std::string> kOutOfReach = {
     {"the pickle has a persistent id that is not a storage", "a pickle that Python does not write"},
     {"a tensor has more than ", "a pickle that Python does not write"},
     {"' has another type than its storage", "a pickle that Python does not write"},
+    {" tensors, the next is '", "a file of 131,072 tensors"},
     {"' has a size that overflows", "a pickle that Python does not write"},
     {" without arguments", "a pickle that Python does not write"},
     {"the pickle has too many references", "a pickle that Python does not write"},
@@ -61,32 +62,69 @@ std::function<void(const TempDir&)> safetensors(const std::string& header) {
   };
 }
 
+std::function<void(const TempDir&)> gguf(const GgufWriter& writer) {
+  return [=](const TempDir& folder) {
+    writer.write(folder / "m.gguf");
+    read_gguf(folder / "m.gguf");
+  };
+}
+
+/// Two parts of a model.
+std::function<void(const TempDir&)> parts(const char* first, const char* second) {
+  return [=](const TempDir& folder) {
+    const auto write = [&](std::uint16_t number, const char* family, const char* name) {
+      constexpr std::uint32_t kU16 = 2;
+      GgufWriter writer;
+      writer.scalar("split.no", kU16, number).scalar("split.count", kU16, std::uint16_t{2});
+      writer.text("general.architecture", family).write(folder / name);
+    };
+    write(0, first, "m-00001-of-00002.gguf");
+    write(1, second, "m-00002-of-00002.gguf");
+    read_gguf(folder / "m-00001-of-00002.gguf");
+  };
+}
+
+std::function<void(const TempDir&)> state_dict(const std::string& opcodes,
+                                               const std::vector<std::string>& storages = {}) {
+  return [=](const TempDir& folder) {
+    store_file(folder / "x.pt", torch_archive(opcodes, storages));
+    read_state_dict(folder / "x.pt");
+  };
+}
+
 std::vector<Refusal> refusals() {
   std::string shape = "1";
   for (int i = 0; i < 64; ++i) shape += ",1";
   const auto entry = [](const std::string& dims, const std::string& offsets) {
     return safetensors(R"({"w":{"dtype":"F32","shape":[)" + dims + R"(],"data_offsets":[)" + offsets + "]}}");
   };
-  return {{"'w'", "too many dimensions", entry(shape, "0,4")},
-          {"'w'", "ends before it begins",
-           safetensors(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
-                       R"("w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})")},
-          {"data_offsets of tensor 'w'", "not 3", entry("1", "0,4,8")},
-          {"general.alignment", "24",
-           [](const TempDir& folder) {
-             GgufWriter().u32("general.alignment", 24).write(folder / "m.gguf");
-             read_gguf(folder / "m.gguf");
-           }},
-          {"split.count", "-2",
-           [](const TempDir& folder) {
-             constexpr std::uint32_t kI32 = 5;
-             GgufWriter().scalar("split.count", kI32, std::int32_t{-2}).write(folder / "m.gguf");
-             read_gguf(folder / "m.gguf");
-           }},
-          {"dictionary", "neither keys nor tensors", [](const TempDir& folder) {
-             store_file(folder / "x.pt", torch_archive("]"));
-             read_state_dict(folder / "x.pt");
-           }}};
+  const auto field = [](const char* fields) { return safetensors(std::string(R"({"w":{)") + fields + "}}"); };
+  constexpr std::uint32_t kI32 = 5;
+  constexpr std::int64_t kLarge = std::int64_t{1} << 32;
+  TensorOp outside;
+  outside.offset = 2;
+  return {
+      {"shape of tensor 'w'", "more than 64", entry(shape, "0,4")},
+      {"'w'", "lacks dtype", field(R"("shape":[1],"data_offsets":[0,4])")},
+      {"'w'", "lacks shape", field(R"("dtype":"F32","data_offsets":[0,4])")},
+      {"'w'", "lacks data_offsets", field(R"("dtype":"F32","shape":[1])")},
+      {"shape of tensor 'w'", "[4611686018427387904, 4]", entry("4611686018427387904,4", "0,0")},
+      {"'w'", "data_offsets [4, 0]",
+       safetensors(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                   R"("w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})")},
+      {"data_offsets of tensor 'w'", "not 3", entry("1", "0,4,8")},
+      {"general.alignment", "24", gguf(GgufWriter().u32("general.alignment", 24))},
+      {"split.count", "-2", gguf(GgufWriter().scalar("split.count", kI32, std::int32_t{-2}))},
+      {"shape of tensor t", "[4294967296, 4294967296]",
+       gguf(GgufWriter().directory("t", 0, {kLarge, kLarge}, 0))},
+      {"tensors a and b", "36 bytes at 0, the next at 32",
+       gguf(GgufWriter().directory("a", 0, {9}, 0).directory("b", 0, {1}, 32).data(std::string(64, '\0')))},
+      {"general.architecture", "\"qwen2\": the first part does not say the same, but \"llama\"",
+       parts("llama", "qwen2")},
+      {"'0'", "two tensors",
+       state_dict("}(" + text_op("0") + TensorOp{}.v2() + int_op(0) + TensorOp{}.v2() + "u", {six_floats()})},
+      {"storage '0'", "element 7 of 6", state_dict("}(" + text_op("w") + outside.v2() + "u", {six_floats()})},
+      {"dictionary", "neither keys nor tensors", state_dict("]")}};
 }
 
 }  // namespace

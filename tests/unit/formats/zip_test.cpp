@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(zip_deflated_entries) {
 BOOST_AUTO_TEST_CASE(zip_lies) {
   refused_with(kFlags, 1, 2, "encrypted");
   refused_with(kMethod, 12, 2, "compression method 12");
-  refused_with(kStored, 23, 4, "two different sizes");
+  refused_with(kStored, 23, 4, "two different sizes: 24 and 23");
   refused_with(kDisk, 1, 2, "several parts");
   refused_with(kLocal, 0x7fffffff, 4, "outside the file");
   refused_with(kLocal, 4, 4, "no local header");
