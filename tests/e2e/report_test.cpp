@@ -1,6 +1,7 @@
 // anemll_report from the outside, on a run of the trainer: the page is whole, any XML reader takes it, and
 // nobody's file is lost.
 #include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
@@ -19,6 +20,11 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+/// As one word of a shell.
+std::string word(const fs::path& path) {
+  return anemll::strf("'%s'", path.c_str());
+}
+
 test::ToolResult report(const std::string& arguments) {
   return test::run(test::bin("anemll_report") + " " + arguments);
 }
@@ -30,16 +36,17 @@ BOOST_AUTO_TEST_SUITE(e2e_report)
 BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
   const test::TempDir dir;
   const fs::path run = dir / "a run";
-  const auto trained = test::run(test::train_command("'" + run.string() + "'", "--max-steps 20"));
+  const std::string of_run = word(run);
+  const auto trained = test::run(test::train_command(of_run, "--max-steps 20"));
   BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.output);
 
-  const auto made = report("'" + run.string() + "'");
+  const auto made = report(of_run);
   BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
   BOOST_TEST(made.output == (run / "report.html").string() + "\n");
   const std::string page = anemll::read_text(run / "report.html");
   for (const char* part : {"<h1>a run</h1>", "Curves", "Learning rate", "--max-steps", "Left out"})
     BOOST_TEST(has(page, part), part);
-  const std::string file = "'" + (run / "report.html").string() + "'";
+  const std::string file = word(run / "report.html");
   if (test::run("command -v python3").code == 0) {
     const auto parsed =
         test::run("python3 -c 'import sys, xml.etree.ElementTree as t; t.parse(sys.argv[1])' " + file);
@@ -48,23 +55,22 @@ BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
     BOOST_TEST_MESSAGE("no second reader: python3 is not installed");
   }
   // A report of a run takes the place of its earlier one, and a new run does not mind it.
-  BOOST_TEST(report("'" + run.string() + "'").code == 0);
+  BOOST_TEST(report(of_run).code == 0);
 
   const std::string notes = (dir / "notes.md").string();
   anemll::write_file(notes, "# mine\n");
-  const auto refused = report("'" + run.string() + "' --output " + notes);
+  const auto refused = report(of_run + " --output " + notes);
   BOOST_TEST(refused.code == 3, refused.output);
   BOOST_TEST(has(refused.output, "--overwrite"), refused.output);
   BOOST_TEST(anemll::read_text(notes) == "# mine\n");
-  const std::string json = (dir / "new folder" / "r.json").string();
-  const auto both =
-      report("'" + run.string() + "' --overwrite --output " + notes + " --output '" + json + "'");
+  const fs::path json = dir / "new folder" / "r.json";
+  const auto both = report(of_run + " --overwrite --output " + notes + " --output " + word(json));
   BOOST_TEST(both.code == 0, both.output);
   BOOST_TEST(has(anemll::read_text(notes), "| a run |"));
   BOOST_TEST(has(anemll::read_text(json), "\"best_evaluation\""));
 
-  BOOST_TEST(report("'" + run.string() + "' --output x.txt").code == 2);
-  BOOST_TEST(report("'" + (run / "metrics.jsonl").string() + "'").code == 2);  // it has no folder of its own
+  BOOST_TEST(report(of_run + " --output x.txt").code == 2);
+  BOOST_TEST(report(word(run / "metrics.jsonl")).code == 2);  // it has no folder of its own
   BOOST_TEST(report((dir / "gone").string()).code != 0);
 }
 
