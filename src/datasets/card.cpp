@@ -103,7 +103,8 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
   std::vector<CardConfiguration> out;
   if (configs.kind == Kind::null) return out;
   if (configs.kind != Kind::list) {
-    throw_data("the card's `configs:` cannot be read: it is no list", place,
+    const std::string found = configs.kind == Kind::scalar ? "'" + configs.text + "'" : "a map";
+    throw_data("the card's `configs:` cannot be read: it is no list, but " + found, place,
                "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
   }
   const CardReader reader(place);

@@ -306,7 +306,9 @@ std::vector<ChatMessage> messages_of(const Value& turns, const std::string& name
                                      const std::string& where, Inventory& inventory) {
   if (turns.absent()) return {};
   const auto fail = [&] {
-    throw_bad_record(in_quotes(name) + " is " + turns.describe() + ", not a list of turns", where, kHint);
+    throw_bad_record(
+        in_quotes(name) + " is " + turns.describe() + ", not a list of turns" + quoted_start(turns.text),
+        where, kHint);
   };
   if (turns.kind == Value::Kind::text) {  // a CSV file has no lists
     const Value parsed = parse_json(turns.text);
@@ -338,7 +340,8 @@ std::vector<std::string> tools_of(const Value& value, const std::string& name, c
     const Value parsed = parse_json(value.text);
     if (parsed.kind == Value::Kind::list || parsed.kind == Value::Kind::object)
       return tools_of(parsed, name, where);
-    throw_bad_record(in_quotes(name) + " is a string that holds no list of tools", where, kHint);
+    throw_bad_record(in_quotes(name) + " is a string that holds no list of tools" + quoted_start(value.text),
+                     where, kHint);
   }
   if (value.kind == Value::Kind::object) return {value.json()};
   if (value.kind != Value::Kind::list)

@@ -61,9 +61,16 @@ class Chooser {
       out_.inventory.add(Fate::left_out, "key", key,
                          "the card's configuration has settings of another reader");
     if (chosen.splits.empty()) {
-      by_names(kept(files, [&](const std::string& name) {
+      const Names own = kept(files, [&](const std::string& name) {
         return chosen.data_dir.empty() || name.starts_with(chosen.data_dir + "/");
-      }));
+      });
+      if (own.empty()) {
+        throw_data("no data file in the folder '" + chosen.data_dir + "' of the card's configuration '" +
+                       chosen.name + "'",
+                   where_,
+                   "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+      }
+      by_names(own);
     } else {
       by_patterns(files, chosen);
     }
@@ -170,9 +177,6 @@ class Chooser {
   }
 
   void by_names(const Names& all) {
-    if (all.empty())
-      throw_data("no data file in the folder of the card's configuration", where_,
-                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
     const Names files = of_one_type(all);
     const bool prose = *data_kind(files.front()) == FileKind::text;
     const std::string wanted = lower_case(options_.split);

@@ -295,7 +295,8 @@ class StreamedDataset final : public EntryDataset {
 
 std::unique_ptr<Dataset> Dataset::open(const fs::path& path, const DatasetOptions& options) {
   if (options.shuffle_buffer < 0)
-    throw_usage("must not be negative", "--shuffle_buffer", "0 keeps the order of the file");
+    throw_usage("must not be negative, but is " + std::to_string(options.shuffle_buffer), "--shuffle_buffer",
+                "0 keeps the order of the file");
   // A wrong name is told before the disk is searched.
   (void)datasets::FieldMap(datasets::make_format(options)->fields(), options);
   EntryReader reader(datasets::dataset_files(path, options), options);
