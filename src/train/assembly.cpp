@@ -195,7 +195,7 @@ void check_source(const Assembly& run) {
 }  // namespace
 
 Assembly assemble(const TrainOptions& given, const std::string& resolved_json, const RankPlace& place) {
-  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Assembly run{given, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
@@ -207,7 +207,8 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   bring_sources(run.options, place);
   const std::string model_path =
       bring(place, find_model(options.model_id, options.model_revision,
-                              options.eval_text ? ModelUse::all : ModelUse::weights, comm));
+                              options.eval_text || options.sample_prompts ? ModelUse::all : ModelUse::weights,
+                              comm));
   OpenModel opened = open_model(model_path);
   const Architecture& model = opened.architecture;
   if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
@@ -250,6 +251,11 @@ Assembly assemble(const TrainOptions& given, const std::string& resolved_json, c
   }
   tell_suspicions(run);
 
+  if (options.sample_prompts && options.eval_samples > 0) {
+    on_root(comm, [&] {
+      run.samples = std::make_unique<SamplePrompts>(*options.sample_prompts, opened, options.sample_tokens);
+    });
+  }
   if (!live) check_objective(options.kd_objective, use);  // before minutes of scale init
   opened.gguf.reset();                                    // a vocabulary, of which the run needs no more
 
