@@ -5,6 +5,7 @@
 #include "src/core/output_folder.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <iterator>
 #include <string>
 
@@ -63,6 +64,14 @@ bool holds_events(const fs::path& folder) {
   return false;
 }
 
+/// A page of anemll_report tells of what lies beside it.
+bool is_run_report(const fs::path& file) {
+  std::string start(512, '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return start.find("content=\"anemll_report\"") != std::string::npos;
+}
+
 using enum EntryRole;
 
 constexpr std::string_view kTokenizer = "a model's tokenizer";
@@ -83,6 +92,7 @@ constexpr EntryRule kTrainingRules[] = {
     {"state/", result, "states", holds_states},
     {"wandb/", result, "runs of W&B", holds_tracked_runs},
     {"tensorboard/", result, "events for TensorBoard", holds_events},
+    {"report.html", result, "a report", is_run_report},
     {"config.json", described, "the description of a checkpoint", describes_a_checkpoint},
     {"best_state_dict.pt.tmp.#", leftover, ""},
     {"best_state_dict.pt.link", leftover, ""},
@@ -94,6 +104,7 @@ constexpr EntryRule kTrainingRules[] = {
     {"training_log.csv.tmp.#", leftover, ""},
     {"metrics.jsonl.tmp.#", leftover, ""},
     {"config.json.tmp.#", leftover, ""},
+    {"report.html.tmp.#", leftover, ""},
     {"config.json", foreign, "a model's configuration"},
     {"*.safetensors", foreign, kWeights},
     {"*.safetensors.index.json", foreign, kWeights},

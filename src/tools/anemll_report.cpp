@@ -30,13 +30,13 @@ int report(int argc, char** argv) {
   ReportOptions options;
   OptionTable table = make_report_table(options);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  const std::vector<fs::path> runs(options.runs.begin(), options.runs.end());
+  const RunReport made(runs, options.title);
   const std::vector<fs::path> outputs = outputs_of(options);
   for (const fs::path& file : outputs) {
     const ReportForm form = report_form(file);
     if (!options.overwrite) require_replaceable(file, form);
   }
-  const std::vector<fs::path> runs(options.runs.begin(), options.runs.end());
-  const RunReport made(runs, options.title);
   for (const fs::path& file : outputs) {
     if (!file.parent_path().empty()) fs::create_directories(file.parent_path());
     write_file(file, made.text(report_form(file)));

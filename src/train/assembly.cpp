@@ -209,7 +209,7 @@ void check_source(const Assembly& run) {
 
 Assembly assemble(const TrainOptions& told, const std::string& resolved_json, const RankPlace& place,
                   GivenModel* given) {
-  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
+  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
@@ -219,11 +219,11 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
   check_source(run);
 
   bring_sources(run.options, place);
+  const ModelUse files = options.eval_text || options.sample_prompts ? ModelUse::all : ModelUse::weights;
   OpenModel opened =
       given != nullptr
           ? given->opened
-          : open_model(bring(place, find_model(options.model_id, options.model_revision,
-                                               options.eval_text ? ModelUse::all : ModelUse::weights, comm)));
+          : open_model(bring(place, find_model(options.model_id, options.model_revision, files, comm)));
   const Architecture& model = opened.architecture;
   if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
   const std::string cache_path = open_cache(options, place);
@@ -266,6 +266,11 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
   }
   tell_suspicions(run);
 
+  if (options.sample_prompts && options.eval_samples > 0) {
+    on_root(comm, [&] {
+      run.samples = std::make_unique<SamplePrompts>(*options.sample_prompts, opened, options.sample_tokens);
+    });
+  }
   if (!live) check_objective(options.kd_objective, use);  // before minutes of scale init
   opened.gguf.reset();                                    // a vocabulary, of which the run needs no more
 

@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/metrics_log.hpp"
+#include "src/core/printable.hpp"
 #include "src/inspect/inspection.hpp"
 
 #include <algorithm>
@@ -79,6 +80,15 @@ void add_divergence(JsonLine& line, const std::string& name, const std::optional
       .add(name + "_positions", d->positions);
 }
 
+std::string samples_json(const std::vector<SampleAnswer>& samples) {
+  std::string list;
+  for (const SampleAnswer& sample : samples) {
+    JsonLine one;
+    list += (list.empty() ? '[' : ',') + one.add("prompt", sample.prompt).add("answer", sample.answer).text();
+  }
+  return list + ']';
+}
+
 std::string sources_json(const std::vector<SourceDivergence>& sources) {
   std::string list;
   for (const SourceDivergence& source : sources) {
@@ -128,6 +138,7 @@ class JsonlSink final : public MetricsSink {
       line.add("text_student_ppl", std::exp(r.text->student_nll));
       line.add("text_teacher_ppl", std::exp(r.text->teacher_nll));
     }
+    if (!e.samples.empty()) line.add_json("samples", samples_json(e.samples));
     log_.open().write(line);
   }
 
@@ -181,6 +192,8 @@ class TerminalSink final : public MetricsSink {
     log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
                   static_cast<long long>(max_steps_), r.loss, e.best, e.new_best ? "  (new best)" : "",
                   divergences.c_str()));
+    for (const SampleAnswer& sample : e.samples)
+      log_info("  > " + printable(sample.prompt) + "\n    " + printable(sample.answer));
   }
 
   void layers(const LayersRecord& r) override {

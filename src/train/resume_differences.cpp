@@ -99,6 +99,8 @@ constexpr auto kRules = std::to_array<ResumeRule>({
     {"eval-ctx", OnResume::free},
     {"eval-chunks", OnResume::free},
     {"eval-text-always", OnResume::free},
+    {"sample-prompts", OnResume::free},  // answers change no weight
+    {"sample-tokens", OnResume::free},
     {"teacher-model", OnResume::free},
     {"teacher-revision", OnResume::free},
     {"logging-steps", OnResume::free},

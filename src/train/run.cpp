@@ -109,7 +109,7 @@ void Run::begin() {
     }
     numbers_.count_evaluation();
   }
-  folder_.start(numbers_, first);
+  folder_.start(numbers_, first, samples_);
   if (run_.start_work) run_.start_work->discard();  // rank 0
   run_.start_work.reset();
 }
@@ -202,12 +202,20 @@ EvaluationResult Run::evaluate(bool with_text) {
   run_.student->set_evaluation();
   try {
     const EvaluationResult result = run_.evaluator->run(with_text);
+    if (run_.options.sample_prompts) sample();
     run_.student->set_training(run_.place.compute);
     return result;
   } catch (const StopError&) {  // on all ranks; the evaluation is done again after the next start
     run_.student->set_training(run_.place.compute);
     throw;
   }
+}
+
+void Run::sample() {
+  // As in training every weight is made once: an evaluation would make them for each token.
+  run_.student->set_training(run_.place.compute);
+  on_root(run_.place.comm, [&] { samples_ = run_.samples->answers(run_.student->decoder()); });
+  leave_together(run_.place.comm, "answering --sample-prompts", "");
 }
 
 void Run::evaluate_and_keep_best(bool final_evaluation) {
@@ -222,8 +230,8 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
   const double next_lr = o.lr * lr_multiplier(schedule_of(o), numbers_.step);
   const bool best = is_best(result);
   if (RunLog* log = folder_.log())
-    log->eval(
-        {numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation, best});
+    log->eval({numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation, best,
+               samples_});
   // A run killed before its end makes the final evaluation again: till then its row does not count.
   if (!final_evaluation) {
     numbers_.count_evaluation();

@@ -51,9 +51,10 @@ RunFolder::RunFolder(Assembly& run, AdamW& optimizer, const OptimizerShare& shar
       store_(run.options.output_dir),
       hosts_(gather_strings(run.place.comm, host_name())) {}
 
-void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
+void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>& first,
+                      const std::vector<SampleAnswer>& samples) {
   const Timeline::Span filing(run_.timeline, RunPart::files);
-  on_root(run_.place.comm, [&] { set_up_start(numbers, first); });
+  on_root(run_.place.comm, [&] { set_up_start(numbers, first, samples); });
   save(numbers);
   on_root(run_.place.comm, [&] {
     files_->write_start(*run_.student);
@@ -65,7 +66,8 @@ void RunFolder::start(RunNumbers& numbers, const std::optional<EvaluationResult>
   });
 }
 
-void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first) {
+void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first,
+                             const std::vector<SampleAnswer>& samples) {
   const TrainOptions& o = run_.options;
   std::vector<fs::path> stays;
   if (o.source_file()) stays.emplace_back(*o.source_file());
@@ -74,7 +76,7 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
       std::make_unique<OutputFiles>(o, run_.given != nullptr ? run_.given->source : source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
   open_log(std::nullopt, 0);
-  if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false});
+  if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false, samples});
   files_->write_config(*run_.student, std::nullopt);
 }
 

@@ -224,6 +224,8 @@ std::vector<OptionEffect<SuspicionFacts>> train_option_effects() {
       {"eval-ctx", "without --eval-text", no_text},
       {"eval-chunks", "without --eval-text", no_text},
       {"eval-steps", "with --eval-samples 0", no_evaluation},
+      {"sample-prompts", "with --eval-samples 0", no_evaluation},
+      {"sample-tokens", "without --sample-prompts", [](const Facts& f) { return !f.options.sample_prompts; }},
       {"best-by", "with --eval-samples 0", no_evaluation},
       {"patience", "with --eval-samples 0", no_evaluation},
       {"patience", "with --eval-steps 0", [](const Facts& f) { return f.options.eval_steps == 0; }},

@@ -17,11 +17,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kEventsFolder = "tensorboard";
+constexpr const char* kSamples = "eval/samples";
 
 /// A name for people: the one that was given, or that of the output folder.
 std::string display_name(const TrainOptions& o) {
   if (o.wandb_run != "auto") return o.wandb_run;
   return normalised(o.output_dir).filename().string();
+}
+
+TextTable sample_table(const EvaluationRecord& record) {
+  TextTable table{{"step", "prompt", "answer"}, {}};
+  for (const SampleAnswer& sample : record.samples)
+    table.rows.push_back({std::to_string(record.step), sample.prompt, sample.answer});
+  return table;
 }
 
 class WandbSink final : public MetricsSink {
@@ -62,6 +70,7 @@ class WandbSink final : public MetricsSink {
 
   void eval(const EvaluationRecord& e) override {
     open().log(metrics_of(e));
+    if (!e.samples.empty()) open().table(kSamples, sample_table(e));
     if (!e.new_best && open().summary("best/eval_loss")) return;
     open().summarize(
         std::vector<Metric>{{"best/eval_loss", e.result.loss}, {"best/step", static_cast<double>(e.step)}});
@@ -115,7 +124,10 @@ class TensorboardSink final : public MetricsSink {
 
   std::string name() const override { return "tensorboard"; }
   void train(const TrainRecord& t) override { open().scalars(t.step, metrics_of(t, annealing_)); }
-  void eval(const EvaluationRecord& e) override { open().scalars(e.step, metrics_of(e)); }
+  void eval(const EvaluationRecord& e) override {
+    open().scalars(e.step, metrics_of(e));
+    if (!e.samples.empty()) open().text(e.step, kSamples, markdown_of(sample_table(e)));
+  }
   void layers(const LayersRecord& r) override { open().scalars(r.step, metrics_of(r)); }
   void sync() override { open().sync(); }
   std::string position() const override { return file_ ? file_->position() : std::string(); }

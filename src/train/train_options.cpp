@@ -185,6 +185,11 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("eval-ctx", &o.eval_ctx, "tokens of a chunk of --eval-text; its second half is scored", 4, 1 << 20);
   t.add("eval-chunks", &o.eval_chunks, "chunks of --eval-text, from its start; 0: all", 0, 1 << 20);
   t.add_flag("eval-text-always", &o.eval_text_always, "score --eval-text at every evaluation");
+  t.add(
+      "sample-prompts", &o.sample_prompts,
+      "lines {\"prompt\": \"...\"} that the student answers at each evaluation, greedily; the answers stand "
+      "in every log but the table of training_log.csv");
+  t.add("sample-tokens", &o.sample_tokens, "tokens of such an answer at most", 1, 4096);
   add_model_option(
       t, "teacher-model", &o.teacher_model,
       "teacher to run for evaluations, also in place of the cache's hidden states; and on every batch where "
@@ -272,7 +277,7 @@ OptionTable make_train_table(TrainOptions& options) {
   add_files(table, options);
   add_watch(table, options);
   for (const char* path : {"v1-checkpoint", "v2-checkpoint", "cache-dir", "dataset_name", "output-dir",
-                           "eval-text", "trace", "stage-dir", "resume"})
+                           "eval-text", "sample-prompts", "trace", "stage-dir", "resume"})
     table.mark_path(path);
   return table;
 }

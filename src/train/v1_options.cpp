@@ -84,7 +84,8 @@ OptionTable make_train_v1_table(TrainOptions& options) {
   add_watch(table, options);
   add_result(table, options);
   table.require_unless("cache-dir", "skip-training");
-  for (const char* path : {"cache-dir", "output-dir", "eval-text", "trace", "resume"}) table.mark_path(path);
+  for (const char* path : {"cache-dir", "output-dir", "eval-text", "sample-prompts", "trace", "resume"})
+    table.mark_path(path);
   return table;
 }
 

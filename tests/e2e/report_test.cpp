@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
   } else {
     BOOST_TEST_MESSAGE("no second reader: python3 is not installed");
   }
-  // A report of a run takes the place of its earlier one, and a new run does not mind it.
+  // A report of a run takes the place of its earlier one.
   BOOST_TEST(report(of_run).code == 0);
 
   const std::string notes = (dir / "notes.md").string();
@@ -71,7 +71,15 @@ BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
 
   BOOST_TEST(report(of_run + " --output x.txt").code == 2);
   BOOST_TEST(report(word(run / "metrics.jsonl")).code == 2);  // it has no folder of its own
-  BOOST_TEST(report((dir / "gone").string()).code != 0);
+  BOOST_TEST(report((dir / "gone").string()).code == 3);
+
+  // A new run takes it out of its way with what it tells of. A page of somebody else stays.
+  anemll::write_file(run / "page.html", "<p>mine</p>");
+  const auto anew = test::run(test::train_command(of_run, "--max-steps 2"));
+  BOOST_TEST(anew.code == 0, anew.output);
+  BOOST_TEST(fs::exists(run / "earlier-1/report.html"));
+  BOOST_TEST(!fs::exists(run / "report.html"));
+  BOOST_TEST(fs::exists(run / "page.html"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

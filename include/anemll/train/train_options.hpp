@@ -183,6 +183,8 @@ struct TrainOptions {
   std::int64_t eval_ctx = 512;
   std::int64_t eval_chunks = 4;
   bool eval_text_always = false;
+  std::optional<std::string> sample_prompts;  ///< file of prompts that the student answers at evaluations
+  std::int64_t sample_tokens = 48;            ///< of an answer at most
   std::optional<std::string> teacher_model;
   std::string teacher_revision = "main";  ///< where teacher_model is a name on the hub
   std::int64_t logging_steps = 20;

@@ -13,6 +13,7 @@
 #include "src/start/start_work.hpp"
 #include "src/student/student.hpp"
 #include "src/train/internal/live_teacher.hpp"
+#include "src/train/internal/sample_prompts.hpp"
 #include "src/train/internal/saved_state.hpp"
 #include "src/train/internal/selection.hpp"
 #include "src/train/internal/timeline.hpp"
@@ -56,11 +57,12 @@ struct Assembly {
   std::shared_ptr<Student> student;  ///< none in a dry run from scratch; shared with the caller's `given`
   std::unique_ptr<StartWork> start_work;  ///< rank 0, of --init: removed once there is a state
   Selection selection;
-  std::unique_ptr<LiveTeacher> teacher;  ///< none where the cache says what the objective asks
-  std::unique_ptr<Evaluator> evaluator;  ///< none with --eval-samples 0
-  std::int64_t planned_bytes = 0;        ///< of memory, by this rank
-  Timeline timeline;                     ///< from the start of the assembly on
-  GivenModel* given = nullptr;           ///< none: the options name the source
+  std::unique_ptr<LiveTeacher> teacher;    ///< none where the cache says what the objective asks
+  std::unique_ptr<Evaluator> evaluator;    ///< none with --eval-samples 0
+  std::int64_t planned_bytes = 0;          ///< of memory, by this rank
+  Timeline timeline;                       ///< from the start of the assembly on
+  std::unique_ptr<SamplePrompts> samples;  ///< rank 0, of --sample-prompts where it evaluates
+  GivenModel* given = nullptr;             ///< none: the options name the source
 };
 
 /// Memory plan and suspicious settings are told; a run that does not fit is refused before anything large is

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace anemll {
 
@@ -28,6 +29,11 @@ struct TrainRecord {
   bool skipped = false;
 };
 
+/// What the student says to one of --sample-prompts.
+struct SampleAnswer {
+  std::string prompt, answer;
+};
+
 struct EvaluationRecord {
   std::int64_t step = 0;
   EvaluationResult result;
@@ -36,6 +42,7 @@ struct EvaluationRecord {
   double elapsed_s = 0;
   bool final_evaluation = false;
   bool new_best = false;
+  std::vector<SampleAnswer> samples = {};  ///< empty without --sample-prompts
 };
 
 /// The student's layers behind a step, by inspect_layers().

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace anemll {
 
@@ -54,6 +55,8 @@ class Run {
   /// By which option the run ends before its last step; null for none.
   const char* early_end() const;
   EvaluationResult evaluate(bool with_text);
+  /// Rank 0's answers to --sample-prompts, while the others wait; StopError on all ranks where a signal came.
+  void sample();
   void evaluate_and_keep_best(bool final_evaluation);
   void report();
   /// The layers behind `step`, where they are to be looked at.
@@ -67,6 +70,7 @@ class Run {
   Stragglers stragglers_;
   std::optional<FirstLoss> first_loss_;
   std::optional<double> final_text_kl_;
+  std::vector<SampleAnswer> samples_;        ///< of the last evaluation; rank 0
   std::optional<TokenRows> inspected_rows_;  ///< rank 0, once layers were looked at
   bool time_is_up_ = false;                  ///< of --max-time
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

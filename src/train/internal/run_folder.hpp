@@ -36,7 +36,8 @@ class RunFolder {
 
   /// A run that starts: what an earlier one left steps aside. `first`: its evaluation, absent where none is
   /// made.
-  void start(RunNumbers& numbers, const std::optional<EvaluationResult>& first);
+  void start(RunNumbers& numbers, const std::optional<EvaluationResult>& first,
+             const std::vector<SampleAnswer>& samples);
   /// A run that goes on from `saved`: later states and logs step aside, the best is compared with its file
   /// and mended.
   void go_on(RunNumbers& numbers, const SavedState& saved);
@@ -58,7 +59,8 @@ class RunFolder {
   RunLog* log() { return log_.get(); }
 
  private:
-  void set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first);
+  void set_up_start(const RunNumbers& numbers, const std::optional<EvaluationResult>& first,
+                    const std::vector<SampleAnswer>& samples);
   void set_up_going_on(RunNumbers& numbers, const SavedState& saved);
   /// Logs of the run, those for trackers of experiments among them.
   void open_log(const std::optional<SavedLog>& saved, std::int64_t step);

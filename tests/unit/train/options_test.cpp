@@ -55,6 +55,8 @@ BOOST_AUTO_TEST_CASE(names_are_frozen) {
                                "wandb-project",
                                "wandb-run",
                                "tensorboard",
+                               "sample-prompts",
+                               "sample-tokens",
                                "dtype",
                                "mixed-precision",
                                "config",
