@@ -209,7 +209,7 @@ void check_source(const Assembly& run) {
 
 Assembly assemble(const TrainOptions& told, const std::string& resolved_json, const RankPlace& place,
                   GivenModel* given) {
-  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
+  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
