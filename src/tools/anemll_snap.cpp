@@ -118,7 +118,7 @@ int snap(int argc, char** argv) {
   SnapVerifyOptions verify;
   verify.snap = {packed ? AneLayout::universal : options.layout, packed || options.fp16 || options.ane};
 
-  set_compute_threads(0, 1);
+  set_compute_threads(0, 0, 1);
   verify.device = choose_device(options.device, 0, true);
   const auto [source, opened, model] =
       open_recorded_model({options.model_id, options.model_revision, options.device, options.strict}, table,
