@@ -217,8 +217,8 @@ Opened open(const CalibrateOptions& o, Communicator& comm) {
 
 }  // namespace
 
-ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_size) {
-  set_compute_threads(static_cast<int>(o.threads), local_size);
+ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_rank, int local_size) {
+  set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);
   Opened opened = open(o, comm);
   const ModelFiles& model = opened.model;
   const CalibrationText text = read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr,

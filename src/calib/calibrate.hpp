@@ -43,7 +43,7 @@ std::vector<OptionEffect<CalibrateOptions>> calibrate_option_effects();
 
 /// The whole run; every rank calls it. Returns save_and_requeue when a signal ended it early with its work
 /// kept.
-ExitCode run_calibrate(const CalibrateOptions& options, Communicator& comm, int local_size);
+ExitCode run_calibrate(const CalibrateOptions& options, Communicator& comm, int local_rank, int local_size);
 
 /// A line for each input: trace, and what the largest token holds of it before and after its weight.
 std::string moments_report(const MomentsFile& file);

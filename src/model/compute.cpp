@@ -25,10 +25,10 @@ at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable) {
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(local_rank % gpus));
 }
 
-int set_compute_threads(int wanted, int local_ranks) {
+int set_compute_threads(int wanted, int local_rank, int local_ranks) {
   const ThreadChoice choice =
       choose_threads(wanted, std::getenv("OMP_NUM_THREADS"), local_ranks, processor_limits());
-  if (!choice.warning.empty()) log_warning(choice.warning);
+  if (local_rank == 0 && !choice.warning.empty()) log_warning(choice.warning);
   log_info(strf("threads per rank: %d (%s)", choice.threads, choice.reason.c_str()));
   kernels::set_threads(choice.threads);
   return choice.threads;

@@ -12,7 +12,7 @@ namespace anemll {
 at::Device choose_device(DeviceChoice wanted, int local_rank, bool usable);
 
 /// Sets the intra-op threads of this process by choose_threads (src/core/threads.hpp), logs what decided
-/// and returns the number.
-int set_compute_threads(int wanted, int local_ranks);
+/// and returns the number. What is wrong with it is wrong for all ranks of a host: the first of them warns.
+int set_compute_threads(int wanted, int local_rank, int local_ranks);
 
 }  // namespace anemll

@@ -94,7 +94,7 @@ FoundModel open_recorded_model(const ModelFlags& flags, const OptionTable& table
 }
 
 at::Device prepare_compute(const ModelFlags& flags, std::int64_t threads, int local_rank, int local_ranks) {
-  set_compute_threads(static_cast<int>(threads), local_ranks);
+  set_compute_threads(static_cast<int>(threads), local_rank, local_ranks);
   return choose_device(flags.device, local_rank, true);
 }
 

@@ -248,7 +248,7 @@ ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int loca
   if (o.inspect) return ExitCode::done;
   // Ranks never exchange tensors here, so GPUs need no communication library.
   const at::Device device = choose_device(o.device, local_rank, true);
-  const int threads = set_compute_threads(static_cast<int>(o.threads), local_size);
+  const int threads = set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);
   const Precision dtype = choose_dtype(o, device);
   compare_hosts(device, dtype, comm);
 

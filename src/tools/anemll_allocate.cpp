@@ -102,23 +102,17 @@ int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRu
   return 0;
 }
 
-int allocate(int argc, char** argv, MpiRuntime& mpi) {
-  AllocateOptions o;
-  OptionTable table = make_allocate_table(o);
-  const auto world = mpi.world();
-  set_log_rank(world->rank(), world->size());
-  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
-  check_allocate_options(o);
-  if (world->is_root())
-    tell_unread(unread_options(allocate_option_effects(), o,
-                               [&](const std::string& name) { return table.given(name); }));
-  const MpiRuntime::Host host = mpi.host();
-  return run_watched(*world, o.work_timeout,
-                     [&](Communicator& comm) { return measure_and_choose(o, table, host, comm); });
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return allocate(argc, argv, mpi); });
+  AllocateOptions o;
+  OptionTable table = make_allocate_table(o);
+  return run_watched(
+      argc, argv, table, o.work_timeout,
+      [&](bool is_root) {
+        check_allocate_options(o);
+        const auto given = [&](const std::string& name) { return table.given(name); };
+        if (is_root) tell_unread(unread_options(allocate_option_effects(), o, given));
+      },
+      [&](Communicator& comm, MpiRuntime::Host host) { return measure_and_choose(o, table, host, comm); });
 }

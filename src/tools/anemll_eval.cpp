@@ -207,23 +207,18 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
   return 0;
 }
 
-int evaluate(int argc, char** argv, MpiRuntime& mpi) {
-  EvalOptions o;
-  OptionTable table = make_eval_table(o);
-  const auto world = mpi.world();
-  set_log_rank(world->rank(), world->size());
-  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
-  check_eval_options(o);
-  o.bootstrap.seed = static_cast<std::uint64_t>(o.seed);
-  if (world->is_root())
-    tell_unread(
-        unread_options(eval_option_effects(), o, [&](const std::string& name) { return table.given(name); }));
-  const MpiRuntime::Host host = mpi.host();
-  return run_watched(*world, o.work_timeout, [&](Communicator& comm) { return score(o, table, host, comm); });
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  return anemll::run_ranks(argc, argv, [&](anemll::MpiRuntime& mpi) { return evaluate(argc, argv, mpi); });
+  EvalOptions o;
+  OptionTable table = make_eval_table(o);
+  return run_watched(
+      argc, argv, table, o.work_timeout,
+      [&](bool is_root) {
+        check_eval_options(o);
+        o.bootstrap.seed = static_cast<std::uint64_t>(o.seed);
+        const auto given = [&](const std::string& name) { return table.given(name); };
+        if (is_root) tell_unread(unread_options(eval_option_effects(), o, given));
+      },
+      [&](Communicator& comm, MpiRuntime::Host host) { return score(o, table, host, comm); });
 }

@@ -1,7 +1,6 @@
 // anemll_infer: a prompt to an answer, a dialogue, or a file of prompts to a file of answers.
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/log.hpp"
-#include "src/comm/agreement.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
@@ -44,21 +43,6 @@ void infer(const InferOptions& options, const OptionTable& table) {
   }
 }
 
-/// Ranks are for files alone: one answer starts without MPI.
-int infer_on_ranks(int argc, char** argv, MpiRuntime& mpi) {
-  InferOptions options;
-  OptionTable table = make_infer_table(options);
-  const auto world = mpi.world();
-  set_log_rank(world->rank(), world->size());
-  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
-  check_infer_options(options);
-  const MpiRuntime::Host host = mpi.host();
-  return run_watched(*world, options.work_timeout, [&](Communicator& comm) {
-    infer_batch(options, table, comm, host);
-    return 0;
-  });
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -77,5 +61,13 @@ int main(int argc, char** argv) {
     return 0;
   });
   if (!many) return code;
-  return run_ranks(argc, argv, [&](MpiRuntime& mpi) { return infer_on_ranks(argc, argv, mpi); });
+  // Ranks are for files alone: one answer starts without MPI.
+  InferOptions options;
+  OptionTable table = make_infer_table(options);
+  return run_watched(
+      argc, argv, table, options.work_timeout, [&](bool) { check_infer_options(options); },
+      [&](Communicator& comm, MpiRuntime::Host host) {
+        infer_batch(options, table, comm, host);
+        return 0;
+      });
 }

@@ -134,23 +134,22 @@ int make(const InitSettings& s, Communicator& comm) {
   return 0;
 }
 
-int init(int argc, char** argv, MpiRuntime& mpi) {
-  InitSettings s;
-  OptionTable table = make_init_table(s);
-  const auto world = mpi.world();
-  set_log_rank(world->rank(), world->size());
-  if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
-  check_init_settings(s);
-  log_info(build_summary());
-  if (world->is_root()) tell_unread_init_options(s, table);
-  set_compute_threads(static_cast<int>(s.threads), mpi.host().size);
-  return run_watched(*world, s.work_timeout, [&](Communicator& comm) { return make(s, comm); });
-}
-
 }  // namespace
 }  // namespace anemll
 
 int main(int argc, char** argv) {
-  return anemll::run_ranks(argc, argv,
-                           [&](anemll::MpiRuntime& mpi) { return anemll::init(argc, argv, mpi); });
+  using namespace anemll;
+  InitSettings s;
+  OptionTable table = make_init_table(s);
+  return run_watched(
+      argc, argv, table, s.work_timeout,
+      [&](bool is_root) {
+        check_init_settings(s);
+        log_info(build_summary());
+        if (is_root) tell_unread_init_options(s, table);
+      },
+      [&](Communicator& comm, MpiRuntime::Host host) {
+        set_compute_threads(static_cast<int>(s.threads), host.rank, host.size);
+        return make(s, comm);
+      });
 }

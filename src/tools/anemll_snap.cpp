@@ -58,7 +58,7 @@ int snap(int argc, char** argv) {
   std::optional<SnapPlace> place;
   if (writes) place = take_snap_place(options.output, options.format, options.checkpoint);
 
-  set_compute_threads(0, 1);
+  set_compute_threads(0, 0, 1);
   const at::Device device = choose_device(options.device, 0, true);
   const auto [source, opened, model] =
       open_recorded_model({options.model_id, options.model_revision, options.device, options.strict}, table,

@@ -26,8 +26,8 @@ bool choose_ste(const TrainOptions& options) {
   return options.dtype == RunDtype::fp32;
 }
 
-int set_threads(const TrainOptions& options, int local_ranks) {
-  return set_compute_threads(static_cast<int>(options.threads), local_ranks);
+int set_threads(const TrainOptions& options, int local_rank, int local_ranks) {
+  return set_compute_threads(static_cast<int>(options.threads), local_rank, local_ranks);
 }
 
 }  // namespace anemll

@@ -57,7 +57,7 @@ void Run::restore(const SavedState& saved) {
                 static_cast<long long>(numbers_.step), static_cast<long long>(run_.options.max_steps)));
   if (run_.evaluator && !run_.evaluator->text_digest().empty()) {
     if (!run_.evaluator->is_text(numbers_.text_digest))  // another text than at the start, or none then
-      numbers_.initial_text_kl = std::numeric_limits<double>::quiet_NaN();
+      numbers_.initial_text_kl = numbers_.text_kl = std::numeric_limits<double>::quiet_NaN();
     numbers_.text_digest = run_.evaluator->text_digest();
   }
 }
@@ -101,7 +101,7 @@ void Run::begin() {
     first = evaluate(true);
     numbers_.initial_loss = numbers_.last_eval = numbers_.best_loss = first->loss;
     numbers_.best_kl = first->holdout_kl.value_or(numbers_.best_kl);
-    if (first->text) numbers_.initial_text_kl = first->text->mean;
+    if (first->text) numbers_.initial_text_kl = numbers_.text_kl = first->text->mean;
     numbers_.text_digest = run_.evaluator->text_digest();
     if (!std::isfinite(numbers_.initial_loss)) {
       throw_numerics("the model's first loss is not a number", run_.options.output_dir,
@@ -162,6 +162,14 @@ bool Run::evaluation_is_due() const {
   return evaluates() && is_due(numbers_.step, run_.options.eval_steps);
 }
 
+bool Run::evaluated_here() const {
+  return evaluation_is_due() && numbers_.evaluated_step == numbers_.step;
+}
+
+bool Run::has_text() const {
+  return run_.evaluator && !run_.evaluator->text_digest().empty();
+}
+
 bool Run::best_by_holdout() const {
   const TrainOptions& o = run_.options;
   const bool wanted = o.best_by == BestBy::holdout || (o.best_by == BestBy::automatic && follows_exactly(o));
@@ -188,7 +196,7 @@ bool Run::tail_is_due() const {
 }
 
 void Run::tail() {
-  if (evaluation_is_due() && numbers_.evaluated_step != numbers_.step)  // a run killed behind its evaluation
+  if (evaluation_is_due() && !evaluated_here())  // a run killed behind its evaluation
     evaluate_and_keep_best(false);
   // The state is saved as one whose copy is still to be made: a kill or a full disk then costs no copy.
   const bool copies = is_due(numbers_.step, run_.options.save_steps);
@@ -218,24 +226,30 @@ void Run::sample() {
   leave_together(run_.place.comm, "answering --sample-prompts", "");
 }
 
+double Run::next_lr() const {
+  return run_.options.lr * lr_multiplier(schedule_of(run_.options), numbers_.step);
+}
+
 void Run::evaluate_and_keep_best(bool final_evaluation) {
   const TrainOptions& o = run_.options;
-  const EvaluationResult result = evaluate(final_evaluation || o.eval_text_always);
+  const bool last_step = numbers_.step >= o.max_steps || time_is_up_;
+  const EvaluationResult result = evaluate(final_evaluation || last_step || o.eval_text_always);
   if (final_evaluation && numbers_.best_before_final) {  // it is made again, and finds what it found
     numbers_.best_loss = numbers_.best_before_final->loss;
     numbers_.best_kl = numbers_.best_before_final->kl;
   }
   numbers_.last_eval = result.loss;
-  if (final_evaluation && result.text) final_text_kl_ = result.text->mean;
-  const double next_lr = o.lr * lr_multiplier(schedule_of(o), numbers_.step);
+  numbers_.text_kl = result.text ? result.text->mean : std::numeric_limits<double>::quiet_NaN();
   const bool best = is_best(result);
+  const bool patience_ends = o.patience > 0 && !best && numbers_.evaluations_since_best + 1 >= o.patience;
+  const bool last = final_evaluation || last_step || (patience_ends && (result.text || !has_text()));
   if (RunLog* log = folder_.log())
-    log->eval({numbers_.step, result, numbers_.best_loss, next_lr, numbers_.elapsed_s, final_evaluation, best,
-               samples_});
+    log->eval(
+        {numbers_.step, result, numbers_.best_loss, next_lr(), numbers_.elapsed_s, last, best, samples_});
   // A run killed before its end makes the final evaluation again: till then its row does not count.
   if (!final_evaluation) {
     numbers_.count_evaluation();
-    ++numbers_.evaluations_since_best;  // the final one repeats what the last of these has said
+    ++numbers_.evaluations_since_best;
   }
   if (best) {
     if (final_evaluation) numbers_.best_before_final = {numbers_.best_loss, numbers_.best_kl};
@@ -256,10 +270,20 @@ void Run::finish() {
   if (numbers_.window_steps > 0) report();  // the last window counts, however short
   if (!evaluates()) numbers_.best_step = numbers_.step;
   folder_.save(numbers_);
-  if (evaluates()) evaluate_and_keep_best(true);
+  if (evaluated_here() && (!has_text() || std::isfinite(numbers_.text_kl))) {
+    EvaluationResult repeated;
+    repeated.loss = numbers_.last_eval;
+    if (RunLog* log = folder_.log())
+      log->repeat_eval(
+          {numbers_.step, repeated, numbers_.best_loss, next_lr(), numbers_.elapsed_s, true, false, {}});
+    numbers_.count_evaluation();
+  } else if (evaluates()) {
+    evaluate_and_keep_best(true);
+  }
   const StopPlan plan("the run is complete and writes its last files");
-  folder_.finish(numbers_, {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(), final_text_kl_,
-                            early != nullptr ? early : ""});
+  folder_.finish(
+      numbers_, {evaluates(), peak_resident_bytes(), stepper_.unsupervised_steps(),
+                 has_text() ? std::optional(numbers_.text_kl) : std::nullopt, early != nullptr ? early : ""});
   numbers_.finished = true;  // last, so that a run killed above finishes again
   folder_.save(numbers_);
   tell_time();

@@ -73,6 +73,10 @@ void RunLog::eval(const EvaluationRecord& record) {
   each([&](MetricsSink& sink) { sink.eval(record); });
 }
 
+void RunLog::repeat_eval(const EvaluationRecord& record) {
+  each([&](MetricsSink& sink) { sink.repeat_eval(record); });
+}
+
 void RunLog::layers(const LayersRecord& record) {
   each([&](MetricsSink& sink) { sink.layers(record); });
 }

@@ -43,6 +43,7 @@ std::string RunNumbers::to_json() const {
   if (std::isfinite(best_kl)) object["best_holdout_kl"] = best_kl;
   if (best_before_final)
     object["best_before_final"] = {number(best_before_final->loss), number(best_before_final->kl)};
+  if (std::isfinite(text_kl)) object["text_kl"] = text_kl;
   if (tail_due) object["tail_due"] = true;
   if (std::isfinite(first_loss)) object["first_loss"] = first_loss;
   if (evaluations_since_best > 0) object["evaluations_since_best"] = evaluations_since_best;
@@ -81,6 +82,7 @@ RunNumbers RunNumbers::from_json(const std::string& text) {
     };
     state.best_before_final = Best{or_none(best.at(0)), or_none(best.at(1))};
   }
+  state.text_kl = object.value("text_kl", fresh.text_kl);
   state.tail_due = object.value("tail_due", false);
   state.first_loss = object.value("first_loss", fresh.first_loss);
   state.evaluations_since_best = object.value("evaluations_since_best", std::int64_t{0});

@@ -224,7 +224,9 @@ void StateStore::prune(std::int64_t step) const {
     }
   }
   for (const fs::path& folder : rest) {
-    if (!bests.contains(*step_of(folder))) fs::remove_all(folder);
+    if (bests.contains(*step_of(folder))) continue;
+    fs::remove(folder / "manifest.json");  // first: what a kill leaves of the others is then no state
+    fs::remove_all(folder);
   }
 }
 

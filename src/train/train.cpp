@@ -63,7 +63,7 @@ TrainedRun train_watched(const TrainOptions& options, const std::string& resolve
   const at::Device device = choose_device(options, local_rank, comm.size());
   const at::ScalarType compute = choose_compute(options, device);
   compare_hosts(device, compute, comm);
-  const int threads = set_threads(options, local_ranks);
+  const int threads = set_threads(options, local_rank, local_ranks);
   const ReductionBackend backend = choose_backend(options.backend, comm.size(), device, nccl_available());
   const ReductionComm reduction = make_reduction_comm(comm, device, backend.choice, watchdog);
   const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");

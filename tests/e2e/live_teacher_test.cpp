@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_live_teacher_says_what_a_cache_would) {
     const std::vector<double> cached = losses(dir / "cached", kind, key),
                               live = losses(dir / "live", kind, key);
     BOOST_REQUIRE(cached.size() == live.size());
-    BOOST_TEST(cached.size() >= 4U);
+    BOOST_TEST(cached.size() >= 3U);
     for (std::size_t i = 0; i < cached.size(); ++i)
       BOOST_TEST(std::abs(live[i] / cached[i] - 1) < kHalves,
                  kind << " " << i << ": " << live[i] << " " << cached[i]);

@@ -97,6 +97,17 @@ void check_snapped(const fs::path& folder, const std::string& layer) {
   BOOST_TEST(wrong == 0U, layer);
 }
 
+/// The steps of the rows of kind `eval`.
+std::vector<int> evaluated(const fs::path& folder) {
+  std::vector<int> steps;
+  std::ifstream file(folder / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    if (row.at("kind") == "eval") steps.push_back(row.at("step"));
+  }
+  return steps;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(v1)
@@ -109,6 +120,7 @@ BOOST_AUTO_TEST_CASE(weights_then_scales_follow_the_reference) {
   train(work / "scales",
         " --init-state " + (work / "weights").string() + steps + " --lr 5e-4 --train-scales");
   compare(work / "scales/training_log.csv", "v1_scales", kAfterFlips);
+  BOOST_TEST(evaluated(work / "scales") == (std::vector<int>{0, 20, 40}), boost::test_tools::per_element());
   const auto weights = anemll::read_state_dict(work / "weights/model_state_dict.pt");
   const auto scales = anemll::read_state_dict(work / "scales/model_state_dict.pt");
   BOOST_TEST(same(weights, scales, kUp + ".weight"));

@@ -16,6 +16,6 @@ at::ScalarType choose_compute(const TrainOptions& options, at::Device device);
 /// Half rounding with straight-through gradients.
 bool choose_ste(const TrainOptions& options);
 /// Sets LibTorch's thread count for this rank and returns it.
-int set_threads(const TrainOptions& options, int local_ranks);
+int set_threads(const TrainOptions& options, int local_rank, int local_ranks);
 
 }  // namespace anemll

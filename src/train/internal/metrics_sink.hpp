@@ -40,7 +40,7 @@ struct EvaluationRecord {
   double best = 0;  ///< loss before this one
   double lr = 0;    ///< what the CSV column holds at this point
   double elapsed_s = 0;
-  bool final_evaluation = false;
+  bool final_evaluation = false;  ///< none comes behind it
   bool new_best = false;
   std::vector<SampleAnswer> samples = {};  ///< empty without --sample-prompts
 };
@@ -60,6 +60,8 @@ class MetricsSink {
   virtual std::string name() const = 0;
   virtual void train(const TrainRecord& record) = 0;
   virtual void eval(const EvaluationRecord& record) = 0;
+  /// The run ends with an evaluation that eval() was given already: for a log that has the last one twice.
+  virtual void repeat_eval(const EvaluationRecord& /*record*/) {}
   /// Of runs with --inspect-steps.
   virtual void layers(const LayersRecord& /*record*/) {}
   /// The closing figures, a JSON object.

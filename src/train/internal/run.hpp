@@ -47,6 +47,9 @@ class Run {
 
   bool evaluates() const { return run_.options.eval_samples > 0; }
   bool evaluation_is_due() const;
+  /// Whether this step has had the evaluation that was due.
+  bool evaluated_here() const;
+  bool has_text() const;
   bool tail_is_due() const;
   /// Whether hold-out rows choose the best: not where the best so far has no such figure to compare with.
   bool best_by_holdout() const;
@@ -57,7 +60,9 @@ class Run {
   EvaluationResult evaluate(bool with_text);
   /// Rank 0's answers to --sample-prompts, while the others wait; StopError on all ranks where a signal came.
   void sample();
+  /// `final_evaluation`: none was due at the last step, or it left out the text.
   void evaluate_and_keep_best(bool final_evaluation);
+  double next_lr() const;
   void report();
   /// The layers behind `step`, where they are to be looked at.
   void inspect(const StepReport& step);
@@ -69,7 +74,6 @@ class Run {
   std::optional<Reporter> reporter_;
   Stragglers stragglers_;
   std::optional<FirstLoss> first_loss_;
-  std::optional<double> final_text_kl_;
   std::vector<SampleAnswer> samples_;        ///< of the last evaluation; rank 0
   std::optional<TokenRows> inspected_rows_;  ///< rank 0, once layers were looked at
   bool time_is_up_ = false;                  ///< of --max-time

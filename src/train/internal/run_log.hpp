@@ -34,6 +34,7 @@ class RunLog {
 
   void train(const TrainRecord& record);
   void eval(const EvaluationRecord& record);
+  void repeat_eval(const EvaluationRecord& record);
   void layers(const LayersRecord& record);
   void summary(const std::string& json);
   void end(int exit_code);

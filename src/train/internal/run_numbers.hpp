@@ -22,8 +22,9 @@ struct RunNumbers {
   double initial_loss = std::numeric_limits<double>::quiet_NaN();
   double last_eval = std::numeric_limits<double>::quiet_NaN();
   double initial_text_kl = std::numeric_limits<double>::quiet_NaN();
-  std::string text_digest;  ///< what that was measured on
-  double window_loss = 0;   ///< sum of step losses since the last log line
+  double text_kl = std::numeric_limits<double>::quiet_NaN();  ///< of the last evaluation, where it had a text
+  std::string text_digest;                                    ///< what these were measured on
+  double window_loss = 0;                                     ///< sum of step losses since the last log line
   std::int64_t window_steps = 0;
   double elapsed_s = 0;
   std::int64_t logged_step = 0;                       ///< of the last training row in the logs

@@ -253,18 +253,18 @@ BOOST_AUTO_TEST_CASE(text_is_scored_at_start_and_end) {
   options.eval_chunks = 3;
   std::vector<json> lines = test::train(options);
   std::vector<json> evals = test::of_kind(lines, "eval");
-  BOOST_TEST(evals.size() == 4u);  // start, steps 2 and 4, end
-  for (std::size_t i = 0; i < evals.size(); ++i) BOOST_TEST(has(evals[i], "text") == (i == 0 || i == 3));
+  BOOST_REQUIRE(evals.size() == 3u);  // start, steps 2 and 4
+  for (std::size_t i = 0; i < evals.size(); ++i) BOOST_TEST(has(evals[i], "text") == (i != 1));
   BOOST_TEST(evals[0].at("text_positions").get<int>() == 3 * 15);
   BOOST_TEST(evals[0].at("text_teacher_ppl").get<double>() > 1);
-  BOOST_TEST(evals[3].at("text_kl_mean").get<double>() < evals[0].at("text_kl_mean").get<double>());
+  BOOST_TEST(evals[2].at("text_kl_mean").get<double>() < evals[0].at("text_kl_mean").get<double>());
   const json summary = test::of_kind(lines, "summary").at(0).at("summary");
   const auto agrees = [&](const char* key, const json& line) {
     BOOST_TEST(std::abs(summary.at(key).get<double>() / line.at("text_kl_mean").get<double>() - 1) < 1e-8,
                key);
   };
   agrees("initial_text_kl_mean", evals[0]);
-  agrees("final_text_kl_mean", evals[3]);
+  agrees("final_text_kl_mean", evals[2]);
 
   // A resumed run remembers the start; with another text there is nothing to compare with.
   options.resume = "auto";
@@ -281,8 +281,58 @@ BOOST_AUTO_TEST_CASE(text_is_scored_at_start_and_end) {
   again = test::of_kind(lines, "summary").back().at("summary");
   BOOST_TEST(!again.contains("initial_text_kl_mean"));
   BOOST_TEST(again.contains("final_text_kl_mean"));
-  evals = test::of_kind(lines, "eval");
-  BOOST_TEST(has(evals[evals.size() - 2], "text"));  // of step 6, before the final one
+}
+
+BOOST_AUTO_TEST_CASE(the_last_evaluation_is_made_and_told_once) {
+  const test::TempDir work;
+  test::write_payload_cache(work / "cache", {});
+  TrainOptions options = test::nano_options(work / "cache", work / "out");
+  options.max_steps = 4;
+  options.constant_lr = true;
+  options.eval_steps = 2;
+  options.state_steps = 4;
+  options.eval_ctx = 32;
+  options.eval_chunks = 2;
+  const auto told = [&] {  // "2 4!": steps, and which of them is called the last
+    std::string steps;
+    for (const json& line : test::of_kind(test::train(options), "eval"))
+      steps += std::to_string(line.at("step").get<int>()) + (line.at("final").get<bool>() ? "! " : " ");
+    return steps;
+  };
+  BOOST_TEST(told() == "0 2 4! ");
+  // The reference's file has the last one twice.
+  const std::string csv = read_text(work / "out" / "training_log.csv");
+  const std::size_t end = csv.rfind("4,,", csv.rfind("4,,") - 1);
+  BOOST_REQUIRE(end != std::string::npos);
+  BOOST_TEST(csv.substr(end - 1, 1) == "\n");
+
+  options.output_dir = (work / "odd").string();
+  options.max_steps = 3;  // none is due at the last step
+  BOOST_TEST(told() == "0 2 3! ");
+
+  options.output_dir = (work / "patient").string();
+  options.max_steps = 8;
+  options.lr = 0;
+  options.patience = 2;
+  BOOST_TEST(told() == "0 2 4! ");
+  options.output_dir = (work / "patient_text").string();  // what ends the run is known too late for the text
+  options.eval_text = write_text(work);
+  BOOST_TEST(told() == "0 2 4 4! ");
+  options.eval_text.reset();
+  options.patience = 0;
+
+  // A run that is to end where its state was saved behind an evaluation.
+  options.output_dir = (work / "cut").string();
+  options.max_steps = 8;
+  BOOST_TEST(told() == "0 2 4 6 8! ");
+  const std::string state = (work / "cut" / "state" / "step_00000004").string();
+  options.resume = state;
+  options.max_steps = 4;
+  options.output_dir = (work / "short").string();
+  BOOST_TEST(told() == "0 2 4 ");
+  options.output_dir = (work / "short_text").string();
+  options.eval_text = write_text(work);
+  BOOST_TEST(told() == "0 2 4 4! ");
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_made_it_worse_says_so) {
