@@ -14,7 +14,7 @@ install(TARGETS ${ANEMLL_TOOLS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMP
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${share} COMPONENT programs)
 # Without the scripts that build or test a source tree.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/launch DESTINATION ${share} COMPONENT programs USE_SOURCE_PERMISSIONS
-        REGEX "/(build|test|fuzz|setup|packages|colab)\\.sh$" EXCLUDE
+        REGEX "/(build|test|fuzz|setup|packages|colab|pictures)\\.sh$" EXCLUDE
         REGEX "/(Dockerfile|apptainer.def)$" EXCLUDE)
 # The guides are also the text of the quick start, and the nano model its --tiny form.
 file(GLOB guides RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/*.md ${PROJECT_SOURCE_DIR}/src/*.md

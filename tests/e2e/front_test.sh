@@ -177,7 +177,7 @@ for file in bin/anemll bin/anemll_train share/man/man1/anemll.1 share/man/man1/a
   share/anemll_train/configs/smoke_cpu.ini share/doc/anemll-train/options.md; do
   [ -s "prefix/$file" ] || fail "not installed: $file"
 done
-for name in build test setup packages fuzz colab; do
+for name in build test setup packages fuzz colab pictures; do
   [ ! -e prefix/share/anemll_train/launch/$name.sh ] || fail "$name.sh is installed, and needs the source tree"
 done
 nano=$root/tests/golden/nano

@@ -28,7 +28,7 @@ expect "the plan of a cache" "$? $(grep -c '   estimate  about .* on each rank' 
 says "the plan of a cache" "anemll_cache import"
 [ ! -e plan ] || fail "a plan left a folder"
 mkdir some
-for program in train precompute cache snap; do ln -s "$bin/anemll_$program" some; done
+for program in train precompute cache snap report; do ln -s "$bin/anemll_$program" some; done
 ANEMLL_BIN=$work/some workflow a lacking "${arguments[@]}"
 expect "a program that is not built" "$code" 2
 says "a program that is not built" "has no anemll_train_v1"
