@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-
 #include <boost/test/unit_test.hpp>
 
 using namespace anemll;
