@@ -39,7 +39,8 @@ plot table using (of("anemll_train")):3 with points pt 7 ps 1.3 lc rgb "#c0392b"
 GNUPLOT
 
 # What a person looks at: the stages, the announcement, the verdict. Progress lines would be most of it.
-shown=$(sed -nE '/^(== |KL |snapped checkpoint|quick start: ok|announced:)/p; /(step [0-9]+\/[0-9]+ +(loss|eval)|Verified)/p' "$log" | cut -c1-118)
+shown=$(sed -nE '/^(== |KL |snapped checkpoint|quick start: ok|announced:)/p; /(step [0-9]+\/[0-9]+ +(loss|eval)|Verified)/p' "$log" |
+  sed -E 's/^\[[^]]*\] //; /^.{115}/ s/^(.{1,110}) .*$/\1 .../')
 awk -v shown="$shown" '
   /<!-- transcript -->/ { print; print "```text"; print "$ bash launch/quickstart.sh"; print shown; print "```"; inside = 1; next }
   /<!-- end of transcript -->/ { inside = 0 }
