@@ -51,4 +51,10 @@ std::string nearest_word(std::string_view unknown, std::span<const std::string> 
   return best;
 }
 
+std::string did_you_mean(std::string_view unknown, std::span<const std::string> known,
+                         std::string_view dashes) {
+  const std::string best = nearest_word(unknown, known);
+  return best.empty() ? std::string() : "did you mean " + std::string(dashes) + best + "? ";
+}
+
 }  // namespace anemll

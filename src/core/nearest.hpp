@@ -15,4 +15,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// when none is near.
 std::string nearest_word(std::string_view unknown, std::span<const std::string> known);
 
+/// "did you mean --WORD? ", with `dashes` before the nearest word, as a hint begins; empty when none is near.
+std::string did_you_mean(std::string_view unknown, std::span<const std::string> known,
+                         std::string_view dashes = "");
+
 }  // namespace anemll

@@ -297,8 +297,7 @@ std::string TableSpec::canonical(std::string_view word) const {
 std::string TableSpec::suggestion(std::string_view unknown, std::string_view dashes) const {
   std::vector<std::string> known;
   for (Spelling& spelling : spellings()) known.push_back(std::move(spelling.text));
-  const std::string best = nearest_word(unknown, known);
-  return best.empty() ? std::string() : "did you mean " + std::string(dashes) + best + "? ";
+  return did_you_mean(unknown, known, dashes);
 }
 
 }  // namespace anemll

@@ -170,10 +170,9 @@ int run_command(const std::string& program, const std::string& usage, std::span<
   }
   std::string names;
   for (const std::string& one : known) names += (names.empty() ? "" : ", ") + one;
-  const std::string meant = name.empty() ? "" : nearest_word(name, known);
   throw_usage(name.empty() ? "no command given" : "unknown command '" + name + "'", program,
-              (meant.empty() ? "" : "did you mean " + meant + "? ") + "give one of: " + names + "; " +
-                  program + " --help explains them");
+              (name.empty() ? "" : did_you_mean(name, known)) + "give one of: " + names + "; " + program +
+                  " --help explains them");
 }
 
 }  // namespace anemll

@@ -64,9 +64,8 @@ void start(const std::string& word, const std::vector<std::string>& words) {
   std::vector<std::string> known = {"env", "manual", "help"};
   for (const FrontProgram& program : front_programs()) known.emplace_back(program.name);
   for (const std::string_view script : front_scripts()) known.emplace_back(script);
-  const std::string meant = nearest_word(known_form(word), known);
   throw_usage("there is no program or script '" + word + "'", "anemll",
-              (meant.empty() ? "" : "did you mean " + meant + "? ") + std::string("anemll help lists all"));
+              did_you_mean(known_form(word), known) + "anemll help lists all");
 }
 
 int front(std::vector<std::string> words) {

@@ -61,9 +61,8 @@ std::string program_named(std::string word) {
     if (program.name == word) return word;
     known.emplace_back(program.name);
   }
-  const std::string meant = nearest_word(word, known);
   throw_usage("there is no program '" + word + "'", "NAME",
-              (meant.empty() ? "" : "did you mean " + meant + "? ") + std::string("anemll help lists them"));
+              did_you_mean(word, known) + "anemll help lists them");
 }
 
 std::string said(const FrontPlace& place, const std::string& name, const std::string& help) {
