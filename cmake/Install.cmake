@@ -25,7 +25,7 @@ foreach(guide IN LISTS guides)
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/golden/nano DESTINATION ${share}/tests/golden COMPONENT programs)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT programs)
-# Made by the target manual (src/tools/CMakeLists.txt), which a build of the programs alone leaves out.
+# Made by the target manual (src/tools/CMakeLists.txt), which builds with sanitizers leave out.
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT programs OPTIONAL)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/bash-completion ${PROJECT_BINARY_DIR}/share/zsh ${PROJECT_BINARY_DIR}/share/fish
         DESTINATION ${CMAKE_INSTALL_DATADIR} COMPONENT programs OPTIONAL)

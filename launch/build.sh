@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures and builds one preset:   launch/build.sh [preset [target ...]]
-# Without a target: everything. `programs` is what a person runs, without tests and benches.
+# Without a target: everything. `programs` is what a person runs, without tests and benches, `quick_start` the few of
+# them that launch/quickstart.sh runs.
 # The tools are in build/<preset>/bin afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +10,7 @@ preset=${1:-release}
 
 needs=tests
 configure=(-DANEMLL_BUILD_TESTS=ON -DANEMLL_BUILD_BENCH=ON)
-if [ "$*" = programs ]; then
+if [[ $* =~ ^(programs|quick_start)$ ]]; then
   needs=
   # A folder that builds the tests already keeps doing so.
   configure=()

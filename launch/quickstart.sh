@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From a bare machine to a verified 2-bit language model: installs what is missing, builds the programs, fetches
-# SmolLM2-135M (92 MB), makes a KD cache of this project's own documentation, trains from scratch on two MPI ranks,
-# snaps the result to FP16 and checks it.
+# From a bare machine to a verified 2-bit language model: installs what is missing, builds the programs that it runs,
+# fetches SmolLM2-135M (92 MB), makes a KD cache of this project's own documentation, trains from scratch on two MPI
+# ranks, snaps the result to FP16 and checks it. Then it builds the other programs.
 #
 #   launch/quickstart.sh [--preset release] [--minutes 12] [--tiny]
 #
@@ -69,7 +69,10 @@ snap() {
   run "$bin/anemll_snap" --checkpoint "$1/best_state_dict.pt" --model-id "$model" --cache-dir "$2" --fp16 --output "$3"
 }
 
-$installed || bash launch/build.sh "$preset" programs | tee -p /dev/null # cmake and ninja fail without a reader
+# build TARGET (cmake and ninja fail without a reader)
+build() { $installed || bash launch/build.sh "$preset" "$1" | tee -p /dev/null; }
+
+build quick_start
 if $tiny; then model=tests/golden/nano; else model=$(bash launch/demo_model.sh); fi
 began=$SECONDS
 guides=(README.md src/README.md src/*/README.md tests/README.md tests/*/README.md configs/README.md)
@@ -145,3 +148,5 @@ touch "$out/finished"
 say "snapped checkpoint: $out/snap/model_state_dict.pt (report: $out/snap/snap_report.json)"
 if ! $tiny && ! $going_on; then say "announced: $announced s, taken: $((SECONDS - planned)) s"; fi
 say "quick start: ok, $((SECONDS - began)) s after download and build"
+$installed || say "== building the programs that it did not need"
+build programs

@@ -7,6 +7,6 @@ preset=${1:-release}
 bash launch/build.sh "$preset" programs
 cmake --preset "$preset" -DANEMLL_BUNDLE=ON
 # Programs that are linked already get their new RPATH at the installation.
-cmake --build --preset "$preset" --target programs manual
+cmake --build --preset "$preset" --target programs
 cpack --config "build/$preset/CPackConfig.cmake"
 (cd "build/$preset/packages" && sha256sum -- *.deb *.tar.zst | tee SHA256SUMS)
