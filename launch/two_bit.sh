@@ -56,7 +56,7 @@ recipe_sizes() {
   fi
   guess=$(awk -v p="${parameters:-100000000}" 'BEGIN {
       printf "{\"linear_weights\": %.0f, \"head_weights\": %.0f,", 0.8 * p, 0.2 * p
-      printf "\"squared_inputs\": %.0f, \"solved_weights\": %.0f, \"layers\": 28}\n", p / 2, 800 * p
+      printf "\"squared_inputs\": %.0f, \"solved_weights\": %.0f, \"layers\": 28, \"attention_width\": %.0f}\n", p / 2, 800 * p, sqrt(p) / 12
     }')
   sizes=$(two_bit_sizes "$work" "$seconds" "${choice[--length]}" "${choice[--bits-target]:+1}" "$rate" <<<"$guess")
   sized() { sed -n "s/^$1=//p" <<<"$sizes"; }

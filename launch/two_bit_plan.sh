@@ -1,7 +1,8 @@
 # Sourced by two_bit.sh: the only place of its FLOP counts, and how large a run fits a time.
 #
 # W: weights of the linears. H: of the head. S: sum over the inputs of a block's linears of their squared width. V: sum of
-# out x in x in over the linears. Rates are those of square products; programs reach a part of them.
+# out x in x in over the linears. A: layers times the width of the queries. Rates are those of square products; programs
+# reach a part of them.
 
 # seconds_of TEXT: 90, 90s, 15m or 1h; nothing where it is none of these.
 seconds_of() {
@@ -22,13 +23,17 @@ two_bit_sizes() {
     }
     function within(x, least, most) { return x < least ? least : x > most ? most : x }
     { value("linear_weights"); value("head_weights"); value("squared_inputs"); value("solved_weights"); value("layers")
+      value("attention_width")
       value("gflops_fp32"); value("gflops_bf16") }
     END {
       W = found["linear_weights"]; H = found["head_weights"]; S = found["squared_inputs"]; V = found["solved_weights"]
-      reach = 0.6   # of the rate of square products; models of less than a hundred million weights reach a third of it
+      A = found["layers"] * found["attention_width"]
+      reach = W + H < 1e8 ? 0.33 : 0.6   # of the rate of square products (launch/README.md)
       fp32 = reach * 1e9 * (told ? told : found["gflops_fp32"])
       fast = reach * 1e9 * (told ? told : found["gflops_bf16"] ? found["gflops_bf16"] : found["gflops_fp32"])
-      forward = 2 * (W + H)                      # a token, through the head
+      # A token, through the head. Half of the positions are behind it, which attention need not look at.
+      attention = 2 * length_ * A
+      forward = 2 * (W + H) + attention
 
       # The score: teacher, start, trained and snapped, about 20 chunks; the snap reads 10 sequences seven times; the
       # training is evaluated five times on 12 sequences of each part, with two products more with the head.
@@ -38,7 +43,7 @@ two_bit_sizes() {
       # The start, a token: both streams, the second again for each of four groups of inputs; moments, and those
       # between both streams; an eighth is scored.
       # Its solves: about 60 products of a weight with its moments.
-      token = 2 * W * 4 + 4 * S + forward * 3 / 8
+      token = 2 * W * 4 + 4 * attention + 4 * S + forward * 3 / 8
       tokens = within((0.25 * left * fp32 - 120 * V) / token, 16 * length_, 65536)
       calibration = length_ * int(tokens / length_)
       start_s = (calibration * token + 120 * V) / fp32
@@ -57,7 +62,7 @@ two_bit_sizes() {
       # built and their gradient is contracted once a step.
       batch = 4
       do {
-        step_s = (batch * length_ * (forward + 6 * W + 6 * H) + 150 * W) / fast
+        step_s = (batch * length_ * (forward + 6 * W + 6 * H + 3 * attention) + 150 * W) / fast
         steps = int(left / step_s)
         if (steps > 2000) batch *= 2
       } while (steps > 2000 && batch < 256)

@@ -93,6 +93,7 @@ int inspect_work_command(int argc, const char* const* argv) {
   JsonLine line;
   line.add("model", o.model).add("layers", model.layer_count()).add("hidden_size", model.hidden_size);
   line.add("positions", model.max_positions).add("linear_weights", weights);
+  line.add("attention_width", model.heads * model.head_dim);
   line.add("head_weights", static_cast<double>(model.vocab_size) * static_cast<double>(model.hidden_size));
   line.add("squared_inputs", squared_inputs).add("solved_weights", solving);
   if (o.size > 0) {

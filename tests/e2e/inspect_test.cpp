@@ -273,6 +273,7 @@ BOOST_AUTO_TEST_CASE(the_work_of_a_model_is_counted_and_the_machine_measured) {
   // Two layers of q 128 x 64, k and v 64 x 64, o 64 x 128, gate and up 96 x 64, down 64 x 96.
   BOOST_TEST(work["linear_weights"] == 86016);
   BOOST_TEST(work["head_weights"] == 4096 * 64);
+  BOOST_TEST(work["attention_width"] == 128);
   BOOST_TEST(work["squared_inputs"] == 2 * (64 * 64 + 128 * 128 + 64 * 64 + 96 * 96));
   BOOST_TEST(work["gflops_fp32"].get<double>() > 0);
   const auto counted = test::run("( " + command + "0 > " + (dir / "counted.json").string() + " )");
