@@ -3,6 +3,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/merge_advice.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/fetch.hpp"
 #include "src/hub/internal/model_table.hpp"
@@ -193,6 +194,9 @@ HubSnapshot fetch_model(const std::string& id, const HubOptions& options, ModelU
   check_local_model(found.path, use);
   if (is_there(found.path / kConfig)) return found;
   const fs::path gguf = is_there(found.path / "tokenizer.json") ? fs::path() : gguf_in(found.path);
+  if (use != ModelUse::text && gguf.empty() && is_there(found.path / "adapter_config.json"))
+    throw_data("the folder holds an adapter (adapter_config.json), not a model", found.path.string(),
+               merge_advice(found.path));
   if (use != ModelUse::text || !gguf.empty())
     throw_data("the folder has no config.json", found.path.string(), instead_of(found.path, gguf));
   return found;

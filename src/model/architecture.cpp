@@ -94,9 +94,32 @@ RopeScaling read_llama3_scaling(const JsonReader& rope) {
   return scaling;
 }
 
+/// Scalings that are there and change no position that the model has. "dynamic" changes longer texts, which
+/// are refused wherever lengths are known (Architecture::max_positions).
+bool scales_nothing(const JsonReader& rope, const std::string& type, std::int64_t positions) {
+  if (type == "default") return true;
+  if (type != "linear" && type != "dynamic" && type != "yarn") return false;
+  const auto factor = rope.number("factor", 1, kMaxRopeFactor);
+  if (type == "dynamic") return factor.has_value();
+  // Releases of transformers before 5 take the quotient of the positions for the factor of yarn.
+  const bool stretched =
+      type == "yarn" &&
+      rope.integer("original_max_position_embeddings", 1, kMaxPositions).value_or(positions) < positions;
+  return factor == 1.0 && !stretched && rope.number("attention_factor", 0, kMaxRopeFactor).value_or(1) == 1;
+}
+
+[[noreturn]] void refuse_scaling(const JsonReader& rope, const std::string& type) {
+  const std::string factor = rope.has("factor") ? " with the factor " + rope.at("factor").dump() : "";
+  std::string hint = "known: default, llama3, dynamic, and linear or yarn with the factor 1";
+  if (type == "yarn")
+    hint += "; if the model was trained without yarn, shorter texts need none: write null for the whole key";
+  rope.fail(rope.has("rope_type") ? "rope_type" : "type",
+            "the rope scaling \"" + type + "\"" + printable(factor, kShownValue) + " is not supported", hint);
+}
+
 /// Old files: rope_theta and rope_scaling {type | rope_type}. New ones: rope_parameters {rope_theta,
 /// rope_type}.
-Rope read_rope(const JsonReader& config) {
+Rope read_rope(const JsonReader& config, std::int64_t positions) {
   Rope out;
   out.theta = config.number("rope_theta", 1, kMaxTheta).value_or(out.theta);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
@@ -106,11 +129,8 @@ Rope read_rope(const JsonReader& config) {
     const auto type = rope->string("rope_type").value_or(rope->string("type").value_or("default"));
     if (type == "llama3") {
       out.scaling = read_llama3_scaling(*rope);
-    } else if (type == "linear" && rope->number("factor", 1, kMaxRopeFactor).value_or(2) == 1) {
-      // Positions divided by one.
-    } else if (type != "default") {
-      rope->fail("rope_type", "the rope scaling \"" + type + "\" is not supported",
-                 "known: default, llama3; for short contexts yarn may be removed by writing null");
+    } else if (!scales_nothing(*rope, type, positions)) {
+      refuse_scaling(*rope, type);
     }
     for (const char* nested : {"full_attention", "sliding_attention"}) {
       if (rope->has(nested)) {
@@ -125,7 +145,7 @@ Rope read_rope(const JsonReader& config) {
 }
 
 /// What all layers have in common.
-LayerSpec read_layer(const JsonReader& config, const Family& family) {
+LayerSpec read_layer(const JsonReader& config, const Family& family, std::int64_t positions) {
   const auto on = [&](BiasRule rule, const char* key) {
     return uses(family, rule) && config.boolean(key).value_or(false);
   };
@@ -139,7 +159,7 @@ LayerSpec read_layer(const JsonReader& config, const Family& family) {
   }
   layer.qk_norm = family.qk_norm;
   layer.activation = read_activation(config);
-  layer.rope = read_rope(config);
+  layer.rope = read_rope(config, positions);
   return layer;
 }
 
@@ -155,15 +175,11 @@ void check_consistency(const JsonReader& config, const Architecture& a) {
   }
 }
 
-Architecture architecture_of(const JsonReader& config, const Family& family) {
-  Architecture out;
-  out.family = family.name;
-  out.vocab_size = config.required_integer("vocab_size", 1, kMaxVocab);
+ModelSizes read_sizes(const JsonReader& config, const Family& family) {
+  ModelSizes out;
   out.hidden_size = config.required_integer("hidden_size", 1, kMaxWidth);
-  out.intermediate_size = config.required_integer("intermediate_size", 1, kMaxWidth);
-  const std::int64_t layers = config.required_integer("num_hidden_layers", 1, kMaxLayers);
+  out.layers = config.required_integer("num_hidden_layers", 1, kMaxLayers);
   out.heads = config.required_integer("num_attention_heads", 1, kMaxWidth);
-  out.kv_heads = config.integer("num_key_value_heads", 1, kMaxWidth).value_or(out.heads);
   auto head_dim = config.integer("head_dim", 1, kMaxWidth);
   if (!head_dim && family.head_dim != 0) head_dim = family.head_dim;
   if (!head_dim && out.hidden_size % out.heads != 0) {
@@ -178,14 +194,56 @@ Architecture architecture_of(const JsonReader& config, const Family& family) {
                 std::to_string(out.heads) + " heads of " + std::to_string(out.head_dim) +
                     " values are too wide together",
                 "head_dim times num_attention_heads may be " + std::to_string(kMaxWidth) + " at most");
-  out.max_positions = config.integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
+  out.positions = config.integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
+  out.activation = config.string("hidden_act").value_or("silu");
+  for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"})
+    out.no_experts = out.no_experts || config.integer(key, 0, kMaxWidth) == 0;
+  return out;
+}
+
+Architecture architecture_of(const JsonReader& config, const ModelSizes& sizes, const Family& family) {
+  Architecture out;
+  out.family = family.name;
+  out.vocab_size = config.required_integer("vocab_size", 1, kMaxVocab);
+  out.hidden_size = sizes.hidden_size;
+  out.intermediate_size = config.required_integer("intermediate_size", 1, kMaxWidth);
+  out.heads = sizes.heads;
+  out.kv_heads = config.integer("num_key_value_heads", 1, kMaxWidth).value_or(out.heads);
+  out.head_dim = sizes.head_dim;
+  out.max_positions = sizes.positions;
   out.rms_norm_eps = config.number("rms_norm_eps", 0, 1).value_or(out.rms_norm_eps);
   out.tied_embeddings = config.boolean("tie_word_embeddings").value_or(false);
-  out.layers.assign(static_cast<std::size_t>(layers), read_layer(config, family));
-  const std::vector<std::int64_t> windows = read_windows(config, family, layers);
+  out.layers.assign(static_cast<std::size_t>(sizes.layers), read_layer(config, family, sizes.positions));
+  const std::vector<std::int64_t> windows = read_windows(config, family, sizes.layers);
   for (std::size_t i = 0; i < windows.size(); ++i) out.layers[i].window = windows[i];
   check_consistency(config, out);
   return out;
+}
+
+/// The language model inside of a larger one. Null: there is none, or the configuration is that of a language
+/// model itself. What concerns both stands outside in some files.
+const char* inner_key(const nlohmann::json& json, std::span<const Family> families) {
+  const auto is_known = [&](const nlohmann::json& object) {
+    const auto type = object.find("model_type");
+    return type != object.end() && type->is_string() &&
+           find_family(families, type->get_ref<const std::string&>()) != nullptr;
+  };
+  if (is_known(json)) return nullptr;
+  for (const char* key : {"text_config", "llm_config", "language_config"}) {
+    const auto inner = json.find(key);
+    if (inner != json.end() && inner->is_object() && is_known(*inner)) return key;
+  }
+  return nullptr;
+}
+
+nlohmann::json inner_config(const nlohmann::json& json, const char* key) {
+  nlohmann::json inner = json.at(key);
+  for (const char* shared : {"tie_word_embeddings", "quantization_config", "compression_config",
+                             "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype"}) {
+    if (json.contains(shared) && (!inner.contains(shared) || inner[shared].is_null()))
+      inner[shared] = json[shared];
+  }
+  return inner;
 }
 
 }  // namespace
@@ -198,12 +256,22 @@ OpenModel open_model(const std::filesystem::path& model, std::span<const Family>
   const std::filesystem::path file = gguf ? model : model / "config.json";
   if (gguf) out.gguf = std::make_shared<const GgufFile>(read_gguf(file));
   out.config = gguf ? gguf_config_json(*out.gguf, families) : read_input_text(file);
-  const nlohmann::json json = parse_json_object(out.config, file);
-  const JsonReader config(json, file);
+  nlohmann::json json = parse_json_object(out.config, file);
+  const char* inner = inner_key(json, families);
+  if (inner != nullptr) {
+    const auto outer = json.find("model_type");
+    out.inventory.add(
+        Fate::compared, "config key", inner,
+        "only the language model of " + (outer == json.end() ? "the model" : outer->dump()) + " is read");
+    json = inner_config(json, inner);
+    out.config = json.dump(2);
+  }
+  const JsonReader config(json, file, inner != nullptr ? std::string(inner) + "." : "");
   const Family& family = family_of(config, families);
-  check_config_keys(json, config, family, families, out.inventory);
-  if (gguf) check_gguf_keys(*out.gguf, family, families, out.inventory);
-  out.architecture = architecture_of(config, family);
+  const ModelSizes sizes = read_sizes(config, family);
+  check_config_keys(json, config, sizes, family, families, out.inventory);
+  if (gguf) check_gguf_keys(*out.gguf, sizes, family, families, out.inventory);
+  out.architecture = architecture_of(config, sizes, family);
   return out;
 }
 

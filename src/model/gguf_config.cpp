@@ -5,6 +5,7 @@
 #include "anemll/model/architecture.hpp"
 #include "src/formats/shown.hpp"
 #include "src/model/internal/families.hpp"
+#include "src/model/internal/json_reader.hpp"
 #include "src/model/internal/limits.hpp"
 #include "src/model/internal/rope.hpp"
 #include "src/model/tensor_registry.hpp"
@@ -49,8 +50,7 @@ class Metadata {
   std::string key(const std::string& name) const { return prefix_ + name; }
 
   [[noreturn]] void fail(const std::string& key, const std::string& what, const std::string& hint) const {
-    throw_data(what, file_.path.string() + ", key \"" + key + "\"",
-               hint + "; --model-id gives another model");
+    throw_data(what, file_.path.string() + ", key \"" + key + "\"", hint + "; " + kAnotherModel);
   }
 
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t min = 0,
@@ -114,39 +114,25 @@ const Family& family_of(const Metadata& metadata, std::span<const Family> famili
                 "known families: " + family_names(families));
 }
 
-/// Features that change the computation and that the decoder does not have.
+/// An adapter in place of a model, and scalings of the rotary embedding that change something.
 void refuse_unsupported(const Metadata& metadata) {
   if (const auto type = metadata.text("general.type"); type && *type != "model") {
     metadata.fail("general.type", "the file holds a \"" + *type + "\", not a model",
                   "give the file with the model's weights");
   }
-  for (const char* name : {"expert_count", "attention.sliding_window"}) {
-    if (const std::int64_t number = metadata.integer(metadata.key(name)).value_or(0); number != 0) {
-      metadata.fail(metadata.key(name),
-                    strf("models with %s of %lld are not supported", name, static_cast<long long>(number)),
-                    "use a dense model with full attention");
-    }
-  }
-  for (const char* name : {"attention.scale", "logit_scale", "embedding_scale", "residual_scale"}) {
-    if (const double factor = metadata.real(metadata.key(name)).value_or(0); factor != 0) {
-      metadata.fail(metadata.key(name), strf("the multiplier %s of %g is not supported", name, factor),
-                    "use a model without it");
-    }
-  }
-  const auto scaling = metadata.text(metadata.key("rope.scaling.type"));
-  if (scaling && *scaling != "none") {
-    metadata.fail(metadata.key("rope.scaling.type"), "the rope scaling \"" + *scaling + "\" is not supported",
-                  "use the model without it; for short contexts it may be removed");
-  }
-  if (scaling) return;
-  for (const char* name :
-       {"rope.scaling.factor", "rope.scale_linear"}) {  // a factor alone means linear scaling
+  const auto type = metadata.text(metadata.key("rope.scaling.type")).value_or("linear");
+  if (type == "none") return;
+  for (const char* name : {"rope.scaling.factor", "rope.scale_linear"}) {
     const double factor = metadata.real(metadata.key(name)).value_or(1);
-    if (factor != 0 && factor != 1) {
-      metadata.fail(metadata.key(name), strf("linear rope scaling by %g is not supported", factor),
-                    "use the model without it");
-    }
+    if (factor == 0 || factor == 1) continue;  // 0 stands for none
+    metadata.fail(metadata.key(name),
+                  strf("the rope scaling \"%s\" by %g is not supported", type.c_str(), factor),
+                  "use the model without it: a factor of 1 changes nothing");
   }
+  const bool said = metadata.real(metadata.key("rope.scaling.factor")).has_value();
+  if (type == "linear" || (type == "yarn" && said)) return;  // by 1
+  metadata.fail(metadata.key("rope.scaling.type"), "the rope scaling \"" + type + "\" is not supported",
+                "known: none, and linear or yarn with the factor 1");
 }
 
 /// Llama 3 files store one divisor per frequency. They are accepted when they are those of "llama3" scaling
@@ -155,7 +141,7 @@ Json rope_scaling(const GgufFile& file, Rope rope, std::int64_t head_dim) {
   for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
     if (file.tensor(name) != nullptr) {
       throw_data(std::string("the rope scaling of tensor ") + name + " is not supported", file.path.string(),
-                 "use a model without long-context scaling (--model-id)");
+                 std::string("use a model without long-context scaling; ") + kAnotherModel);
     }
   }
   const GgufTensor* tensor = file.tensor("rope_freqs.weight");
@@ -182,7 +168,7 @@ Json rope_scaling(const GgufFile& file, Rope rope, std::int64_t head_dim) {
   }
   if (!same) {
     throw_data("rope_freqs.weight is not the llama3 scaling that is known here", file.path.string(),
-               "use the model as a folder (--model-id FOLDER), where config.json says what its scaling is");
+               "give the model as a folder or ORG/NAME, where config.json says what its scaling is");
   }
   return {{"rope_type", "llama3"},
           {"factor", static_cast<double>(divisors.back())},

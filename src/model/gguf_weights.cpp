@@ -230,7 +230,8 @@ TensorMap gguf_weights(const GgufFile& file, const Architecture& architecture, c
     }
     throw_data("tensor " + name + " has no place in a model of the family " + architecture.family,
                file.path.string(),
-               "the model computes something that is not supported; use another one (--model-id)");
+               "the model computes something that is not supported; give another one: a folder, a GGUF file "
+               "or ORG/NAME");
   }
 
   TensorMap out;

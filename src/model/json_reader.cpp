@@ -31,8 +31,7 @@ JsonReader::JsonReader(const nlohmann::json& object, std::filesystem::path file,
     : object_(&object), file_(std::move(file)), prefix_(std::move(prefix)) {}
 
 void JsonReader::fail(const std::string& key, const std::string& what, const std::string& hint) const {
-  throw_data(what, file_.string() + ", key \"" + prefix_ + key + "\"",
-             hint + "; --model-id gives another model");
+  throw_data(what, file_.string() + ", key \"" + prefix_ + key + "\"", hint + "; " + kAnotherModel);
 }
 
 bool JsonReader::has(const std::string& key) const {

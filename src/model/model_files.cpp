@@ -10,9 +10,11 @@
 #include "src/model/internal/fingerprint.hpp"
 #include "src/model/internal/gguf_weights.hpp"
 #include "src/model/internal/value_digest.hpp"
+#include "src/model/internal/weight_faults.hpp"
 #include "src/model/internal/weight_files.hpp"
 #include "src/model/internal/weight_layout.hpp"
 #include "src/model/tensor_registry.hpp"
+#include "src/model/weight_check.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -81,6 +83,8 @@ void check(const TensorSpec& spec, const Found& found) {
             "\", dtype=\"float32\").save_pretrained(\"NEW\")', then copy the tokenizer's files to NEW");
   }
   if (found.tensor.shape == spec.shape) return;
+  refuse_empty(spec.name, found);
+  const bool same_count = found.tensor.numel() == expected.numel();
   const bool words = spec.role == TensorRole::embedding || spec.role == TensorRole::head;
   const bool resized = words && found.tensor.shape.size() == 2 && found.tensor.shape[1] == spec.shape[1];
   throw_data(
@@ -89,8 +93,11 @@ void check(const TensorSpec& spec, const Found& found) {
       resized ? strf("the vocabulary was resized, or config.json is another model's: correct its "
                      "vocab_size to %lld, or download both again (hf download ORG/NAME)",
                      static_cast<long long>(found.tensor.shape[0]))
-              : "config.json and the weights belong to different models; download both again (hf download "
-                "ORG/NAME)");
+      : same_count
+          ? "it has the right number of values in another shape: the tool that wrote it changed it; save the "
+            "model with save_pretrained of the Python library transformers"
+          : "config.json and the weights belong to different models; download both again (hf download "
+            "ORG/NAME)");
 }
 
 /// What may be the cause when a tensor is missing, and what to do.
@@ -109,7 +116,7 @@ std::string hint_for_missing(const TensorSpec& spec, const Architecture& archite
     }
   }
   if (!quantised.empty())
-    return strf("the weights are quantised (%s): use the original model, or a GGUF file of it (--model-id)",
+    return strf("the weights are quantised (%s): use the original model (ORG/NAME), or a GGUF file of it",
                 quantised.c_str());
   if (layers > 0 && static_cast<std::int64_t>(spec.layer) >= layers)
     return strf(
@@ -134,6 +141,23 @@ void check_all(const std::vector<TensorSpec>& specs, const Architecture& archite
     }
     check(spec, entry->second);
   }
+}
+
+/// All tensors in the known layout; those that the model needs fit. No value was looked at but those of
+/// heads.
+FoundMap find_tensors(const OpenModel& model, ModelFiles& out) {
+  out.folder = model.path;
+  out.architecture = model.architecture;
+  out.inventory = model.inventory;
+  FoundMap found = model.gguf ? read_gguf_tensors(model, out.maps, out.inventory)
+                              : read_folder_tensors(model.path, out.maps, out.inventory);
+  if (!model.gguf) {
+    refuse_adapters(found, model.path);
+    to_known_layout(found, out.architecture);
+  }
+  settle_head(out, found);
+  check_all(expected_tensors(out.architecture), out.architecture, found, model.path);
+  return found;
 }
 
 /// One look at all values: whether they are numbers, and their digest.
@@ -168,17 +192,16 @@ ModelFiles load_model_files(const fs::path& model, std::span<const Family> famil
   return load_model_files(open_model(model, families));
 }
 
+void check_weights(const OpenModel& model) {
+  if (model.gguf) return;  // its tensors were listed when it was opened
+  ModelFiles out;
+  find_tensors(model, out);
+}
+
 ModelFiles load_model_files(const OpenModel& model) {
   ModelFiles out;
-  out.folder = model.path;
-  out.architecture = model.architecture;
-  out.inventory = model.inventory;
-  FoundMap found = model.gguf ? read_gguf_tensors(model, out.maps, out.inventory)
-                              : read_folder_tensors(model.path, out.maps, out.inventory);
-  if (!model.gguf) to_known_layout(found, out.architecture);
-  settle_head(out, found);
+  FoundMap found = find_tensors(model, out);
   const std::vector<TensorSpec> specs = expected_tensors(out.architecture);
-  check_all(specs, out.architecture, found, model.path);
 
   Fingerprint fingerprint(out.architecture);
   FirstFingerprint first(model.config);

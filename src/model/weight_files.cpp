@@ -5,6 +5,7 @@
 #include "anemll/formats/safetensors.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/merge_advice.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/internal/json_reader.hpp"
 #include "src/model/internal/limits.hpp"
@@ -166,13 +167,17 @@ std::optional<FoundMap> read_numbered(Reader& reader, const Form& form) {
 
 /// By what the folder has instead.
 std::string way_to_weights(const fs::path& folder) {
+  for (const char* adapter : {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"}) {
+    if (fs::exists(folder / adapter))
+      return std::string("the folder holds an adapter (") + adapter + "): " + merge_advice(folder);
+  }
   std::map<std::string, std::vector<std::string>> others;  // by their ending
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("adapter_")) others[entry.path().extension().string()].push_back(name);
   }
   if (const auto& gguf = others[".gguf"]; !gguf.empty())
-    return "give the GGUF file itself: --model-id " +
+    return "give the GGUF file itself, or ORG/NAME of the model: " +
            (folder / *std::min_element(gguf.begin(), gguf.end())).string();
   for (const Form& form : kForms) {
     auto& names = others[std::string(form.ending)];

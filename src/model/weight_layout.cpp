@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/model/internal/weight_faults.hpp"
 #include "src/model/tensor_registry.hpp"
 
 #include <algorithm>
@@ -112,6 +113,7 @@ std::int64_t all_rows(const Architecture& a, std::string_view fused) {
 
 Found part_of(const Found& whole, const std::string& name, const Fusion& fusion, const Architecture& a) {
   const std::int64_t expected = all_rows(a, fusion.fused);
+  refuse_empty(name, whole);
   if (whole.tensor.shape.empty() || whole.tensor.shape.front() != expected) {
     throw_data(
         "tensor " + name + " is " + whole.tensor.describe() +

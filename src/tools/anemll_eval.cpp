@@ -12,6 +12,7 @@
 #include "src/eval/choices.hpp"
 #include "src/eval/comparison.hpp"
 #include "src/eval/eval_text.hpp"
+#include "src/model/weight_check.hpp"
 #include "src/tools/eval_model.hpp"
 #include "src/tools/eval_options.hpp"
 #include "src/tools/eval_report.hpp"
@@ -166,6 +167,7 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
   const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
   const Models models = find_models(o, table);
+  for (const FoundEvalModel& found : models.all) check_weights(found.base.opened);  // before any is computed
   const std::optional<TextModel> text = find_text(o, models);
   const EvalText sources =
       read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, comm);

@@ -4,6 +4,7 @@
 #include "anemll/core/inventory.hpp"
 #include "anemll/formats/gguf.hpp"
 #include "anemll/model/family.hpp"
+#include "src/model/internal/features.hpp"
 
 #include <span>
 #include <string>
@@ -17,7 +18,7 @@ std::string gguf_config_json(const GgufFile& file, std::span<const Family> famil
 
 /// The fate of every metadata key but the tokenizer's. A feature that is on and that the decoder lacks is a
 /// data error.
-void check_gguf_keys(const GgufFile& file, const Family& family, std::span<const Family> families,
-                     Inventory& inventory);
+void check_gguf_keys(const GgufFile& file, ModelSizes sizes, const Family& family,
+                     std::span<const Family> families, Inventory& inventory);
 
 }  // namespace anemll

@@ -11,6 +11,9 @@
 
 namespace anemll {
 
+/// Ends hints of readers that do not know which program runs, and so which option names the model.
+inline constexpr const char* kAnotherModel = "another model may be a folder, a GGUF file or ORG/NAME";
+
 /// Parses a whole file into an object; a data error names file and position.
 nlohmann::json read_json_object(const std::filesystem::path& path);
 /// The same of a text that `path` holds.

@@ -85,6 +85,11 @@ BOOST_AUTO_TEST_CASE(local_files_are_named) {
   for (const ModelUse use : {ModelUse::weights, ModelUse::text})
     check_error([&] { fetch_model(blobs.string(), {}, use); },
                 {blobs.string(), "no config.json", "--model-id '" + (blobs / "sha256-a").string() + "'"});
+  const std::filesystem::path adapter = root / "adapter";
+  std::filesystem::create_directory(adapter);
+  write_file(adapter / "adapter_config.json", "{}");
+  check_error([&] { fetch_model(adapter.string(), {}, ModelUse::weights); },
+              {adapter.string(), "adapter_config.json", "merge_and_unload"});
   const RecordedModel recorded{"../gone/model", "", root / "config.json"};
   check_error([&] { choose_model(std::nullopt, std::nullopt, recorded); },
               {(root / "config.json").string(), "../gone/model", "--model-id"});

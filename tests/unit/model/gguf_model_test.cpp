@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(the_rendered_config_reads_as_a_folder) {
 
 BOOST_AUTO_TEST_CASE(gguf_models_that_compute_something_else_are_refused) {
   refused([](GgufWriter& w) { w.u32("llama.expert_count", 8); }, "llama.expert_count", "expert_count");
-  refused([](GgufWriter& w) { w.u32("llama.attention.sliding_window", 4096); }, "sliding_window",
+  refused([](GgufWriter& w) { w.u32("llama.attention.sliding_window", 64); }, "sliding_window",
           "not supported");
   refused([](GgufWriter& w) { w.f32("llama.logit_scale", 0.5F); }, "logit_scale", "not supported");
   refused([](GgufWriter& w) { w.text("llama.rope.scaling.type", "yarn"); }, "rope.scaling.type", "yarn");

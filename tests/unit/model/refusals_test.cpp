@@ -154,6 +154,7 @@ std::vector<Refusal> of_config() {
           {"use_qk_norm", "true", config({{"use_qk_norm", "true"}})},
           {"rope_scaling", "3", rope("3")},
           {"rope_scaling.rope_type", "yarn", rope(R"({"rope_type": "yarn"})")},
+          {"rope_scaling.type", "2.0", rope(R"({"type": "linear", "factor": 2.0})")},
           {"rope_scaling.factor", "missing", rope(R"({"rope_type": "llama3"})")},
           {"rope_scaling.high_freq_factor", "1 is not larger than low_freq_factor, 4", rope(llama3)},
           {"rope_scaling.type", "linear", rope(R"({"type": "linear", "rope_type": "default"})")},
@@ -183,7 +184,12 @@ std::vector<Refusal> of_weights() {
              t.erase(q);
              t.set("model.layers.0.self_attn.qkv_proj.weight", HostTensor::zeros(DType::f32, {33, 16}));
            })},
+          {norm, "bfloat16[0]", one_tensor(norm, DType::bf16, {0})},
+          {"lora_A", "not merged", weights([](TensorMap& t) {
+             t.set("model.layers.0.self_attn.q_proj.lora_A.weight", HostTensor::zeros(DType::f32, {2, 16}));
+           })},
           {"model.safetensors", "no weights", files({})},
+          {"model.safetensors", "no weights", files({{"adapter_model.safetensors", ""}})},
           {"model.safetensors", "no weights", files({{"x.gguf", ""}})},
           {"model.safetensors", "no weights", files({{"x.safetensors", ""}})},
           {"model.safetensors", "no weights", files({{"x.safetensors", ""}, {"y.safetensors", ""}})},

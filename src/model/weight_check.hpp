@@ -1,0 +1,12 @@
+// Whether a model's weights are there, without reading them.
+#pragma once
+
+#include "anemll/model/model_files.hpp"
+
+namespace anemll {
+
+/// Finds the data errors of load_model_files that need no values: missing, misshapen and wrongly typed
+/// tensors of a folder. For programs that open several models and compute long before the last.
+void check_weights(const OpenModel& model);
+
+}  // namespace anemll
