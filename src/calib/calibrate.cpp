@@ -222,7 +222,7 @@ ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_
   Opened opened = open(o, comm);
   const ModelFiles& model = opened.model;
   const CalibrationText text = read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr,
-                                                     o.model_id, model.architecture.vocab_size, comm);
+                                                     model.architecture.vocab_size, comm);
   tell_sources(text);
   MomentsFacts facts{o.model_id,     model.fingerprint,     {text.sha256},
                      o.token_weight, text.rows.ids.size(1), text.rows.count(),

@@ -120,11 +120,11 @@ void interleave(const std::vector<std::vector<std::int32_t>>& by_source, Index l
   }
 }
 
-Packed read_data_sets(const CalibrationTextOptions& o, const TextModel& text, const std::string& model,
-                      Index vocab_size) {
+Packed read_data_sets(const CalibrationTextOptions& o, const TextModel& text, Index vocab_size) {
   const std::vector<MixturePart> parts = mixture_of(o.dataset);
   std::optional<ChatTemplate> chat;
-  if (has_chat(parts, o.dataset.format)) chat = ChatTemplate::recognise(text.chat_template, model);
+  if (has_chat(parts, o.dataset.format))
+    chat = ChatTemplate::recognise(text.chat_template, text.template_source);
   const bool all_chat = std::all_of(parts.begin(), parts.end(), [&](const MixturePart& part) {
     return part.format.value_or(o.dataset.format) != RecordFormat::plain;
   });
@@ -248,10 +248,10 @@ TextRows rows_of(const std::vector<std::int32_t>& ids, const std::vector<std::ui
 }  // namespace
 
 CalibrationText read_calibration_text(const CalibrationTextOptions& o, const TextModel* text,
-                                      const std::string& model, Index vocab_size, Communicator& comm) {
+                                      Index vocab_size, Communicator& comm) {
   Packed packed;
   on_root(comm, [&] {
-    packed = o.cache ? read_cache(o, vocab_size) : read_data_sets(o, *text, model, vocab_size);
+    packed = o.cache ? read_cache(o, vocab_size) : read_data_sets(o, *text, vocab_size);
     if (packed.source_of.empty())
       throw_data(strf("the text does not fill one row of %lld tokens", static_cast<long long>(packed.length)),
                  o.cache ? *o.cache : *o.dataset.name, "use more text, or a smaller --max_length");

@@ -49,10 +49,9 @@ struct CalibrationText {
 /// thinking. When no source is plain, every other conversation is its messages with blank lines between them
 /// instead: text of one kind alone calibrates worse. Each text ends with the end-of-text token; the texts of
 /// a source are joined and cut into rows. A plain document of more than 64 KiB is a corpus: it is cut at line
-/// ends into documents of 8 KiB. Sources with too little text give fewer rows, and that is told. `text`,
-/// `model`: read by rank 0 alone, `text` only for data sets. Data errors: no row, an id that the model has
-/// not. Collective.
+/// ends into documents of 8 KiB. Sources with too little text give fewer rows, and that is told. `text`: read
+/// by rank 0 alone, only for data sets. Data errors: no row, an id that the model has not. Collective.
 CalibrationText read_calibration_text(const CalibrationTextOptions& options, const TextModel* text,
-                                      const std::string& model, std::int64_t vocab_size, Communicator& comm);
+                                      std::int64_t vocab_size, Communicator& comm);
 
 }  // namespace anemll

@@ -41,8 +41,9 @@ class CardReader {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw_data("the card's `configs:` cannot be read: " + what, where_,
-               "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+    throw_data(
+        "the card's `configs:` cannot be read: " + what, where_,
+        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
   }
   std::string text(const YamlNode& node, const std::string& key) const {
     if (node.kind != Kind::scalar) fail("'" + key + "' is no text");
@@ -104,8 +105,9 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
   if (configs.kind == Kind::null) return out;
   if (configs.kind != Kind::list) {
     const std::string found = configs.kind == Kind::scalar ? "'" + configs.text + "'" : "a map";
-    throw_data("the card's `configs:` cannot be read: it is no list, but " + found, place,
-               "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+    throw_data(
+        "the card's `configs:` cannot be read: it is no list, but " + found, place,
+        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
   }
   const CardReader reader(place);
   for (const YamlNode& node : configs.items) {
@@ -113,7 +115,8 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
     const auto same = [&](const auto& other) { return other.name == out.back().name; };
     if (std::count_if(out.begin(), out.end(), same) > 1) {
       throw_data("the card's `configs:` has two of the name '" + out.back().name + "'", place,
-                 "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+                 "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: "
+                 "--jsonl)");
     }
   }
   return out;

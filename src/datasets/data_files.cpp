@@ -24,7 +24,14 @@ namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
 constexpr std::size_t kShownChoices = 60;  // a data set of many languages has as many configurations
-constexpr const char* kReadAll = "or read all of them with a pattern: --dataset_name 'FOLDER/**'";
+constexpr const char* kReadAll =
+    "or read all of them with a pattern: --dataset_name 'FOLDER/**' (anemll_eval: --jsonl)";
+// anemll_eval has no option for a configuration or a split.
+constexpr const char* kOrFiles =
+    ", or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)";
+constexpr const char* kOneConfiguration =
+    "choose one of them with --dataset_config_name, or name the files to read: --dataset_name "
+    "'FOLDER/*.parquet' (anemll_eval: --jsonl)";
 
 template <typename Keep>
 Names kept(const Names& names, Keep&& keep) {
@@ -48,7 +55,7 @@ class Chooser {
     Names files = kept(names, [](const std::string& name) { return data_kind(name).has_value(); });
     if (files.empty()) {
       throw_data("no data file" + (names.empty() ? std::string() : " among " + list_of(names)), where_,
-                 "name files with --dataset_name; known are " + known_extensions());
+                 "name files with --dataset_name (anemll_eval: --jsonl); known are " + known_extensions());
     }
     const std::vector<CardConfiguration> configurations = card_configurations(card, where_);
     if (configurations.empty()) {
@@ -68,7 +75,8 @@ class Chooser {
         throw_data("no data file in the folder '" + chosen.data_dir + "' of the card's configuration '" +
                        chosen.name + "'",
                    where_,
-                   "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+                   "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet' "
+                   "(anemll_eval: --jsonl)");
       }
       by_names(own);
     } else {
@@ -95,14 +103,14 @@ class Chooser {
       if (at != all.end()) return *at;
       throw_data("no configuration '" + *options_.config + "' in its card, which has " +
                      list_of(names, kShownChoices),
-                 where_, "choose one of them with --dataset_config_name");
+                 where_, kOneConfiguration);
     }
     auto at = std::find_if(all.begin(), all.end(), [](const auto& one) { return one.is_default; });
     if (at == all.end()) at = named("default");
     if (at == all.end() && all.size() == 1) at = all.begin();
     if (at != all.end()) return *at;
     throw_data("there are several configurations and none is chosen: " + list_of(names, kShownChoices),
-               where_, "choose one of them with --dataset_config_name");
+               where_, kOneConfiguration);
   }
 
   void by_patterns(const Names& files, const CardConfiguration& chosen) {
@@ -116,7 +124,7 @@ class Chooser {
     if (split == nullptr) {
       throw_data("no split '" + options_.split + "' in the configuration '" + chosen.name +
                      "' of its card, which has " + list_of(names),
-                 where_, "choose with --dataset_split " + joined(names, " or "));
+                 where_, "choose with --dataset_split " + joined(names, " or ") + kOrFiles);
     }
     const Names found = kept(files, [&](const std::string& name) {
       return std::any_of(split->patterns.begin(), split->patterns.end(), [&](const std::string& pattern) {
@@ -127,7 +135,8 @@ class Chooser {
       throw_data("the card says '" + list_of(split->patterns) + "' for the split '" + split->name +
                      "', but no data file has such a name among " + list_of(files),
                  where_,
-                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet' "
+                 "(anemll_eval: --jsonl)");
     }
     why("split '" + split->name + "' (" + list_of(split->patterns) + ")");
     out_.files = of_one_type(found);
@@ -154,7 +163,7 @@ class Chooser {
       Names names;
       for (const auto& [place, inside] : places) names.push_back(place);
       throw_data("the configuration '" + config + "' may be each of " + list_of(names), where_,
-                 "name the files to read: --dataset_name 'FOLDER/*.parquet'");
+                 "name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
     }
     const auto& [place, inside] = *places.begin();
     why((place.ends_with('*') ? "files " : "folder ") + place);
@@ -213,8 +222,7 @@ class Chooser {
     names.insert(names.end(), splits.begin(), splits.end());
     throw_data("no file of the split '" + options_.split + "' among " + list_of(files), where_,
                names.empty() ? "no name tells a split: leave --dataset_split out to read all of them"
-                             : "choose with --dataset_split " + joined(names, " or ") +
-                                   ", or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+                             : "choose with --dataset_split " + joined(names, " or ") + kOrFiles);
   }
 
   /// Groups may be configurations of one data set, or one may be a sample of another: reading all of them is

@@ -170,7 +170,9 @@ class EntryReader {
                                            " bad records, --max-bad-records " +
                                            std::to_string(options_.max_bad_records) + " are passed over)";
       throw_data(error.problem() + before, error.where(),
-                 error.hint() + "; or pass over such records with --max-bad-records N");
+                 error.hint() +
+                     "; or pass over such records with --max-bad-records N of anemll_precompute and "
+                     "anemll_eval");
     }
     report_.inventory.add(Fate::left_out, "bad record", files_[file_].string(),
                           "--max-bad-records lets them be passed over");

@@ -111,7 +111,7 @@ DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) 
     throw_data(
         "no file matches this pattern", path.string(),
         "* and ? stand for a part of a name, ** for folders; quote the pattern, so that the shell leaves it "
-        "alone: --dataset_name 'FOLDER/*.jsonl'");
+        "alone, as in 'FOLDER/*.jsonl'; ls 'FOLDER' lists what is there");
   }
   DatasetFiles out{{}, "the pattern that is given", {}};
   count_idle_options(options, out.inventory);

@@ -287,7 +287,8 @@ void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const 
   } else if (format.plain()) {
     hint = "name the field that holds the text with --dataset_text_field";
   } else {
-    hint = "say which column is which field with --map FIELD=COLUMN (" + join(format.fields().main) +
+    hint = "say which column is which field with --map FIELD=COLUMN of anemll_precompute and anemll_eval (" +
+           join(format.fields().main) +
            "), or read one column as text with --dataset_format plain --dataset_text_field COLUMN";
   }
   throw_data("the first record has no " + std::string(columns.size() > 1 ? "fields" : "field") +

@@ -70,9 +70,9 @@ class Parser {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     const std::size_t number = lines_[std::min(at_, lines_.size() - 1)].number;
-    throw_data("the card's `configs:` cannot be read: this line " + what,
-               where_ + ":" + std::to_string(number),
-               "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet'");
+    throw_data(
+        "the card's `configs:` cannot be read: this line " + what, where_ + ":" + std::to_string(number),
+        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
   }
 
   bool more(std::size_t indent) const { return at_ < lines_.size() && lines_[at_].indent == indent; }

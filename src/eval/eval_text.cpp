@@ -45,14 +45,13 @@ std::vector<std::int32_t> encode(const Tokenizer& tokenizer, const std::string& 
 /// How documents become text.
 class Renderer {
  public:
-  Renderer(const TextModel& text, const std::string& where, const std::string& date)
-      : text_(text), where_(where), date_(date) {}
+  Renderer(const TextModel& text, const std::string& date) : text_(text), date_(date) {}
 
   /// Nothing for a conversation of which the template leaves out a turn, a call or tools, or that it refuses.
   std::optional<std::string> operator()(const Document& document) {
     if (document.messages.empty()) return document.text;
     if (!chat_) {
-      chat_ = ChatTemplate::recognise(text_.chat_template, where_);
+      chat_ = ChatTemplate::recognise(text_.chat_template, text_.template_source);
       if (!date_.empty()) chat_->set_date(date_);
     }
     const bool known =
@@ -66,7 +65,6 @@ class Renderer {
 
  private:
   const TextModel& text_;
-  std::string where_;
   std::string date_;
   std::optional<ChatTemplate> chat_;
 };
@@ -83,7 +81,7 @@ void add_part(EvalText& to, const std::string& path, const TextModel& text, cons
   const std::unique_ptr<Dataset> dataset = Dataset::open(path, reading);
   to.sources.push_back(path);
   const std::size_t before = to.windows.size();
-  Renderer render(text, path, options.template_date);
+  Renderer render(text, options.template_date);
   std::int64_t documents = 0;
   std::int64_t too_short = 0;
   std::int64_t unknown = 0;

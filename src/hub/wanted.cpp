@@ -132,7 +132,9 @@ fs::path gguf_in(const fs::path& folder) {
 /// What to give in the place of a folder without config.json.
 std::string instead_of(const fs::path& folder, const fs::path& gguf) {
   std::error_code ignored;
-  if (!gguf.empty()) return "give the GGUF file itself: --model-id '" + gguf.string() + "'";
+  if (!gguf.empty())
+    return "give the GGUF file itself as the model: '" + gguf.string() +
+           "', in place of the folder or ORG/NAME";
   return fs::is_directory(folder / "snapshots", ignored)
              ? "it is a folder of the hub cache: give ORG/NAME, or one of the folders in its snapshots/"
              : "give the folder of a Hugging Face model, or ORG/NAME";

@@ -48,7 +48,7 @@ std::optional<Text> find_text(const OpenModel& opened, bool required) {
   try {
     TextModel text = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
     std::optional<ChatTemplate> chat;
-    if (!text.chat_template.empty()) chat = ChatTemplate::recognise(text.chat_template, opened.path.string());
+    if (!text.chat_template.empty()) chat = ChatTemplate::recognise(text.chat_template, text.template_source);
     GenerationConfig generation =
         read_generation_config(opened.path / "generation_config.json", opened.config, text.eos_id);
     if (chat) add_template_stops(generation.stops, *chat, text.tokenizer);

@@ -56,13 +56,12 @@ std::string utc_now() {
 }
 
 /// The rules for chat texts; none for plain ones and where the user wants none.
-std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text,
-                                            const std::string& teacher) {
+std::optional<ChatTemplate> choose_template(const PrecomputeOptions& o, const TextModel& text) {
   if (o.no_template || o.enable_thinking == Thinking::none ||
       !has_chat(mixture_of(o.dataset), o.dataset.format))
     return std::nullopt;
   ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
-                                      : ChatTemplate::recognise(text.chat_template, teacher);
+                                      : ChatTemplate::recognise(text.chat_template, text.template_source);
   if (o.template_date) chat.set_date(*o.template_date);
   const std::string notice = thinking_notice(chat, o.enable_thinking);
   if (!notice.empty()) log_info(notice);
@@ -278,7 +277,7 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
   inputs.parts.add(inputs.text.inventory);
   inputs.parts.tell(o.teacher, o.strict && !o.inspect);
   check_teacher(o, inputs.model, inputs.text);
-  inputs.chat = choose_template(o, inputs.text, o.teacher);
+  inputs.chat = choose_template(o, inputs.text);
   return inputs;
 }
 

@@ -38,16 +38,25 @@ ChatTemplate ChatTemplate::recognise(std::string_view jinja, const std::string& 
   constexpr std::size_t kShown = 50;
   const std::string outline = text::jinja_outline(jinja);
   if (const auto found = text::recognise_outline(outline)) return ChatTemplate(found->format, found->tools);
+  const auto nearest = text::nearest_family(outline);
+  std::string what = "the chat template is not one of the known ones; ";
+  if (jinja.empty()) {
+    what = "the model has no chat template";
+  } else if (!nearest) {
+    what += "it begins with " + printable(jinja.substr(0, kShown));
+  } else {
+    what.append("the nearest is ").append(nearest->name);
+    what += nearest->foreign.empty() ? ", which prints the same texts by other statements"
+                                     : ", which never prints '" + nearest->foreign.substr(0, kShown) + "'";
+  }
   throw_data(
-      jinja.empty() ? std::string("the model has no chat template")
-                    : "the chat template is not one of the known ones; it begins with " +
-                          printable(jinja.substr(0, kShown)),
-      where,
-      std::string("give --chat-template with one of: ")
+      what, where,
+      std::string(nearest ? "if the rules of that one will do: --chat-template " : "--chat-template ")
+          .append(nearest ? nearest->name : "NAME")
+          .append(" of anemll_infer and anemll_precompute, which know ")
           .append(choices())
-          .append(
-              "; or --no-template for the messages without one; or render the texts elsewhere and give them "
-              "with --dataset_format plain"));
+          .append("; or their --no-template, for the messages without one; or render the texts elsewhere: "
+                  "programs that read data sets take them with --dataset_format plain"));
 }
 
 std::string ChatTemplate::choices() {
@@ -135,7 +144,9 @@ std::string ChatTemplate::render(const std::vector<ChatMessage>& messages, bool 
   if (const std::string why = refusal(messages, tools); !why.empty())
     throw_data(
         std::string("the chat template ").append(name()).append(" refuses the conversation: ").append(why),
-        "the text", "change the conversation, or choose other rules with --chat-template");
+        "the text",
+        "change the conversation, or choose other rules (--chat-template of anemll_infer and "
+        "anemll_precompute)");
   return family.render(family, chat);
 }
 

@@ -5,6 +5,7 @@
 #include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/one_of.hpp"
+#include "src/text/internal/other_tokenizers.hpp"
 #include "src/text/internal/split_patterns.hpp"
 #include "src/text/utf8.hpp"
 
@@ -25,6 +26,12 @@ constexpr const char* kBos = "tokenizer.ggml.bos_token_id";
 constexpr const char* kEos = "tokenizer.ggml.eos_token_id";
 constexpr const char* kTemplate = "tokenizer.chat_template";
 
+/// Every program takes the folder as its model; two can take it beside the weights of the file.
+constexpr const char* kFolder =
+    "give the model's folder with tokenizer.json in place of the .gguf file; anemll_infer takes it beside "
+    "the "
+    "file (--model-id FOLDER), and so does anemll_eval (--tokenizer FOLDER)";
+
 /// Kinds of tokens in tokenizer.ggml.token_type.
 constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;
 
@@ -42,14 +49,16 @@ class Reader {
 
   TokenizerSpec spec() const {
     if (const std::string& model = required<std::string>(kModel, "a text"); model != "gpt2") {
-      fail(kModel, "the tokenizer \"" + model + "\" is not supported",
-           "only byte-level BPE (\"gpt2\") is; train on a cache that was made elsewhere (anemll_train "
-           "--cache-dir)");
+      const bool pieces = model == "llama" || model == "t5";
+      fail(kModel,
+           "the tokenizer \"" + model + "\"" + (pieces ? ", which is SentencePiece," : "") +
+               " is not supported",
+           text::kAnotherModel);
     }
     constexpr const char* kSpace = "tokenizer.ggml.add_space_prefix";
     if (const bool* flag = find<bool>(kSpace, "true or false"); flag != nullptr && *flag) {
       fail(kSpace, "it is true: a tokenizer that puts a space before every text is not supported",
-           "use another model, or train on a cache that was made elsewhere (anemll_train --cache-dir)");
+           text::kAnotherModel);
     }
     TokenizerSpec spec;
     const text::PreTokenizer& pre = pre_tokenizer();
@@ -157,9 +166,8 @@ class Reader {
     const T* content = find<T>(key, kind);
     if (content == nullptr) {
       fail(key, "the key is missing",
-           "convert the model again with a current convert_hf_to_gguf.py of llama.cpp, or give its folder "
-           "with "
-           "tokenizer.json (--model-id FOLDER)");
+           std::string("convert the model again with a current convert_hf_to_gguf.py of llama.cpp, or ") +
+               kFolder);
     }
     return *content;
   }
@@ -168,8 +176,7 @@ class Reader {
     const auto& name = required<std::string>(kPre, "a text");
     if (const text::PreTokenizer* pre = text::find_pre_tokenizer(name)) return *pre;
     fail(kPre, "the pre-tokenizer \"" + name + "\" is not supported",
-         "give the model's folder with tokenizer.json (--model-id FOLDER); known here: " +
-             text::known_pre_tokenizers());
+         std::string(kFolder) + "; known here: " + text::known_pre_tokenizers());
   }
 
   std::optional<std::int32_t> token_id(const char* key, std::int64_t size) const {
@@ -246,6 +253,8 @@ TextModel text_model_from_gguf(const GgufFile& file) {
   model.text_end = spec.text_end;
   model.eos_id = reader.eos_id(model.tokenizer.size());
   model.inventory = reader.inventory();
+  model.template_source = file.path.string();
+  if (!model.chat_template.empty()) model.template_source += std::string(", key \"") + kTemplate + "\"";
   return model;
 }
 

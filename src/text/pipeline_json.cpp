@@ -22,6 +22,8 @@ class PipelineReader {
     } else if (type == "Sequence") {
       for (const dom::element inner : fields_.steps_of(step, "normalizers", "the normalizer Sequence"))
         normalizer(fields_.object_of(inner, "a normalizer"));
+    } else if (type == "Prepend" || type == "Precompiled" || (type == "Replace" && writes_spaces(step))) {
+      fields_.sentencepiece("the normalizer " + type);
     } else {
       fields_.unsupported("the normalizer " + type);
     }
@@ -63,6 +65,12 @@ class PipelineReader {
   }
 
  private:
+  /// As U+2581, which is what SentencePiece writes for a space.
+  bool writes_spaces(dom::object replace) const {
+    const auto content = JsonFields::get(replace, "content");
+    return content && fields_.text_of(*content, "the content of Replace") == "\u2581";
+  }
+
   void step(dom::object object) {
     const std::string type = fields_.type_of(object, "a pre-tokenizer");
     if (type == "Sequence") {
@@ -91,6 +99,8 @@ class PipelineReader {
       if (behavior != "Contiguous")
         fields_.unsupported("the pre-tokenizer Punctuation with the behavior " + behavior);
       spec_.split.push_back(SplitPattern::ascii_punctuation_runs);
+    } else if (type == "Metaspace") {
+      fields_.sentencepiece("the pre-tokenizer Metaspace");
     } else {
       fields_.unsupported("the pre-tokenizer " + type + (byte_level_ ? " after ByteLevel" : ""));
     }

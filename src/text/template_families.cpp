@@ -1,6 +1,7 @@
 #include "src/text/internal/template_families.hpp"
 
 #include "src/core/hash.hpp"
+#include "src/text/internal/generation_marks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -242,6 +243,7 @@ const Family& family_of(ChatFormat format) {
 
 std::optional<Recognised> recognise_outline(std::string_view outline) {
   if (const auto format = find(kWhole, outline)) return Recognised{*format, true};
+  if (const auto bare = without_generation_marks(outline)) return recognise_outline(*bare);
   if (outline.find("do raw") != std::string_view::npos)
     return std::nullopt;  // what follows may be no statements
   if (const auto format = find(kWithoutTools, without_tools(outline))) return Recognised{*format, false};

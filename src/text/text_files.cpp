@@ -117,7 +117,7 @@ void compare_slow_files(const fs::path& folder, const TokenizerSpec& spec, Inven
   }
 }
 
-std::string chosen_template(const fs::path& folder, const TokenizerConfig& config, Inventory& inventory) {
+ChosenTemplate chosen_template(const fs::path& folder, const TokenizerConfig& config, Inventory& inventory) {
   std::map<std::string, std::string> templates;
   std::string source = kTemplate;
   if (fs::exists(folder / kTemplate)) templates["default"] = template_text(folder / kTemplate);
@@ -146,17 +146,18 @@ std::string chosen_template(const fs::path& folder, const TokenizerConfig& confi
                              (templates.contains("default") ? source : std::string(kTemplates)) +
                              ", which goes before");
   }
-  std::string chosen;
+  ChosenTemplate chosen{{}, folder.string()};
   for (const auto& [name, text] : templates) {
     if (name == "default") {
-      chosen = text;
+      chosen = {text, (folder / source).string() + (source == kConfig ? ", key \"chat_template\"" : "")};
       inventory.add(Fate::used, "chat template", source);
     } else {
       inventory.add(Fate::left_out, "chat template", name, "only the one named default is used");
     }
   }
-  if (first_bad_utf8(chosen) != std::string::npos)
-    bad_text_file(strf("byte %zu of the chat template is not UTF-8", first_bad_utf8(chosen)), config.path);
+  if (first_bad_utf8(chosen.jinja) != std::string::npos)
+    bad_text_file(strf("byte %zu of the chat template is not UTF-8", first_bad_utf8(chosen.jinja)),
+                  config.path);
   return chosen;
 }
 

@@ -7,6 +7,7 @@
 #include "src/core/content_kind.hpp"
 #include "src/core/hash.hpp"
 #include "src/text/internal/gguf_text.hpp"
+#include "src/text/internal/other_tokenizers.hpp"
 #include "src/text/internal/text_files.hpp"
 #include "src/text/internal/token_sources.hpp"
 #include "src/text/internal/tokenizer_config.hpp"
@@ -15,25 +16,9 @@ namespace anemll {
 namespace fs = std::filesystem;
 namespace {
 
-/// Older forms of a tokenizer are not read, but Python makes a tokenizer.json of them.
-[[noreturn]] void fail_without_tokenizer(const fs::path& folder) {
-  for (const char* older : {"vocab.json", "tokenizer.model", "qwen.tiktoken", "spiece.model"}) {
-    std::error_code none;
-    if (!fs::exists(folder / older, none)) continue;
-    const std::string place = folder.string();
-    throw_data(strf("the model folder has no tokenizer.json, but %s", older), place,
-               strf("make one of it: python3 -c 'from transformers import AutoTokenizer as T; "
-                    "T.from_pretrained(\"%s\").save_pretrained(\"%s\")'",
-                    place.c_str(), place.c_str()));
-  }
-  throw_data("the model folder has no tokenizer.json", folder.string(),
-             "copy tokenizer.json and tokenizer_config.json of the model into it, or give ORG/NAME of the "
-             "model, which is downloaded with them");
-}
-
 TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
   const fs::path tokenizer_path = folder / "tokenizer.json";
-  if (!fs::is_regular_file(tokenizer_path)) fail_without_tokenizer(folder);
+  if (!fs::is_regular_file(tokenizer_path)) text::fail_without_tokenizer(folder);
   const auto file = MappedFile::open(tokenizer_path);
   const std::string where = tokenizer_path.string();
   Inventory inventory;
@@ -66,7 +51,9 @@ TextModel load_folder(const fs::path& folder, TokenizerRules rules) {
       throw_data("eos_token '" + *tokens.eos + "' is not a token of tokenizer.json", tokens.eos_file.string(),
                  "take both files from the same model: " + fetch_advice(tokens.eos_file));
   }
-  model.chat_template = text::chosen_template(folder, config, inventory);
+  text::ChosenTemplate chosen = text::chosen_template(folder, config, inventory);
+  model.chat_template = std::move(chosen.jinja);
+  model.template_source = std::move(chosen.source);
   text::tell_other_text_files(folder, inventory);
   model.inventory = std::move(inventory);
   return model;
@@ -80,12 +67,12 @@ TextModel load_text_model(const fs::path& model, TokenizerRules rules, const Ggu
   if (fs::is_directory(model, ignored)) return load_folder(model, rules);
   if (!fs::exists(model, ignored))
     throw_data("no such model: nothing is there", model.string(),
-               "look with ls; --model-id takes a folder with tokenizer.json, a .gguf file, or ORG/NAME");
+               "look with ls; a model is a folder with tokenizer.json, a .gguf file, or ORG/NAME");
   if (is_gguf(model)) return text_model_from_gguf(read_gguf(model));
   const std::string_view kind = content_name(content_kind(model));
   throw_data(std::string("neither a model folder nor a GGUF file, but ")
                  .append(kind.empty() ? "a file of another kind" : kind),
-             model.string(), "--model-id takes a folder with tokenizer.json, a .gguf file, or ORG/NAME");
+             model.string(), "give a folder with tokenizer.json, a .gguf file, or ORG/NAME");
 }
 
 }  // namespace anemll

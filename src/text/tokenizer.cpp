@@ -319,7 +319,8 @@ std::string Tokenizer::bytes(std::span<const std::int32_t> ids, bool skip_specia
     if (id < 0 || id >= impl_->size || !impl_->known[i])
       throw_data(
           strf("%d is not a token id of this vocabulary (%lld ids)", id, static_cast<long long>(impl_->size)),
-          impl_->where, "decode with the tokenizer that made the ids (--model-id)");
+          impl_->where,
+          "decode with the tokenizer that made the ids: anemll_tokenize decode --model-id MODEL");
     if (skip_special_tokens && impl_->special[i]) continue;
     out.append(impl_->bytes, impl_->begin[i], impl_->begin[i + 1] - impl_->begin[i]);
   }

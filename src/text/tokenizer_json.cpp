@@ -104,6 +104,7 @@ void Reader::model(TokenizerSpec& spec) const {
   const auto pairs = get(model, "merges");
   // Old files name no type; only BPE has merges.
   const std::string type = get(model, "type") || !pairs ? type_of(model, "model") : "BPE";
+  if (type == "Unigram") sentencepiece("the model Unigram");
   if (type != "BPE") unsupported("the model " + type);
   double dropout = 0;
   if (const auto given = get(model, "dropout"); given && given->get(dropout) != simdjson::SUCCESS)

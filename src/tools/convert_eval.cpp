@@ -86,7 +86,7 @@ ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& mod
   const TextModel& text = *impl_->text;
   impl_->stops =
       read_generation_config(model.path / "generation_config.json", model.config, text.eos_id).stops;
-  const std::optional<ChatTemplate> chat = chat_of(text.chat_template, model.path.string());
+  const std::optional<ChatTemplate> chat = chat_of(text.chat_template, text.template_source);
   if (chat) add_template_stops(impl_->stops, *chat, text.tokenizer);
   impl_->prompt =
       text.tokenizer.encode(chat ? chat->render({{"user", options.prompt}}, false, true) : options.prompt);

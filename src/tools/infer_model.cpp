@@ -42,7 +42,7 @@ std::optional<ChatTemplate> chat_of(const InferOptions& o, const TextModel& text
     return std::nullopt;
   }
   ChatTemplate chat = o.chat_template ? ChatTemplate::named(*o.chat_template)
-                                      : ChatTemplate::recognise(text.chat_template, name);
+                                      : ChatTemplate::recognise(text.chat_template, text.template_source);
   if (o.template_date) chat.set_date(*o.template_date);
   return chat;
 }
@@ -58,7 +58,7 @@ void tell_template(const InferOptions& o, const ChatTemplate& chat, const TextMo
   if (!o.chat_template || text.chat_template.empty()) return;
   std::string own;
   try {
-    own = ChatTemplate::recognise(text.chat_template, name).name();
+    own = ChatTemplate::recognise(text.chat_template, text.template_source).name();
   } catch (const Error&) {
     return;  // that is what the option is for
   }

@@ -57,7 +57,8 @@ SamplePrompts::SamplePrompts(const std::filesystem::path& file, const OpenModel&
                              std::int64_t tokens) {
   TextModel model = load_text_model(opened.path, TokenizerRules::as_written, opened.gguf.get());
   std::optional<ChatTemplate> chat;
-  if (!model.chat_template.empty()) chat = ChatTemplate::recognise(model.chat_template, opened.path.string());
+  if (!model.chat_template.empty())
+    chat = ChatTemplate::recognise(model.chat_template, model.template_source);
   GenerationConfig config =
       read_generation_config(opened.path / "generation_config.json", opened.config, model.eos_id);
   if (chat) add_template_stops(config.stops, *chat, model.tokenizer);

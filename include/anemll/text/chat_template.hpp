@@ -47,8 +47,9 @@ class ChatTemplate {
   explicit ChatTemplate(ChatFormat format, bool tools = true);
   /// By name ("qwen3", "chatml", ...); a usage error lists the choices.
   static ChatTemplate named(std::string_view name);
-  /// By the Jinja text of a model (`where` names it in messages). A template that is not recognised is a data
-  /// error whose hint names --chat-template with the choices, --no-template, and texts rendered elsewhere.
+  /// By the Jinja text of a model (`where` names it in messages: TextModel::template_source). A template that
+  /// is not recognised is a data error that names the nearest family, and whose hint names --chat-template
+  /// with the choices, --no-template, and texts rendered elsewhere.
   static ChatTemplate recognise(std::string_view jinja, const std::string& where);
   /// All names, with commas.
   static std::string choices();

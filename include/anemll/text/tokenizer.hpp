@@ -130,6 +130,7 @@ struct TextModel {
   /// own.
   std::vector<std::int32_t> text_begin = {};
   std::vector<std::int32_t> text_end = {};
+  std::string template_source = {};  ///< names the file of chat_template (and its key) in messages
 };
 
 /// How a tokenizer.json is taken.

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/text/internal/other_tokenizers.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -21,11 +22,12 @@ class JsonFields {
   explicit JsonFields(std::string where) : where_(std::move(where)) {}
 
   [[noreturn]] void unsupported(const std::string& component) const {
-    throw_data(
-        "the tokenizer uses " + component + ", which is not supported", where_,
-        "supported: byte-level BPE of the kinds of Llama 3, Qwen, SmolLM, GPT-2, DeepSeek, Falcon and "
-        "StarCoder, without or with NFC; use a model of one of these, or train on a cache that was made "
-        "elsewhere (anemll_train --cache-dir)");
+    throw_data("the tokenizer uses " + component + ", which is not supported", where_, kAnotherModel);
+  }
+  /// Of what only tokenizers made of SentencePiece have.
+  [[noreturn]] void sentencepiece(const std::string& component) const {
+    throw_data("SentencePiece tokenizers are not read, and this one is of that kind: it uses " + component,
+               where_, kAnotherModel);
   }
   [[noreturn]] void bad(const std::string& what) const {
     throw_data(what, where_, "the file is damaged or no tokenizer.json; " + fetch_advice(where_));

@@ -59,6 +59,14 @@ struct Recognised {
 };
 std::optional<Recognised> recognise_outline(std::string_view outline);
 
+/// Of an outline that is not known: the family that looks most like it, and the first line of text that this
+/// one never prints (empty where only statements differ). Nothing where no family has its tokens.
+struct Nearest {
+  std::string_view name;
+  std::string foreign;
+};
+std::optional<Nearest> nearest_family(std::string_view outline);
+
 // The renderers of the table.
 std::string render_chatml(const Family&, const Conversation&);
 std::string render_deepseek_r1(const Family&, const Conversation&);

@@ -14,10 +14,15 @@ namespace anemll::text {
 /// vocab.json and merges.txt of slow tokenizers: tokenizer.json is used, what differs is told.
 void compare_slow_files(const std::filesystem::path& folder, const TokenizerSpec& spec, Inventory& inventory);
 
-/// The Jinja text that transformers would take for a conversation without tools; empty where there is none.
+struct ChosenTemplate {
+  std::string jinja;   ///< empty where there is none
+  std::string source;  ///< its file (and key); the folder where there is none
+};
+
+/// The Jinja text that transformers would take for a conversation without tools.
 /// chat_template.jinja and additional_chat_templates/ replace chat_template of tokenizer_config.json.
-std::string chosen_template(const std::filesystem::path& folder, const TokenizerConfig& config,
-                            Inventory& inventory);
+ChosenTemplate chosen_template(const std::filesystem::path& folder, const TokenizerConfig& config,
+                               Inventory& inventory);
 
 /// Files that by their names belong to a tokenizer and that no rule reads.
 void tell_other_text_files(const std::filesystem::path& folder, Inventory& inventory);

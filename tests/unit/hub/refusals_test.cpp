@@ -84,7 +84,8 @@ BOOST_AUTO_TEST_CASE(local_files_are_named) {
   write_file(blobs / "sha256-a", "GGUF" + std::string("\3\0\0\0", 4) + std::string(64, '\0'));
   for (const ModelUse use : {ModelUse::weights, ModelUse::text})
     check_error([&] { fetch_model(blobs.string(), {}, use); },
-                {blobs.string(), "no config.json", "--model-id '" + (blobs / "sha256-a").string() + "'"});
+                {blobs.string(), "no config.json",
+                 "the GGUF file itself as the model: '" + (blobs / "sha256-a").string() + "'"});
   const std::filesystem::path adapter = root / "adapter";
   std::filesystem::create_directory(adapter);
   write_file(adapter / "adapter_config.json", "{}");

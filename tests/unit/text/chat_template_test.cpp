@@ -222,6 +222,65 @@ BOOST_AUTO_TEST_CASE(other_templates_are_refused) {
     expect_refused(jinja);
 }
 
+// {% generation %} of trainers: transformers 5.24.0 renders the first five as the template without marks, and
+// the others otherwise (with jinja2 3.1.6).
+BOOST_AUTO_TEST_CASE(marks_for_a_loss_on_answers_print_nothing) {
+  const std::string qwen3 = published_qwen3();
+  const std::string begin =
+      "        {%- set content = message.content %}\n        {%- set reasoning_content = ''";
+  const std::string print = "        {%- if loop.index0 > ns.last_query_index %}";
+  const std::string calls = "        {%- if message.tool_calls %}";
+  const std::string next = "\n    {%- elif message.role == \"tool\" %}";
+  const auto marked = [&](const std::string& from, const std::string& open, const std::string& close) {
+    return changed(changed(qwen3, from, open + from), next, close + next);
+  };
+  const std::string end = "\n        {%- endgeneration %}";
+  for (const std::string& jinja :
+       {marked(begin, "        {%- generation %}\n", end), marked(print, "        {%- generation %}\n", end),
+        marked(calls, "        {%- generation %}\n", end),
+        marked(begin, "{%-generation-%}", "{%-endgeneration-%}"),
+        marked(begin, "        {%- generation -%}\n", "\n        {%- endgeneration -%}")}) {
+    const ChatTemplate chat = ChatTemplate::recognise(jinja, "t");
+    BOOST_TEST(chat.name() == "qwen3");
+    BOOST_TEST(chat.has_tools());
+  }
+  // Between the words of a sum, and beside branches for tools that are others.
+  BOOST_TEST(ChatTemplate::recognise(
+                 "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n'}}{% generation %}{{ "
+                 "message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}{% endfor %}{% if "
+                 "add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+                 "t")
+                 .name() == "chatml");
+  BOOST_TEST(ChatTemplate::recognise(changed(marked(begin, "{%- generation %}", end), "'\\n</tool_response>'",
+                                             "'</tool_response>'"),
+                                     "t")
+                 .name() == "qwen3");
+  // The line end before the second mark is printed.
+  expect_refused(marked(begin, "        {% generation %}\n", "\n        {% endgeneration %}"));
+  // What is set between marks is gone behind them.
+  expect_refused(changed(changed(qwen3, begin, "{%- generation %}\n" + begin), print,
+                         "        {%- endgeneration %}\n" + print));
+  // No Jinja.
+  expect_refused(changed(qwen3, begin, "{%- generation %}\n" + begin));
+  expect_refused(marked(begin, "{%- generation x %}", end));
+  expect_refused(marked(begin, "{%- endgeneration %}", "{%- generation %}"));
+}
+
+BOOST_AUTO_TEST_CASE(the_nearest_family_is_named) {
+  const std::string qwen3 = published_qwen3();
+  expect_refused(
+      changed(qwen3, "{%- endfor %}\n{%- if add", "{%- endfor %}{{ '<|endoftext|>' }}\n{%- if add"),
+      "the nearest is qwen3, which never prints '<|endoftext|>'");
+  expect_refused(changed(qwen3, "enable_thinking is false", "enable_thinking is true"),
+                 "the nearest is qwen3, which prints the same texts");
+  expect_refused(changed(kSmol, "named SmolLM", "named Qwen"), "the nearest is smollm2");
+  expect_refused(changed(kChatml, "message['content']", "message['content'] | trim"),
+                 "the nearest is chatml");
+  expect_refused(
+      "{{ bos_token }}{% for message in messages %}[INST] {{ message.content }} [/INST]{% endfor %}",
+      "it begins with {{ bos_token }}");
+}
+
 BOOST_AUTO_TEST_CASE(both_published_versions_of_qwen3) {
   // Of the files in the models' repositories.
   BOOST_TEST(sha256_hex(published_qwen3()) ==

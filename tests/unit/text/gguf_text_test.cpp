@@ -89,6 +89,7 @@ BOOST_AUTO_TEST_CASE(gguf_tokens_of_every_kind) {
   const auto end = static_cast<std::int32_t>(parts.eos);
   BOOST_TEST(model.eos_id.value() == end);
   BOOST_TEST(model.chat_template == "{{ messages }}");
+  BOOST_TEST(model.template_source.ends_with("m.gguf, key \"tokenizer.chat_template\""));
   BOOST_TEST(model.tokenizer.size() == end + 2);  // without what only fills the embedding
   const auto got = model.tokenizer.encode("abc<|end|>ab<think>");
   BOOST_TEST(got == std::vector<std::int32_t>({258, end, 257, end + 1}), boost::test_tools::per_element());

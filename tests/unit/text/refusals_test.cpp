@@ -120,7 +120,8 @@ std::vector<Refusal> of_tokenizer_json() {
           {"version", "2.0", part("version", "2.0")},
           {"'model'", "no", json([](Json& j) { j.erase("model"); })},
           {"model", "3", part("model", 3)},
-          {"model", "Unigram", model("type", "Unigram")},
+          {"SentencePiece", "Unigram", model("type", "Unigram")},
+          {"model", "WordPiece", model("type", "WordPiece")},
           {"dropout", "\"x\"", model("dropout", "x")},
           {"dropout", "0.1", model("dropout", 0.1)},
           {"end_of_word_suffix", "</w>", model("end_of_word_suffix", "</w>")},
@@ -158,6 +159,9 @@ std::vector<Refusal> of_pipeline() {
   for (int i = 0; i < 20; ++i) many.push_back(digits);
   many.push_back(kByteLevel);
   return {{"normalizer", "NFD", part("normalizer", {{"type", "NFD"}})},
+          {"SentencePiece", "Prepend", part("normalizer", {{"type", "Prepend"}, {"prepend", "\u2581"}})},
+          {"SentencePiece", "Replace", part("normalizer", {{"type", "Replace"}, {"content", "\u2581"}})},
+          {"normalizer", "Replace", part("normalizer", {{"type", "Replace"}, {"content", " "}})},
           {"normalizer", "no type", part("normalizer", Json::object())},
           {"normalizers", "no", part("normalizer", {{"type", "Sequence"}})},
           {"pre-tokenizer", "no", pre(nullptr)},
@@ -165,7 +169,7 @@ std::vector<Refusal> of_pipeline() {
           {"steps", "21", pre(steps(many))},
           {"add_prefix_space", "ByteLevel", pre({{"type", "ByteLevel"}})},
           {"Punctuation", "Removed", pre({{"type", "Punctuation"}, {"behavior", "Removed"}})},
-          {"pre-tokenizer", "Metaspace", pre({{"type", "Metaspace"}})},
+          {"SentencePiece", "Metaspace", pre({{"type", "Metaspace"}})},
           {"pattern", "no", pre({{"type", "Split"}})},
           {"pattern", "no Regex", pre(split({{"String", " "}}, "Isolated"))},
           {"Regex", "x+", pre(split({{"Regex", "x+"}}, "Isolated"))},
@@ -205,6 +209,18 @@ std::vector<Refusal> of_tokens() {
            }}};
 }
 
+constexpr const char* kPointer =
+    "version https://git-lfs.github.com/spec/v1\n"
+    "oid sha256:0000000000000000000000000000000000000000000000000000000000000000\nsize 7\n";
+
+/// A folder without tokenizer.json.
+Act slow(const std::vector<std::pair<const char*, std::string>>& files) {
+  return [=](const TempDir& folder) {
+    for (const auto& [name, text] : files) write_file(folder / name, text);
+    load_text_model(folder.path());
+  };
+}
+
 std::vector<Refusal> of_files() {
   const auto read = [](const char* name) {
     return [=](const TempDir& folder) { load_text_model(folder / name); };
@@ -218,6 +234,13 @@ std::vector<Refusal> of_files() {
           {"model folder", "a PDF", only("notes", "%PDF-1.7 words")},
           {"tokenizer.json", "no", only("config.json", "{}")},
           {"tokenizer.json", "vocab.json", only("vocab.json", "{}")},
+          {"vocab.json", "merges.txt", slow({{"vocab.json", "{}"}, {"merges.txt", "a b"}})},
+          {"tokenizer.model", "SentencePiece", slow({{"tokenizer.model", "\n\x0e\n\x05<unk>"}})},
+          {"tokenizer.model", "a tiktoken file", slow({{"tokenizer.model", "IQ== 0\nIg== 1\n"}})},
+          {"qwen.tiktoken", "tiktoken files of this name", slow({{"qwen.tiktoken", "IQ== 0\n"}})},
+          {"spiece.model", "neither SentencePiece nor tiktoken", slow({{"spiece.model", "words"}})},
+          {"tokenizer.model", "is empty", slow({{"tokenizer.model", ""}})},
+          {"tokenizer.model", "Git LFS", slow({{"tokenizer.model", kPointer}})},
           {"eos_token", "'<no>'", config({{"eos_token", "<no>"}})},
           {"JSON", "not valid", beside("tokenizer_config.json", "{")},
           {"JSON object", "[]", beside("tokenizer_config.json", "[]")},
@@ -246,7 +269,8 @@ std::vector<Refusal> of_gguf() {
   const auto flag = [](const char* key, bool value) {
     return with([=](GgufWriter& w) { w.boolean(key, value); });
   };
-  return {{"tokenizer.ggml.model", "llama", gguf([](Gguf& g) { g.model = "llama"; })},
+  return {{"SentencePiece", "llama", gguf([](Gguf& g) { g.model = "llama"; })},
+          {"tokenizer.ggml.model", "bert", gguf([](Gguf& g) { g.model = "bert"; })},
           {"add_space_prefix", "true", flag("tokenizer.ggml.add_space_prefix", true)},
           {"tokenizer.chat_template", "byte 0",
            with([](GgufWriter& w) { w.text("tokenizer.chat_template", "\xff"); })},

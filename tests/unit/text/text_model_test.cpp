@@ -117,14 +117,22 @@ BOOST_AUTO_TEST_CASE(where_the_template_comes_from) {
   const Folder folder;
   folder.config({{"chat_template", "one"}});
   BOOST_TEST(folder.load().chat_template == "one");
+  const std::string config = (folder.dir / "tokenizer_config.json").string();
+  BOOST_TEST(folder.load().template_source == config + ", key \"chat_template\"");
   folder.config(
       {{"chat_template",
         {{{"name", "tool_use"}, {"template", "two"}}, {{"name", "default"}, {"template", "three"}}}}});
   BOOST_TEST(folder.load().chat_template == "three");
   folder.config({{"chat_template", Json::array({{{"name", "tool_use"}, {"template", "two"}}})}});
   BOOST_TEST(folder.load().chat_template == "");
+  BOOST_TEST(folder.load().template_source == folder.dir.path().string());
   write_file(folder.dir / "chat_template.jinja", "file");
   BOOST_TEST(folder.load().chat_template == "file");
+  BOOST_TEST(folder.load().template_source == (folder.dir / "chat_template.jinja").string());
+  std::filesystem::create_directory(folder.dir / "additional_chat_templates");
+  write_file(folder.dir / "additional_chat_templates/default.jinja", "other");
+  BOOST_TEST(folder.load().template_source ==
+             (folder.dir / "additional_chat_templates/default.jinja").string());
 }
 
 BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_no_fault) {
@@ -132,6 +140,39 @@ BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_no_fault) {
   write_file(folder.dir / "tokenizer_config.json",
              "{\"eos_token\": \"<end>\", \"model_max_length\": 1000000000000000019884624838656}");
   BOOST_TEST((folder.load().eos_id == std::optional(258)));
+}
+
+// transformers 5.24.0 makes a tokenizer.json that is read here of vocab.json with merges.txt, and with
+// tiktoken of a tiktoken file. What it makes of SentencePiece has a Metaspace, so that no command is given.
+BOOST_AUTO_TEST_CASE(a_command_only_where_it_leads_on) {
+  const auto refused = [](const std::vector<std::pair<const char*, std::string>>& files) {
+    const TempDir folder;
+    for (const auto& [name, text] : files) write_file(folder / name, text);
+    try {
+      load_text_model(folder.path());
+    } catch (const Error& error) {
+      helps(error);
+      return std::string(error.what());
+    }
+    return std::string("nothing was refused");
+  };
+  const auto says = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
+  const std::string pieces("\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02\n", 17);
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm"}) {
+    const std::string text = refused({{name, pieces}});
+    BOOST_TEST((says(text, "SentencePiece tokenizers are not read") && says(text, name)), text);
+    BOOST_TEST((!says(text, "python3") && says(text, "byte-level BPE") && says(text, "--cache-dir")), text);
+  }
+  const std::string made = refused({{"tokenizer.model", "IQ== 0\nIg== 1\n"}});
+  BOOST_TEST((says(made, "tiktoken)") && says(made, "python3") && says(made, "backend_tokenizer.save")),
+             made);
+  const std::string slow =
+      refused({{"tokenizer.model", pieces}, {"vocab.json", "{}"}, {"merges.txt", "a b"}});
+  BOOST_TEST((says(slow, "vocab.json and merges.txt") && says(slow, "backend_tokenizer.save")), slow);
+  BOOST_TEST(says(refused({{"merges.txt", "a b"}}), "only merges.txt"));
+  BOOST_TEST(says(refused({{"vocab.json", "{}"}, {"spiece.model", pieces}}), "SentencePiece"));
 }
 
 BOOST_AUTO_TEST_CASE(faults_name_the_file) {
