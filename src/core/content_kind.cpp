@@ -68,7 +68,7 @@ constexpr std::array kMagics = {
 /// How servers answer where a file is asked for that they do not give.
 struct Answer {
   std::string_view text;
-  bool whole;  ///< there is nothing else; else it goes on with the name of the repository
+  bool whole;  ///< there is nothing else; else it goes on with the name of the repository, ORG/NAME
 };
 constexpr std::array kAnswers = {Answer{"Entry not found", true},
                                  Answer{"Repository not found", true},
@@ -111,6 +111,69 @@ bool is_binary(std::string_view text) {
   return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
            return static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\r' && c != '\t';
          });
+}
+
+/// The next line of `text`, without its end, which is taken.
+std::string_view take_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+}
+
+/// Nothing but the lines of a pointer, which has less than 1 KiB: a text about pointers goes on otherwise.
+bool is_lfs_pointer(std::string_view text) {
+  constexpr std::size_t kMost = 1024;
+  if (text.size() >= kMost) return false;
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    const std::size_t space = line.find(' ');
+    const std::string_view key = line.substr(0, space);
+    const bool known = key == "version" || key == "oid" || key == "size" || key.starts_with("ext-");
+    if (!line.empty() && (!known || line.find(' ', std::min(space, line.size() - 1) + 1) != line.npos))
+      return false;
+  }
+  return true;
+}
+
+/// The name of an object in one line.
+bool is_annex_pointer(std::string_view text) {
+  return take_line(text).find_first_of(" \t") == std::string_view::npos;
+}
+
+/// A line with the version alone, and behind it what no text has: a comment of bytes that are no letters, an
+/// object, or nothing.
+bool is_pdf(std::string_view text) {
+  constexpr std::size_t kNear = 1024;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  text.remove_prefix(5);
+  if (text.size() < 3) return text.empty();
+  if (!digit(text[0]) || text[1] != '.' || !digit(text[2])) return false;
+  text.remove_prefix(3);
+  const std::size_t end = text.find_first_not_of(' ');
+  if (end == std::string_view::npos) return true;
+  if (text[end] != '\r' && text[end] != '\n') return false;
+  const std::size_t next = text.find_first_not_of(" \r\n", end);
+  if (next == std::string_view::npos) return true;
+  text = text.substr(next, kNear);
+  const bool comment = text.size() > 1 && text[0] == '%' && static_cast<unsigned char>(text[1]) > '\x7f';
+  return comment || text.find(" 0 obj") != std::string_view::npos ||
+         text.find('\0') != std::string_view::npos;
+}
+
+/// Magics that a text about them may begin with have a form behind them.
+bool has_form(ContentKind kind, std::string_view there, std::size_t magic) {
+  switch (kind) {
+    case ContentKind::lfs_pointer:
+      return is_lfs_pointer(there);
+    case ContentKind::annex_pointer:
+      return is_annex_pointer(there);
+    case ContentKind::pdf:
+      return is_pdf(there);
+    default:
+      break;
+  }
+  const bool word = magic == kWord && there[0] >= 'A' && there[0] <= 'z';
+  return !word || is_binary(there.substr(kWord, 2 * kWord));
 }
 
 /// bzip2's own magic is three letters and a digit; the magic of its first block, or of its end, follows.
@@ -172,7 +235,9 @@ ContentKind kind_of_text(std::string_view text) {
   const std::string_view trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   if (trimmed.size() <= kLongestAnswer &&
       std::any_of(kAnswers.begin(), kAnswers.end(), [&](const Answer& one) {
-        return one.whole ? trimmed == one.text : trimmed.starts_with(one.text);
+        if (one.whole) return trimmed == one.text;
+        const std::string_view name = trimmed.substr(std::min(one.text.size(), trimmed.size()));
+        return trimmed.starts_with(one.text) && name.substr(0, name.find(' ')).find('/') != name.npos;
       }))
     return ContentKind::server_answer;
   return ContentKind::other;
@@ -275,9 +340,7 @@ ContentKind content_kind(std::span<const std::byte> start, std::span<const std::
   for (const Magic& magic : kMagics) {
     if (magic.at >= text.size()) continue;
     const std::string_view there = text.substr(magic.at);
-    if (there.starts_with(magic.bytes) && (magic.bytes.size() != kWord || magic.bytes[0] < 'A' ||
-                                           magic.bytes[0] > 'z' || is_binary(there.substr(kWord, 2 * kWord))))
-      return magic.kind;
+    if (there.starts_with(magic.bytes) && has_form(magic.kind, there, magic.bytes.size())) return magic.kind;
   }
   if (is_bzip2(text)) return ContentKind::bzip2;
   if (is_zstd_skippable(text)) return ContentKind::zstd;

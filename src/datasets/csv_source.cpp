@@ -1,11 +1,14 @@
 // Records out of .csv and .tsv files, by RFC 4180: the first row names the columns, a cell in quotes may hold
-// separators, line ends and doubled quotes. Every value is text; nothing is guessed from it.
+// separators, line ends and doubled quotes. Every value is text; nothing is guessed from it. Excel's line of
+// the separator is read, and the dialect that escapes quotes by backslashes is told from a bad row.
 #include "anemll/core/error.hpp"
+#include "src/datasets/internal/csv_dialect.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/text_window.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +36,11 @@ class Taking {
 /// A part of the window.
 struct Cell {
   std::string_view text;  ///< without the quotes around it
-  bool doubled = false;   ///< quotes in it are doubled
+  bool quoted = false;
+  bool doubled = false;  ///< quotes in it are doubled
+
+  /// As MySQL, Hive and ClickHouse write that there is no value.
+  bool is_null() const { return text.size() == 2 && !quoted && text == "\\N"; }
 
   std::string value() const {
     if (!doubled) return std::string(text);
@@ -80,6 +87,7 @@ class CsvRecords final : public RecordSource {
     const Taking taking(window_, length);
     cut(window_.text().substr(0, size));
     if (cells_.size() != columns_.size()) {
+      require_doubled_quotes();
       bad("a row of " + std::to_string(cells_.size()) + " cells, the first row names " +
           std::to_string(columns_.size()));
     }
@@ -87,8 +95,9 @@ class CsvRecords final : public RecordSource {
     record.names = columns_;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (places_[i] < wanted_) {
-        record.fields[places_[i]] = Value::of_text(cells_[i].value());
-      } else if (!cells_[i].text.empty()) {
+        record.fields[places_[i]] =
+            cells_[i].is_null() ? Value::of_type(Value::Kind::null, {}) : Value::of_text(cells_[i].value());
+      } else if (!cells_[i].text.empty() && !cells_[i].is_null()) {
         record.unread.push_back(columns_[i]);
       }
     }
@@ -104,15 +113,26 @@ class CsvRecords final : public RecordSource {
     throw_bad_record(problem, window_.path().string() + ":" + std::to_string(position_), hint);
   }
 
-  /// The name is a hint only: where the first row has none of its separators, but of another kind, those
-  /// separate.
-  char separator_of_header(char named) {
-    std::size_t end = 0;
+  /// The next line that is not empty. What is before it is taken.
+  std::string_view first_line() {
     while (window_.text().starts_with('\n') || window_.text().starts_with('\r')) window_.take(1);
+    std::size_t end = 0;
     while ((end = window_.text().find_first_of("\r\n")) == std::string_view::npos && window_.more()) continue;
+    return window_.text().substr(0, end);
+  }
+
+  /// The line of the separator says it. Else the name is a hint only: where the first row has none of its
+  /// separators, but of another kind, those separate.
+  char separator_of_header(char named) {
+    std::string_view line = first_line();
+    if (const std::optional<char> said = separator_line(line)) {
+      window_.take(line.size());
+      first_line();  // takes the line's end
+      return *said;
+    }
     std::string outside;
     bool quoted = false;
-    for (const char c : window_.text().substr(0, end)) {
+    for (const char c : line) {
       if (c == '"') quoted = !quoted;
       if (!quoted) outside += c;
     }
@@ -140,6 +160,7 @@ class CsvRecords final : public RecordSource {
     for (;;) {
       if (i == window_.text().size() && !window_.more()) {
         if (quoted) {
+          require_doubled_quotes();
           throw_data(
               "not good CSV: a quote is never closed in the row that begins here",
               window_.path().string() + ":" + std::to_string(position_),
@@ -186,13 +207,17 @@ class CsvRecords final : public RecordSource {
       Cell cell;
       if (text.starts_with('"')) {
         std::size_t i = 1;
+        cell.quoted = true;
         while ((i = text.find('"', i)) + 1 < text.size() && text[i + 1] == '"') {
           cell.doubled = true;
           i += 2;
         }
         cell.text = text.substr(1, i - 1);
         text.remove_prefix(i + 1);
-        if (!text.empty() && text.front() != separator_) bad("text follows a closing quote");
+        if (!text.empty() && text.front() != separator_) {
+          require_doubled_quotes(cell.text.ends_with('\\'));
+          bad("text follows a closing quote");
+        }
       } else {
         cell.text = text.substr(0, text.find(separator_));
         text.remove_prefix(cell.text.size());
@@ -201,6 +226,18 @@ class CsvRecords final : public RecordSource {
       if (text.empty()) return;
       text.remove_prefix(1);
     }
+  }
+
+  /// Of a row that is bad by RFC 4180. Not an error of one record: the other rows of the file, which look
+  /// good, have backslashes that are no text.
+  void require_doubled_quotes(bool told = false) const {
+    if (!told && !is_backslash_row(window_.text(), separator_, columns_.size())) return;
+    throw_data(
+        "not good CSV: quotes are escaped with a backslash, as MySQL and Hive write them; RFC 4180 "
+        "doubles them" +
+            quoted_start(window_.text().substr(0, 80)),
+        window_.path().string() + ":" + std::to_string(position_),
+        "write it anew with doubled quotes: " + doubling_command(window_.path(), separator_));
   }
 
   TextWindow window_;

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/rng.hpp"
 #include "src/core/signals.hpp"
+#include "src/datasets/internal/column_advice.hpp"
 #include "src/datasets/internal/dataset_files.hpp"
 #include "src/datasets/internal/dataset_format.hpp"
 #include "src/datasets/internal/field_map.hpp"
@@ -92,7 +93,8 @@ class EntryReader {
                        std::to_string(records) + " records; of this one " + why_skipped_;
     for (const std::string& line : report_.inventory.left_out_lines()) what += "; " + line;
     throw_data(what, skipped_at_,
-               format_->plain()
+               format_->plain() && !turns_.empty() ? turns_
+               : format_->plain()
                    ? "name a field that holds text with --dataset_text_field" +
                          (records == 1 ? std::string("; ").append(datasets::kPandasHint) : std::string())
                    : "choose the --dataset_format that fits");
@@ -155,10 +157,29 @@ class EntryReader {
     } else if (skipped_at_.empty()) {
       skipped_at_ = place;
       why_skipped_ = format_->why_skipped(record_);
+      if (format_->plain() && datasets::holds_turns(record_.fields.front()))
+        turns_ = datasets::turns_advice(map_.columns().main.front());
     }
   }
   void require_fit() const {
-    datasets::fail_fit(*format_, options_, map_.columns().main, first_->names, first_->where);
+    datasets::fail_fit(*format_, options_, map_.columns().main, first_->names, first_->where, by_columns());
+  }
+  /// What the columns of the first good record hold, which is read again, with all of them.
+  std::string by_columns() const {
+    try {
+      const auto source = datasets::open_records(files_[file_], kinds_.back(), {first_->names});
+      Record all;
+      for (bool more = true; more;) {
+        try {
+          more = source->next(all);
+          if (more) return datasets::advice_of_columns(all);
+        } catch (const datasets::BadRecord&) {
+          continue;
+        }
+      }
+    } catch (const Error&) {  // is told when the file is read with a format that fits
+    }
+    return {};
   }
 
   void pass_over(const datasets::BadRecord& error) {
@@ -197,6 +218,7 @@ class EntryReader {
   std::deque<Entry> waiting_;
   std::string skipped_at_;  ///< the first record that the format skips
   std::string why_skipped_;
+  std::string turns_;  ///< advice for a text field that holds turns
 };
 
 class EntryDataset : public Dataset {

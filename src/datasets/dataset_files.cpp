@@ -10,6 +10,7 @@
 #include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/glob.hpp"
 #include "src/datasets/internal/json_shape.hpp"
+#include "src/datasets/internal/saved_folder.hpp"
 #include "src/datasets/internal/text_window.hpp"
 
 #include <algorithm>
@@ -63,19 +64,40 @@ DatasetFiles files_in(const fs::path& folder, const DatasetOptions& options) {
   for (const fs::path& file : found) names.push_back(file.lexically_relative(folder).generic_string());
   std::error_code none;
   const fs::path card = folder / kCardName;
+  SavedFiles saved = saved_files(folder, names);
   DataFileChoice chosen =
-      choose_data_files(names, options, folder.string(),
+      choose_data_files(saved.names, options, folder.string(),
                         fs::is_regular_file(card, none) ? read_input_text(card) : std::string());
   const auto candidates = static_cast<std::size_t>(std::count_if(
       names.begin(), names.end(), [](const auto& name) { return data_kind(name).has_value(); }));
   DatasetFiles out{{}, std::move(chosen.why), std::move(chosen.inventory)};
+  out.inventory.add(saved.inventory);
   // A file that happens to be named after the split leaves the others out: say which are read.
   log_info(strf("data set: %s of the %zu in %s (%s): ", count_of(chosen.files.size()).c_str(), candidates,
                 folder.string().c_str(), out.why.c_str()) +
            list_of(chosen.files));
   for (const std::string& name : chosen.files) out.files.push_back(folder / name);
   require_targets(out.files);
+  for (const fs::path& file : out.files) {
+    if (!fs::exists(file, none))
+      throw_data("is not there, but the index file state.json beside it lists it", file.string(),
+                 "copy or download it again, or name the files to read: --dataset_name '" +
+                     (file.parent_path() / "*.arrow").string() + "'");
+  }
   return out;
+}
+
+/// Of a file of text: more likely than a text in HTML is that a server sent a page in place of the file. A
+/// record holds any text.
+void require_no_page(const fs::path& file, ContentKind content) {
+  if (content != ContentKind::web_page && content != ContentKind::xml &&
+      content != ContentKind::server_answer && content != ContentKind::lfs_pointer)
+    return;
+  throw_data("is " + std::string(content_name(content)) + ", where a text is read", file.string(),
+             content_advice(content, file) +
+                 "; if this is the text that you want, make a record of it: python3 -c 'import json; "
+                 "print(json.dumps({\"text\": open(0).read()}))' < '" +
+                 file.string() + "' > '" + file.stem().string() + ".jsonl'");
 }
 
 /// What chooses among the files of a folder chooses nothing of files that are named themselves.
@@ -133,6 +155,7 @@ FileKind kind_by_content(const fs::path& file, bool plain) {
   const ContentKind content = compression_of(file);
   if (content == ContentKind::parquet) return FileKind::parquet;
   if (content == ContentKind::arrow_file || content == ContentKind::arrow_stream) return FileKind::arrow;
+  if (named == FileKind::text && plain) require_no_page(file, content);
   require_content(file, content, {ContentKind::gzip, ContentKind::zstd, ContentKind::bzip2, ContentKind::xz},
                   "a file of a data set");
   const bool table = named == FileKind::parquet || named == FileKind::arrow;

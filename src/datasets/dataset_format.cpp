@@ -274,7 +274,7 @@ const char* const kPandasHint =
     "p.read_json(\"OLD\", orient=\"columns\").to_json(\"NEW.jsonl\", orient=\"records\", lines=True)'";
 
 void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const Names& columns,
-              const Names& names, const std::string& where) {
+              const Names& names, const std::string& where, const std::string& advice) {
   Names fitting;
   for (const auto& [other, name] : kRecordFormats) {
     if (other != RecordFormat::alpaca_chat && make(other, options)->fits(names)) fitting.emplace_back(name);
@@ -291,6 +291,7 @@ void fail_fit(const DatasetFormat& format, const DatasetOptions& options, const 
            join(format.fields().main) +
            "), or read one column as text with --dataset_format plain --dataset_text_field COLUMN";
   }
+  if (fitting.empty() && !advice.empty()) hint = advice + "; or " + hint;
   throw_data("the first record has no " + std::string(columns.size() > 1 ? "fields" : "field") +
                  " of format " + choice_name(options.format) + " (" + join(columns) + "); it has " +
                  (names.empty() ? "none" : join(names)),

@@ -56,14 +56,19 @@ class TextRecord final : public RecordSource {
 
 }  // namespace
 
-std::string show_command(const fs::path& path, std::int64_t line) {
+std::string unpack_command(const fs::path& path) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kUnpack{
       {{"gz", "gzip -dc"}, {"zst", "zstd -dc"}, {"bz2", "bzip2 -dc"}, {"xz", "xz -dc"}}};
+  for (const auto& [extension, unpack] : kUnpack)
+    if (extension == extension_of(path)) return std::string(unpack);
+  return {};
+}
+
+std::string show_command(const fs::path& path, std::int64_t line) {
   const std::string what = line == 0 ? "head -c 300" : strf("sed -n %lldp", static_cast<long long>(line));
   const std::string file = path.string();
-  for (const auto& [extension, unpack] : kUnpack)
-    if (extension == extension_of(path))
-      return strf("%s '%s' | %s", std::string(unpack).c_str(), file.c_str(), what.c_str());
+  if (const std::string unpack = unpack_command(path); !unpack.empty())
+    return strf("%s '%s' | %s", unpack.c_str(), file.c_str(), what.c_str());
   return strf("%s '%s'", what.c_str(), file.c_str());
 }
 

@@ -34,9 +34,9 @@ std::unique_ptr<DatasetFormat> make_format(const DatasetOptions& options);
 extern const char* const kPandasHint;
 
 /// No record of a file is of `format`: a data error that lists the `columns` that are its fields, the `names`
-/// of the first record, which is at `where`, and suggests what would fit.
+/// of the first record, which is at `where`, and suggests what would fit. `advice`: by what the columns hold.
 [[noreturn]] void fail_fit(const DatasetFormat& format, const DatasetOptions& options,
                            const std::vector<std::string>& columns, const std::vector<std::string>& names,
-                           const std::string& where);
+                           const std::string& where, const std::string& advice);
 
 }  // namespace anemll::datasets

@@ -40,6 +40,8 @@ class BadRecord final : public Error {
 inline constexpr const char* kEncodingHint =
     "correct the record, or where the whole file is in another encoding convert it: iconv -f WINDOWS-1252 -t "
     "UTF-8 OLD > NEW";
+/// "gzip -dc" by the last extension; nothing of a file that is not compressed.
+std::string unpack_command(const std::filesystem::path& path);
 /// A command that shows the line, or the start of the file for 0, whatever its compression.
 std::string show_command(const std::filesystem::path& path, std::int64_t line);
 /// The start of a record for a message: ", in {"text": ..."; nothing of nothing.

@@ -67,6 +67,9 @@ std::vector<Case> cases() {
           {"ARROW1\0\0"s, ContentKind::arrow_file},
           {"\xff\xff\xff\xff\x10\1\0\0"s, ContentKind::arrow_stream},
           {"SQLite format 3\0"s, ContentKind::sqlite},
+          {"version https://git-lfs.github.com/spec/v1\r\nsize 3\r\n", ContentKind::lfs_pointer},
+          {"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\n", ContentKind::pdf},
+          {"%PDF-1.4 \r\n%\xe2\xe3\xcf\xd3\r\n", ContentKind::pdf},
           {"%PDF-1.7\n", ContentKind::pdf}};
 }
 
@@ -94,8 +97,15 @@ BOOST_AUTO_TEST_CASE(every_kind_is_known_by_its_bytes_whatever_the_name) {
 BOOST_AUTO_TEST_CASE(text_that_begins_like_a_magic_is_text) {
   for (const char* text :
        {"GGUF is a format of models", "PAR1 and PAR2", "BZh9 is a word", "Not Found in Space, a film",
-        "<htmlish> is no tag", "PK", "Forbidden love", "version https://git", "tjgg and more"})
+        "<htmlish> is no tag", "PK", "Forbidden love", "version https://git", "tjgg and more",
+        "%PDF-1.4 is the first line of a document.\nIts objects follow.\n", "%PDF- and a version",
+        "%PDF-1.4\n\nSuch a line begins a document.\n",
+        "version https://git-lfs.github.com/spec/v1 is the first line of a pointer.\n",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n\nThis is a pointer.\n",
+        "/annex/objects/ holds what git-annex keeps", "Access to model weights is a matter of trust."})
     BOOST_TEST((kind_of(text) == ContentKind::other), text);
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n";
+  BOOST_TEST((kind_of(pointer + std::string(1024, '\n')) == ContentKind::other));
   // Few zeros may be a bad record, and numbers end in many.
   BOOST_TEST((kind_of("text\0\0"s) == ContentKind::other));
   BOOST_TEST((kind_of("\1\0\2\1"s + std::string(40, '\0')) == ContentKind::other));

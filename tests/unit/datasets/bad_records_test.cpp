@@ -1,6 +1,8 @@
 // Records that cannot be read, records without a field, and tables of plain text.
 #include "tests/unit/datasets/support.hpp"
 
+#include <cstdlib>
+
 using namespace anemll;
 using namespace anemll::test;
 
@@ -115,6 +117,66 @@ BOOST_AUTO_TEST_CASE(the_first_record_is_not_the_measure_of_the_others) {
     expect_data_error({"none.jsonl:1", "it has instruction, response", "--dataset_format dolly"},
                       [&] { (void)Dataset::open(folder / "none.jsonl", options)->next(); });
   }
+}
+
+// Quotes that are escaped by backslashes are the dialect of the file, not the fault of one record.
+BOOST_AUTO_TEST_CASE(backslash_dialects_are_no_bad_records) {
+  const std::string head = "\"id\",\"text\"\n\"1\",\"a\"\n";
+  for (const std::string row : {"\"2\",\"She said \\\"hello, world\\\" and left.\"\n",  // text follows
+                                "\"2\",\"a \\\", b\"\n",                                // one cell too many
+                                "\"2\",\"5\\\" nails\"\n\"3\",\"c\"\n",                 // over two lines
+                                "\"2\",\"all of \\\"\"\n"})                             // never closed
+    for (const std::int64_t bad : {0, 9})
+      expect_data_error({"a.csv:3", "escaped with a backslash", "RFC 4180 doubles them", "python3 -c",
+                         "doublequote=False", "> 'a_doubled.csv'"},
+                        [&] { csv(head + row, "text", "a.csv", bad); });
+  expect_data_error({"delimiter=\"\\t\""},
+                    [&] { csv("id\ttext\n1\t\"a \\\"b\\\" c\"\n", "text", "a.tsv", 9); });
+  // A backslash at the end of a cell is text by RFC 4180, and so is a bad row beside it.
+  BOOST_TEST(csv("id,text\n1,\"C:\\\"\n2,\"D:\\\"\n") == Texts({"C:\\", "D:\\"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(csv("id,text\n1,\"C:\\\"\n\"D:\\\",2,3\n4,d\n", "text", "a.csv", 1) == Texts({"C:\\", "d"}),
+             boost::test_tools::per_element());
+  expect_data_error({"text follows", "--max-bad-records"}, [&] { csv("id,text\n1,\"a\"b\n"); });
+  // What is no value is no text. In quotes it is text.
+  BOOST_TEST(csv("id,text\n1,\\N\n\\N,b\n2,\"\\N\"\n") == Texts({"b", "\\N"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_command_for_backslash_dialects_works) {
+  const TempDir folder;
+  write(folder / "dump.csv",
+        "\"id\",\"text\"\n\"1\",\"She said \\\"hello, "
+        "world\\\".\"\n\"2\",\\N\n\\N,\"C:\\\\temp\"\n\"3\",\"two\\\n"
+        "lines\"\n");
+  try {
+    read_all(folder / "dump.csv", in_order());
+    BOOST_ERROR("nothing was thrown");
+  } catch (const Error& error) {
+    const std::string hint = error.hint();
+    const std::string command = hint.substr(hint.find("python3"));
+    if (std::system("python3 -c 'import csv'") != 0) return;
+    BOOST_REQUIRE(std::system(("cd '" + folder.path().string() + "' && " + command).c_str()) == 0);
+  }
+  BOOST_TEST(texts(read_all(folder / "dump_doubled.csv", in_order())) ==
+                 Texts({"She said \"hello, world\".", "C:\\temp", "two\nlines"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_separator_line_of_excel) {
+  const Texts two = {"a, b", "c"};
+  for (const char* start : {"sep=;\r\n", "\xef\xbb\xbfsep=;\r\n", "SEP=;\n", "\"sep=;\"\n\n"}) {
+    BOOST_TEST(csv(std::string(start) + "id;text\r\n1;a, b\r\n2;c\r\n") == two, start);
+    BOOST_TEST(csv(std::string(start) + "id;text\n1;a, b\n2;c\n", "text", "a.tsv") == two, start);
+  }
+  BOOST_TEST(csv("sep=,\nid,text\n1,\"a, b\"\n2,c\n", "text", "a.tsv") == two);
+  BOOST_TEST(csv("sep=\t\nid\ttext\n1\ta, b\n2\tc\n") == two);
+  BOOST_TEST(csv("sep=|\ntext\na, b\nc\n") == two);
+  expect_data_error({"a.csv:3", "3 cells"}, [] { csv("sep=;\nid;text\n1;2;3\n"); });
+  expect_data_error({"there is no record"}, [] { csv("sep=;\n"); });
+  // Other first lines are names of columns.
+  BOOST_TEST(csv("sep=,text\n1,c\n") == Texts({"c"}));
+  BOOST_TEST(csv("sep=;;text\n1;;c\n") == Texts({"c"}));
 }
 
 // 53-csv

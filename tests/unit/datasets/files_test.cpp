@@ -256,4 +256,74 @@ BOOST_AUTO_TEST_CASE(nothing_to_read) {
   });
 }
 
+namespace {
+
+/// What Python's datasets library writes beside the files of a data set.
+std::string state_of(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names)
+    list += (list.empty() ? "{\"filename\": \"" : ", {\"filename\": \"") + name + "\"}";
+  return "{\"_data_files\": [" + list + "], \"_fingerprint\": \"9\", \"_split\": null}";
+}
+
+namespace fs = std::filesystem;
+
+std::string record(const std::string& text) {  // what is in a file decides, not its name
+  return "{\"text\": \"" + text + "\"}\n";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_saved_folder_is_what_its_state_lists) {
+  const TempDir folder;
+  const auto set = folder / "ds";
+  const auto read = [&](const fs::path& path) { return texts(read_all(path, in_order())); };
+  for (const char* name : {"data-00000-of-00001", "data-00000-of-00002", "data-00001-of-00002"})
+    write(set / (std::string(name) + ".arrow"), record(name));
+  write(set / "old" / "data-00000-of-00001.arrow", record("below"));
+  write(set / "old" / "state.json", state_of({"data-00000-of-00001.arrow"}));
+  write(set / "export.parquet", record("beside"));
+  write(set / "state.json", state_of({"data-00000-of-00001.arrow"}));
+  using Texts = std::vector<std::string>;
+  const auto dataset = Dataset::open(set, in_order());
+  BOOST_TEST(texts(drain(*dataset)) == Texts({"data-00000-of-00001"}), boost::test_tools::per_element());
+  BOOST_TEST(dataset->report().inventory.names(Fate::left_out, "data file").size() == 4U);
+  const auto told = dataset->report().inventory.left_out_lines();
+  BOOST_REQUIRE_EQUAL(told.size(), 1U);
+  BOOST_TEST(told[0].find("state.json does not list") != std::string::npos, told[0]);
+  // Their order is that of the list.
+  write(set / "state.json", state_of({"data-00001-of-00002.arrow", "data-00000-of-00002.arrow"}));
+  BOOST_TEST(read(set) == Texts({"data-00001-of-00002", "data-00000-of-00002"}),
+             boost::test_tools::per_element());
+  // A file that is named is read all the same.
+  BOOST_TEST(read(set / "data-00000-of-00001.arrow") == Texts({"data-00000-of-00001"}));
+  BOOST_TEST(read(set / "data*.arrow").size() == 3U);
+  write(set / "state.json", state_of({"data-00000-of-00001.arrow", "gone.arrow"}));
+  expect_data_error({(set / "gone.arrow").string(), "state.json", "--dataset_name"}, [&] { read(set); });
+  // What other programs call so says nothing.
+  fs::remove_all(set / "old");
+  fs::remove(set / "export.parquet");
+  write(set / "state.json", "{\"step\": 3}");
+  BOOST_TEST(read(set).size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(the_splits_of_a_saved_folder_are_listed) {
+  const TempDir folder;
+  const auto set = folder / "dd";
+  for (const char* split : {"train", "test", "validation"}) {
+    write(set / split / "data-00000-of-00001.arrow", record(split));
+    write(set / split / "data-00000-of-00002.arrow", record("old"));
+    write(set / split / "state.json", state_of({"data-00000-of-00001.arrow"}));
+  }
+  write(set / "dataset_dict.json", "{\"splits\": [\"train\", \"test\"]}");
+  DatasetOptions options = in_order();
+  for (const char* split : {"train", "test"}) {
+    options.split = split;
+    BOOST_TEST(texts(read_all(set, options)) == std::vector<std::string>({split}));
+  }
+  options.split = "validation";
+  expect_data_error({"no file of the split 'validation'"}, [&] { read_all(set, options); });
+  BOOST_TEST(read_all(set / "validation", in_order()).size() == 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -197,4 +197,44 @@ BOOST_AUTO_TEST_CASE(strip_is_pythons) {
     BOOST_TEST(datasets::python_strip(" " + kept + " ") == kept);
 }
 
+// Where no format has fields of these names, what is in the columns tells how to read them.
+BOOST_AUTO_TEST_CASE(advice_by_what_columns_hold) {
+  const TempDir folder;
+  const auto turns = [](const std::string& answer) {
+    return R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": ")" + answer + "\"}]";
+  };
+  const auto file = folder / "a.jsonl";
+  write(file,
+        R"({"prompt": "q", "id": 1, "rejected": )" + turns("b") + ", \"chosen\": " + turns("a") + "}\n");
+  for (const char* format : {"plain", "sharegpt", "alpaca"})
+    expect_data_error({"'chosen' holds turns: --dataset_format sharegpt --map conversations=chosen"},
+                      [&] { read_all(file, in_order(format)); });
+  DatasetOptions options = in_order("sharegpt");
+  options.map = field_columns({"conversations=chosen"});
+  BOOST_TEST(flat(read_all(file, options).at(0)) == "user=q|assistant=a");
+  options = in_order();
+  options.text_field = "chosen";
+  expect_data_error({"skips every one", "--map conversations=chosen"}, [&] { read_all(file, options); });
+
+  write(file, "[1]\n{\"prompt\": \"q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n");
+  for (const char* format : {"plain", "sharegpt", "dolly"}) {
+    options = in_order(format);
+    options.max_bad_records = 1;
+    expect_data_error({"--dataset_format alpaca_chat --map instruction=prompt --map output=chosen"},
+                      [&] { read_all(file, options); });
+  }
+  options = in_order("alpaca_chat");
+  options.max_bad_records = 1;
+  options.map = field_columns({"instruction=prompt", "output=chosen"});
+  BOOST_TEST(flat(read_all(file, options).at(0)) == "user=q|assistant=a");
+
+  write(
+      file,
+      R"({"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "a"}]})");
+  expect_data_error({"in two columns", R"(r["prompt"] + r["chosen"])"}, [&] { read_all(file, in_order()); });
+  write(file, R"({"body": "words", "list": [1]})");
+  expect_data_error({"name the field that holds the text with --dataset_text_field"},
+                    [&] { read_all(file, in_order()); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -59,6 +59,7 @@ std::string packed(const std::string& text) {
   return read_text(folder / "x");
 }
 
+const std::string kSaved = "{\"_data_files\": [{\"filename\": \"a.arrow\"}]}";
 const std::string kGood = "{\"text\": \"a\"}\n";
 
 std::vector<Refusal> refusals() {
@@ -85,7 +86,9 @@ std::vector<Refusal> refusals() {
       {"quote", "row", reading({"d.csv", "id,text\n1,\"2\n"})},
       {"quote", "\"a\"b", reading({"d.csv", "id,text\n1,\"a\"b\n"})},
       {"text", "\\xFF", reading({"d.csv", "id,text\n1,\xff\n"})},
+      {"quotes", "backslash", reading({"d.csv", "id,text\n1,\"a \\\"b\\\"\"\n"})},
       // Text
+      {"text", "a web page", reading({"d.txt", "<!doctype html><title>404</title>"})},
       {"text", "\\xFF", reading({"d.txt", "a\xff"})},
       {"text file", "alpaca", reading({"d.txt", "a", "alpaca"})},
       {"text", "empty", reading({"d.txt", " \n"})},
@@ -146,6 +149,13 @@ std::vector<Refusal> refusals() {
       {"split", "'dev'", folder_of({{"train.jsonl", kGood}}, split("dev"))},
       {"split", "'train[:9]'", folder_of({{"train.jsonl", kGood}}, split("train[:9]"))},
       {"data sets", "a, b", folder_of({{"a/train.jsonl", kGood}, {"b/train.jsonl", kGood}})},
+      // Folders that Python's datasets library saved
+      {"state.json", "no JSON object", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": "}})},
+      {"_data_files", "but is []", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": []}"}})},
+      {"_data_files", "../a.arrow", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": [{\"filename\": \"../a.arrow\"}]}"}})},
+      {"_indices_data_files", "chosen by another file", folder_of({{"a.arrow", kGood}, {"state.json", kSaved.substr(0, kSaved.size() - 1) + ", \"_indices_data_files\": [{\"filename\": \"i.arrow\"}]}"}})},
+      {"state.json", "b.arrow", folder_of({{"b.arrow.txt", "x"}, {"c.arrow", kGood}, {"state.json", "{\"_data_files\": [{\"filename\": \"b.arrow\"}]}"}})},
+      {"dataset_dict.json", "two data sets", folder_of({{"a.arrow", kGood}, {"state.json", kSaved}, {"dataset_dict.json", "{\"splits\": [\"train\"]}"}})},
       // Cards
       {"configurations", "a, b", card("\n- config_name: a\n- config_name: b")},
       {"configs", "no list, but 'x'", card(" x")},

@@ -231,7 +231,7 @@ std::vector<Refusal> of_files() {
   };
   return {{"model", "nothing", read("gone")},
           {"model folder", "a file of another kind", only("notes", "words")},
-          {"model folder", "a PDF", only("notes", "%PDF-1.7 words")},
+          {"model folder", "a PDF", only("notes", "%PDF-1.7\n1 0 obj")},
           {"tokenizer.json", "no", only("config.json", "{}")},
           {"tokenizer.json", "vocab.json", only("vocab.json", "{}")},
           {"vocab.json", "merges.txt", slow({{"vocab.json", "{}"}, {"merges.txt", "a b"}})},
