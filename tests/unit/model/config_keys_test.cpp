@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(what_changes_the_numbers_is_refused) {
   check_refused({{"num_local_experts", "8"}}, "num_local_experts", "experts");
   check_refused({{"moe_intermediate_size", "768"}}, "moe_intermediate_size", "experts");
   check_refused({{"quantization", "{\"bits\": 4, \"group_size\": 64}"}}, "quantization", "quantised");
-  check_refused({{"attention_chunk_size", "8192"}}, "attention_chunk_size", "sliding");
+  check_refused({{"attention_chunk_size", "1024"}}, "attention_chunk_size", "sliding");
   check_refused({{"no_rope_layers", "[1, 0]"}}, "no_rope_layers", "rotary");
   check_refused({{"rope_interleaved", "true"}}, "rope_interleaved", "rotary");
   check_refused({{"rotary_pct", "0.25"}}, "rotary_pct", "partial");

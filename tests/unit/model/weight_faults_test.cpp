@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(the_language_model_inside_of_a_larger_one_is_read) {
       const OpenModel open = open_model(folder.place.path());
       const ModelFiles files = load_model_files(open);
       BOOST_CHECK_EQUAL(files.fingerprint, expected.fingerprint);
-      check_has(files.inventory.json(), "only the language model of \\\"llava_onevision\\\" is read");
+      check_has(files.inventory.json(), "\"" + std::string(key) + "\":1");  // compared, and so told
       check_has(files.inventory.left_out_lines().at(0), "1 tensor (model.vision_tower.patch.weight)");
       BOOST_CHECK_EQUAL(open.config.find("vision_config"), std::string::npos);  // what is handed on
     }
