@@ -149,9 +149,8 @@ std::optional<Section> losses_section(const Findings& found) {
   section.blocks.emplace_back(std::move(table));
   if (!measured)
     section.blocks.emplace_back(Paragraph{
-        {{"The KL on held-out documents was not measured: the cache has no hold-out part, or neither hidden "
-          "states "
-          "nor this model as its teacher. From a text, with a larger --holdout, it is measured."}}});
+        {{"The KL on held-out documents was not measured: the cache has no hold-out part (--holdout), or it "
+          "has no hidden states (--payload topk,lse,hidden) and the training had no --teacher-model."}}});
   return section;
 }
 

@@ -136,6 +136,7 @@ RunStatus look_at_run(const fs::path& folder, std::span<const fs::path> logs) {
   status.max_steps = max_steps_of(folder);
   if (const auto state = newest_state(folder)) {
     status.state = RunStatus::State{state->step, age_of(state->path / "manifest.json").value_or(0)};
+    status.step = state->step;  // rows come every few steps
     read_state(*state, notes);
   }
   if (status.record) {

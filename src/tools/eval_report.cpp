@@ -40,9 +40,14 @@ std::string heading(const EvalReport& r, const EvalOptions& o) {
   if (r.sources.empty()) return {};
   std::string text;
   for (const std::string& source : r.sources) text += (text.empty() ? "" : ", ") + source;
-  text += strf(": %lld positions in %lld chunks (%s, context %lld)\n", static_cast<long long>(r.positions),
-               static_cast<long long>(r.chunks), choice_name(o.text.protocol.kind).c_str(),
-               static_cast<long long>(o.text.protocol.context));
+  text += strf(": %lld positions in %lld chunks ", static_cast<long long>(r.positions),
+               static_cast<long long>(r.chunks));
+  if (o.texts.empty() && o.records.empty()) {
+    text += "(sequences of a cache, as long as they are)\n";
+  } else {
+    text += strf("(%s, context %lld)\n", choice_name(o.text.protocol.kind).c_str(),
+                 static_cast<long long>(o.text.protocol.context));
+  }
   return text + (r.teacher.empty() ? "no teacher\n" : "teacher: " + r.teacher + "\n");
 }
 

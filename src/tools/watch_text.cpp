@@ -29,7 +29,7 @@ std::string liveness_text(const RunStatus& s) {
       text = "waiting for the first row";
       break;
     case Liveness::running:
-      text = s.process ? "running" : "running, by its last sign of life";
+      text = s.process ? "running" : "running or just stopped, by its last sign of life";
       break;
     case Liveness::silent:
       text = "silent: it was stopped or lost, or it hangs";

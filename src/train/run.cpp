@@ -131,9 +131,9 @@ void Run::train() {
     if (is_due(numbers_.step, run_.options.straggler_steps)) stragglers_.tell(run_.place.comm);
     if (is_due(numbers_.step, run_.options.check_replicas)) check_replicas(run_.place.comm, run_.selection);
     numbers_.tail_due = tail_is_due();
-    if (step.signal != 0) throw StopError(step.signal, "training", "");
-    tail();
+    if (step.signal == 0) tail();
     if (RunLog* log = folder_.log()) log->tick(numbers_.step);
+    if (step.signal != 0) throw StopError(step.signal, "training", "");
   }
 }
 

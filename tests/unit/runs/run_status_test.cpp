@@ -151,11 +151,17 @@ BOOST_FIXTURE_TEST_CASE(the_newest_whole_state_counts, RunFolder) {
   add_state(70, "step_00000020.tmp");
   fs::create_directories(folder / "state/step_00000030");  // its manifest is not there yet
   BOOST_TEST(look().state->step == 10);
+  BOOST_TEST(look().step == 30);  // of its rows, which are ahead
   BOOST_TEST(*look().max_steps == 130);
   BOOST_TEST(*look().ranks == 2);
   BOOST_TEST((look().hosts == Words{"alpha", "beta"}));
   fs::remove(folder / "config.json");
   BOOST_TEST(*look().max_steps == 60);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_state_is_ahead_of_the_rows, RunFolder) {
+  add_state(130, "step_00000034");
+  BOOST_TEST(look().step == 34);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_dumps_and_texts_tell, RunFolder) {
