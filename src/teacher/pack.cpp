@@ -86,6 +86,7 @@ PackedText pack_documents(Dataset& dataset, const TextModel& text, const PackOpt
     if (hold) ++packed.holdout_documents;
     const auto tokens = static_cast<std::int64_t>(part.pending.size() - before);
     packed.tokens += tokens;
+    if (hold) packed.holdout_tokens += tokens;
     if (packed.sources.size() <= document->source) packed.sources.resize(document->source + 1);
     packed.sources[document->source].documents += 1;
     packed.sources[document->source].tokens += tokens;

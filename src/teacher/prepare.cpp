@@ -281,6 +281,31 @@ TeacherInputs open_teacher(const PrecomputeOptions& o) {
   return inputs;
 }
 
+namespace {
+
+/// Where all text was drawn into the hold-out part there is enough text, but none to train on.
+[[noreturn]] void fail_too_little(const PrecomputeOptions& o, const PackedText& packed,
+                                  std::int64_t skipped) {
+  const auto number = [](std::int64_t n) { return static_cast<long long>(n); };
+  if (packed.tokens >= o.max_length && packed.holdout_documents > 0) {
+    const bool cut = o.dataset.format == RecordFormat::plain && !o.cut_corpora;
+    throw_data(strf("too little text to train on: --holdout %g holds out %lld of the %lld documents; the "
+                    "others gave %lld tokens, one sequence needs %lld",
+                    o.holdout, number(packed.holdout_documents), number(packed.documents),
+                    number(packed.tokens - packed.holdout_tokens), number(o.max_length)),
+               *o.dataset.name,
+               std::string("--holdout 0 holds no document out") +
+                   (cut ? "; --cut-corpora makes many documents of one of more than 64 KiB" : ""));
+  }
+  throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
+                  "needs %lld",
+                  number(packed.documents), number(skipped), number(packed.tokens), number(o.max_length)),
+             *o.dataset.name,
+             "use more text, a smaller --max_length, or check --dataset_format and --dataset_text_field");
+}
+
+}  // namespace
+
 PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teacher,
                            const std::optional<fs::path>& file, std::int64_t samples) {
   const DatasetOptions reading = dataset_options(o);
@@ -319,12 +344,7 @@ PackedDataset pack_dataset(const PrecomputeOptions& o, const TeacherInputs& teac
   out.inventory.add(out.packed.inventory);
   if (out.packed.blocks == 0) {
     out.inventory.tell(*o.dataset.name, false);  // may be why
-    throw_data(strf("too little text: %lld documents (%lld records skipped) gave %lld tokens, one sequence "
-                    "needs %lld",
-                    static_cast<long long>(out.packed.documents), static_cast<long long>(dataset->skipped()),
-                    static_cast<long long>(out.packed.tokens), static_cast<long long>(o.max_length)),
-               *o.dataset.name,
-               "use more text, a smaller --max_length, or check --dataset_format and --dataset_text_field");
+    fail_too_little(o, out.packed, dataset->skipped());
   }
   return out;
 }

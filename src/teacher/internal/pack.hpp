@@ -38,9 +38,10 @@ struct PackedText {
   std::vector<std::int64_t> holdout_by_set;  ///< the same by data set
   std::int64_t documents = 0;                ///< of both parts
   std::int64_t holdout_documents = 0;
-  std::int64_t tokens = 0;  ///< of both parts, with those of unfinished blocks
-  std::string sha256;       ///< of the ids as they are written
-  Inventory inventory;      ///< what became of the parts of conversations
+  std::int64_t tokens = 0;          ///< of both parts, with those of unfinished blocks
+  std::int64_t holdout_tokens = 0;  ///< of them those held out
+  std::string sha256;               ///< of the ids as they are written
+  Inventory inventory;              ///< what became of the parts of conversations
   struct Source {
     std::int64_t documents = 0;
     std::int64_t tokens = 0;

@@ -58,6 +58,44 @@ BOOST_AUTO_TEST_CASE(more_sequences_than_the_text_has) {
   BOOST_TEST(prepared.workspace->plan().rows < 100000);
 }
 
+// The only document may be drawn into the hold-out part: then there is text, but none to train on.
+BOOST_AUTO_TEST_CASE(a_document_that_is_held_out_is_told) {
+  const test::TempDir temp;
+  PrecomputeOptions options = nano_options(temp / "c");
+  options.holdout = 0.5;
+  options.batch_size = 1;
+  options.num_sequences = 4;
+  options.dataset.name = (temp / "one.txt").string();
+  int held = 0;
+  for (int i = 0; i < 16; ++i) {
+    std::string text = std::to_string(i);
+    for (int n = 0; n < 60; ++n) text += " words of a text";
+    write_file(temp / "one.txt", text);
+    options.overwrite = true;
+    options.holdout = 0.5;
+    try {
+      (void)prepare_precompute(options, "fp32", 1);
+    } catch (const Error& e) {
+      ++held;
+      const std::string said = e.what();
+      for (const char* part :
+           {"--holdout 0.5 holds out 1 of the 1 documents", "gave 0 tokens, one sequence needs 32", "one.txt",
+            "--holdout 0 ", "--cut-corpora"})
+        BOOST_TEST(said.find(part) != std::string::npos, part << " is not in " << said);
+      options.holdout = 0;  // the way on
+      BOOST_TEST(prepare_precompute(options, "fp32", 1).workspace->plan().rows == 4);
+    }
+  }
+  BOOST_TEST(held > 0);
+  BOOST_TEST(held < 16);
+  write_file(temp / "one.txt", "short");  // too little in either part
+  options.holdout = 0.5;
+  for (int i = 0; i < 2; ++i, options.holdout = 0)
+    BOOST_CHECK_EXCEPTION(prepare_precompute(options, "fp32", 1), Error, [](const Error& e) {
+      return std::string(e.what()).find("too little text: 1 documents") != std::string::npos;
+    });
+}
+
 // The nano model with one added token past its embedding, as fine-tuners leave it.
 BOOST_AUTO_TEST_CASE(a_token_past_the_embedding_matters_where_it_occurs) {
   const test::TempDir temp;
