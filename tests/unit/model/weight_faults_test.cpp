@@ -1,4 +1,5 @@
 // Weights that another tool has left half done, and language models inside of larger ones.
+#include "anemll/core/log.hpp"
 #include "src/model/weight_check.hpp"
 #include "tests/unit/model/model_folder.hpp"
 
@@ -118,13 +119,13 @@ BOOST_AUTO_TEST_CASE(the_language_model_inside_of_a_larger_one_is_read) {
       for (const auto& [name, tensor] : nano_tensors()) tensors.set(prefix + name.substr(6), tensor);
       tensors.set("model.vision_tower.patch.weight", HostTensor::zeros(DType::bf16, {4, 4}));
       const Folder folder(tensors);
-      write_file(folder.place / "config.json",
-                 "{\"model_type\": \"llava_onevision\", \"vision_config\": {}, \"" + std::string(key) +
-                     "\": " + inner + "}");
+      write_file(
+          folder.place / "config.json",
+          strf(R"({"model_type": "llava_onevision", "vision_config": {}, "%s": %s})", key, inner.c_str()));
       const OpenModel open = open_model(folder.place.path());
       const ModelFiles files = load_model_files(open);
       BOOST_CHECK_EQUAL(files.fingerprint, expected.fingerprint);
-      check_has(files.inventory.json(), "\"" + std::string(key) + "\":1");  // compared, and so told
+      check_has(files.inventory.json(), strf("\"%s\":1", key));  // compared, and so told
       check_has(files.inventory.left_out_lines().at(0), "1 tensor (model.vision_tower.patch.weight)");
       BOOST_CHECK_EQUAL(open.config.find("vision_config"), std::string::npos);  // what is handed on
     }
@@ -134,7 +135,8 @@ BOOST_AUTO_TEST_CASE(the_language_model_inside_of_a_larger_one_is_read) {
 BOOST_AUTO_TEST_CASE(what_concerns_the_model_inside_counts_where_it_stands_outside) {
   const TempDir folder;
   const auto write = [&](const std::string& inner, const std::string& more) {
-    write_file(folder / "config.json", "{\"model_type\": \"llava\", \"text_config\": " + inner + more + "}");
+    write_file(folder / "config.json",
+               strf(R"({"model_type": "llava", "text_config": %s%s})", inner.c_str(), more.c_str()));
   };
   std::string inner = read_text(golden("nano/config.json"));
   const std::string tied = "\"tie_word_embeddings\": true";
