@@ -75,7 +75,7 @@ class Saved {
     for (const std::string& name : names) {
       const std::string own = folder_of(name);
       if (fs::path(name).filename() == kState && with_arrow.count(own) != 0 &&
-          !key_of(folder_ / name, kFilesKey).absent())
+          !key_of(folder_ / name, kFilesKey).empty())  // an empty list chooses nothing
         states_.insert(own);
     }
     for (const std::string& name : names)

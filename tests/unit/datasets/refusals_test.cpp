@@ -151,7 +151,7 @@ std::vector<Refusal> refusals() {
       {"data sets", "a, b", folder_of({{"a/train.jsonl", kGood}, {"b/train.jsonl", kGood}})},
       // Folders that Python's datasets library saved
       {"state.json", "no JSON object", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": "}})},
-      {"_data_files", "but is []", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": []}"}})},
+      {"_data_files", "but is 3", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": 3}"}})},
       {"_data_files", "../a.arrow", folder_of({{"a.arrow", kGood}, {"state.json", "{\"_data_files\": [{\"filename\": \"../a.arrow\"}]}"}})},
       {"_indices_data_files", "chosen by another file", folder_of({{"a.arrow", kGood}, {"state.json", kSaved.substr(0, kSaved.size() - 1) + ", \"_indices_data_files\": [{\"filename\": \"i.arrow\"}]}"}})},
       {"state.json", "b.arrow", folder_of({{"b.arrow.txt", "x"}, {"c.arrow", kGood}, {"state.json", "{\"_data_files\": [{\"filename\": \"b.arrow\"}]}"}})},
