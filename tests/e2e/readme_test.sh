@@ -83,6 +83,7 @@ cmake_minimum_required(VERSION 3.25)
 project(stand_in NONE)
 enable_testing()
 add_custom_target(programs ALL COMMAND ${CMAKE_COMMAND} -E create_symlink $ENV{PROGRAMS} ${CMAKE_BINARY_DIR}/bin)
+add_custom_target(quick_start DEPENDS programs)
 add_test(NAME nothing COMMAND ${CMAKE_COMMAND} -E true)
 CMAKE
   ln -s "$model" "$place/MODEL"
