@@ -1,6 +1,7 @@
 #include "src/datasets/internal/card.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/yaml_subset.hpp"
 
 #include <algorithm>
@@ -41,9 +42,8 @@ class CardReader {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw_data(
-        "the card's `configs:` cannot be read: " + what, where_,
-        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
+    throw_data("the card's `configs:` cannot be read: " + what, where_,
+               std::string("mend the card, or ") + kNameFiles);
   }
   std::string text(const YamlNode& node, const std::string& key) const {
     if (node.kind != Kind::scalar) fail("'" + key + "' is no text");
@@ -105,9 +105,8 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
   if (configs.kind == Kind::null) return out;
   if (configs.kind != Kind::list) {
     const std::string found = configs.kind == Kind::scalar ? "'" + configs.text + "'" : "a map";
-    throw_data(
-        "the card's `configs:` cannot be read: it is no list, but " + found, place,
-        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
+    throw_data("the card's `configs:` cannot be read: it is no list, but " + found, place,
+               std::string("mend the card, or ") + kNameFiles);
   }
   const CardReader reader(place);
   for (const YamlNode& node : configs.items) {
@@ -115,8 +114,7 @@ std::vector<CardConfiguration> card_configurations(std::string_view card, const 
     const auto same = [&](const auto& other) { return other.name == out.back().name; };
     if (std::count_if(out.begin(), out.end(), same) > 1) {
       throw_data("the card's `configs:` has two of the name '" + out.back().name + "'", place,
-                 "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: "
-                 "--jsonl)");
+                 std::string("mend the card, or ") + kNameFiles);
     }
   }
   return out;

@@ -26,12 +26,8 @@ using Names = std::vector<std::string>;
 constexpr std::size_t kShownChoices = 60;  // a data set of many languages has as many configurations
 constexpr const char* kReadAll =
     "or read all of them with a pattern: --dataset_name 'FOLDER/**' (anemll_eval: --jsonl)";
-// anemll_eval has no option for a configuration or a split.
-constexpr const char* kOrFiles =
-    ", or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)";
-constexpr const char* kOneConfiguration =
-    "choose one of them with --dataset_config_name, or name the files to read: --dataset_name "
-    "'FOLDER/*.parquet' (anemll_eval: --jsonl)";
+const std::string kOrFiles = std::string(", or ") + kNameFiles;
+const std::string kOneConfiguration = "choose one of them with --dataset_config_name" + kOrFiles;
 
 template <typename Keep>
 Names kept(const Names& names, Keep&& keep) {
@@ -74,9 +70,7 @@ class Chooser {
       if (own.empty()) {
         throw_data("no data file in the folder '" + chosen.data_dir + "' of the card's configuration '" +
                        chosen.name + "'",
-                   where_,
-                   "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet' "
-                   "(anemll_eval: --jsonl)");
+                   where_, "fetch what is missing" + kOrFiles);
       }
       by_names(own);
     } else {
@@ -134,9 +128,7 @@ class Chooser {
     if (found.empty()) {
       throw_data("the card says '" + list_of(split->patterns) + "' for the split '" + split->name +
                      "', but no data file has such a name among " + list_of(files),
-                 where_,
-                 "fetch what is missing, or name the files to read: --dataset_name 'FOLDER/*.parquet' "
-                 "(anemll_eval: --jsonl)");
+                 where_, "fetch what is missing" + kOrFiles);
     }
     why("split '" + split->name + "' (" + list_of(split->patterns) + ")");
     out_.files = of_one_type(found);
@@ -162,8 +154,7 @@ class Chooser {
     if (places.size() > 1) {
       Names names;
       for (const auto& [place, inside] : places) names.push_back(place);
-      throw_data("the configuration '" + config + "' may be each of " + list_of(names), where_,
-                 "name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
+      throw_data("the configuration '" + config + "' may be each of " + list_of(names), where_, kNameFiles);
     }
     const auto& [place, inside] = *places.begin();
     why((place.ends_with('*') ? "files " : "folder ") + place);

@@ -93,7 +93,7 @@ class EntryReader {
                        std::to_string(records) + " records; of this one " + why_skipped_;
     for (const std::string& line : report_.inventory.left_out_lines()) what += "; " + line;
     throw_data(what, skipped_at_,
-               format_->plain() && !turns_.empty() ? turns_
+               !turns_.empty() ? turns_
                : format_->plain()
                    ? "name a field that holds text with --dataset_text_field" +
                          (records == 1 ? std::string("; ").append(datasets::kPandasHint) : std::string())
@@ -218,7 +218,7 @@ class EntryReader {
   std::deque<Entry> waiting_;
   std::string skipped_at_;  ///< the first record that the format skips
   std::string why_skipped_;
-  std::string turns_;  ///< advice for a text field that holds turns
+  std::string turns_;  ///< plain: advice for a text field that holds turns
 };
 
 class EntryDataset : public Dataset {

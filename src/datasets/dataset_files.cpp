@@ -81,8 +81,7 @@ DatasetFiles files_in(const fs::path& folder, const DatasetOptions& options) {
   for (const fs::path& file : out.files) {
     if (!fs::exists(file, none))
       throw_data("is not there, but the index file state.json beside it lists it", file.string(),
-                 "copy or download it again, or name the files to read: --dataset_name '" +
-                     (file.parent_path() / "*.arrow").string() + "'");
+                 "copy or download it again, or " + name_arrow_files(file.parent_path()));
   }
   return out;
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -21,26 +22,28 @@ constexpr const char* kFilesKey = "_data_files";
 
 /// What to do where the index file does not help.
 std::string without_index(const fs::path& file) {
-  return "save the data set again, or name the files to read: --dataset_name '" +
-         (file.parent_path() / "*.arrow").string() + "'";
+  return "save the data set again, or " + name_arrow_files(file.parent_path());
 }
 
-/// The value of a key in an index file; missing where it has none, and is not that library's.
-Value key_of(const fs::path& file, const char* key) {
-  const Value root = parse_json(read_input_text(file));
+Value read_index(const fs::path& file) {
+  Value root = parse_json(read_input_text(file));
   if (root.kind != Value::Kind::object)
     throw_data("is no JSON object: nothing else tells which files the data set has", file.string(),
                without_index(file));
-  const Value* found = root.find(key);
+  return root;
+}
+
+/// Missing where the index file has no such key, and is not that library's.
+Value key_of(const Value& index, const char* key) {
+  const Value* found = index.find(key);
   return found == nullptr ? Value{} : *found;
 }
 
-/// The files that a state.json lists, which lie beside it; none of a file that is not that library's.
-std::vector<std::string> listed_files(const fs::path& state) {
-  const Value list = key_of(state, kFilesKey);
+/// The files that a state.json lists, which lie beside it.
+std::vector<std::string> listed_files(const fs::path& state, const Value& index) {
+  const Value list = key_of(index, kFilesKey);
   std::vector<std::string> out;
-  if (list.absent()) return out;
-  if (!key_of(state, "_indices_data_files").empty())
+  if (!key_of(index, "_indices_data_files").empty())
     throw_data("the rows of the data set are chosen by another file (\"_indices_data_files\")",
                state.string(),
                "write the chosen rows in Python: datasets.load_from_disk(OLD).flatten_indices()"
@@ -74,17 +77,18 @@ class Saved {
       if (data_kind(name) == FileKind::arrow) with_arrow.insert(folder_of(name));
     for (const std::string& name : names) {
       const std::string own = folder_of(name);
-      if (fs::path(name).filename() == kState && with_arrow.count(own) != 0 &&
-          !key_of(folder_ / name, kFilesKey).empty())  // an empty list chooses nothing
-        states_.insert(own);
+      if (fs::path(name).filename() != kState || with_arrow.count(own) == 0) continue;
+      Value index = read_index(folder_ / name);
+      if (!key_of(index, kFilesKey).empty())  // an empty list chooses nothing
+        states_.emplace(own, std::move(index));
     }
     for (const std::string& name : names)
       if (fs::path(name).filename() == kDict && !states_.empty()) choose_splits(name);
     // A folder stands before all below it, which are no part of what was saved in it.
     std::string above = "/";
-    for (const std::string& own : states_) {
+    for (const auto& [own, index] : states_) {
       if (own.starts_with(above)) continue;
-      choose_files(own + kState);
+      choose_files(own + kState, index);
       above = own;
     }
   }
@@ -108,9 +112,8 @@ class Saved {
     return std::min(first, out_.names.size());
   }
 
-  void choose_files(const std::string& state) {
-    const std::vector<std::string> listed = listed_files(folder_ / state);
-    if (listed.empty()) return;
+  void choose_files(const std::string& state, const Value& index) {
+    const std::vector<std::string> listed = listed_files(folder_ / state, index);
     const std::string folder = folder_of(state);
     std::set<std::string> files;
     for (const std::string& name : listed) files.insert(folder + name);
@@ -126,33 +129,38 @@ class Saved {
   }
 
   void choose_splits(const std::string& dict) {
-    const Value splits = key_of(folder_ / dict, "splits");
+    const Value splits = key_of(read_index(folder_ / dict), "splits");
     if (splits.kind != Value::Kind::list) return;
     const std::string folder = folder_of(dict);
     if (states_.count(folder) != 0)
       throw_data("has the index files of two data sets, state.json and dataset_dict.json",
                  (folder_ / folder).string(),
                  "remove the older one with rm, or name the folder of a split with --dataset_name");
-    const std::set<std::string> states = states_;
-    for (const std::string& split : states) {
+    for (auto at = states_.begin(); at != states_.end();) {
+      const std::string split = at->first;
+      const auto here = at++;
       if (!split.starts_with(folder)) continue;
       const std::string name = split.substr(folder.size(), split.size() - folder.size() - 1);
       const bool listed = std::any_of(splits.items.begin(), splits.items.end(), [&](const Value& item) {
         return item.kind == Value::Kind::text && item.text == name;
       });
       if (listed) continue;
-      states_.erase(split);
+      states_.erase(here);
       leave_out([&](const std::string& file) { return file.starts_with(split); },
                 "the index file " + dict + " does not list its split");
     }
   }
 
   fs::path folder_;
-  std::set<std::string> states_;  ///< the saved folders, each with a / at its end
+  std::map<std::string, Value> states_;  ///< by saved folder, with a / at its end: its state.json
   SavedFiles out_;
 };
 
 }  // namespace
+
+std::string name_arrow_files(const fs::path& folder) {
+  return "name the files to read: --dataset_name '" + (folder / "*.arrow").string() + "'";
+}
 
 SavedFiles saved_files(const fs::path& folder, const std::vector<std::string>& names) {
   return Saved(folder, names).take();

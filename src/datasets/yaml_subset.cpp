@@ -1,6 +1,7 @@
 #include "src/datasets/internal/yaml_subset.hpp"
 
 #include "anemll/core/error.hpp"
+#include "src/datasets/internal/file_names.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -70,9 +71,8 @@ class Parser {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     const std::size_t number = lines_[std::min(at_, lines_.size() - 1)].number;
-    throw_data(
-        "the card's `configs:` cannot be read: this line " + what, where_ + ":" + std::to_string(number),
-        "mend the card, or name the files to read: --dataset_name 'FOLDER/*.parquet' (anemll_eval: --jsonl)");
+    throw_data("the card's `configs:` cannot be read: this line " + what,
+               where_ + ":" + std::to_string(number), std::string("mend the card, or ") + kNameFiles);
   }
 
   bool more(std::size_t indent) const { return at_ < lines_.size() && lines_[at_].indent == indent; }

@@ -196,8 +196,10 @@ ModelSizes read_sizes(const JsonReader& config, const Family& family) {
                 "head_dim times num_attention_heads may be " + std::to_string(kMaxWidth) + " at most");
   out.positions = config.integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
   out.activation = config.string("hidden_act").value_or("silu");
-  for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"})
-    out.no_experts = out.no_experts || config.integer(key, 0, kMaxWidth) == 0;
+  for (const std::string_view key : find_feature("num_experts")->keys) {  // all names of that number
+    if (key.empty()) continue;
+    out.no_experts = out.no_experts || config.integer(std::string(key), 0, kMaxWidth) == 0;
+  }
   return out;
 }
 

@@ -3,6 +3,8 @@
 // ends that fit no beginning, are left to nobody: such a template is not known.
 #include "src/text/internal/generation_marks.hpp"
 
+#include "src/text/internal/jinja_outline.hpp"
+
 #include <algorithm>
 #include <vector>
 
@@ -14,10 +16,6 @@ constexpr std::string_view kSet = "do set ";
 constexpr std::string_view kText = "text ";
 constexpr std::string_view kBegin = "do generation\n";
 constexpr std::string_view kEnd = "do endgeneration\n";
-
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
 
 /// "if" of "do if(a or b)"; empty for other lines.
 std::string_view keyword(std::string_view line) {

@@ -29,8 +29,7 @@ constexpr const char* kTemplate = "tokenizer.chat_template";
 /// Every program takes the folder as its model; two can take it beside the weights of the file.
 constexpr const char* kFolder =
     "give the model's folder with tokenizer.json in place of the .gguf file; anemll_infer takes it beside "
-    "the "
-    "file (--model-id FOLDER), and so does anemll_eval (--tokenizer FOLDER)";
+    "the file (--model-id FOLDER), and so does anemll_eval (--tokenizer FOLDER)";
 
 /// Kinds of tokens in tokenizer.ggml.token_type.
 constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;

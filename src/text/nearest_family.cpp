@@ -1,6 +1,7 @@
 // Words tell families apart well enough for advice: the tokens around turns must be the same, and of such
 // families the one is nearest that shares the largest part of all words.
 #include "src/core/printable.hpp"
+#include "src/text/internal/jinja_outline.hpp"
 #include "src/text/internal/template_families.hpp"
 
 #include <algorithm>
@@ -10,10 +11,6 @@ namespace anemll::text {
 namespace {
 
 using Words = std::set<std::string, std::less<>>;
-
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
 
 void add_words(Words& words, std::string_view text) {
   while (!text.empty()) {

@@ -96,7 +96,7 @@ void check_eval_options(const EvalOptions& o) {
 }
 
 std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
-  const auto no_text = [](const EvalOptions& o) { return o.texts.empty() && o.records.empty(); };
+  const auto no_text = [](const EvalOptions& o) { return !o.has_windows(); };
   const auto no_records = [](const EvalOptions& o) { return o.records.empty(); };
   return {
       {"windows", "without --text or --jsonl", no_text},

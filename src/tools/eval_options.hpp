@@ -57,7 +57,9 @@ struct EvalOptions {
   std::int64_t threads = 0;
   double work_timeout = 1800;
 
-  bool has_text() const { return !texts.empty() || !records.empty() || !caches.empty(); }
+  /// Texts are cut into windows; sequences of a cache are as long as they are.
+  bool has_windows() const { return !texts.empty() || !records.empty(); }
+  bool has_text() const { return has_windows() || !caches.empty(); }
 };
 
 OptionTable make_eval_table(EvalOptions& options);

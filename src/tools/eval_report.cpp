@@ -42,12 +42,9 @@ std::string heading(const EvalReport& r, const EvalOptions& o) {
   for (const std::string& source : r.sources) text += (text.empty() ? "" : ", ") + source;
   text += strf(": %lld positions in %lld chunks ", static_cast<long long>(r.positions),
                static_cast<long long>(r.chunks));
-  if (o.texts.empty() && o.records.empty()) {
-    text += "(sequences of a cache, as long as they are)\n";
-  } else {
-    text += strf("(%s, context %lld)\n", choice_name(o.text.protocol.kind).c_str(),
-                 static_cast<long long>(o.text.protocol.context));
-  }
+  text += o.has_windows() ? strf("(%s, context %lld)\n", choice_name(o.text.protocol.kind).c_str(),
+                                 static_cast<long long>(o.text.protocol.context))
+                          : "(sequences of a cache, as long as they are)\n";
   return text + (r.teacher.empty() ? "no teacher\n" : "teacher: " + r.teacher + "\n");
 }
 

@@ -83,9 +83,13 @@ TrainedRun train_watched(const TrainOptions& options, const std::string& resolve
   Assembly assembly = assemble(
       options, resolved_json,
       {comm, device_comm, device, compute, local_ranks, sender ? &*sender : nullptr, &watchdog}, given);
-  if (options.dry_run) log_info("dry run: everything was checked, nothing is trained");
-  if (!assembly.student) return {};  // a dry run from scratch makes none
-  Run run(std::move(assembly));
+  const auto checked = [] { log_info("dry run: everything was checked, nothing is trained"); };
+  if (!assembly.student) {  // a dry run from scratch makes none
+    checked();
+    return {};
+  }
+  Run run(std::move(assembly));  // takes over the state, where there is one
+  if (options.dry_run) checked();
   const ExitCode code = options.dry_run ? ExitCode::done : run.live();
   return outcome_of(code, run.numbers());
 }

@@ -23,4 +23,7 @@ struct SavedFiles {
 /// file that is damaged, and a folder that has both.
 SavedFiles saved_files(const std::filesystem::path& folder, const std::vector<std::string>& names);
 
+/// The end of a hint: the way past index files.
+std::string name_arrow_files(const std::filesystem::path& folder);
+
 }  // namespace anemll::datasets

@@ -7,6 +7,11 @@
 
 namespace anemll::text {
 
+/// Of names in statements and expressions.
+constexpr bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 /// One line a step: `text ...` (printed as it is, neighbours joined, line ends as \n), `print EXPRESSION`,
 /// `do STATEMENT`. Expressions have no white space but between words, "..." strings, and .name for ['name'].
 /// Comments are gone. Text that is no Jinja gives an outline all the same.
