@@ -28,7 +28,7 @@ two_bit_sizes() {
     END {
       W = found["linear_weights"]; H = found["head_weights"]; S = found["squared_inputs"]; V = found["solved_weights"]
       A = found["layers"] * found["attention_width"]
-      reach = W + H < 1e8 ? 0.33 : 0.6   # of the rate of square products (launch/README.md)
+      reach = 0.6   # of the rate of square products (launch/README.md)
       fp32 = reach * 1e9 * (told ? told : found["gflops_fp32"])
       fast = reach * 1e9 * (told ? told : found["gflops_bf16"] ? found["gflops_bf16"] : found["gflops_fp32"])
       # A token, through the head. Half of the positions are behind it, which attention need not look at.

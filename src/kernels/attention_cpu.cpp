@@ -14,25 +14,9 @@
 namespace anemll::kernels {
 namespace {
 
-constexpr Index kLanes = 16;
+constexpr Index kLanes = 16;    // columns of a tile
 constexpr Index kTileRows = 6;  // 6 x 16 accumulators fit the registers of AVX2 and AVX-512 alike
 constexpr Index kBlock = 64;    // query rows at a time
-
-#if defined(__GNUC__)
-using Vec __attribute__((vector_size(64))) = float;
-#else
-struct Vec {  // the same arithmetic for compilers without vector types
-  float lane[kLanes];
-  void operator+=(const Vec& other) {
-    for (Index i = 0; i < kLanes; ++i) lane[i] += other.lane[i];
-  }
-  friend Vec operator*(float a, const Vec& b) {
-    Vec out;
-    for (Index i = 0; i < kLanes; ++i) out.lane[i] = a * b.lane[i];
-    return out;
-  }
-};
-#endif
 
 ANEMLL_INLINE Index round_up(Index n) {
   return (n + kLanes - 1) / kLanes * kLanes;
@@ -44,25 +28,38 @@ struct Left {
   Index row_stride, column_stride;
 };
 
-template <Index Rows, bool Accumulate>
+/// Vec: a vector that fits a register of the processor, see simd.hpp.
+template <class Vec, Index Rows, bool Accumulate>
 ANEMLL_INLINE void tile(const Left& a, Index row, const float* b, Index ldb, float* c, Index ldc,
                         Index column, Index depth_begin, Index depth_end) {
-  Vec sums[static_cast<std::size_t>(Rows)] = {};
+  constexpr Index kWidth = sizeof(Vec) / sizeof(float);
+  constexpr Index kParts = kLanes / kWidth;
+  Vec sums[static_cast<std::size_t>(Rows * kParts)] =
+      {};  // vector by vector: copied in larger pieces it would stay in memory
+  const auto at = [&](Index r, Index part) { return c + (row + r) * ldc + column + part * kWidth; };
   if constexpr (Accumulate) {
-    for (Index r = 0; r < Rows; ++r) std::memcpy(&sums[r], c + (row + r) * ldc + column, sizeof(Vec));
+    for (Index r = 0; r < Rows; ++r)
+      for (Index part = 0; part < kParts; ++part)
+        std::memcpy(&sums[r * kParts + part], at(r, part), sizeof(Vec));
   }
   const float* left = a.data + row * a.row_stride;
   for (Index p = depth_begin; p < depth_end; ++p) {
-    Vec right;
-    std::memcpy(&right, b + p * ldb + column, sizeof(Vec));
-    for (Index r = 0; r < Rows; ++r) sums[r] += left[r * a.row_stride + p * a.column_stride] * right;
+    Vec right[static_cast<std::size_t>(kParts)];
+    for (Index part = 0; part < kParts; ++part)
+      std::memcpy(&right[part], b + p * ldb + column + part * kWidth, sizeof(Vec));
+    for (Index r = 0; r < Rows; ++r) {
+      const float factor = left[r * a.row_stride + p * a.column_stride];
+      for (Index part = 0; part < kParts; ++part) sums[r * kParts + part] += factor * right[part];
+    }
   }
-  for (Index r = 0; r < Rows; ++r) std::memcpy(c + (row + r) * ldc + column, &sums[r], sizeof(Vec));
+  for (Index r = 0; r < Rows; ++r)
+    for (Index part = 0; part < kParts; ++part)
+      std::memcpy(at(r, part), &sums[r * kParts + part], sizeof(Vec));
 }
 
 /// c[rows, columns] (+)= a b; columns are padded to whole vectors. columns_of(last row) and
 /// depth_of(first row, last row) -> {begin, end} say what a tile of rows needs.
-template <bool Accumulate, class Columns, class Depth>
+template <class Vec, bool Accumulate, class Columns, class Depth>
 ANEMLL_INLINE void product(const Left& a, const float* b, Index ldb, float* c, Index ldc, Index rows,
                            const Columns& columns_of, const Depth& depth_of) {
   Index row = 0;
@@ -70,12 +67,13 @@ ANEMLL_INLINE void product(const Left& a, const float* b, Index ldb, float* c, I
     const Index columns = columns_of(row + kTileRows - 1);
     const auto [begin, end] = depth_of(row, row + kTileRows - 1);
     for (Index j = 0; j < columns; j += kLanes)
-      tile<kTileRows, Accumulate>(a, row, b, ldb, c, ldc, j, begin, end);
+      tile<Vec, kTileRows, Accumulate>(a, row, b, ldb, c, ldc, j, begin, end);
   }
   for (; row < rows; ++row) {
     const Index columns = columns_of(row);
     const auto [begin, end] = depth_of(row, row);
-    for (Index j = 0; j < columns; j += kLanes) tile<1, Accumulate>(a, row, b, ldb, c, ldc, j, begin, end);
+    for (Index j = 0; j < columns; j += kLanes)
+      tile<Vec, 1, Accumulate>(a, row, b, ldb, c, ldc, j, begin, end);
   }
 }
 
@@ -127,9 +125,10 @@ struct Unit {
 };
 
 /// scores[i, j] = q_i . k_j for `rows` queries of one head from position `first` on, up to the diagonal.
+template <class Vec>
 ANEMLL_INLINE void score(const float* q, const float* keys_t, const Unit& u, Index dim, Index first,
                          Index rows, float* scores) {
-  product<false>(
+  product<Vec, false>(
       {q, u.dim_padded, 1}, keys_t, u.keys_padded, scores, u.keys_padded, rows,
       [&](Index last) { return round_up(first + last + 1); },
       [&](Index, Index) {
@@ -137,7 +136,7 @@ ANEMLL_INLINE void score(const float* q, const float* keys_t, const Unit& u, Ind
       });
 }
 
-template <class T>
+template <class Vec, class T>
 ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, const T* v,
                            const std::uint8_t* allowed, T* out, float* log_sums, float* scratch, Index unit) {
   const Unit u(s, unit);
@@ -157,7 +156,7 @@ ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, cons
       const Index first = s.earlier() + row;  // position of the block's first query
       const Index offset = (u.batch * s.queries + row) * u.query_stride + head * s.dim;
       unpack(q + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_q);
-      score(rows_q, keys_t, u, s.dim, first, rows, scores);
+      score<Vec>(rows_q, keys_t, u, s.dim, first, rows, scores);
       for (Index i = 0; i < rows; ++i) {
         float* p = scores + i * u.keys_padded;
         const Index keys = first + i + 1;
@@ -183,7 +182,7 @@ ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, cons
         // The tile that crosses the diagonal reads up to its last row's key.
         for (Index j = keys; j < std::min(keys + kTileRows, u.keys_padded); ++j) p[j] = 0;
       }
-      product<false>(
+      product<Vec, false>(
           {scores, u.keys_padded, 1}, values, u.dim_padded, mixed, u.dim_padded, rows,
           [&](Index) { return u.dim_padded; },
           [&](Index, Index last) {
@@ -194,7 +193,7 @@ ANEMLL_INLINE void forward(const AttentionShape& s, const T* q, const T* k, cons
   }
 }
 
-template <class T>
+template <class Vec, class T>
 ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, const T* v,
                             const std::uint8_t* allowed, const T* out, const float* log_sums,
                             const T* grad_out, T* grad_q, T* grad_k, T* grad_v, float* scratch, Index unit) {
@@ -224,8 +223,8 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
       unpack(q + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_q);
       unpack(grad_out + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_g);
       unpack(out + offset, u.query_stride, rows, s.dim, u.dim_padded, rows_o);
-      score(rows_q, keys_t, u, s.dim, first, rows, p);
-      score(rows_g, values_t, u, s.dim, first, rows, grad_p);
+      score<Vec>(rows_q, keys_t, u, s.dim, first, rows, p);
+      score<Vec>(rows_g, values_t, u, s.dim, first, rows, grad_p);
       const Index width = round_up(first + rows);
       for (Index i = 0; i < rows; ++i) {
         float* probability = p + i * u.keys_padded;
@@ -248,19 +247,41 @@ ANEMLL_INLINE void backward(const AttentionShape& s, const T* q, const T* k, con
       }
       const auto whole = [&](Index) { return u.dim_padded; };
       const auto below = [&](Index top, Index) { return Range{std::max<Index>(top - first, 0), rows}; };
-      product<true>({p, 1, u.keys_padded}, rows_g, u.dim_padded, sum_v, u.dim_padded, first + rows, whole,
-                    below);
-      product<true>({grad_p, 1, u.keys_padded}, rows_q, u.dim_padded, sum_k, u.dim_padded, first + rows,
-                    whole, below);
-      product<false>({grad_p, u.keys_padded, 1}, keys, u.dim_padded, rows_o, u.dim_padded, rows, whole,
-                     [&](Index, Index last) {
-                       return Range{0, first + last + 1};
-                     });
+      product<Vec, true>({p, 1, u.keys_padded}, rows_g, u.dim_padded, sum_v, u.dim_padded, first + rows,
+                         whole, below);
+      product<Vec, true>({grad_p, 1, u.keys_padded}, rows_q, u.dim_padded, sum_k, u.dim_padded, first + rows,
+                         whole, below);
+      product<Vec, false>({grad_p, u.keys_padded, 1}, keys, u.dim_padded, rows_o, u.dim_padded, rows, whole,
+                          [&](Index, Index last) {
+                            return Range{0, first + last + 1};
+                          });
       pack(rows_o, u.dim_padded, rows, s.dim, u.query_stride, grad_q + offset);
     }
   }
   pack(sum_k, u.dim_padded, s.keys, s.dim, u.kv_stride, grad_k + u.kv_offset);
   pack(sum_v, u.dim_padded, s.keys, s.dim, u.kv_stride, grad_v + u.kv_offset);
+}
+
+template <class T>
+ANEMLL_SIMD_WIDE void forward_wide(const AttentionShape& shape, const AttentionData<T>& t, float* scratch,
+                                   Index unit) {
+  forward<Floats16>(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, scratch, unit);
+}
+template <class T>
+ANEMLL_SIMD_NARROW void forward_narrow(const AttentionShape& shape, const AttentionData<T>& t, float* scratch,
+                                       Index unit) {
+  forward<Floats8>(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, scratch, unit);
+}
+
+template <class T>
+ANEMLL_SIMD_WIDE void backward_wide(const AttentionShape& shape, const AttentionData<T>& t,
+                                    const AttentionGrads<T>& g, float* scratch, Index unit) {
+  backward<Floats16>(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, g.out, g.q, g.k, g.v, scratch, unit);
+}
+template <class T>
+ANEMLL_SIMD_NARROW void backward_narrow(const AttentionShape& shape, const AttentionData<T>& t,
+                                        const AttentionGrads<T>& g, float* scratch, Index unit) {
+  backward<Floats8>(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, g.out, g.q, g.k, g.v, scratch, unit);
 }
 
 }  // namespace
@@ -272,17 +293,17 @@ Index attention_scratch(const AttentionShape& s) {
 }
 
 template <class T>
-ANEMLL_SIMD void attention_unit(const AttentionShape& shape, const AttentionData<T>& t, float* scratch,
-                                Index unit) {
-  forward(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, scratch, unit);
+void attention_unit(const AttentionShape& shape, const AttentionData<T>& tensors, float* scratch,
+                    Index unit) {
+  (wide_vectors() ? forward_wide<T> : forward_narrow<T>)(shape, tensors, scratch, unit);
 }
 template void attention_unit(const AttentionShape&, const AttentionData<float>&, float*, Index);
 template void attention_unit(const AttentionShape&, const AttentionData<Bf16>&, float*, Index);
 
 template <class T>
-ANEMLL_SIMD void attention_unit_backward(const AttentionShape& shape, const AttentionData<T>& t,
-                                         const AttentionGrads<T>& g, float* scratch, Index unit) {
-  backward(shape, t.q, t.k, t.v, t.allowed, t.out, t.log_sums, g.out, g.q, g.k, g.v, scratch, unit);
+void attention_unit_backward(const AttentionShape& shape, const AttentionData<T>& tensors,
+                             const AttentionGrads<T>& grads, float* scratch, Index unit) {
+  (wide_vectors() ? backward_wide<T> : backward_narrow<T>)(shape, tensors, grads, scratch, unit);
 }
 template void attention_unit_backward(const AttentionShape&, const AttentionData<float>&,
                                       const AttentionGrads<float>&, float*, Index);

@@ -7,12 +7,21 @@
 #include <bit>
 #include <cstdint>
 
-// The sanitizers' run time is not up yet when the loader picks a clone, so their builds keep the default one.
+// A kernel that names the width of its vectors needs them no wider than the registers: GCC takes wider ones
+// through memory, many times slower. It is written once for any width, and has two entries, WIDE with
+// Floats16 and NARROW with Floats8; wide_vectors() chooses. The sanitizers' run time is not up yet when the
+// loader picks a clone, so their builds keep the default one.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define ANEMLL_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define ANEMLL_SIMD_WIDE __attribute__((target("arch=x86-64-v4")))
+#define ANEMLL_SIMD_NARROW __attribute__((target_clones("arch=x86-64-v3", "default")))
+#define ANEMLL_WIDE_VECTORS __builtin_cpu_supports("x86-64-v4") != 0
 #else
 #define ANEMLL_SIMD
+#define ANEMLL_SIMD_WIDE
+#define ANEMLL_SIMD_NARROW
+#define ANEMLL_WIDE_VECTORS false
 #endif
 
 #if defined(__GNUC__)
@@ -88,6 +97,14 @@ ANEMLL_INLINE float sigmoid(float x) {
 constexpr int kLanes8 = 8;
 using Floats8 __attribute__((vector_size(32))) = float;
 using Words8 __attribute__((vector_size(32))) = std::uint32_t;
+
+/// For WIDE entries alone.
+using Floats16 __attribute__((vector_size(64))) = float;
+
+/// Whether WIDE entries may be called here.
+inline bool wide_vectors() {
+  return ANEMLL_WIDE_VECTORS;
+}
 
 /// out = table[index % 8] in each lane.
 ANEMLL_INLINE void look_up(const Floats8& table, const Words8& index, Floats8& out) {
