@@ -166,7 +166,8 @@ void add_numerics(OptionTable& t, TrainOptions& o) {
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
   t.add("memory-limit", &o.memory_limit,
         "GiB that the ranks of a host may use together; 0: what is free, also by control group", 0, 1 << 20);
-  t.add_flag("force", &o.force, "start although the memory plan does not fit");
+  t.add_flag("force", &o.force,
+             "start although the memory plan does not fit, or the KD cache is another vocabulary's");
 }
 
 void add_files(OptionTable& t, TrainOptions& o) {
