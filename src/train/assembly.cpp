@@ -5,6 +5,7 @@
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/cache_tokens.hpp"
+#include "src/data/origin.hpp"
 #include "src/distill/objective.hpp"
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/input_agreement.hpp"
@@ -139,10 +140,10 @@ void check_tokens(const KdCacheInfo& cache, const OpenModel& model, const TrainO
     log_info(numbers + " and the same tokens: every id is checked as it is read");
     return;
   }
+  const bool named = !cache_origin(cache.meta_json).value_or(CacheOrigin{}).tokenizer_sha256.empty();
   log_warning(
-      numbers +
-      ": every id is checked as it is read, but not that it means the same token (the tokenizer of the "
-      "cache or of the model is not known)");
+      numbers + ": every id is checked as it is read, but not that it means the same token (" +
+      (named ? "the model has no tokenizer that can be read)" : "the cache does not name its tokenizer)"));
 }
 
 /// The shard reader, at the step that the run goes on at. It reads no batch yet: how many rows one has may be
