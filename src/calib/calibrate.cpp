@@ -180,6 +180,7 @@ CalibrationTextOptions text_options(const CalibrateOptions& o) {
 /// The model on every rank; its text model on rank 0, when text is read.
 struct Opened {
   ModelFiles model;
+  OpenModel files;
   std::optional<TextModel> text;
 };
 Opened open(const CalibrateOptions& o, Communicator& comm) {
@@ -194,7 +195,7 @@ Opened open(const CalibrateOptions& o, Communicator& comm) {
   });
   broadcast_string(comm, path, 0);
   const OpenModel opened = open_model(path);
-  Opened out{load_model_files(opened), std::nullopt};
+  Opened out{load_model_files(opened), opened, std::nullopt};
   on_root(comm, [&] {
     Inventory parts = out.model.inventory;
     if (o.text.dataset.name) {
@@ -221,8 +222,10 @@ ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_
   set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);
   Opened opened = open(o, comm);
   const ModelFiles& model = opened.model;
-  const CalibrationText text = read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr,
-                                                     model.architecture.vocab_size, comm);
+  const ModelIds ids{model.architecture.vocab_size, opened.files.path, opened.files.gguf.get()};
+  const CalibrationText text =
+      read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr, ids, comm);
+  opened.files.gguf.reset();  // a vocabulary, of which the rest needs no more
   tell_sources(text);
   MomentsFacts facts{o.model_id,     model.fingerprint,     {text.sha256},
                      o.token_weight, text.rows.ids.size(1), text.rows.count(),

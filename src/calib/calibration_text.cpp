@@ -180,10 +180,11 @@ void take_rows(KdCache& cache, Index rows, std::vector<std::int32_t>& ids, std::
   source_of.assign(numbers.size(), 0);
 }
 
-Packed read_cache(const CalibrationTextOptions& o, Index vocab_size) {
+Packed read_cache(const CalibrationTextOptions& o, const ModelIds& ids) {
   const std::filesystem::path path = ensure_hdf5_cache(*o.cache, o.work_dir, {});
   KdCache cache = KdCache::open(path);
-  cache.require_vocabulary(vocab_size);
+  require_own_tokens(cache.info(), ids, *o.cache);
+  cache.require_vocabulary(ids.rows);
   Packed packed;
   packed.length = cache.info().length;
   take_rows(cache, o.rows, packed.ids, packed.mask, packed.source_of);
@@ -197,7 +198,7 @@ Packed read_cache(const CalibrationTextOptions& o, Index vocab_size) {
       throw_data("the cache has no hold-out part", *o.cache,
                  "make it with --holdout 0.02, or give text instead");
     KdCache held = KdCache::open(path, CachePart::holdout);
-    held.require_vocabulary(vocab_size);
+    held.require_vocabulary(ids.rows);
     take_rows(held, o.holdout_rows, packed.holdout_ids, packed.holdout_mask, packed.holdout_source_of);
     counts.holdout_rows = static_cast<Index>(packed.holdout_source_of.size());
   }
@@ -248,10 +249,10 @@ TextRows rows_of(const std::vector<std::int32_t>& ids, const std::vector<std::ui
 }  // namespace
 
 CalibrationText read_calibration_text(const CalibrationTextOptions& o, const TextModel* text,
-                                      Index vocab_size, Communicator& comm) {
+                                      const ModelIds& ids, Communicator& comm) {
   Packed packed;
   on_root(comm, [&] {
-    packed = o.cache ? read_cache(o, vocab_size) : read_data_sets(o, *text, vocab_size);
+    packed = o.cache ? read_cache(o, ids) : read_data_sets(o, *text, ids.rows);
     if (packed.source_of.empty())
       throw_data(strf("the text does not fill one row of %lld tokens", static_cast<long long>(packed.length)),
                  o.cache ? *o.cache : *o.dataset.name, "use more text, or a smaller --max_length");

@@ -7,6 +7,7 @@
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/calib/moments_file.hpp"
+#include "src/data/cache_tokens.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -50,8 +51,9 @@ struct CalibrationText {
 /// instead: text of one kind alone calibrates worse. Each text ends with the end-of-text token; the texts of
 /// a source are joined and cut into rows. A plain document of more than 64 KiB is a corpus: it is cut at line
 /// ends into documents of 8 KiB. Sources with too little text give fewer rows, and that is told. `text`: read
-/// by rank 0 alone, only for data sets. Data errors: no row, an id that the model has not. Collective.
+/// by rank 0 alone, only for data sets. Data errors: no row, an id that the model has not, a cache of another
+/// vocabulary. Collective.
 CalibrationText read_calibration_text(const CalibrationTextOptions& options, const TextModel* text,
-                                      std::int64_t vocab_size, Communicator& comm);
+                                      const ModelIds& ids, Communicator& comm);
 
 }  // namespace anemll

@@ -72,6 +72,17 @@ std::optional<std::string> nearest(const std::string& variable, const std::vecto
   return best;
 }
 
+/// What other trainers call an option: ANEMLL_NUM_TRAIN_EPOCHS.
+std::optional<std::string> by_other_trainers(std::string_view variable, const TableSpec& table) {
+  const std::string prefix = table.environment_prefix + "_";
+  std::string name = upper(variable);
+  if (!name.starts_with(prefix)) return std::nullopt;
+  name.erase(0, prefix.size());
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const OtherName* row = table.by_other_name(name);
+  return row == nullptr ? std::nullopt : std::optional(table.variable(table.canonical(row->ours)));
+}
+
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words(1);
   for (const char c : text) {
@@ -140,7 +151,8 @@ std::vector<EnvironmentNotice> environment_notices(const TableSpec& table, const
       if (!is_one_of(name, kDocumented)) read += (read.empty() ? "" : ", ") + name;
       continue;
     }
-    auto meant = nearest(name, known);
+    auto meant = by_other_trainers(name, table);
+    if (!meant) meant = nearest(name, known);
     if (!meant) meant = by_words(name, table);
     if (meant) {
       notices.push_back({"the variable " + name + " is not read; did you mean " + *meant + "?", true});

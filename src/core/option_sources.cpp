@@ -155,7 +155,8 @@ std::vector<OptionWord> parse_command_line(const TableSpec& table, const std::ve
     parsed = po::command_line_parser(canonical).options(known).style(kStyle).run().options;
   } catch (const po::unknown_option& e) {
     refuse_first(table, canonical);
-    const std::string name = bare(e.get_option_name());
+    std::string name = bare(e.get_option_name());
+    name.resize(std::min(name.find('='), name.size()));
     throw_usage("unknown option '--" + name + "'", "command line", table.suggestion(name, "--") + more);
   } catch (const po::error_with_option_name& e) {
     const std::string name = bare(e.get_option_name());

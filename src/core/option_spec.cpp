@@ -294,7 +294,17 @@ std::string TableSpec::canonical(std::string_view word) const {
   return {};
 }
 
+const OtherName* TableSpec::by_other_name(std::string_view unknown) const {
+  for (const OtherName& row : other_trainers_names()) {
+    if (same_name(row.theirs, unknown) && !canonical(row.ours).empty()) return &row;
+  }
+  return nullptr;
+}
+
 std::string TableSpec::suggestion(std::string_view unknown, std::string_view dashes) const {
+  if (const OtherName* row = by_other_name(unknown)) {
+    return "did you mean " + std::string(dashes) + canonical(row->ours) + "? " + std::string(row->difference);
+  }
   std::vector<std::string> known;
   for (Spelling& spelling : spellings()) known.push_back(std::move(spelling.text));
   return did_you_mean(unknown, known, dashes);

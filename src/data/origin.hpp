@@ -1,6 +1,8 @@
 // Who made a cache, as its provenance tells: the keys of this program's own under "anemll" in the meta text.
 #pragma once
 
+#include "src/text/token_samples.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +19,7 @@ struct CacheOrigin {
   std::string teacher_model;
   std::string teacher_fingerprint;
   std::string tokenizer_sha256;
+  std::vector<TokenSample> token_samples;  ///< of that tokenizer
   bool operator==(const CacheOrigin&) const = default;
 };
 

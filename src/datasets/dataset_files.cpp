@@ -117,7 +117,7 @@ DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) 
   if (fs::is_directory(path, none)) return files_in(path, options);
   if (fs::exists(path, none)) {
     if (!known_kind(path)) (void)kind_by_content(path, options.format == RecordFormat::plain);
-    DatasetFiles out{{path}, "the file that is named", {}};
+    DatasetFiles out{{path}, "the name that was given", {}};
     count_idle_options(options, out.inventory);
     return out;
   }

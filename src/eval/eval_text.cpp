@@ -160,12 +160,12 @@ void add_records(EvalText& to, const std::string& datasets, const TextModel& tex
 }
 
 void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,
-               std::int64_t vocab_size, std::int64_t rows, Communicator& comm, CachePart part) {
+               const ModelIds& ids, std::int64_t rows, Communicator& comm, CachePart part) {
   constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
   const std::int64_t count = rows == 0 ? kAll : rows;
   const bool held = part == CachePart::holdout;
-  on_root(comm, [&] { read_first_rows(cache, work_dir, 1, vocab_size); });  // it may import
-  const KdBatch batch = read_first_rows(cache, work_dir, held ? kAll : count, vocab_size, part);
+  on_root(comm, [&] { read_first_rows(cache, work_dir, 1, ids); });  // it may import
+  const KdBatch batch = read_first_rows(cache, work_dir, held ? kAll : count, ids, part);
   std::vector<HoldoutSource> sources{{"", batch.rows}};
   if (held) sources = holdout_sources(KdCache::open(cache).info().meta_json, batch.rows);
   std::int64_t first = 0;

@@ -5,6 +5,7 @@
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/data/cache_tokens.hpp"
 #include "src/score/windows.hpp"
 
 #include <cstddef>
@@ -46,9 +47,10 @@ void add_records(EvalText& to, const std::string& datasets, const TextModel& tex
 
 /// Rows of a KD cache as they are: each is a window, of which every position counts whose next token is not
 /// masked. .pt shards are imported once below `work_dir`, by rank 0. The hold-out part has `rows` of each
-/// data set that it comes from, and each is a source. Collective.
+/// data set that it comes from, and each is a source. Data errors: a cache of another
+/// vocabulary than that of `ids`. Collective.
 void add_cache(EvalText& to, const std::string& cache, const std::filesystem::path& work_dir,
-               std::int64_t vocab_size, std::int64_t rows, Communicator& comm,
+               const ModelIds& ids, std::int64_t rows, Communicator& comm,
                CachePart part = CachePart::training);
 
 /// Data errors for a model that cannot run over them: ids that it has not, more tokens than it takes.

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/nearest.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/signals.hpp"
 #include "src/hub/internal/damage.hpp"
@@ -13,12 +14,16 @@
 #include "src/hub/internal/repo_cache.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -287,6 +292,33 @@ bool not_there(const fs::path& folder, const std::string& path) {
   return !fs::exists(folder / path, ignored);
 }
 
+namespace {
+
+/// By its ending; names of repositories end otherwise.
+bool names_a_file(const fs::path& path) {
+  constexpr std::array<std::string_view, 22> kEndings = {
+      ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".md", ".parquet",     ".arrow", ".gz",   ".zst",
+      ".bz2",  ".xz",    ".zip",    ".tar", ".tgz", ".h5",  ".pt", ".safetensors", ".gguf",  ".yaml", ".pth"};
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
+/// "did you mean x? " for what lies in the same folder.
+std::string nearest_there(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::vector<std::string> names;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
+    names.push_back(it->path().filename().string());
+  std::sort(names.begin(), names.end());
+  const std::string near = nearest_word(path.filename().string(), names);
+  return near.empty() ? "" : "did you mean " + printable((path.parent_path() / near).string()) + "? ";
+}
+
+}  // namespace
+
 HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revision,
                   const HubSettings& settings, const HubDemand& demand) {
   if (!is_revision(revision)) {
@@ -301,9 +333,11 @@ HubSnapshot fetch(HubKind kind, const std::string& id, const std::string& revisi
                    fs::read_symlink(local, ignored).string(),
                local.string(), "put that in its place, or remove the link (rm) and give another path");
   }
-  if (!is_repository_name(id)) {
-    throw_data("cannot find the " + std::string(kind_word(kind)) + " " + id, "looked in: " + local.string(),
-               "give a local path, or the name of a repository: ORG/NAME");
+  if (!is_repository_name(id) || names_a_file(local)) {
+    throw_data("cannot find the " + std::string(kind_word(kind)) + " " + id +
+                   (names_a_file(local) ? ": no such file" : ""),
+               "looked in: " + local.string(),
+               nearest_there(local) + "give a local path, or the name of a repository: ORG/NAME");
   }
   return Lookup(kind, id, revision, settings, demand).run(local.string());
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -156,9 +157,28 @@ HubDemand model_demand(ModelUse use) {
   return demand;
 }
 
+/// `chosen`, and the index files of saved folders that say what of it counts: those in its folders and above.
+Paths with_index_files(Paths chosen, const Paths& names) {
+  std::set<std::string> wanted;
+  for (const std::string& file : chosen) {
+    fs::path folder = file;
+    do {
+      folder = folder.parent_path();
+      for (const char* index : {"state.json", "dataset_dict.json"})
+        wanted.insert((folder / index).generic_string());
+    } while (!folder.empty());
+  }
+  for (const std::string& file : chosen) wanted.erase(file);
+  std::copy_if(names.begin(), names.end(), std::back_inserter(chosen),
+               [&](const std::string& name) { return wanted.count(name) != 0; });
+  return chosen;
+}
+
 HubDemand dataset_demand(const ChooseFiles& choose) {
   HubDemand demand;
-  demand.choose = choose;
+  demand.choose = [choose](const Paths& names, const std::string& card) {
+    return with_index_files(choose(names, card), names);
+  };
   demand.missing = [choose](const fs::path& folder) { return missing_of_dataset(folder, choose); };
   demand.lacks = [](const fs::path& folder, const std::string& path) {
     return !has_name(folder / path) || !damage_of(folder / path, content_of_data(path)).empty();

@@ -29,14 +29,14 @@ std::string share(std::int64_t part, std::int64_t all) {
                   : strf("%.1f%%", 100.0 * static_cast<double>(part) / static_cast<double>(all));
 }
 
-void add_files(std::string& out, const PackedDataset& read) {
+void add_files(std::string& out, const PrecomputeOptions& o, const PackedDataset& read) {
   std::int64_t documents = 0, tokens = 0;
   for (const PackedText::Source& source : read.packed.sources) {
     documents += source.documents;
     tokens += source.tokens;
   }
   out += "files: " + number(static_cast<std::int64_t>(read.files.size())) +
-         ", because of: " + printable(read.report.why) + '\n';
+         ", chosen by: " + printable(read.report.why) + '\n';
   for (std::size_t i = 0; i < read.files.size() && i < kShown; ++i) {
     const PackedText::Source source =
         i < read.packed.sources.size() ? read.packed.sources[i] : PackedText::Source{};
@@ -45,7 +45,10 @@ void add_files(std::string& out, const PackedDataset& read) {
   }
   if (read.files.size() > kShown)
     out += "  ... and " + number(static_cast<std::int64_t>(read.files.size() - kShown)) + " more\n";
-  out += "text: " + number(documents) + " documents, " + number(tokens) + " tokens\n";
+  out += "text: " + number(documents) + " documents, " + number(tokens) + " tokens";
+  if (read.packed.blocks >= rows_of(o, o.num_sequences))
+    out += " (enough for --num_sequences " + number(o.num_sequences) + "; what is behind them is not read)";
+  out += '\n';
 }
 
 /// What is used, and what becomes of the rest.
@@ -112,7 +115,7 @@ std::string marked_tokens(const Tokenizer& tokenizer, const std::vector<std::int
 
 std::string inspection(const PrecomputeOptions& o, const TeacherInputs& teacher, const PackedDataset& read) {
   std::string out;
-  add_files(out, read);
+  add_files(out, o, read);
   if (read.report.bad_records > 0) {
     out += "bad records, passed over: " + number(read.report.bad_records) + '\n';
     for (const std::string& example : read.report.bad_examples) out += "  " + printable(example) + '\n';

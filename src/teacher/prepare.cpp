@@ -12,6 +12,7 @@
 #include "src/datasets/pieces.hpp"
 #include "src/teacher/internal/pack.hpp"
 #include "src/teacher/open_texts.hpp"
+#include "src/text/token_samples.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -115,9 +116,17 @@ Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std
   return out;
 }
 
+/// Pairs of an id and its text, by which a model's tokenizer is held against the cache.
+Json samples_json(const Tokenizer& tokenizer) {
+  Json pairs = Json::array();
+  for (const TokenSample& sample : token_samples(tokenizer))
+    pairs.push_back(Json::array({sample.id, sample.text}));
+  return pairs;
+}
+
 /// The reference's meta.json keys, and under "anemll" what it has no key for.
 Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const TeacherInputs& teacher,
-             const PackedDataset& read) {
+             const Tokenizer& tokenizer, const PackedDataset& read) {
   const PackedText& packed = read.packed;
   std::vector<std::string> left_out = read.inventory.left_out_lines();
   for (std::string& line : teacher.parts.left_out_lines()) left_out.push_back("teacher: " + std::move(line));
@@ -157,6 +166,7 @@ Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity,
                  {"teacher_fingerprint", identity["teacher_fingerprint"]},
                  {"teacher_commit", or_null(teacher.at.commit)},
                  {"tokenizer_sha256", identity["tokenizer_sha256"]},
+                 {"token_samples", samples_json(tokenizer)},
                  {"dataset_commit", or_null(read.commit)},
                  {"map", o.map},
                  {"bad_records", read.report.bad_records},
@@ -395,8 +405,8 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
         "(larger --holdout or more text)");
   }
   // Names out of a data set need not be UTF-8.
-  plan.meta_json =
-      meta_of(o, plan, identity, inputs, read).dump(-1, ' ', false, Json::error_handler_t::replace);
+  plan.meta_json = meta_of(o, plan, identity, inputs, inputs.text.tokenizer, read)
+                       .dump(-1, ' ', false, Json::error_handler_t::replace);
   log_info(strf("%lld documents (%lld held out): %lld sequences of %lld tokens, %lld held out",
                 static_cast<long long>(packed.documents), static_cast<long long>(packed.holdout_documents),
                 static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),

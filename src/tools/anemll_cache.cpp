@@ -5,6 +5,7 @@
 #include "anemll/core/options.hpp"
 #include "anemll/data/kd_cache.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/tool.hpp"
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -141,6 +143,39 @@ nlohmann::ordered_json facts(const fs::path& path, const anemll::KdCacheInfo& in
   return json;
 }
 
+/// One line; of what holds more, a line for each part, indented below its name.
+void print_fact(const std::string& name, const nlohmann::ordered_json& value, const std::string& indent) {
+  constexpr int kColumn = 22;
+  const std::string key = indent + name;
+  if (value.is_object() && !value.empty()) {
+    std::printf("%s\n", key.c_str());
+    for (const auto& [part, content] : value.items()) print_fact(part, content, indent + "  ");
+    return;
+  }
+  if (value.is_string() && value.get<std::string>().find('\n') != std::string::npos) {
+    auto lines = nlohmann::ordered_json::array();
+    std::istringstream text(value.get<std::string>());
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    return print_fact(name, lines, indent);
+  }
+  const bool several = value.is_array() && value.size() > 1;
+  const auto text = [](const nlohmann::ordered_json& one) {
+    return one.is_string() ? anemll::printable(one.get<std::string>())
+                           : one.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  };
+  if (name == "token_samples") {  // they are for programs
+    std::printf("%-*s %zu tokens (--json shows them)\n", kColumn, key.c_str(), value.size());
+  } else if (several) {
+    std::printf("%s\n", key.c_str());
+    for (const auto& one : value) {
+      if (one.is_object()) print_fact("-", one, indent + "  ");
+      if (!one.is_object()) std::printf("%s  %s\n", indent.c_str(), text(one).c_str());
+    }
+  } else {
+    std::printf("%-*s %s\n", kColumn, key.c_str(), text(value).c_str());
+  }
+}
+
 int info(int argc, const char* const* argv) {
   std::string path;
   bool as_json = false;
@@ -154,16 +189,7 @@ int info(int argc, const char* const* argv) {
     std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     return 0;
   }
-  const auto line = [](const std::string& name, const nlohmann::ordered_json& value) {
-    std::printf("%-22s %s\n", name.c_str(),
-                value.is_string()
-                    ? value.get<std::string>().c_str()
-                    : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
-  };
-  for (const auto& [name, value] : json.items()) {
-    if (name != "meta") line(name, value);
-  }
-  for (const auto& [name, value] : json["meta"].items()) line("meta." + name, value);
+  for (const auto& [name, value] : json.items()) print_fact(name, value, "");
   return 0;
 }
 

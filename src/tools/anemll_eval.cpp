@@ -74,13 +74,14 @@ std::optional<TextModel> find_text(const EvalOptions& o, const Models& models) {
   return text;
 }
 
-EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>& text,
-                           std::int64_t vocab_size, Communicator& comm) {
+EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>& text, const OpenModel& first,
+                           Communicator& comm) {
   EvalText all;
   for (const std::string& file : o.texts) add_text(all, file, text->tokenizer, o.text);
   for (const std::string& path : o.records) add_records(all, path, *text, o.text);
+  const ModelIds ids{first.architecture.vocab_size, first.path, first.gguf.get()};
   for (const std::string& cache : o.caches)
-    add_cache(all, cache, o.work_dir, vocab_size, o.text.chunks, comm, o.cache_part);
+    add_cache(all, cache, o.work_dir, ids, o.text.chunks, comm, o.cache_part);
   return all;
 }
 
@@ -169,8 +170,7 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
   const Models models = find_models(o, table);
   for (const FoundEvalModel& found : models.all) check_weights(found.base.opened);  // before any is computed
   const std::optional<TextModel> text = find_text(o, models);
-  const EvalText sources =
-      read_text_sources(o, text, models.all.front().base.opened.architecture.vocab_size, comm);
+  const EvalText sources = read_text_sources(o, text, models.all.front().base.opened, comm);
   std::optional<ChoiceQuestions> questions;
   if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);
   TextScorer scorer(sources.windows);

@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
+#include "src/data/cache_tokens.hpp"
 #include "src/data/origin.hpp"
 #include "src/distill/objective.hpp"
 #include "src/train/internal/find_model.hpp"
@@ -119,21 +120,30 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
              options.cache_dir, "make a cache with a smaller --max_length");
 }
 
-/// Files pad vocabularies differently, which is no fault: ids that the model lacks show as they are read. A
-/// number alone does not tell padding from another family, so that is said unless the tokenizer is the same.
-void tell_vocabulary(const KdCacheInfo& cache, const OpenModel& model, const TrainOptions& options,
-                     Communicator& comm) {
-  const std::int64_t own = model.architecture.vocab_size;
-  if (cache.vocab_size == 0 || cache.vocab_size == own || !comm.is_root()) return;
-  const std::string numbers = options.cache_dir + " was made for " + std::to_string(cache.vocab_size) +
-                              " ids, the model has " + std::to_string(own);
-  const std::string made_with = cache_origin(cache.meta_json).value_or(CacheOrigin{}).tokenizer_sha256;
-  if (!made_with.empty() && made_with == tokenizer_sha256(model)) {
-    log_info(numbers + " and the same tokenizer: every id is checked as it is read");
+/// A cache of another vocabulary teaches nothing: refused unless the user insists. Another number of ids
+/// alone is no fault: files pad vocabularies differently, and ids that the model lacks show as they are read.
+/// It does not tell padding from another family, so that is said unless the tokens are known to be the same.
+void check_tokens(const KdCacheInfo& cache, const OpenModel& model, const TrainOptions& options) {
+  const ModelIds ids{model.architecture.vocab_size, model.path, model.gguf.get()};
+  const TokenVerdict verdict = compare_tokens(cache, ids);
+  if (verdict.match == TokenMatch::other) {
+    const std::string advice = cache_advice(cache, ids);
+    if (!options.force)
+      throw_data(verdict.problem, options.cache_dir, advice + "; --force trains all the same");
+    log_warning(options.cache_dir + ": " + verdict.problem + " (" + advice + ")");
     return;
   }
-  log_warning(numbers + ": every id is checked as it is read, but not that it means the same token (" +
-              (made_with.empty() ? "the cache does not name its tokenizer" : "the tokenizers differ") + ")");
+  if (cache.vocab_size == 0 || cache.vocab_size == ids.rows) return;
+  const std::string numbers = options.cache_dir + " was made for " + std::to_string(cache.vocab_size) +
+                              " ids, the model has " + std::to_string(ids.rows);
+  if (verdict.match == TokenMatch::same) {
+    log_info(numbers + " and the same tokens: every id is checked as it is read");
+    return;
+  }
+  const bool named = !cache_origin(cache.meta_json).value_or(CacheOrigin{}).tokenizer_sha256.empty();
+  log_warning(
+      numbers + ": every id is checked as it is read, but not that it means the same token (" +
+      (named ? "the model has no tokenizer that can be read)" : "the cache does not name its tokenizer)"));
 }
 
 /// The shard reader, at the step that the run goes on at. It reads no batch yet: how many rows one has may be
@@ -242,7 +252,7 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
   if (given == nullptr) on_root(comm, [&] { base.inventory.tell(options.model_id, options.strict); });
   if (options.inspect_steps > 0) run.base = base;  // views: no second copy of the weights
   compare_model("model", base, comm);
-  tell_vocabulary(cache, opened, options, comm);
+  on_root(comm, [&] { check_tokens(cache, opened, options); });
   if (source.v1 && comm.is_root())
     v1_inventory(*source.checkpoint, model, *source.v1).tell(source.checkpoint->file, false);
   const bool live = needs_live_teacher(options, cache);

@@ -5,6 +5,7 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/data/origin.hpp"
+#include "src/text/token_samples.hpp"
 #include "src/train/internal/find_model.hpp"
 #include "src/train/internal/input_agreement.hpp"
 #include "src/train/internal/live_teacher.hpp"
@@ -53,16 +54,6 @@ std::optional<TextModel> find_text_model(const OpenModel& model) {
   }
 }
 
-/// Empty for an id that no token has. GGUF converters fill such ids with a text of their own.
-std::string token_text(const Tokenizer& tokenizer, std::int32_t id) {
-  try {
-    const std::string text = tokenizer.decode({&id, 1});
-    return text == "[PAD" + std::to_string(id) + "]" ? std::string() : text;
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 /// Every id must have a row in the embeddings of all models that read the text.
 void check_ids(const std::vector<std::int32_t>& ids, const ModelFiles& model, const std::string& where) {
   const std::int64_t rows = model.architecture.vocab_size;
@@ -87,26 +78,37 @@ void check_text(const TrainOptions& options, const OpenModel& model) {
               "--eval-ctx", "choose fewer");
 }
 
+[[noreturn]] void throw_other_token(const OpenModel& teacher, std::int32_t id, const std::string& there,
+                                    const std::string& here) {
+  throw_data("the id " + std::to_string(id) + " is '" + there + "' for the teacher and '" + here +
+                 "' for the student",
+             teacher.path.string(),
+             "they belong to different models; give a teacher of the same family as --teacher-model");
+}
+
 /// Vocabularies are padded differently: of models with another number of ids, each id that both have must be
-/// the same token, as far as both have a tokenizer.
+/// the same token, as far as both have a tokenizer. With the same number a few may have got another name.
 void check_vocabulary(const OpenModel& teacher, const OpenModel& base, Communicator& comm) {
   const std::int64_t theirs = teacher.architecture.vocab_size, own = base.architecture.vocab_size;
-  if (theirs == own) return;
+  if (teacher.path == base.path) return;
   on_root(comm, [&] {
-    log_warning(teacher.path.string() + " has " + std::to_string(theirs) + " ids, the student " +
-                std::to_string(own) + ": evaluations compare them over those that both have");
+    if (theirs != own) {
+      log_warning(teacher.path.string() + " has " + std::to_string(theirs) + " ids, the student " +
+                  std::to_string(own) + ": evaluations compare them over those that both have");
+    }
     const std::optional<TextModel> of_teacher = find_text_model(teacher), of_base = find_text_model(base);
     if (!of_teacher || !of_base || of_teacher->sha256 == of_base->sha256) return;
     const Tokenizer& a = of_teacher->tokenizer;
     const Tokenizer& b = of_base->tokenizer;
+    if (theirs == own) {
+      if (const auto sample = foreign_sample(token_samples(a), b))
+        throw_other_token(teacher, sample->id, sample->text, token_text(b, sample->id));
+      return;
+    }
     const std::int64_t shared = std::min({theirs, own, a.size(), b.size()});
     for (std::int32_t id = 0; id < shared; ++id) {
       const std::string in_a = token_text(a, id), in_b = token_text(b, id);
-      if (in_a.empty() || in_b.empty() || in_a == in_b) continue;
-      throw_data("the id " + std::to_string(id) + " is '" + in_a + "' for the teacher and '" + in_b +
-                     "' for the student",
-                 teacher.path.string(),
-                 "they belong to different models; give a teacher of the same family as --teacher-model");
+      if (!in_a.empty() && !in_b.empty() && in_a != in_b) throw_other_token(teacher, id, in_a, in_b);
     }
   });
 }
@@ -147,11 +149,6 @@ bool scores_rows(const TrainOptions& options, const ModelFiles& teacher, const K
 }
 
 }  // namespace
-
-std::string tokenizer_sha256(const OpenModel& model) {
-  const std::optional<TextModel> text = find_text_model(model);
-  return text ? text->sha256 : std::string();
-}
 
 Evaluator::Protocol evaluation_protocol(const TrainOptions& options) {
   return {options.eval_samples, options.temperature, options.cache_dir};

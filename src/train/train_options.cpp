@@ -166,7 +166,8 @@ void add_numerics(OptionTable& t, TrainOptions& o) {
   t.add("bucket-mib", &o.bucket_mib, "gradient bucket size; 0: one bucket after backward", 0, 1 << 20);
   t.add("memory-limit", &o.memory_limit,
         "GiB that the ranks of a host may use together; 0: what is free, also by control group", 0, 1 << 20);
-  t.add_flag("force", &o.force, "start although the memory plan does not fit");
+  t.add_flag("force", &o.force,
+             "start although the memory plan does not fit, or the KD cache is another vocabulary's");
 }
 
 void add_files(OptionTable& t, TrainOptions& o) {
@@ -192,10 +193,10 @@ void add_files(OptionTable& t, TrainOptions& o) {
   t.add("sample-tokens", &o.sample_tokens, "tokens of such an answer at most", 1, 4096);
   add_model_option(
       t, "teacher-model", &o.teacher_model,
-      "teacher to run for evaluations, also in place of the cache's hidden states; and on every batch where "
-      "--kd-objective asks for hidden states that the cache has not (default: none without "
-      "--eval-text; with it --model-id, on the cache's rows only where these have no hidden states and the "
-      "cache does not name another teacher)");
+      "the full model, run beside the student. Evaluations measure against it, and --dataset_name needs it. "
+      "Where "
+      "--kd-objective needs hidden states that the cache has not, it is run on every batch. Without it, "
+      "--eval-text is held against --model-id");
   add_revision_option(t, "teacher-revision", &o.teacher_revision, "--teacher-model");
   t.add("logging-steps", &o.logging_steps, "steps between log lines", 1, kMany);
   t.add("save-steps", &o.save_steps,

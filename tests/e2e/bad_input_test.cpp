@@ -1,6 +1,7 @@
 // Wrong files and wrong flags: each a clear error, the documented exit code, and nothing lost or left
 // half-written.
 #include "anemll/formats/torch_file.hpp"
+#include "tests/support/other_tokenizer.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 
@@ -116,6 +117,56 @@ BOOST_AUTO_TEST_CASE(cache_of_another_vocabulary_serves_where_every_id_fits) {
                                          }),
                            "5000");
   expect_failure(command(in, other / "out"), other / "out", 3, "id 4500 is outside [0, 4096) of the model");
+}
+
+// Every id fits, and each means another token: nothing else would tell.
+BOOST_AUTO_TEST_CASE(cache_of_other_tokens_is_refused) {
+  const test::TempDir dir;
+  const fs::path model = dir / "other";
+  test::write_model_with_other_ids(model);
+  const test::ToolResult made =
+      test::run(test::bin("anemll_precompute") + " --teacher_model_name_or_path " + model.string() +
+                " --dataset_name " + test::golden("datasets/alpaca_40.json").string() +
+                " --dataset_format alpaca_chat --max_length 32 --num_sequences 8 --threads 1 --output_dir " +
+                (dir / "made").string());
+  BOOST_TEST(made.code == 0, made.output);
+  Inputs in;
+  in.cache = (dir / "made").string();
+  expect_failure(command(in, dir / "out"), dir / "out", 3, "another tokenizer's");
+  const test::ToolResult forced = test::run(command(in, dir / "out", "--max-steps 1 --force"));
+  BOOST_TEST(forced.code == 0, forced.output);
+  BOOST_TEST(forced.output.find("another tokenizer's") != std::string::npos, forced.output);
+  in.model = model.string();  // the one that it is of
+  const test::ToolResult own = test::run(command(in, dir / "own", "--max-steps 1"));
+  BOOST_TEST(own.code == 0, own.output);
+  BOOST_TEST(own.output.find("tokenizer") == std::string::npos, own.output);
+
+  const std::string cache = (dir / "made").string(), nano = test::golden("nano").string();
+  const std::string fitting = test::golden("nano/v2_q2a4_init.pt").string();
+  for (const std::string& line :
+       {"anemll_eval " + nano + " --no-teacher --cache-dir " + cache,
+        "anemll_init --model-id " + nano + " --cache-dir " + cache + " --output " + (dir / "start").string(),
+        "anemll_allocate " + nano + " --bits-target 2.5 --cache-dir " + cache + " --output " +
+            (dir / "a.json").string(),
+        "anemll_calibrate --model-id " + nano + " --cache-dir " + cache + " --output " +
+            (dir / "m.h5").string(),
+        "anemll_inspect layers " + fitting + " --model-id " + nano + " --cache-dir " + cache,
+        "anemll_snap --checkpoint " + fitting + " --model-id " + nano + " --cache-dir " + cache +
+            " --output " + (dir / "snap").string()})
+    expect_failure(test::bin(line), dir / "start", 3, "another tokenizer's");
+}
+
+// A number of ids that no padding explains, where nothing else is known.
+BOOST_AUTO_TEST_CASE(cache_of_far_more_ids_is_refused) {
+  const test::TempDir dir;
+  Inputs in;
+  const fs::path cache = damaged_cache(dir, [](const std::string&, anemll::HostTensor&) {});
+  std::string meta = test::read_all(cache / "meta.json");
+  meta.replace(meta.find("\"vocab_size\": 4096"), 18, "\"vocab_size\": 49152");
+  std::ofstream(cache / "meta.json") << meta;
+  in.cache = cache.string();
+  expect_failure(command(in, dir / "out"), dir / "out", 3, "49152 ids");
+  BOOST_TEST(test::run(command(in, dir / "forced", "--max-steps 1 --force")).code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(teacher_logit_that_is_nan) {

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(inspection_tells_everything_and_makes_nothing) {
       one.inspect(data, "--dataset_format sharegpt --output_dir " + (one.temp / "out").string());
   BOOST_TEST(seen.code == 0, seen.output);
   for (const std::string& part :
-       {std::string("files: 1, because of: the file that is named"), data.string() + ": 1 documents, ",
+       {std::string("files: 1, chosen by: the name that was given"), data.string() + ": 1 documents, ",
         std::string("100.0% of the text"), std::string("template: qwen3, --enable_thinking false"),
         std::string("gpt as assistant x 1"), std::string("human as user x 2"),
         std::string("not used: 1 turn (narrator)"), std::string("not used: 1 column (id)"),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "anemll/core/choices.hpp"
+#include "src/core/internal/other_trainers.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -92,7 +93,9 @@ struct TableSpec {
   std::vector<std::string> variables(const OptionSpec& option) const;
   /// Names, aliases and the "no-" forms, in order of declaration.
   std::vector<Spelling> spellings() const;
-  /// "did you mean --x? " or nothing, by edit distance and by prefix.
+  /// The row of an option of ours that other trainers call so; null where this program has none.
+  const OtherName* by_other_name(std::string_view unknown) const;
+  /// "did you mean --x? " or nothing: by what other trainers call it, by edit distance and by prefix.
   std::string suggestion(std::string_view unknown, std::string_view dashes) const;
 };
 

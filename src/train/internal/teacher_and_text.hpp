@@ -13,9 +13,6 @@
 
 namespace anemll {
 
-/// Of the model's tokenizer; empty where it has none that can be read.
-std::string tokenizer_sha256(const OpenModel& model);
-
 /// Which rows an evaluation scores, and how.
 Evaluator::Protocol evaluation_protocol(const TrainOptions& options);
 

@@ -26,7 +26,7 @@ const TextModel& nano() {
 
 CalibrationText read(const CalibrationTextOptions& options) {
   const auto comm = make_single_communicator();
-  return read_calibration_text(options, &nano(), kVocabulary, *comm);
+  return read_calibration_text(options, &nano(), {kVocabulary}, *comm);
 }
 
 /// Documents with words that no other has, one a line.
@@ -95,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(all_ranks_get_what_rank_0_reads, Folder) {
   const CalibrationText alone = read(options);
   run_local_ranks(3, [&](Communicator& comm) {
     const TextModel* text = comm.is_root() ? &nano() : nullptr;
-    const CalibrationText mine = read_calibration_text(options, text, kVocabulary, comm);
+    const CalibrationText mine = read_calibration_text(options, text, {kVocabulary}, comm);
     if (!at::equal(mine.rows.ids, alone.rows.ids) || !at::equal(mine.holdout.ids, alone.holdout.ids) ||
         mine.sha256 != alone.sha256 || mine.sources.at(1).rows != alone.sources.at(1).rows)
       throw std::runtime_error("other rows");

@@ -8,9 +8,13 @@
 #include "tests/unit/core/option_checks.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -199,6 +203,40 @@ BOOST_AUTO_TEST_CASE(the_variable_of_an_alias_is_known) {
   const std::vector<EnvironmentNotice> notices = environment_notices(table, entries);
   BOOST_REQUIRE_EQUAL(notices.size(), 1u);
   BOOST_TEST(notices[0].text == "options are taken from the environment: ANEMLL_CACHE_DIR");
+}
+
+BOOST_AUTO_TEST_CASE(names_of_other_trainers_are_suggested_as_ours) {
+  for (const char* word : {"--seq-len", "--max_seq_length", "--block-size"})
+    BOOST_TEST(has(refused({word, "5"}), "did you mean --max_length? "));
+  const std::string batch = refused({"--per-device-train-batch-size=4"});
+  BOOST_TEST(has(batch, "did you mean --batch-size? It counts the sequences of all ranks together."));
+  BOOST_TEST(!has(refused({"--learning-rate", "1"}), "--lr"));  // this program has none
+  const std::string line = usage_error([] { Sample().read("train_batch_size = 4\n"); });
+  BOOST_TEST(has(line, "did you mean batch-size?"));
+
+  Sample s;
+  TableSpec table;
+  table.program = "sample";
+  table.environment_prefix = "ANEMLL";
+  OptionSpec option;
+  option.name = "max-steps";
+  option.target = &s.max_length;
+  table.options.push_back(option);
+  const char* const entries[] = {"ANEMLL_NUM_TRAIN_EPOCHS=3", nullptr};
+  const std::vector<EnvironmentNotice> notices = environment_notices(table, entries);
+  BOOST_REQUIRE_EQUAL(notices.size(), 1u);
+  BOOST_TEST(has(notices[0].text, "did you mean ANEMLL_MAX_STEPS?"));
+}
+
+// The option reference has every option of every program.
+BOOST_AUTO_TEST_CASE(each_of_them_means_an_option_that_there_is) {
+  const std::string reference = read_text(std::filesystem::path(ANEMLL_SOURCE_DIR) / "src/manual/options.md");
+  std::set<std::pair<std::string, std::string>> rows;
+  for (const OtherName& row : other_trainers_names()) {
+    BOOST_TEST(has(reference, "`--" + std::string(row.ours)));
+    BOOST_TEST(rows.emplace(row.theirs, row.ours).second, "twice: " << row.theirs);
+    BOOST_TEST(row.theirs.find('_') == std::string_view::npos, row.theirs);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(help_shows_aliases) {

@@ -133,13 +133,12 @@ std::vector<Refusal> refusals() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(data_refusals, *boost::unit_test::depends_on("data_order") *
-                                         boost::unit_test::depends_on("data_cache_parts") *
-                                         boost::unit_test::depends_on("data_prefetcher") *
-                                         boost::unit_test::depends_on("cache_archive") *
-                                         boost::unit_test::depends_on("data_kd_cache") *
-                                         boost::unit_test::depends_on("data_columns") *
-                                         boost::unit_test::depends_on("data_torch_cache"))
+BOOST_AUTO_TEST_SUITE(
+    data_refusals,
+    *boost::unit_test::depends_on("data_order") * boost::unit_test::depends_on("data_cache_parts") *
+        boost::unit_test::depends_on("data_prefetcher") * boost::unit_test::depends_on("data_cache_tokens") *
+        boost::unit_test::depends_on("cache_archive") * boost::unit_test::depends_on("data_kd_cache") *
+        boost::unit_test::depends_on("data_columns") * boost::unit_test::depends_on("data_torch_cache"))
 
 BOOST_AUTO_TEST_CASE(each_is_heard) {
   check_every_message(heard() + check_refusals(refusals()),

@@ -161,14 +161,14 @@ BOOST_AUTO_TEST_CASE(rows_of_a_cache_count_where_they_are_not_masked) {
   });
   const auto comm = make_single_communicator();
   EvalText all;
-  add_cache(all, (dir / "cache").string(), dir.path(), kVocabulary, 4, *comm);
+  add_cache(all, (dir / "cache").string(), dir.path(), {kVocabulary}, 4, *comm);
   BOOST_TEST_REQUIRE(all.windows.size() == 3u);
   BOOST_TEST(all.windows[0].scored == 31);
   BOOST_TEST(std::count(all.windows[0].mask.begin(), all.windows[0].mask.end(), 1) ==
              static_cast<std::ptrdiff_t>(kKept));
   BOOST_TEST(all.windows[1].mask.empty());
   EvalText whole;
-  add_cache(whole, (dir / "cache").string(), dir.path(), kVocabulary, 0, *comm);
+  add_cache(whole, (dir / "cache").string(), dir.path(), {kVocabulary}, 0, *comm);
   BOOST_TEST(whole.windows.size() == 63u);
 }
 

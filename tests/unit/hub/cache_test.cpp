@@ -72,6 +72,25 @@ BOOST_AUTO_TEST_CASE(local_datasets_and_patterns_pass_through) {
               {"c.jsonl", "cannot find the dataset"});
 }
 
+// A name with the ending of a file is no repository: a hint about the network would lead nowhere.
+BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_is_no_repository) {
+  const TempDir root;
+  const HubVariables variables(
+      {{"HF_ENDPOINT", kNowhere}, {"HF_HUB_OFFLINE", "1"}, {"HOME", root.path().string()}});
+  write_file(root / "texts.jsonl", "{}");
+  check_error([&] { fetch_dataset((root / "text.jsonl").string(), {}, named("nothing")); },
+              {"no such file", "did you mean " + (root / "texts.jsonl").string()});
+  for (const char* name : {"nofile-x9q.json", "org/nofile.parquet", "org/other.JSONL"}) {
+    check_error([&] { fetch_dataset(name, {}, named("nothing")); }, {"no such file", name});
+    try {
+      fetch_dataset(name, {}, named("nothing"));
+    } catch (const Error& error) {
+      BOOST_TEST(error.hint().find("network") == std::string::npos, error.hint());
+    }
+  }
+  check_error([&] { fetch_model("org/model.gguf", {}, ModelUse::weights); }, {"no such file"});
+}
+
 BOOST_AUTO_TEST_CASE(every_variable_leads_to_the_cache) {
   const std::pair<const char*, const char*> cases[] = {{"HF_HUB_CACHE", ""},
                                                        {"HUGGINGFACE_HUB_CACHE", ""},

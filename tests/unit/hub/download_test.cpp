@@ -256,6 +256,20 @@ BOOST_AUTO_TEST_CASE(a_hub_that_sends_us_elsewhere_for_its_list_gets_no_token_th
   BOOST_CHECK(arrived);
 }
 
+// What a saved folder holds is said by its index files.
+BOOST_AUTO_TEST_CASE(index_files_of_saved_folders_come_with_the_data) {
+  hub.add("datasets/org/name", "dataset_dict.json", R"({"splits": ["train"]})");
+  hub.add("datasets/org/name", "train/state.json", R"({"_data_files": []})");
+  hub.add("datasets/org/name", "train/data-00000-of-00001.arrow", "rows");
+  hub.add("datasets/org/name", "test/state.json", "{}");
+  const fs::path there = fetch_dataset("org/name", {}, [](const auto&, const auto&) {
+                           return std::vector<std::string>{"train/data-00000-of-00001.arrow"};
+                         }).path;
+  for (const char* name : {"dataset_dict.json", "train/state.json", "train/data-00000-of-00001.arrow"})
+    BOOST_TEST(fs::exists(there / name), name);
+  BOOST_TEST(!fs::exists(there / "test/state.json"));
+}
+
 BOOST_AUTO_TEST_CASE(datasets_have_their_own_addresses) {
   const std::string name = "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet";
   hub.add("datasets/tatsu-lab/alpaca", name, weights, true);

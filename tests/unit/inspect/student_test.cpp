@@ -33,7 +33,7 @@ struct Nano {
   Student student = test::open_student(files, test::golden("nano/v2_q2a4_init.pt"));
   test::TempDir dir;
   KdBatch rows =
-      read_first_rows(test::golden("nano/cache"), dir.path(), kRows, files.architecture.vocab_size);
+      read_first_rows(test::golden("nano/cache"), dir.path(), kRows, {files.architecture.vocab_size});
 
   Nano() { student.set_evaluation(); }
   at::Tensor tensor(const std::string& name) const {
