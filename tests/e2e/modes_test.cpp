@@ -215,19 +215,22 @@ BOOST_AUTO_TEST_CASE(a_dry_run_and_a_refused_start_leave_nothing) {
     fs::remove_all(dir / "runs");
   };
   const std::string model = " --model-id " + test::golden("nano").string();
-  const std::string train = test::bin("anemll_train") + " --from-scratch --group-size 2 --threads 1" + model +
+  const std::string train = test::bin("anemll_train") + " --from-scratch --group-size 2 --threads 1" +
                             " --output-dir " + out.string();
-  const std::string rows = " --cache-dir " + test::golden("nano/cache").string();
+  const std::string rows = model + " --cache-dir " + test::golden("nano/cache").string();
   left(train + rows + " --dry-run", 0);
   left(train + rows + " --freeze-all --dry-run", 0);
-  left(train + " --teacher-model " + test::golden("nano").string() +
+  left(train + model + " --teacher-model " + test::golden("nano").string() +
            " --max_length 32 --holdout 0 --dry-run" + " --dataset_name " + text.string(),
        0);
-  left(train + rows + " --config q9a9", 2);
-  left(train + " --cache-dir " + (dir / "none").string(), 3);
+  left(train + " --cache-dir " + test::golden("nano/cache").string() + " --model-id " +
+           (dir / "none").string(),
+       3);
+  left(train + model + " --cache-dir " + (dir / "none").string(), 3);
   const std::string teacher = " --teacher_model_name_or_path " + test::golden("nano").string();
-  left(test::bin("anemll_precompute") + teacher + " --max_length 100000 --dataset_name " + text.string() +
-           " --output_dir " + out.string(),
+  anemll::write_file(text, "Too little.");
+  left(test::bin("anemll_precompute") + teacher + " --max_length 500 --holdout 0 --dataset_name " +
+           text.string() + " --output_dir " + out.string(),
        3);
   left(test::bin("anemll_snap") + " --checkpoint " + (dir / "none.pt").string() + model + " --output " +
            out.string(),
