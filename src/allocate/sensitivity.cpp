@@ -24,7 +24,9 @@ namespace anemll {
 namespace {
 
 constexpr const char* kDuring = "measuring sensitivities";
-constexpr const char* kHint = "what was measured is kept: run the same command again";
+constexpr const char* kHint =
+    "measured linears and groups are kept: run the same command again, which reads the inputs of the linears "
+    "anew and then goes on";
 constexpr std::size_t kKeptRounds = 8;  // of linears between two writes of the file
 constexpr std::int64_t kRows = 384;     // of a weight that an error is estimated on
 
@@ -75,6 +77,8 @@ class Measurement {
     if (linears.empty() && groups.empty()) return std::move(found_);
     Decoder decoder(files_, device_, /*dense=*/true);
     const auto alone = make_single_communicator();
+    if (!found_.errors.empty() || !found_.groups.empty())
+      log_info("the inputs of the linears and the model's own answers are not kept: the text is read anew");
     Progress bar("Inputs of the linears", 1, "passes");
     moments_ = sums_of_inputs(decoder, shares_of_squares, [&] { scorer_.run_teacher(decoder, *alone); });
     bar.update(1);

@@ -8,17 +8,27 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace anemll {
 
 bool FileLock::take(const std::filesystem::path& file) {
+  constexpr int kTries = 3;
   release();
-  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) {
-    throw_system("cannot create the lock", file);
+  for (int i = 0; i < kTries; ++i) {
+    fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    const bool made = fd_ >= 0;
+    if (!made) fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd_ < 0) throw_system("cannot create the lock", file);
+    if (!lock()) return false;
+    if (made) made_ = std::filesystem::absolute(file);
+    struct stat facts {};
+    const bool gone = ::fstat(fd_, &facts) == 0 && facts.st_nlink == 0;
+    if (!gone) return true;
+    release();  // its holder left, and took the file with it
   }
-  return lock();
+  return false;
 }
 
 bool FileLock::take_folder(const std::filesystem::path& folder) {
@@ -38,6 +48,17 @@ bool FileLock::lock() {
 
 void FileLock::release() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  made_.clear();
+}
+
+void FileLock::leave() {
+  struct stat own {
+  }, there{};
+  const bool is_there = fd_ >= 0 && !made_.empty() && ::fstat(fd_, &own) == 0 &&
+                        ::stat(made_.c_str(), &there) == 0 && own.st_dev == there.st_dev &&
+                        own.st_ino == there.st_ino;
+  if (is_there) ::unlink(made_.c_str());  // while it is held: see take
+  release();
 }
 
 }  // namespace anemll

@@ -20,10 +20,14 @@ class FileLock {
   /// The same on the folder itself, in which no file is left.
   [[nodiscard]] bool take_folder(const std::filesystem::path& folder);
   void release();
+  /// The same, and the file goes where this object made it.
+  void leave();
+  bool is_held() const { return fd_ >= 0; }
 
  private:
   bool lock();
   int fd_ = -1;
+  std::filesystem::path made_;  ///< the file, where it was not there before
 };
 
 }  // namespace anemll

@@ -36,6 +36,15 @@ bool describes_a_checkpoint(const fs::path& file) {
          std::any_of(std::begin(kCheckpointKeys), std::end(kCheckpointKeys), has);
 }
 
+/// Whether the config.json beside a checkpoint is that of a program which makes one (anemll_init, a
+/// converter) and not that of a training run, whose own files have names of their own.
+bool is_described_beside(const fs::path& checkpoint) {
+  const fs::path file = checkpoint.parent_path() / "config.json";
+  if (!describes_a_checkpoint(file)) return false;
+  const nlohmann::json config = nlohmann::json::parse(read_text(file), nullptr, false);
+  return !config.contains("max_steps");
+}
+
 /// Whether a folder called "state" is one of ours.
 bool holds_states(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -89,11 +98,14 @@ constexpr EntryRule kTrainingRules[] = {
     {"v2_*_#_#.pt", result, "last weights"},
     {"model_state_dict.pt", result, "last weights of V1 layers"},
     {"indices.pt", result, "indices of V1 layers"},
+    {"*.pt", result, "a checkpoint that config.json describes", is_described_beside},
+    {"start_report.json", result, "the report of a start"},
     {"state/", result, "states", holds_states},
     {"wandb/", result, "runs of W&B", holds_tracked_runs},
     {"tensorboard/", result, "events for TensorBoard", holds_events},
     {"report.html", result, "a report", is_run_report},
     {"config.json", described, "the description of a checkpoint", describes_a_checkpoint},
+    {"dry-run.tmp.#/", leftover, ""},
     {"best_state_dict.pt.tmp.#", leftover, ""},
     {"best_state_dict.pt.link", leftover, ""},
     {"v2_scratch_initial.pt.tmp.#", leftover, ""},
@@ -163,8 +175,8 @@ constexpr EntryRule kCacheWorkRules[] = {
     {"cache/", result, kCache},
     {"units/", result, "micro-batches of a teacher"},
     {"plan.json", result, "the plan of a teacher pass"},
-    {"tokens.i32", result, "tokens"},
-    {"wandb.json", result, "the place of a W&B run"},
+    {"tokens.i32", prepared, "tokens"},
+    {"wandb.json", prepared, "the place of a W&B run"},
     {"index.json", result, kCache},
     {"meta.json", result, kCache},
     {"progress.json", result, kCache},
@@ -174,7 +186,7 @@ constexpr EntryRule kCacheWorkRules[] = {
 
 constexpr EntryRule kMomentsWorkRules[] = {
     {"*.tmp.#", leftover, ""},
-    {"plan.json", result, "the plan of a calibration"},
+    {"plan.json", prepared, "the plan of a calibration"},
     {"block_#.h5", result, "moments of a block"},
     {"moments.h5", result, "moments"},
 };
@@ -204,7 +216,7 @@ constexpr EntryRule kMergedWorkRules[] = {
 // The blocks of a start until all are there.
 constexpr EntryRule kStartWorkRules[] = {
     {"*.tmp.#", leftover, ""},
-    {"start.json", result, "what the blocks depend on"},
+    {"start.json", prepared, "what the blocks depend on"},
     {"block_#.safetensors", result, "a block of a start"},
     {"made/", result, "a start that is being written"},
 };

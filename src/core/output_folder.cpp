@@ -5,6 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/internal/made_folders.hpp"
 #include "src/core/system_error.hpp"
 
 #include <algorithm>
@@ -191,6 +192,7 @@ void OutputFolder::refuse_foreign() const {
 void OutputFolder::take(bool goes_on) {
   std::error_code error;
   if (!goes_on && fs::is_directory(folder_, error)) refuse_foreign();
+  for (fs::path& missing : missing_folders(folder_)) made_.push_back(std::move(missing));
   make_folders(folder_, flag_);
   const bool mine = product_.lock.empty() ? lock_.take_folder(folder_) : lock_.take(folder_ / product_.lock);
   if (!mine) {
@@ -200,6 +202,12 @@ void OutputFolder::take(bool goes_on) {
   finish_moves();
   for (const fs::path& entry : entries(EntryRole::leftover)) remove_leftover(entry);
   if (!goes_on) refuse_foreign();
+}
+
+void OutputFolder::release() {
+  lock_.leave();
+  remove_empty(made_);
+  made_.clear();
 }
 
 std::vector<fs::path> OutputFolder::results() const {
@@ -227,7 +235,11 @@ fs::path OutputFolder::next_earlier() const {
 }
 
 std::optional<fs::path> OutputFolder::set_aside(const std::vector<fs::path>& stays) {
-  const std::vector<fs::path> moved = results();
+  std::vector<fs::path> moved = results();
+  std::erase_if(moved, [&](const fs::path& entry) {  // the source of a run that was to begin before
+    const auto is_entry = [&](const fs::path& file) { return same_file(file, entry); };
+    return std::any_of(stays.begin(), stays.end(), is_entry) && is_kept_already(entry);
+  });
   std::vector<fs::path> described = entries(EntryRole::described);
   std::erase_if(described, [&](const fs::path& file) { return moved.empty() && is_kept_already(file); });
   if (moved.empty() && described.empty()) return std::nullopt;

@@ -20,6 +20,7 @@ namespace anemll {
 enum class EntryRole {
   result,     ///< made by an earlier run of this program (or its model in Python): steps aside for a new run
   described,  ///< like result, but a source in the folder may need it: stays until the new run replaces it
+  prepared,   ///< of a work folder: what its work depends on, worth nothing before there is work
   leftover,   ///< a temporary of a writer that was killed: removed
   foreign,    ///< somebody else's, and the new files would mix with it: the folder is refused
   other,      ///< anything else: left as it is
@@ -69,6 +70,10 @@ class OutputFolder {
   /// `flag` is named in hints. `own_names`: files that this run will write under names that no table knows.
   OutputFolder(std::filesystem::path folder, const Product& product, std::string flag,
                std::vector<std::string> own_names = {});
+  /// The lock goes, and so do folders that `take` made where nothing was written into them.
+  ~OutputFolder() { release(); }
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
 
   /// A file that the new run reads is no reason to refuse the folder it lies in, whatever its name.
   void accept(std::filesystem::path source) { accepted_.push_back(std::move(source)); }
@@ -76,7 +81,7 @@ class OutputFolder {
   /// it, ends what a killed process had begun to move, removes leftovers. `goes_on`: the folder holds a run
   /// that is continued, so foreign entries were accepted when it began. Usage errors: foreign, locked.
   void take(bool goes_on = false);
-  void release() { lock_.release(); }
+  void release();
 
   /// Entries of that role, sorted by name.
   std::vector<std::filesystem::path> entries(EntryRole role) const;
@@ -102,6 +107,7 @@ class OutputFolder {
   std::string flag_;
   std::vector<std::string> own_names_;
   std::vector<std::filesystem::path> accepted_;
+  std::vector<std::filesystem::path> made_;  // by `take`
   FileLock lock_;
 };
 

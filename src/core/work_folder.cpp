@@ -5,9 +5,12 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/internal/made_folders.hpp"
 #include "src/core/system_error.hpp"
 
+#include <algorithm>
 #include <array>
+#include <exception>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -42,6 +45,14 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return found;
 }
 
+/// The entry itself, or one in it.
+bool holds_file(const fs::path& entry) {
+  if (fs::is_symlink(entry) || !fs::is_directory(entry)) return true;
+  const fs::recursive_directory_iterator inside(entry);
+  return std::any_of(begin(inside), end(inside),
+                     [](const fs::directory_entry& e) { return !e.is_directory(); });
+}
+
 }  // namespace
 
 WorkFolder::WorkFolder(fs::path result, std::string_view suffix, const Product& product, std::string flag)
@@ -62,7 +73,27 @@ bool WorkFolder::is_there() const {
 bool WorkFolder::is_known(const fs::path& entry) const {
   if (entry == mark() || entry == replaced()) return true;
   const EntryRule* rule = rule_of(product_, entry);
-  return rule != nullptr && (rule->role == EntryRole::result || rule->role == EntryRole::leftover);
+  return rule != nullptr && (rule->role == EntryRole::result || rule->role == EntryRole::prepared ||
+                             rule->role == EntryRole::leftover);
+}
+
+bool WorkFolder::holds_work() const {
+  for (const fs::path& entry : entries_of(folder_)) {
+    if (entry == mark()) continue;
+    const EntryRule* rule = rule_of(product_, entry);
+    const bool counts =
+        rule == nullptr || (rule->role != EntryRole::prepared && rule->role != EntryRole::leftover);
+    if (counts && holds_file(entry)) return true;
+  }
+  return false;
+}
+
+WorkFolder::~WorkFolder() {
+  try {
+    if (lock_.is_held() && !holds_work()) discard();
+  } catch (const std::exception& e) {
+    log_warning(folder_.string() + ": stays: " + e.what());
+  }
 }
 
 void WorkFolder::require_ours() const {
@@ -87,6 +118,7 @@ void WorkFolder::require_ours() const {
 void WorkFolder::take() {
   if (is_there()) require_ours();
   std::error_code error;
+  for (fs::path& missing : missing_folders(folder_)) made_.push_back(std::move(missing));
   fs::create_directories(folder_, error);
   if (error) throw_system("cannot create", folder_, error);
   if (!lock_.take(mark()) || !has_name(mark())) {
@@ -142,6 +174,8 @@ void WorkFolder::discard() {
       log_warning(folder_.string() + ": cannot be removed: " + error.message());
     }
   }
+  remove_empty(made_);  // those above it, where nothing was published
+  made_.clear();
   lock_.release();
 }
 

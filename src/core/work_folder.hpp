@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace anemll {
 
@@ -17,6 +18,11 @@ class WorkFolder {
   /// The work folder of `result`: its name and `suffix`, beside it. `product`: what may lie in it; its lock
   /// is the mark. `flag` is named in hints.
   WorkFolder(std::filesystem::path result, std::string_view suffix, const Product& product, std::string flag);
+
+  /// A folder that this process has and that holds no work goes: it would be taken for a killed one's.
+  ~WorkFolder();
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
   bool is_there() const;
@@ -36,6 +42,7 @@ class WorkFolder {
  private:
   void require_ours() const;
   bool is_known(const std::filesystem::path& entry) const;
+  bool holds_work() const;
   std::filesystem::path mark() const;
   std::filesystem::path replaced() const;
 
@@ -43,6 +50,7 @@ class WorkFolder {
   std::filesystem::path folder_;
   const Product& product_;
   std::string flag_;
+  std::vector<std::filesystem::path> made_;  // by `take`, with those above
   FileLock lock_;
 };
 

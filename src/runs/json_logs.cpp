@@ -84,6 +84,15 @@ RunClosing closing_of(const json& summary) {
   return closing;
 }
 
+RunStop stop_of(const json& end, std::int64_t step) {
+  RunStop stop;
+  stop.step = step;
+  stop.exit_code = static_cast<std::int64_t>(number_in(end, "exit_code").value_or(0));
+  const auto error = end.find("error");
+  if (error != end.end() && error->is_string()) stop.error = error->get<std::string>();
+  return stop;
+}
+
 /// False for a line that is no row.
 bool read_row(std::string_view line, RunRecord& run) {
   const json object = json::parse(line.begin(), line.end(), nullptr, false);
@@ -95,10 +104,17 @@ bool read_row(std::string_view line, RunRecord& run) {
     const auto summary = object.find("summary");
     if (summary == object.end() || !summary->is_object()) return false;
     run.closing = closing_of(*summary);
+    run.stop.reset();
     return true;
   }
   const auto step = step_in(object);
   if (!step) return kind != object.end();  // a note of some other kind
+  run.closing.reset();                     // it went on
+  run.stop.reset();
+  if (kind_text == "end") {
+    run.stop = stop_of(object, *step);
+    return true;
+  }
   RunMetrics::Row row;
   const bool many = kind_text == "layers";  // layers/NAME/KEY, not layers/layers/NAME/KEY
   for (const auto& [key, value] : object.items()) {
@@ -117,7 +133,6 @@ bool read_row(std::string_view line, RunRecord& run) {
     for (auto& [key, value] : row) value = key == "new_best" ? 1 : value;
   }
   run.metrics.add(kind_text, *step, row);
-  run.closing.reset();  // it went on
   return true;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "anemll/core/choices.hpp"
+#include "anemll/core/error.hpp"
 #include "src/runs/run_metrics.hpp"
 
 #include <cstdint>
@@ -36,11 +37,21 @@ struct RunClosing {
   std::string ended_by;  ///< the option that ended it before its last step
 };
 
+/// What a run says last that left before its end.
+struct RunStop {
+  std::int64_t step = 0;
+  std::int64_t exit_code = 0;
+  std::string error;  ///< what ended it; empty where it was asked to stop
+  /// Whether it goes on with the same command from this step.
+  bool saved() const { return exit_code == static_cast<std::int64_t>(ExitCode::save_and_requeue); }
+};
+
 struct RunRecord {
   std::string name;            ///< for legends: that of its folder
   std::filesystem::path file;  ///< the log
   RunMetrics metrics;
   std::optional<RunClosing> closing;  ///< of a run that is over
+  std::optional<RunStop> stop;        ///< of a run that left, and has not gone on since
   std::int64_t unread_lines = 0;      ///< lines in the middle of the log that are no rows
 };
 

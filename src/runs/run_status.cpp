@@ -28,7 +28,7 @@ std::optional<RunRecord> record_of(const fs::path& folder, std::vector<std::stri
     if (!file) continue;
     try {
       record = read_log(*file, source);
-      if (!record->metrics.empty()) return record;
+      if (!record->metrics.empty() || record->stop) return record;
     } catch (const std::exception& error) {
       warnings.push_back(printable(error.what(), 240));
     }
@@ -116,8 +116,9 @@ void add_doubts(const RunMetrics& metrics, std::vector<std::string>& warnings) {
 
 Liveness liveness_of(const RunStatus& status) {
   const bool has_rows = status.record && !status.record->metrics.empty();
-  if (has_rows && status.record->closing && !status.process) return Liveness::over;
   if (status.process) return has_rows ? Liveness::running : Liveness::waiting;
+  if (status.record && status.record->stop) return Liveness::stopped;
+  if (has_rows && status.record->closing) return Liveness::over;
   const double patience =
       std::max(kLeastPatience_s,
                status.seconds_per_row ? kPatienceInRows * *status.seconds_per_row : kFirstPatience_s);
@@ -151,6 +152,7 @@ RunStatus look_at_run(const fs::path& folder, std::span<const fs::path> logs) {
     status.step = std::max(status.step, status.record->closing->step);
     if (status.record->closing->elapsed_s) status.elapsed_s = status.record->closing->elapsed_s;
   }
+  if (status.record && status.record->stop) status.step = std::max(status.step, status.record->stop->step);
   status.liveness = liveness_of(status);
   if (status.liveness == Liveness::running && status.seconds_per_step && status.max_steps) {
     const auto left = static_cast<double>(std::max<std::int64_t>(*status.max_steps - status.step, 0));

@@ -18,8 +18,14 @@ enum class Liveness {
   waiting,  ///< no row yet
   running,  ///< a process of this host holds the folder, or there was a sign of life lately
   silent,   ///< no sign of life for much longer than rows take: stopped, lost, or it hangs
+  stopped,  ///< it left before its end and said so: RunRecord::stop
   over,     ///< its closing figures are written
 };
+
+/// Whether nothing more comes of the process that was at work.
+constexpr bool has_ended(Liveness liveness) {
+  return liveness == Liveness::stopped || liveness == Liveness::over;
+}
 
 struct RunStatus {
   std::optional<RunRecord> record;  ///< nothing where there is no log yet

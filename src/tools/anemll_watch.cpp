@@ -80,7 +80,7 @@ class Watch {
         status = look_at_run(o_.folder, logs_);
         terminal = look_at_terminal();
         screen.show(block(status, terminal), terminal.lines, terminal.columns);
-        if (status.liveness == Liveness::over) break;
+        if (has_ended(status.liveness)) break;
       } while (screen.wait(o_.interval_s));
     }
     print_result("\n");
@@ -97,7 +97,7 @@ class Watch {
         print_result(text.append(block(status, terminal)));
       }
       told = signature;
-      if (o_.once || status.liveness == Liveness::over) return;
+      if (o_.once || has_ended(status.liveness)) return;
       wait_seconds(o_.interval_s);
     }
   }
@@ -108,12 +108,11 @@ class Watch {
     style.width = terminal.columns;
     style.braille = terminal.utf8 && !o_.ascii;
     style.color = terminal.color;
-    style.height = 0;
-    const std::size_t text = lines_of(watch_text(o_.folder, status, style));
-    const std::size_t taken = text + kAroundField;
+    const std::string text = watch_text(o_.folder, status);
+    const std::size_t taken = lines_of(text) + kAroundField;
     style.height = terminal.lines > taken + kLeastHeight ? std::min(terminal.lines - taken, kMostHeight) : 0;
     if (!terminal.is_terminal) style.height = std::max(style.height, std::size_t{8});
-    return watch_text(o_.folder, status, style);
+    return text + watch_sketch(status, style);
   }
 
   const WatchOptions& o_;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kBar = 24;
 constexpr std::size_t kLabel = 11;
+constexpr std::size_t kMostOfAnError = 240;
 
 std::string row(const std::string& label, const std::string& text) {
   return label + std::string(kLabel - std::min(kLabel, label.size()), ' ') + text + '\n';
@@ -20,6 +21,14 @@ std::string row(const std::string& label, const std::string& text) {
 
 long long whole(std::int64_t value) {
   return static_cast<long long>(value);
+}
+
+std::string stop_text(const RunStop& stop) {
+  if (stop.saved())
+    return strf("stopped at step %lld, saved; the same command with --resume auto goes on", whole(stop.step));
+  std::string text =
+      strf("ended by an error at step %lld (exit code %lld)", whole(stop.step), whole(stop.exit_code));
+  return stop.error.empty() ? text : text + ": " + printable(stop.error, kMostOfAnError);
 }
 
 std::string liveness_text(const RunStatus& s) {
@@ -33,6 +42,9 @@ std::string liveness_text(const RunStatus& s) {
       break;
     case Liveness::silent:
       text = "silent: it was stopped or lost, or it hangs";
+      break;
+    case Liveness::stopped:
+      text = stop_text(*s.record->stop);
       break;
     case Liveness::over:
       text = "complete";
@@ -63,7 +75,7 @@ std::string pace_text(const RunStatus& s) {
     add(seconds < 1 ? strf("%.3g steps/s", 1 / seconds) : strf("%.3g s a step", seconds));
   }
   if (s.tokens_per_s) add(strf("%.4g tokens/s", *s.tokens_per_s));
-  if (s.elapsed_s) add(format_seconds(*s.elapsed_s) + " so far");
+  if (s.elapsed_s && !text.empty()) add(format_seconds(*s.elapsed_s) + " so far");
   return text;
 }
 
@@ -98,17 +110,9 @@ std::string signs_text(const RunStatus& s) {
   return text;
 }
 
-/// The losses, as far as the run has them.
-std::string losses(const RunRecord& record, const SketchStyle& style) {
-  if (style.height == 0 || record.metrics.matching("loss").empty()) return {};
-  Chart chart = chart_of_runs({&record, 1}, {"loss"}, {});
-  chart.title.clear();  // the block has the name already
-  return '\n' + sketch(chart, style);
-}
-
 }  // namespace
 
-std::string watch_text(const std::string& name, const RunStatus& s, const SketchStyle& style) {
+std::string watch_text(const std::string& name, const RunStatus& s) {
   std::string out = row("run", printable(name) + ": " + liveness_text(s));
   const bool has_rows = s.record && !s.record->metrics.empty();
   if (has_rows || s.max_steps) out += row("steps", progress_text(s));
@@ -127,10 +131,17 @@ std::string watch_text(const std::string& name, const RunStatus& s, const Sketch
                strf("step %lld, saved %s ago", whole(s.state->step), format_seconds(s.state->age_s).c_str()));
   if (s.quiet_s) out += row("last sign", signs_text(s));
   for (const std::string& warning : s.warnings) out += row("warning", warning);
-  if (s.liveness == Liveness::silent && s.state)
+  const bool failed = s.liveness == Liveness::stopped && !s.record->stop->saved();
+  if ((s.liveness == Liveness::silent || failed) && s.state)
     out += row("hint", "the command of the run with --resume auto goes on from that state");
-  if (has_rows) out += losses(*s.record, style);
   return out;
+}
+
+std::string watch_sketch(const RunStatus& s, const SketchStyle& style) {
+  if (style.height == 0 || !s.record || s.record->metrics.matching("loss").empty()) return {};
+  Chart chart = chart_of_runs({&*s.record, 1}, {"loss"}, {});
+  chart.title.clear();  // the text has the name already
+  return '\n' + sketch(chart, style);
 }
 
 std::string watch_signature(const RunStatus& s) {

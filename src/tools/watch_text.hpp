@@ -8,8 +8,10 @@
 
 namespace anemll {
 
-/// Without a sketch where style.height is 0. `name`: how the user calls the folder.
-std::string watch_text(const std::string& name, const RunStatus& status, const SketchStyle& style);
+/// `name`: how the user calls the folder.
+std::string watch_text(const std::string& name, const RunStatus& status);
+/// The losses, as far as the run has them, to stand below the text. Empty where style.height is 0.
+std::string watch_sketch(const RunStatus& status, const SketchStyle& style);
 
 /// What of a status is worth another block where blocks follow each other: rows, states, warnings, liveness.
 std::string watch_signature(const RunStatus& status);

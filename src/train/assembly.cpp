@@ -1,6 +1,7 @@
 #include "src/train/internal/assembly.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
@@ -24,10 +25,14 @@
 
 #include <algorithm>
 #include <cassert>
+#include <filesystem>
 #include <utility>
 
 namespace anemll {
+namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kDryRows = "dry-run.tmp.0";  // in the folder: all hosts see it
 
 /// From here on the folder is this process's: its state is read, its files are written.
 std::unique_ptr<OutputFolder> take_output(const TrainOptions& options, Communicator& comm) {
@@ -89,16 +94,27 @@ void check_best(const Assembly& run) {
               "--teacher-model; or drop the option");
 }
 
+/// Where rows are made that the run reads: in its folder, of a dry run in one that goes.
+fs::path place_of_rows(const TrainOptions& options) {
+  const fs::path folder = options.output_dir;
+  return options.dry_run ? folder / kDryRows : folder;
+}
+
 std::string open_cache(const TrainOptions& options, const RankPlace& place) {
   Communicator& comm = place.comm;
   std::string path;
   on_root(comm, [&] {
     std::unique_ptr<Progress> bar;
-    path =
-        ensure_hdf5_cache(options.cache_dir, options.output_dir, [&](std::int64_t done, std::int64_t total) {
-          if (!bar) bar = std::make_unique<Progress>("importing the KD cache", total, "sequences");
-          bar->update(done);
-        }).string();
+    const fs::path folder = options.output_dir;
+    const bool imported = has_name(folder / "kd_cache");  // which a dry run reads too
+    path = ensure_hdf5_cache(options.cache_dir, imported ? folder : place_of_rows(options),
+                             [&](std::int64_t done, std::int64_t total) {
+                               if (!bar)
+                                 bar =
+                                     std::make_unique<Progress>("importing the KD cache", total, "sequences");
+                               bar->update(done);
+                             })
+               .string();
     if (bar) bar->finish();
   });
   broadcast_string(comm, path, 0);
@@ -219,11 +235,13 @@ void check_source(const Assembly& run) {
 
 Assembly assemble(const TrainOptions& told, const std::string& resolved_json, const RankPlace& place,
                   GivenModel* given) {
-  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
+  Assembly run{told, resolved_json, {}, place, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, given};
   const TrainOptions& options = run.options;
   Communicator& comm = place.comm;
   if (place.watchdog != nullptr) watch(run.timeline, *place.watchdog);
   run.output = take_output(options, comm);
+  if (options.dry_run)
+    on_root(comm, [&] { run.scratch = std::make_unique<ScratchFolder>(place_of_rows(options)); });
   if (options.trace) run.timeline.keep_events(*options.trace, comm.rank(), comm.size());
   run.state = open_state(options, run.output.get(), place);
   check_source(run);
@@ -235,7 +253,7 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
           ? given->opened
           : open_model(bring(place, find_model(options.model_id, options.model_revision, files, comm)));
   const Architecture& model = opened.architecture;
-  if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place);
+  if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place_of_rows(options), place);
   const std::string cache_path = open_cache(options, place);
   run.data = open_data(run, cache_path, model);
   const KdCacheInfo& cache = run.data->info();

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kSeparators = ",;\t";  // a spreadsheet may have saved the file
 constexpr std::size_t kCells = 5;
 
-enum class Row { none, train, evaluation, layers, summary };
+enum class Row { none, train, evaluation, layers, summary, end };
 
 struct Parsed {
   Row row = Row::none;  ///< none: not a row of ours
@@ -65,6 +65,7 @@ Parsed parse_metrics(std::string_view line) {
   const Row row = is_summary                                  ? Row::summary
                   : kind != object.end() && *kind == "eval"   ? Row::evaluation
                   : kind != object.end() && *kind == "layers" ? Row::layers
+                  : kind != object.end() && *kind == "end"    ? Row::end
                                                               : Row::train;
   return {row, holder["step"].get<std::int64_t>(), true};
 }
@@ -85,6 +86,8 @@ class Cutter {
         return line.step <= mark_.step;
       case Row::summary:
         return line.step < mark_.step || (line.step == mark_.step && mark_.finished);
+      case Row::end:  // the run goes on, as if it had not left
+        return false;
     }
     return true;
   }

@@ -156,6 +156,13 @@ class JsonlSink final : public MetricsSink {
     line.add("kind", "summary").add_json("summary", json);
     log_.open().write(line);
   }
+  void end(const EndRecord& e) override {
+    if (e.exit_code == 0) return;  // the summary tells that
+    JsonLine line;
+    line.add("kind", "end").add("step", e.step).add("exit_code", e.exit_code);
+    if (!e.error.empty()) line.add("error", e.error);
+    log_.open().write(line);
+  }
   void sync() override { log_.open().sync(); }
   void go_on(const LogMark& mark, const std::string&) override { cut_file(log_.path(), mark, cut_metrics); }
 

@@ -3,6 +3,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
+#include "src/core/tool.hpp"
 #include "src/distill/objective.hpp"
 #include "src/inspect/inspection.hpp"
 #include "src/train/internal/replicas.hpp"
@@ -63,8 +64,16 @@ void Run::restore(const SavedState& saved) {
 }
 
 ExitCode Run::live() {
-  const ExitCode code = live_on();
-  folder_.end(code);
+  ExitCode code = ExitCode::done;
+  try {
+    code = live_on();
+  } catch (...) {
+    const Error error = current_error();
+    const std::string where = error.where().empty() ? "" : error.where() + ": ";
+    folder_.end({numbers_.step, static_cast<int>(error.code()), where + error.problem()});
+    throw;
+  }
+  folder_.end({numbers_.step, static_cast<int>(code), ""});
   return code;
 }
 

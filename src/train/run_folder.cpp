@@ -135,8 +135,8 @@ void RunFolder::open_log(const std::optional<SavedLog>& saved, std::int64_t step
   log_->sync();
 }
 
-void RunFolder::end(ExitCode code) {
-  if (log_) log_->end(static_cast<int>(code));
+void RunFolder::end(const EndRecord& record) {
+  if (log_) log_->end(record);
 }
 
 void RunFolder::mend_best(RunNumbers& numbers, const SavedState& saved) {

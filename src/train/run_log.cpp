@@ -46,7 +46,8 @@ void RunLog::guard(Entry& entry, const std::function<void(MetricsSink&)>& action
     action(*entry.sink);
   } catch (const std::exception& e) {
     if (!std::exchange(entry.told, true))
-      log_warning(std::string("a log is not written, the run goes on: ") + e.what());
+      log_warning(std::string("a log is not written") + (ended_ ? "" : ", the run goes on") + ": " +
+                  e.what());
   }
 }
 
@@ -86,8 +87,9 @@ void RunLog::summary(const std::string& json) {
   progress_.finish();
 }
 
-void RunLog::end(int exit_code) {
-  each([&](MetricsSink& sink) { sink.end(exit_code); });
+void RunLog::end(const EndRecord& record) {
+  ended_ = true;
+  each([&](MetricsSink& sink) { sink.end(record); });
 }
 
 void RunLog::sync() {

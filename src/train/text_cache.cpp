@@ -14,7 +14,8 @@ constexpr const char* kFolder = "kd_text";
 
 }  // namespace
 
-std::string make_text_cache(const TrainOptions& o, const RankPlace& place) {
+std::string make_text_cache(const TrainOptions& o, const std::filesystem::path& folder,
+                            const RankPlace& place) {
   PrecomputeOptions text;
   text.teacher = o.model_id;  // whose tokenizer makes the ids
   text.teacher_revision = o.model_revision;
@@ -30,7 +31,7 @@ std::string make_text_cache(const TrainOptions& o, const RankPlace& place) {
   text.payloads = {Payload::tokens};
   text.topk = 0;
   text.batch_size = 64;
-  text.output_dir = (std::filesystem::path(o.output_dir) / kFolder).string();
+  text.output_dir = (folder / kFolder).string();
   text.overwrite = true;
   log_info("text: " + *o.dataset.name + " is made into rows of tokens, in " + text.output_dir);
   run_precompute(text, place.comm, place.comm.rank(), place.local_ranks);

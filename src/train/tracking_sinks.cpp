@@ -1,12 +1,10 @@
 #include "src/train/internal/tracking_sinks.hpp"
 
-#include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/normalised.hpp"
 #include "src/tracking/event_file.hpp"
 #include "src/tracking/wandb_run.hpp"
 
-#include <exception>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -45,18 +43,6 @@ class WandbSink final : public MetricsSink {
                   {"train/*", "eval/*", "layers/*"}},
         annealing_(o.hard_top1_end.has_value()),
         evaluates_(o.eval_samples > 0) {}
-  WandbSink(const WandbSink&) = delete;
-  WandbSink& operator=(const WandbSink&) = delete;
-
-  ~WandbSink() override {
-    if (!run_ || ended_) return;
-    try {  // an error ends the program: who reads the run along with it is to know
-      end(static_cast<int>(ExitCode::unexpected));
-    } catch (const std::exception&) {
-      // The error itself is told.
-    }
-  }
-
   std::string name() const override { return "wandb"; }
 
   void train(const TrainRecord& t) override {
@@ -80,9 +66,8 @@ class WandbSink final : public MetricsSink {
   void summary(const std::string& json) override { open().summarize(summary_metrics(json)); }
   void sync() override { open().sync(); }
 
-  void end(int exit_code) override {
-    if (std::exchange(ended_, true)) return;
-    open().end(exit_code);
+  void end(const EndRecord& record) override {
+    open().end(record.exit_code);
     open().tell_end();
   }
 
@@ -111,7 +96,6 @@ class WandbSink final : public MetricsSink {
   WandbSettings settings_;
   bool annealing_;
   bool evaluates_;
-  bool ended_ = false;
   std::optional<WandbRun> run_;
 };
 

@@ -35,6 +35,7 @@ std::string limited(std::uintmax_t bytes, const std::string& command) {
 }
 
 void expect_no_temporaries(const fs::path& folder) {
+  if (!fs::exists(folder)) return;  // nothing was written, and the folder is gone again
   for (const auto& [name, bytes] : test::content_of(folder))
     BOOST_TEST(name.find(".tmp") == std::string::npos, name);
 }

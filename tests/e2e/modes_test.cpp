@@ -1,4 +1,5 @@
 // Every way to train, briefly, from scratch on the nano model: it runs, learns, and does what its name says.
+#include "anemll/core/file.hpp"
 #include "anemll/formats/torch_file.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
@@ -199,6 +200,41 @@ BOOST_AUTO_TEST_CASE(without_evaluation_and_with_few_kept_files) {
   BOOST_TEST(fs::exists(out / "checkpoint_step8.pt"));
   BOOST_TEST(fs::exists(out / "checkpoint_step6.pt"));
   BOOST_TEST(!fs::exists(out / "checkpoint_step4.pt"));
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_and_a_refused_start_leave_nothing) {
+  const test::TempDir dir;
+  const fs::path text = dir / "text.txt", out = dir / "runs/out";
+  std::string words;
+  for (int i = 0; i < 400; ++i) words += "The quick brown fox jumps over the lazy dog. ";
+  anemll::write_file(text, words);
+  const auto left = [&](const std::string& command, int code) {
+    const auto result = test::run(command);
+    BOOST_TEST(result.code == code, command << result.output);
+    BOOST_TEST(!fs::exists(dir / "runs"), command);
+    fs::remove_all(dir / "runs");
+  };
+  const std::string model = " --model-id " + test::golden("nano").string();
+  const std::string train = test::bin("anemll_train") + " --from-scratch --group-size 2 --threads 1" +
+                            " --output-dir " + out.string();
+  const std::string rows = model + " --cache-dir " + test::golden("nano/cache").string();
+  left(train + rows + " --dry-run", 0);
+  left(train + rows + " --freeze-all --dry-run", 0);
+  left(train + model + " --teacher-model " + test::golden("nano").string() +
+           " --max_length 32 --holdout 0 --dry-run" + " --dataset_name " + text.string(),
+       0);
+  left(train + " --cache-dir " + test::golden("nano/cache").string() + " --model-id " +
+           (dir / "none").string(),
+       3);
+  left(train + model + " --cache-dir " + (dir / "none").string(), 3);
+  const std::string teacher = " --teacher_model_name_or_path " + test::golden("nano").string();
+  anemll::write_file(text, "Too little.");
+  left(test::bin("anemll_precompute") + teacher + " --max_length 500 --holdout 0 --dataset_name " +
+           text.string() + " --output_dir " + out.string(),
+       3);
+  left(test::bin("anemll_snap") + " --checkpoint " + (dir / "none.pt").string() + model + " --output " +
+           out.string(),
+       3);
 }
 
 BOOST_AUTO_TEST_CASE(dry_run_writes_no_run) {

@@ -7,6 +7,7 @@
 #include "tests/support/train_run.hpp"
 
 #include <filesystem>
+#include <sstream>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
@@ -46,6 +47,55 @@ BOOST_AUTO_TEST_CASE(a_finished_run_is_told_once) {
       BOOST_TEST(has(result.output, part), part << " is missing in " << result.output);
     BOOST_TEST(has(result.output, "\u2502") == (flags != " --ascii"), result.output);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_stopped_run_is_told_as_such_and_its_log_goes_on_as_if_nothing_was) {
+  const TempDir dir;
+  const fs::path whole = dir / "whole", out = dir / "run";
+  const std::string flags = "--max-steps 400 --logging-steps 1 --eval-steps 0 --save-steps 0 --resume auto";
+  BOOST_REQUIRE_EQUAL(run(train_command(whole, flags)).code, 0);
+  Job training(train_command(out, flags));
+  BOOST_REQUIRE_MESSAGE(training.wait_for("step 3/400"), training.output());
+  Job watching(watch("--interval 0.1 " + out.string()));
+  BOOST_REQUIRE_MESSAGE(watching.wait_for("run: running"), watching.output());
+  training.signal(SIGTERM);
+  BOOST_REQUIRE_MESSAGE(training.finish() == 75, training.output());
+  BOOST_TEST(watching.finish() == 0, watching.output());
+  const ToolResult once = run(watch("--once " + out.string()));
+  for (const std::string& output : {watching.output(), once.output})
+    BOOST_TEST(has(output, ", saved; the same command with --resume auto goes on\n"), output);
+  BOOST_TEST(has(once.output, "run: stopped at step "), once.output);
+  BOOST_TEST(!has(once.output, "eta"), once.output);
+
+  const ToolResult rest = run(train_command(out, flags));
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.output);
+  BOOST_TEST(has(run(watch("--once " + out.string())).output, "run: complete\n"));
+  const auto kinds = [](const fs::path& folder) {
+    std::string all;
+    std::istringstream lines(read_all(folder / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) all += line.substr(0, line.find("\"loss\"")) + '\n';
+    return all.substr(0, all.find("\"summary\""));
+  };
+  BOOST_TEST(kinds(out) == kinds(whole));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_an_error_ended_is_told_with_it) {
+  const TempDir dir;
+  write_file(dir / "metrics.jsonl",
+             kRow + R"({"kind":"end","step":12,"exit_code":3,"error":"a/b: cannot write"})" + "\n");
+  const ToolResult result = run(watch(dir.path().string()));
+  BOOST_TEST(result.code == 0, result.output);
+  BOOST_TEST(has(result.output, ": ended by an error at step 12 (exit code 3): a/b: cannot write\n"),
+             result.output);
+}
+
+BOOST_AUTO_TEST_CASE(no_pace_is_told_before_there_is_one) {
+  const TempDir dir;
+  write_file(dir / "metrics.jsonl", R"({"kind":"eval","step":0,"loss":2.5,"elapsed_s":0})"
+                                    "\n");
+  const ToolResult result = run(watch("--once " + dir.path().string()));
+  BOOST_TEST(has(result.output, "evaluation 2.5 at step 0"), result.output);
+  BOOST_TEST(!has(result.output, "pace"), result.output);
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_folder_is_waited_for_and_blocks_follow) {

@@ -9,6 +9,7 @@
 #include "src/comm/send_files.hpp"
 #include "src/comm/watchdog.hpp"
 #include "src/core/output_folder.hpp"
+#include "src/core/scratch_folder.hpp"
 #include "src/distill/evaluator.hpp"
 #include "src/start/start_work.hpp"
 #include "src/student/student.hpp"
@@ -50,8 +51,9 @@ struct Assembly {
   std::string resolved_json;  ///< the options as text, kept with states
   std::string identity;       ///< what a resumed run must share with this one (JSON)
   RankPlace place;
-  std::unique_ptr<OutputFolder> output;  ///< rank 0; its lock lives as long as the run
-  std::optional<SavedState> state;       ///< that the run goes on from
+  std::unique_ptr<OutputFolder> output;    ///< rank 0; its lock lives as long as the run
+  std::unique_ptr<ScratchFolder> scratch;  ///< rank 0, of a dry run: what it makes to look at it
+  std::optional<SavedState> state;         ///< that the run goes on from
   std::unique_ptr<Prefetcher> data;
   std::optional<ModelFiles> base;    ///< what layers are held against; none without --inspect-steps
   std::shared_ptr<Student> student;  ///< none in a dry run from scratch; shared with the caller's `given`

@@ -52,6 +52,13 @@ struct LayersRecord {
   const Inspection& inspection;
 };
 
+/// How the run ends.
+struct EndRecord {
+  std::int64_t step = 0;
+  int exit_code = 0;
+  std::string error;  ///< what ended it, where that was one
+};
+
 /// Rank 0 only, one thread. What a sink throws is a warning, once for each sink: see RunLog.
 class MetricsSink {
  public:
@@ -66,8 +73,9 @@ class MetricsSink {
   virtual void layers(const LayersRecord& /*record*/) {}
   /// The closing figures, a JSON object.
   virtual void summary(const std::string& /*json*/) {}
-  /// The program ends with this code; nothing comes behind it. Not called where an error ends it.
-  virtual void end(int /*exit_code*/) {}
+  /// The run leaves, whether complete, stopped or by an error; nothing comes behind it. Not called where the
+  /// process is killed.
+  virtual void end(const EndRecord& /*record*/) {}
   /// Makes durable what it has, before a state that counts on it.
   virtual void sync() {}
   /// What it needs to be given when a run goes on: kept in states under its name, opaque to them. Empty:

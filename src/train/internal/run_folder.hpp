@@ -53,7 +53,7 @@ class RunFolder {
   void snap_late(const RunNumbers& numbers, bool evaluated);
 
   /// The last that the logs tell, behind all other lines of the run.
-  void end(ExitCode code);
+  void end(const EndRecord& record);
 
   /// Rank 0's; null elsewhere.
   RunLog* log() { return log_.get(); }

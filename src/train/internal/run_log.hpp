@@ -37,7 +37,7 @@ class RunLog {
   void repeat_eval(const EvaluationRecord& record);
   void layers(const LayersRecord& record);
   void summary(const std::string& json);
-  void end(int exit_code);
+  void end(const EndRecord& record);
   void sync();
   /// By sink, of those that have one: for the next state. A position that a state has of a sink that this run
   /// lacks stays as it is, which is told once: the sink finds it when it comes back.
@@ -59,6 +59,7 @@ class RunLog {
   std::optional<LogMark> mark_;                   // where a run that goes on starts
   std::map<std::string, std::string> positions_;  // last known, with those of absent sinks
   bool told_absent_ = false;
+  bool ended_ = false;
   Progress progress_;
 };
 

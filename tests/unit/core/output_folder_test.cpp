@@ -95,6 +95,63 @@ BOOST_AUTO_TEST_CASE(a_models_folder_is_refused_and_gains_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_that_is_taken_for_nothing_is_as_it_was) {
+  const TempDir dir;
+  for (const anemll::Product* product : {&training_run(), &snapped_model(), &converted_checkpoint()}) {
+    {
+      OutputFolder folder(dir / "new/deep", *product, "--output-dir");
+      folder.take();
+      BOOST_TEST(fs::is_directory(dir / "new/deep"));
+    }
+    BOOST_TEST(!fs::exists(dir / "new"), std::string(product->name));
+    {
+      OutputFolder folder(dir / "new/deep", *product, "--output-dir");
+      folder.take();
+      write_file(dir / "new/notes.txt", "not in the folder itself");
+    }
+    BOOST_TEST(names(dir / "new") == std::set<std::string>{"notes.txt"}, std::string(product->name));
+    fs::remove_all(dir / "new");
+    fs::create_directory(dir / "empty");  // the user's own
+    OutputFolder(dir / "empty", *product, "--output-dir").take();
+    BOOST_TEST(fs::is_empty(dir / "empty"), std::string(product->name));
+  }
+  make_run(dir / "run");
+  run_folder(dir / "run").take();
+  BOOST_TEST(!fs::exists(dir / "run/.lock"));
+  write_file(dir / "run/.lock", "");  // a killed process left it
+  run_folder(dir / "run").take();
+  BOOST_TEST(fs::exists(dir / "run/.lock"));
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_steps_aside_with_the_config_that_describes_it) {
+  const std::string described = R"({"config_preset": "q2a4", "lut_bits": 2})";
+  for (const char* name : {"v2_init.pt", "q2.pt"}) {
+    const TempDir dir;
+    write_file(dir / name, "codes");
+    write_file(dir / "config.json", described);
+    write_file(dir / "start_report.json", "{}");
+    OutputFolder folder = run_folder(dir.path());
+    folder.take();
+    const auto place = folder.set_aside();
+    BOOST_REQUIRE(place.has_value());
+    BOOST_TEST(read_text(*place / name) == "codes");
+    BOOST_TEST(read_text(*place / "config.json") == described);
+    BOOST_TEST(fs::exists(*place / "start_report.json"));
+    BOOST_TEST(names(dir.path()) == (std::set<std::string>{"config.json", "earlier-1"}), name);
+    write_file(dir / name, "other codes");  // as the source of a run
+    BOOST_TEST(read_text(*folder.set_aside({dir / name}) / name) == "other codes");
+    BOOST_TEST(read_text(dir / name) == "other codes");
+  }
+  const TempDir dir;  // a copy that a person made in the folder of a run
+  make_run(dir.path());
+  write_file(dir / "config.json", R"({"config_preset": "q2a4", "lut_bits": 2, "max_steps": 10})");
+  write_file(dir / "mine.pt", "mine");
+  OutputFolder folder = run_folder(dir.path());
+  folder.take();
+  (void)folder.set_aside();
+  BOOST_TEST(read_text(dir / "mine.pt") == "mine");
+}
+
 BOOST_AUTO_TEST_CASE(config_json_is_judged_by_what_it_says) {
   const std::vector<std::pair<std::string, bool>> cases = {
       {kRunConfig, true},

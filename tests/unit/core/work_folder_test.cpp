@@ -102,13 +102,43 @@ BOOST_AUTO_TEST_CASE(what_a_killed_process_left_is_taken_over) {
   // Killed before the mark was written: an empty folder, an empty lock, half a mark.
   for (const char* text : {"", "a work"}) {
     fs::create_directory(dir / "kd.work");
-    work_for(dir).take();
     write_file(dir / "kd.work/.lock", text);
     WorkFolder again = work_for(dir);
     again.take();
     BOOST_TEST(read_text(dir / "kd.work/.lock") == "a work folder of anemll\n");
     again.discard();
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_without_work_goes_with_its_process) {
+  const test::TempDir dir;
+  const auto work_at = [&](const fs::path& result, const Product& product) {
+    return WorkFolder(dir / result, ".work", product, "--output");
+  };
+  for (const char* prepared : {"", "tokens.i32", "wandb.json"}) {
+    {
+      WorkFolder work = work_at("new/deep/kd", kd_cache_work());
+      work.take();
+      fs::create_directories(work.path() / "units");
+      if (*prepared != '\0') write_file(work.path() / prepared, "x");
+    }
+    BOOST_TEST(!fs::exists(dir / "new"), prepared);
+  }
+  for (const Product* product : {&start_work(), &moments_work()}) {
+    {
+      WorkFolder work = work_at("r", *product);
+      work.take();
+      write_file(work.path() / (product == &start_work() ? "start.json" : "plan.json"), "{}");
+    }
+    BOOST_TEST(!fs::exists(dir / "r.work"), std::string(product->name));
+  }
+  {
+    WorkFolder work = work_at("r", start_work());
+    work.take();
+    write_file(work.path() / "block_0.safetensors", "x");
+  }
+  BOOST_TEST(fs::exists(dir / "r.work/.lock"));
+  BOOST_TEST(fs::exists(dir / "r.work/block_0.safetensors"));
 }
 
 BOOST_AUTO_TEST_CASE(what_others_put_into_it_stays) {

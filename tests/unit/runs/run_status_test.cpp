@@ -130,6 +130,47 @@ BOOST_FIXTURE_TEST_CASE(the_end, RunFolder) {
   BOOST_TEST(!status.eta_s.has_value());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_stop_is_known_at_once_till_a_row_follows, RunFolder) {
+  const std::string stop = "{\"kind\":\"end\",\"step\":34,\"exit_code\":75}\n";
+  write_file(folder / "metrics.jsonl", rows() + stop);
+  RunStatus status = look();
+  BOOST_TEST((status.liveness == Liveness::stopped));
+  BOOST_TEST(status.step == 34);
+  BOOST_TEST(!status.eta_s.has_value());
+  BOOST_TEST(!status.record->metrics.has("end/exit_code"));
+  age(std::chrono::seconds(100000));
+  BOOST_TEST((look().liveness == Liveness::stopped));
+
+  const std::string row = R"({"kind":"train","step":40,"loss":1,"elapsed_s":80})";
+  write_file(folder / "metrics.jsonl", rows() + stop + row + "\n");
+  BOOST_TEST((look().liveness == Liveness::running));
+  const std::string summary = R"({"kind":"summary","summary":{"step":130,"elapsed_s":65}})";
+  write_file(folder / "metrics.jsonl", rows() + stop + summary + "\n");
+  BOOST_TEST((look().liveness == Liveness::over));
+  write_file(folder / "metrics.jsonl", rows() + summary + "\n" + stop);  // a complete run that went on
+  BOOST_TEST((look().liveness == Liveness::stopped));
+
+  write_file(folder / "metrics.jsonl", rows() + R"({"kind":"end","step":34,"exit_code":3,"error":"disk"})"
+                                                "\n");
+  status = look();
+  BOOST_TEST((status.liveness == Liveness::stopped));
+  BOOST_TEST(!status.record->stop->saved());
+  BOOST_TEST(status.record->stop->error == "disk");
+
+  FileLock lock;  // a process that goes on has not reached its first row
+  BOOST_REQUIRE(lock.take(folder / ".lock"));
+  if (lock_holder(folder / ".lock")) BOOST_TEST((look().liveness == Liveness::running));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stop_before_the_first_row, RunFolder) {
+  write_file(folder / "metrics.jsonl", "{\"kind\":\"end\",\"step\":2,\"exit_code\":75}\n");
+  write_file(folder / "training_log.csv", "step,train_loss,eval_loss,lr,elapsed_sec\r\n");
+  const RunStatus status = look();
+  BOOST_TEST((status.liveness == Liveness::stopped));
+  BOOST_TEST(status.step == 2);
+  BOOST_TEST(status.warnings.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(before_the_first_row, RunFolder) {
   fs::remove(folder / "metrics.jsonl");
   RunStatus status = look();

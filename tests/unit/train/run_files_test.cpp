@@ -1,6 +1,7 @@
 // The small pure parts of a run: saved numbers, what of the logs stays, batches as tensors, sampled
 // negatives.
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "src/distill/batch_tensors.hpp"
 #include "src/train/internal/log_cut.hpp"
 #include "src/train/internal/run_log.hpp"
@@ -117,6 +118,21 @@ BOOST_AUTO_TEST_CASE(looks_at_layers_are_cut_by_the_step_of_the_state) {
   const std::string behind = "{\"kind\":\"layers\",\"step\":14}\n";
   // Steps between two training rows have one too.
   BOOST_TEST(cut_metrics(before + behind, {12, 10, 10, 1, false}) == before);
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_a_stopped_run_goes_when_it_goes_on) {
+  const std::string before = "{\"kind\":\"train\",\"step\":10}\n";
+  const std::string end = "{\"kind\":\"end\",\"step\":10,\"exit_code\":75}\n";
+  BOOST_TEST(cut_metrics(before + end, {12, 10, -1, 0, false}) == before);
+
+  const test::TempDir dir;
+  const auto text = [&dir] { return read_text(dir / "metrics.jsonl"); };
+  RunLog(dir.path(), std::nullopt, 0, 10).end({7, 75, ""});
+  BOOST_TEST(text() == "{\"kind\":\"end\",\"step\":7,\"exit_code\":75}\n");
+  RunLog(dir.path(), SavedLog{{7, 0, -1, 0, false}, {}}, 7, 10).end({9, 3, "the disk is full"});
+  BOOST_TEST(text() == "{\"kind\":\"end\",\"step\":9,\"exit_code\":3,\"error\":\"the disk is full\"}\n");
+  RunLog(dir.path(), SavedLog{{7, 0, -1, 0, false}, {}}, 7, 10).end({10, 0, ""});  // the summary tells that
+  BOOST_TEST(text().empty());
 }
 
 BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
