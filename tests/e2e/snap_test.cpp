@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_nan_is_refused_by_name_and_no_file_made) {
     BOOST_TEST(result.code == 3, result.output);
     BOOST_TEST(result.output.find(name + " holds") != std::string::npos, result.output);
     BOOST_TEST(result.output.find("best_state_dict.pt") != std::string::npos);
-    BOOST_TEST(entries(temp / "snap").empty());
+    BOOST_TEST(!fs::exists(temp / "snap"));
   }
 }
 
@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(bad_calls_say_what_to_do) {
   BOOST_TEST(full.output.find("other.pt") != std::string::npos);
   const auto cache = snap(kTrained, temp / "snap", "--fp16 --cache-dir " + temp.path().string());
   BOOST_TEST(cache.code == 3, cache.output);
-  BOOST_TEST(entries(temp / "snap").empty());
+  BOOST_TEST(!fs::exists(temp / "snap"));
 }
 
 BOOST_AUTO_TEST_CASE(without_output_nothing_is_written) {

@@ -113,6 +113,32 @@ forked() { # has the handlers of the program that made it, and loses them with i
   kill -KILL $child "$parent"
   [ "$told" = no ] || fail "forked: $told"
 }
+begins() { # starts its program while it is looked at: the handlers that were there before are no longer its own
+  name=begins folder=$work/begins
+  mkdir "$folder"
+  mkfifo "$folder/go"
+  # shellcheck disable=SC2016  # perl's own
+  perl -e '$SIG{TERM} = sub {}; if (!fork) { open my $go, "<", $ARGV[0]; <$go>; exec "sleep", "60" } else { print $$; close STDOUT; wait }' \
+    "$folder/go" >"$folder/parent" &
+  until_there "$folder/parent" || fail "begins: no process was made"
+  local parent child='' told=no
+  parent=$(cat "$folder/parent")
+  until [ -n "$child" ]; do child=$(command cat "/proc/$parent/task/$parent/children" 2>/dev/null) || break; done
+  child=${child// /}
+  cat() { # of a status: the program starts right behind it
+    command cat "$@" || return
+    case $1 in
+      */status)
+        if [ ! -f "$folder/gone" ]; then touch "$folder/gone" && echo >"$folder/go"; fi
+        until command cat "/proc/$child/cmdline" | grep -q sleep; do sleep 0.01; done
+        ;;
+    esac
+  }
+  ! hears "$child" TERM || told="what has no handler hears"
+  unset -f cat
+  kill -KILL "$child" "$parent"
+  [ "$told" = no ] || fail "begins: $told"
+}
 gone() { # a caller that ends with its first error goes on
   name=gone folder=$work/gone
   local said
@@ -244,7 +270,7 @@ term_to_group() { signals term_to_group - TERM; }
 int_to_group() { signals int_to_group - INT; }
 together usr1 term hup xcpu int term_again
 together term_to_group int_to_group acknowledged usr2 script_killed reader_leaves
-together "timed_out TERM" "timed_out INT" early forked gone plain_term
+together "timed_out TERM" "timed_out INT" early forked begins gone plain_term
 together second_ctrl_c terminal input handed_on everybody last_words
 [ $result -eq 0 ] && echo "signals reach the ranks, which save and leave with 75"
 exit $result

@@ -193,8 +193,10 @@ BOOST_AUTO_TEST_CASE(stopped_before_the_plan_of_a_finished_cache) {
   const fs::path out = temp / "c";
   plan_work(out);
   finish_work(out, true);
-  { const Workspace killed(out, kIdentity, false, true); }
-  BOOST_TEST(fs::exists(folder_of(out)));
+  { const Workspace stopped(out, kIdentity, false, true); }
+  BOOST_TEST(!fs::exists(folder_of(out)));
+  fs::create_directories(folder_of(out));  // what a killed one leaves
+  write_file(folder_of(out) / ".lock", "");
   BOOST_TEST((Workspace(out, kIdentity, true, false).state() == State::complete));
   BOOST_TEST(!fs::exists(folder_of(out)));
 }
