@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(configurations_are_never_mixed) {
   const auto big = one.inspect(one.temp / "d", "--strict");
   BOOST_TEST(big.code == 0, big.output);
   BOOST_TEST(
-      says(big.output, "files: 1, because of: the card's configuration 'default', split 'train' (big/*)"),
+      says(big.output, "files: 1, chosen by: the card's configuration 'default', split 'train' (big/*)"),
       big.output);
   const auto tiny = one.inspect(one.temp / "d", "--dataset_config_name tiny");
   BOOST_TEST(says(tiny.output, "small/train.jsonl: 1 documents"), tiny.output);
