@@ -2,7 +2,6 @@
 #include "src/core/internal/made_folders.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <system_error>
 
 #include <unistd.h>
@@ -19,12 +18,12 @@ std::vector<fs::path> missing_folders(const fs::path& folder) {
     missing.push_back(at);
     at = at.parent_path();
   }
-  std::ranges::reverse(missing);
+  std::reverse(missing.begin(), missing.end());
   return missing;
 }
 
 void remove_empty(std::span<const fs::path> folders) noexcept {
-  for (const fs::path& folder : folders | std::views::reverse) ::rmdir(folder.c_str());
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) ::rmdir(folder->c_str());
 }
 
 }  // namespace anemll
