@@ -15,4 +15,9 @@ namespace anemll {
 KdBatch read_first_rows(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
                         std::int64_t count, const ModelIds& ids, CachePart part = CachePart::training);
 
+/// The same of a cache whose tokens somebody has looked at already, such as rank 0 for all: a tokenizer need
+/// not be read once more.
+KdBatch read_checked_rows(const std::filesystem::path& cache, const std::filesystem::path& work_dir,
+                          std::int64_t count, std::int64_t vocab_size, CachePart part = CachePart::training);
+
 }  // namespace anemll

@@ -164,8 +164,8 @@ void add_cache(EvalText& to, const std::string& cache, const std::filesystem::pa
   constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
   const std::int64_t count = rows == 0 ? kAll : rows;
   const bool held = part == CachePart::holdout;
-  on_root(comm, [&] { read_first_rows(cache, work_dir, 1, ids); });  // it may import
-  const KdBatch batch = read_first_rows(cache, work_dir, held ? kAll : count, ids, part);
+  on_root(comm, [&] { read_first_rows(cache, work_dir, 1, ids); });  // it may import, and it looks at tokens
+  const KdBatch batch = read_checked_rows(cache, work_dir, held ? kAll : count, ids.rows, part);
   std::vector<HoldoutSource> sources{{"", batch.rows}};
   if (held) sources = holdout_sources(KdCache::open(cache).info().meta_json, batch.rows);
   std::int64_t first = 0;
