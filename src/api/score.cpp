@@ -19,9 +19,7 @@ KdBatch read_rows(const Model::Impl& impl, const fs::path& cache, const std::opt
     throw_usage(strf("samples %lld", static_cast<long long>(samples)), function, "give at least 1");
   std::optional<ScratchFolder> scratch;
   if (!work_dir) scratch.emplace();
-  return read_first_rows(
-      cache, work_dir ? *work_dir : scratch->path(), samples,
-      {impl.given.base.architecture.vocab_size, impl.given.opened.path, impl.given.opened.gguf.get()});
+  return read_first_rows(cache, work_dir ? *work_dir : scratch->path(), samples, ids_of(impl.given.opened));
 }
 
 SnapRequest request_of(const Model::Impl& impl, const AneSnapOptions& options,

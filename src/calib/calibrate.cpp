@@ -222,9 +222,8 @@ ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_
   set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);
   Opened opened = open(o, comm);
   const ModelFiles& model = opened.model;
-  const ModelIds ids{model.architecture.vocab_size, opened.files.path, opened.files.gguf.get()};
-  const CalibrationText text =
-      read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr, ids, comm);
+  const CalibrationText text = read_calibration_text(text_options(o), opened.text ? &*opened.text : nullptr,
+                                                     ids_of(opened.files), comm);
   opened.files.gguf.reset();  // a vocabulary, of which the rest needs no more
   tell_sources(text);
   MomentsFacts facts{o.model_id,     model.fingerprint,     {text.sha256},

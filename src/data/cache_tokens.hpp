@@ -19,6 +19,12 @@ struct ModelIds {
   const GgufFile* gguf = nullptr;    ///< the file where somebody has parsed it
 };
 
+/// Of an OpenModel, whose room knows nothing of caches.
+template <class Opened>
+ModelIds ids_of(const Opened& model) {
+  return {model.architecture.vocab_size, model.path, model.gguf.get()};
+}
+
 enum class TokenMatch { same, unknown, other };
 
 struct TokenVerdict {

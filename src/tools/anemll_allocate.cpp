@@ -53,9 +53,8 @@ EvalText read_sources(const AllocateOptions& o, const NamedModel& model, Communi
     for (const std::string& file : o.texts) add_text(all, file, text.tokenizer, o.text);
     for (const std::string& records : o.records) add_records(all, records, text, o.text);
   }
-  const OpenModel& opened = model.opened;
-  const ModelIds ids{opened.architecture.vocab_size, opened.path, opened.gguf.get()};
-  for (const std::string& cache : o.caches) add_cache(all, cache, o.work_dir, ids, o.text.chunks, comm);
+  for (const std::string& cache : o.caches)
+    add_cache(all, cache, o.work_dir, ids_of(model.opened), o.text.chunks, comm);
   return all;
 }
 

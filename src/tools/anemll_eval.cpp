@@ -79,9 +79,8 @@ EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>&
   EvalText all;
   for (const std::string& file : o.texts) add_text(all, file, text->tokenizer, o.text);
   for (const std::string& path : o.records) add_records(all, path, *text, o.text);
-  const ModelIds ids{first.architecture.vocab_size, first.path, first.gguf.get()};
   for (const std::string& cache : o.caches)
-    add_cache(all, cache, o.work_dir, ids, o.text.chunks, comm, o.cache_part);
+    add_cache(all, cache, o.work_dir, ids_of(first), o.text.chunks, comm, o.cache_part);
   return all;
 }
 

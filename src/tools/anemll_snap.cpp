@@ -87,9 +87,9 @@ int snap(int argc, char** argv) {
   if (options.cache_dir) {
     std::optional<ScratchFolder> scratch;  // without --output nothing stays
     if (!writes) scratch.emplace();
-    request.samples = read_first_rows(
-        *options.cache_dir, writes ? place->target.parent_path().parent_path() : scratch->path(),
-        options.samples, {model.architecture.vocab_size, opened.path, opened.gguf.get()});
+    request.samples = read_first_rows(*options.cache_dir,
+                                      writes ? place->target.parent_path().parent_path() : scratch->path(),
+                                      options.samples, ids_of(opened));
   }
   tell_differences(said_numbers(table, options), quant.spec.usual());
   const SnapReport report = make_snap({opened, model, student}, request, place ? &*place : nullptr).report;

@@ -75,8 +75,7 @@ struct ConvertEval::Impl {
 ConvertEval::ConvertEval(const ConvertEvalOptions& options, const OpenModel& model, const fs::path& work_dir)
     : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
-  impl_->samples = read_first_rows(*options.cache_dir, work_dir, options.samples,
-                                   {model.architecture.vocab_size, model.path, model.gguf.get()});
+  impl_->samples = read_first_rows(*options.cache_dir, work_dir, options.samples, ids_of(model));
   if (options.max_tokens == 0) return;
   if (!model.gguf && !fs::exists(model.path / "tokenizer.json")) {
     log_info(model.path.string() + " has no tokenizer.json: no text is continued");

@@ -55,8 +55,8 @@ StartText read_start_text(const InitSettings& s, const OpenModel& opened, Commun
     options.rows = rows.fitted;
     options.holdout_rows = rows.held;
   });
-  const ModelIds ids{opened.architecture.vocab_size, opened.path, opened.gguf.get()};
-  const CalibrationText read = read_calibration_text(options, words ? &*words : nullptr, ids, comm);
+  const CalibrationText read =
+      read_calibration_text(options, words ? &*words : nullptr, ids_of(opened), comm);
   log_info(strf("looks at %lld sequences of %lld tokens, holds out %lld",
                 static_cast<long long>(read.rows.count()), static_cast<long long>(read.rows.ids.size(1)),
                 static_cast<long long>(read.holdout.count())));

@@ -122,9 +122,7 @@ int inspect_layers_command(int argc, const char* const* argv) {
   student.set_evaluation();
   if (o.cache_dir) {
     const auto folder = std::filesystem::absolute(o.checkpoint).parent_path();
-    const OpenModel& opened = named.opened;
-    const KdBatch batch = read_first_rows(*o.cache_dir, folder, o.samples,
-                                          {model.architecture.vocab_size, opened.path, opened.gguf.get()});
+    const KdBatch batch = read_first_rows(*o.cache_dir, folder, o.samples, ids_of(named.opened));
     KdLossOptions options;
     options.temperature = o.temperature;
     loss = kd_gradients(student, batch, options, device);

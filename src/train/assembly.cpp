@@ -140,7 +140,7 @@ void check_positions(const KdCacheInfo& cache, const Architecture& model, const 
 /// alone is no fault: files pad vocabularies differently, and ids that the model lacks show as they are read.
 /// It does not tell padding from another family, so that is said unless the tokens are known to be the same.
 void check_tokens(const KdCacheInfo& cache, const OpenModel& model, const TrainOptions& options) {
-  const ModelIds ids{model.architecture.vocab_size, model.path, model.gguf.get()};
+  const ModelIds ids = ids_of(model);
   const TokenVerdict verdict = compare_tokens(cache, ids);
   if (verdict.match == TokenMatch::other) {
     const std::string advice = cache_advice(cache, ids);
