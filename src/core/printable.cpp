@@ -54,4 +54,8 @@ std::string printable(std::string_view text, std::size_t most) {
   return out;
 }
 
+std::string in_quotes(std::string_view text, std::size_t most) {
+  return std::string("'").append(printable(text, most)).append(text.size() > most ? "...'" : "'");
+}
+
 }  // namespace anemll

@@ -15,4 +15,7 @@ std::size_t utf8_length(std::string_view text);
 /// bytes is left out, by whole characters.
 std::string printable(std::string_view text, std::size_t most = std::numeric_limits<std::size_t>::max());
 
+/// The printable text between single quotes. What is behind `most` bytes is replaced by "...".
+std::string in_quotes(std::string_view text, std::size_t most = 60);
+
 }  // namespace anemll

@@ -13,24 +13,9 @@
 namespace anemll {
 namespace {
 
-/// Nothing where the model has no tokenizer that can be read: then there is nothing to compare.
-std::optional<TextModel> find_tokenizer(const ModelIds& ids) {
-  if (ids.model.empty()) return std::nullopt;
-  try {
-    return load_text_model(ids.model, TokenizerRules::as_written, ids.gguf);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 /// Models pad to a multiple, and get some tokens more than the model that they were made of.
 bool beyond_padding(std::int64_t a, std::int64_t b) {
   return std::min(a, b) < std::max(a, b) / 4 * 3;
-}
-
-std::string in_quotes(const std::string& token) {
-  constexpr std::size_t kShown = 40;
-  return strf("'%s'", printable(token, kShown).c_str());
 }
 
 }  // namespace
@@ -38,7 +23,8 @@ std::string in_quotes(const std::string& token) {
 TokenVerdict compare_tokens(const KdCacheInfo& cache, const ModelIds& ids) {
   const CacheOrigin made_by = cache_origin(cache.meta_json).value_or(CacheOrigin{});
   const std::string& digest = made_by.tokenizer_sha256;
-  if (const auto own = digest.empty() ? std::nullopt : find_tokenizer(ids)) {
+  const bool comparable = !digest.empty() && !ids.model.empty();
+  if (const auto own = comparable ? find_text_model(ids.model, ids.gguf) : std::nullopt) {
     if (own->sha256 == digest) return {TokenMatch::same, {}};
     if (const auto sample = foreign_sample(made_by.token_samples, own->tokenizer)) {
       return {

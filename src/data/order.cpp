@@ -56,7 +56,7 @@ std::int64_t SampleOrder::batches_per_epoch() const {
 std::int64_t SampleOrder::at(std::int64_t epoch, std::int64_t index) const {
   if (kind_ == OrderKind::sequential || count_ == 1) return index;
   const auto count = static_cast<std::uint64_t>(count_);
-  const auto bits = static_cast<unsigned>(std::max(std::bit_width(count - 1), std::uint64_t{2}));
+  const auto bits = std::max(static_cast<unsigned>(std::bit_width(count - 1)), 2U);
   const std::uint64_t key = mix(mix(seed_) + static_cast<std::uint64_t>(epoch) * kGolden);
   auto value = static_cast<std::uint64_t>(index);
   do {

@@ -1,6 +1,7 @@
 #include "src/datasets/internal/conversation.hpp"
 
 #include "src/core/one_of.hpp"
+#include "src/core/printable.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/white_space.hpp"
 
@@ -47,11 +48,6 @@ constexpr std::array kKeys = {Key{"from", KeyUse::role},         Key{"role", Key
 std::string lower_ascii(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return text;
-}
-
-std::string in_quotes(std::string_view name) {
-  std::string out = "'";
-  return out.append(name).append("'");
 }
 
 /// Members of an object that hold something and are none of `known`.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -90,6 +91,20 @@ std::string score_line(const SnapReport& report, const ConsumerScore& score) {
   return line + strf(" %13.3e  %s\n", score.weight_error, meaning_of(score.consumer));
 }
 
+/// Programs of which the same is true share a line: of a model that is no Qwen3 it is true of most.
+std::string programs_text(const std::vector<ProgramVerdict>& verdicts) {
+  std::vector<std::pair<std::string, std::string>> lines;  // words, the programs' names
+  for (const ProgramVerdict& verdict : verdicts) {
+    auto line = std::ranges::find(lines, verdict.words, &std::pair<std::string, std::string>::first);
+    if (line == lines.end()) line = lines.insert(line, {verdict.words, {}});
+    line->second.append(line->second.empty() ? "" : "; ").append(verdict.program);
+  }
+  std::string text = lines.empty() ? "" : "Programs, as they were measured with such files:\n";
+  for (const auto& [words, names] : lines)
+    text.append("  ").append(names).append(": ").append(words).append("\n");
+  return text;
+}
+
 }  // namespace
 
 ReadingError SnapReport::error_of(Consumer consumer) const {
@@ -164,13 +179,16 @@ std::string report_text(const SnapReport& r, bool with_layers) {
       "%.4g\n",
       percent(r.negative_scales(), r.scale_entries()), r.largest_factor());
   if (r.trained_kd_loss) {
-    text += strf("  KD loss over %lld sequences of the file as each consumer reads it:\n",
-                 static_cast<long long>(r.samples));
+    text += strf("  KD loss over %lld sequences of the file as each consumer reads it (%s decides):\n",
+                 static_cast<long long>(r.samples), name_of(r.gate));
     text += strf("  %-10s %12s %13s %10s %13s\n", "consumer", "KD loss", "- trained", "KL", "weight error");
     text += strf("  %-10s %12.6f %13s %10s %13s  fp32, nothing rounded\n", "trained", *r.trained_kd_loss, "",
                  "", "");
   } else {
-    text += "  No KD loss was measured (no --cache-dir); effective weights against the trained ones:\n";
+    text += strf(
+        "  No KD loss was measured (no --cache-dir); effective weights against the trained ones (%s "
+        "decides):\n",
+        name_of(r.gate));
     text += strf("  %-10s %13s\n", "consumer", "weight error");
   }
   for (const ConsumerScore& score : r.scores) text += score_line(r, score);
@@ -182,10 +200,7 @@ std::string report_text(const SnapReport& r, bool with_layers) {
     text += " (weights only)\n";
   }
   if (r.packed) text += "No ANEMLL program reads a packed file: --format torch writes one that they read.\n";
-  if (!r.programs.empty()) text += "Programs, as they were measured with such files:\n";
-  for (const ProgramVerdict& verdict : r.programs)
-    text += "  " + verdict.program + ": " + verdict.words + "\n";
-  if (!r.packed) text += r.mix;
+  text += programs_text(r.programs);
   if (r.answers) text += answers_text(*r.answers);
   return text;
 }

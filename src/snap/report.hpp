@@ -47,7 +47,6 @@ struct SnapReport {
   double bits_per_weight = 0;            ///< of the linears, as the packed file stores them
   std::int64_t grid_layers = 0;          ///< linears whose scales lie on an 8-bit grid
   bool packed = false;                   ///< the file is a packed one
-  std::string mix;                       ///< mix_text of the tables
   std::optional<GridCost> grid;          ///< the trained model of all figures is then the rounded one
   std::optional<PositiveCost> positive;  ///< the trained model of all figures is then the fitted one
   std::optional<SnapAnswers> answers;

@@ -104,13 +104,12 @@ Snap make_snap(const SnapSubject& subject, const SnapRequest& request, const Sna
   report.positive = positive;
   report.grid = grid;
   report.packed = packed;
-  const ProgramFacts programs =
-      program_facts(subject.base.architecture, student.spec(), !is_baked(request.layout));
-  report.mix = mix_text(programs);
   measure_size(student, report);
-  if (!packed)
-    report.programs = program_verdicts(programs, kSnapWeightTolerance,
-                                       [&report](Consumer consumer) { return report.error_of(consumer); });
+  if (!packed) {
+    report.programs = program_verdicts(
+        program_facts(subject.base.architecture, student.spec(), !is_baked(request.layout)),
+        kSnapWeightTolerance, [&report](Consumer consumer) { return report.error_of(consumer); });
+  }
   // Answers of a file that is wrong say nothing new.
   if (request.answers && report.passed)
     report.answers = compare_answers(subject.opened, subject.base, student, written, request.answers_required,

@@ -126,6 +126,16 @@ std::string inspection(const PrecomputeOptions& o, const TeacherInputs& teacher,
          '\n';
   add_parts(out, read.inventory);
   add_size(out, o, teacher, read.packed);
+  if (!read.packed.samples.empty()) {
+    out +=
+        "samples: the first texts as the teacher reads them. | stands between tokens, [[ ]] around special "
+        "ones";
+    const bool twice = o.enable_thinking == Thinking::both || o.enable_thinking == Thinking::all;
+    if (teacher.chat && twice)
+      out += strf(". Each stands here in every form that --enable_thinking %s makes of it",
+                  choice_name(o.enable_thinking).c_str());
+    out += '\n';
+  }
   std::size_t number_of = 0;
   for (const PackedText::Sample& sample : read.packed.samples) {
     out += "sample " + number(static_cast<std::int64_t>(++number_of)) + ", " + printable(sample.where) +

@@ -52,12 +52,12 @@ class Reader {
       fail(kModel,
            "the tokenizer \"" + model + "\"" + (pieces ? ", which is SentencePiece," : "") +
                " is not supported",
-           text::kAnotherModel);
+           text::kByteLevelModel);
     }
     constexpr const char* kSpace = "tokenizer.ggml.add_space_prefix";
     if (const bool* flag = find<bool>(kSpace, "true or false"); flag != nullptr && *flag) {
       fail(kSpace, "it is true: a tokenizer that puts a space before every text is not supported",
-           text::kAnotherModel);
+           text::kByteLevelModel);
     }
     TokenizerSpec spec;
     const text::PreTokenizer& pre = pre_tokenizer();

@@ -52,7 +52,7 @@ std::string make_command(const fs::path& folder, const char* packages) {
                                std::min(bytes.size(), kContentLook));
   if (is_sentencepiece(start))
     throw_data("SentencePiece tokenizers are not read, and the folder has no other one", file.string(),
-               std::string("a tokenizer.json made of it is not read either: ") + kAnotherModel);
+               std::string("a tokenizer.json made of it is not read either: ") + kByteLevelModel);
   if (is_tiktoken(start)) {
     if (file.filename() == "tokenizer.model")
       throw_data("the model folder has no tokenizer.json, but a tiktoken file", file.string(),

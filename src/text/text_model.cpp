@@ -75,4 +75,16 @@ TextModel load_text_model(const fs::path& model, TokenizerRules rules, const Ggu
              model.string(), "give a folder with tokenizer.json, a .gguf file, or ORG/NAME");
 }
 
+std::optional<TextModel> find_text_model(const fs::path& model, const GgufFile* opened) {
+  std::error_code ignored;
+  const bool is_folder = opened == nullptr && fs::is_directory(model, ignored);
+  if (is_folder && !fs::exists(model / "tokenizer.json", ignored)) return std::nullopt;
+  try {
+    return load_text_model(model, TokenizerRules::as_written, opened);
+  } catch (const Error& e) {
+    log_warning(std::string("tokens are not compared: ") + e.what());
+    return std::nullopt;
+  }
+}
+
 }  // namespace anemll

@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/printable.hpp"
 #include "src/text/internal/added_tokens.hpp"
 #include "src/text/internal/bpe.hpp"
 #include "src/text/internal/byte_alphabet.hpp"
@@ -32,13 +33,6 @@ constexpr std::size_t kLongestPiece = std::size_t{1} << 31;
 
 /// Whether merging the bytes of a token gives that token; found out when it is first asked.
 enum class Whole : std::uint8_t { unknown, yes, no };
-
-std::string in_quotes(std::string_view token) {
-  constexpr std::size_t kMost = 60;
-  std::string out("'");
-  out.append(token.substr(0, kMost)).append(token.size() > kMost ? "...'" : "'");
-  return out;
-}
 
 }  // namespace
 

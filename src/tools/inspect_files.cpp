@@ -75,9 +75,10 @@ const char* verdict(int code) {
   return code == kOverflow ? "values that FP16 may not hold" : "ok";
 }
 
-std::string check_text(const CheckpointCheck& check, const std::string& file, std::int64_t top,
+std::string check_text(const CheckpointCheck& check, const std::string& file, int code, std::int64_t top,
                        bool verbose) {
-  std::string text = file + ": " + counted(static_cast<std::int64_t>(check.tensors.size()), "tensor") + "\n";
+  std::string text = strf("%s: %s (exit code %d), %s\n", file.c_str(), verdict(code), code,
+                          counted(static_cast<std::int64_t>(check.tensors.size()), "tensor").c_str());
   const auto list = [&](const char* title, const std::vector<TensorCheck>& tensors) {
     text += strf("\n%s: %s\n", title, counted(static_cast<std::int64_t>(tensors.size()), "tensor").c_str());
     text += group_table(tensor_check_columns(), "tensors", tensors, verbose ? 0 : top);
@@ -164,7 +165,7 @@ int inspect_check_command(int argc, const char* const* argv) {
     line.add_json("table_logits", rows_json(logit_check_columns(), check.logits));
     print(indented_json(line.text()));
   } else {
-    print(check_text(check, file, top, verbose) + strf("\nresult: %s (exit code %d)\n", verdict(code), code));
+    print(check_text(check, file, code, top, verbose));
   }
   return code;
 }

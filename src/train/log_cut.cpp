@@ -3,9 +3,12 @@
 #include "src/core/metrics_log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,10 @@ constexpr std::string_view kSeparators = ",;\t";  // a spreadsheet may have save
 constexpr std::size_t kCells = 5;
 
 enum class Row { none, train, evaluation, layers, summary, end };
+
+/// By "kind" of a line of metrics.jsonl; any other is a step of training.
+constexpr auto kKinds = std::to_array<std::pair<std::string_view, Row>>(
+    {{"eval", Row::evaluation}, {"layers", Row::layers}, {"summary", Row::summary}, {"end", Row::end}});
 
 struct Parsed {
   Row row = Row::none;  ///< none: not a row of ours
@@ -59,14 +66,12 @@ Parsed parse_metrics(std::string_view line) {
   const auto object = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
   if (!object.is_object()) return {};
   const auto kind = object.find("kind");
-  const bool is_summary = kind != object.end() && *kind == "summary" && object.contains("summary");
-  const auto& holder = is_summary ? object["summary"] : object;
+  const std::string name = kind != object.end() && kind->is_string() ? kind->get<std::string>() : "";
+  const auto known = std::ranges::find(kKinds, name, &std::pair<std::string_view, Row>::first);
+  const Row row = known == kKinds.end() ? Row::train : known->second;
+  const auto nested = object.find("summary");
+  const auto& holder = row == Row::summary && nested != object.end() ? *nested : object;
   if (!holder.is_object() || !holder.contains("step") || !holder["step"].is_number_integer()) return {};
-  const Row row = is_summary                                  ? Row::summary
-                  : kind != object.end() && *kind == "eval"   ? Row::evaluation
-                  : kind != object.end() && *kind == "layers" ? Row::layers
-                  : kind != object.end() && *kind == "end"    ? Row::end
-                                                              : Row::train;
   return {row, holder["step"].get<std::int64_t>(), true};
 }
 

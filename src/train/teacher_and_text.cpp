@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,17 +40,6 @@ std::vector<std::int32_t> read_text_ids(const TrainOptions& options, const OpenM
   std::vector<std::int32_t> ids(bytes.size() / sizeof(std::int32_t));
   std::memcpy(ids.data(), bytes.data(), bytes.size());
   return ids;
-}
-
-/// Nothing where the model has no tokenizer that can be read. GGUF files have theirs within.
-std::optional<TextModel> find_text_model(const OpenModel& model) {
-  if (!model.gguf && !std::filesystem::exists(model.path / "tokenizer.json")) return std::nullopt;
-  try {
-    return load_text_model(model.path, TokenizerRules::as_written, model.gguf.get());
-  } catch (const Error& e) {
-    log_warning(std::string("tokenizers are not compared: ") + e.what());
-    return std::nullopt;
-  }
 }
 
 /// Every id must have a row in the embeddings of all models that read the text.
@@ -96,7 +84,8 @@ void check_vocabulary(const OpenModel& teacher, const OpenModel& base, Communica
       log_warning(teacher.path.string() + " has " + std::to_string(theirs) + " ids, the student " +
                   std::to_string(own) + ": evaluations compare them over those that both have");
     }
-    const std::optional<TextModel> of_teacher = find_text_model(teacher), of_base = find_text_model(base);
+    const std::optional<TextModel> of_teacher = find_text_model(teacher.path, teacher.gguf.get());
+    const std::optional<TextModel> of_base = find_text_model(base.path, base.gguf.get());
     if (!of_teacher || !of_base || of_teacher->sha256 == of_base->sha256) return;
     const Tokenizer& a = of_teacher->tokenizer;
     const Tokenizer& b = of_base->tokenizer;

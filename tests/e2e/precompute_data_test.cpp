@@ -82,8 +82,8 @@ BOOST_AUTO_TEST_CASE(inspection_tells_everything_and_makes_nothing) {
         std::string("gpt as assistant x 1"), std::string("human as user x 2"),
         std::string("not used: 1 turn (narrator)"), std::string("not used: 1 column (id)"),
         std::string("not used: 1 record (skipped)"), std::string("cache: 2 sequences of 16 tokens"),
-        std::string(" bytes each: "), std::string("sample 1, "), std::string("[[<|im_start|>]]us|er|\\n"),
-        std::string("[[<|im_end|>]]")})
+        std::string(" bytes each: "), std::string("samples: the first texts"), std::string("sample 1, "),
+        std::string("[[<|im_start|>]]us|er|\\n"), std::string("[[<|im_end|>]]")})
     BOOST_TEST(says(seen.output, part), part << "\nis not in\n" << seen.output);
   BOOST_TEST(std::distance(fs::directory_iterator(one.temp.path()), fs::directory_iterator{}) == 1);
   BOOST_TEST(!says(seen.output, "teacher pass"));

@@ -143,6 +143,7 @@ def same(one, other, tolerance=1e-6):
 NAMES = {"train/loss": ("train", "loss"), "train/kl": ("train", "kl"), "train/lr": ("train", "lr"),
          "train/grad_norm": ("train", "grad_norm"), "train/tokens_per_sec": ("train", "tokens_per_s"),
          "train/elapsed_sec": ("train", "elapsed_s"), "eval/loss": ("eval", "loss")}
+SAMPLES = "eval/samples"  # answers: a table of a W&B run, a text of TensorBoard
 
 
 def compare(folder):
@@ -183,14 +184,17 @@ def compare(folder):
             assert step == step_there and same(value, there, 1e-5), (name, step, value, step_there, there)
             compared += 1
     files = len(glob.glob(os.path.join(folder, "tensorboard", "events.out.tfevents.*")))
-    samples = [m for m in metrics if m["kind"] == "samples"]
-    texts = [e for tag in events.Tags()["tensors"] if tag == "samples" for e in events.Tensors(tag)]
-    tables = [row for row in rows if "samples" in row]
-    assert len(samples) == len(texts) == len(tables), (len(samples), len(texts), len(tables))
-    for sample, table in zip(samples, tables):
-        with open(os.path.join(runs[0], "files", table["samples"]["path"])) as content:
+    samples = [m for m in metrics if m["kind"] == "eval" and "samples" in m]
+    texts = events.Tensors(SAMPLES)
+    tables = [row for row in rows if SAMPLES in row]
+    assert 0 < len(samples) == len(texts) == len(tables), (len(samples), len(texts), len(tables))
+    for sample, text, table in zip(samples, texts, tables):
+        answers = [one["answer"] for one in sample["samples"]]
+        with open(os.path.join(runs[0], "files", table[SAMPLES]["path"])) as content:
             data = json.load(content)
-        assert [row[-1] for row in data["data"]] == [one["answer"] for one in sample["samples"]]
+        assert [row[-1] for row in data["data"]] == answers, (data, answers)
+        shown = text.tensor_proto.string_val[0].decode()
+        assert text.step == sample["step"] and all(one["prompt"] in shown for one in sample["samples"]), shown
     print("tensorboard: %d files, %d tags, %d values equal to metrics.jsonl, %d texts of samples" %
           (files, len(events.Tags()["scalars"]), compared, len(texts)))
 

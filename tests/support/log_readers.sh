@@ -11,9 +11,10 @@ cmp "$place/run.wandb" tests/golden/tracking/run.wandb
 cmp "$place/events.out" tests/golden/tracking/events.out
 echo "goldens: the packages write the same bytes"
 
+printf '{"prompt":"%s"}\n' 'one two' 'three, four' >"$place/prompts.jsonl"
 train=("$bin/anemll_train" --v2-checkpoint $nano/v2_q2a4_init.pt --model-id $nano --cache-dir $nano/cache --output-dir "$run" \
     --batch-size 4 --lr 5e-4 --warmup-steps 5 --logging-steps 1 --eval-steps 50 --eval-samples 8 --save-steps 7 \
-    --inspect-steps 100 --precision fp32 --threads 1 --wandb --tensorboard --resume auto --max-steps)
+    --inspect-steps 100 --sample-prompts "$place/prompts.jsonl" --sample-tokens 5 --precision fp32 --threads 1 --wandb --tensorboard --resume auto --max-steps)
 # Killed itself, not only the shell around it.
 (exec "${train[@]}" 4000 2>>"$place/log") &
 child=$!

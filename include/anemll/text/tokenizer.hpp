@@ -149,4 +149,8 @@ TextModel load_text_model(const std::filesystem::path& model,
                           TokenizerRules rules = TokenizerRules::as_written,
                           const GgufFile* opened = nullptr);
 
+/// The same for one who can do without: nothing where the model has no tokenizer, or one that cannot be read,
+/// which a warning tells.
+std::optional<TextModel> find_text_model(const std::filesystem::path& model, const GgufFile* opened);
+
 }  // namespace anemll

@@ -22,12 +22,12 @@ class JsonFields {
   explicit JsonFields(std::string where) : where_(std::move(where)) {}
 
   [[noreturn]] void unsupported(const std::string& component) const {
-    throw_data("the tokenizer uses " + component + ", which is not supported", where_, kAnotherModel);
+    throw_data("the tokenizer uses " + component + ", which is not supported", where_, kByteLevelModel);
   }
   /// Of what only tokenizers made of SentencePiece have.
   [[noreturn]] void sentencepiece(const std::string& component) const {
     throw_data("SentencePiece tokenizers are not read, and this one is of that kind: it uses " + component,
-               where_, kAnotherModel);
+               where_, kByteLevelModel);
   }
   [[noreturn]] void bad(const std::string& what) const {
     throw_data(what, where_, "the file is damaged or no tokenizer.json; " + fetch_advice(where_));

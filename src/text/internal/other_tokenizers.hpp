@@ -6,7 +6,7 @@
 namespace anemll::text {
 
 /// Of every tokenizer that is no byte-level BPE.
-inline constexpr const char* kAnotherModel =
+inline constexpr const char* kByteLevelModel =
     "use a model with byte-level BPE, of the kinds of Llama 3, Qwen, SmolLM, GPT-2, DeepSeek, Falcon and "
     "StarCoder; or train on a cache that was made elsewhere (anemll_train --cache-dir)";
 
