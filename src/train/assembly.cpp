@@ -253,6 +253,9 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
           ? given->opened
           : open_model(bring(place, find_model(options.model_id, options.model_revision, files, comm)));
   const Architecture& model = opened.architecture;
+  // What cannot be trained is refused before rows are made: that takes long, and they stay.
+  SourcePlan source =
+      given != nullptr && !run.state ? plan_given(*given, options) : plan_source(options, model, run.state);
   if (options.dataset.name) run.options.cache_dir = make_text_cache(options, place_of_rows(options), place);
   const std::string cache_path = open_cache(options, place);
   run.data = open_data(run, cache_path, model);
@@ -261,8 +264,6 @@ Assembly assemble(const TrainOptions& told, const std::string& resolved_json, co
   compare_inputs(options, cache, cache_path, run.state, comm);
   check_positions(cache, model, options);
 
-  SourcePlan source =
-      given != nullptr && !run.state ? plan_given(*given, options) : plan_source(options, model, run.state);
   settle_memory(run, model, source, opened.gguf != nullptr);
   run.data->start(options.order, options.batch_size, static_cast<std::uint64_t>(options.seed));
 
