@@ -8,11 +8,13 @@
 #include "src/comm/agreement.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/choices.hpp"
 #include "src/eval/comparison.hpp"
 #include "src/eval/eval_text.hpp"
 #include "src/model/weight_check.hpp"
+#include "src/text/token_samples.hpp"
 #include "src/tools/eval_model.hpp"
 #include "src/tools/eval_options.hpp"
 #include "src/tools/eval_report.hpp"
@@ -72,6 +74,30 @@ std::optional<TextModel> find_text(const EvalOptions& o, const Models& models) {
   TextModel text = load_text_model(path, TokenizerRules::as_written, named.opened.gguf.get());
   text.inventory.tell(named.name.id, o.model.strict);
   return text;
+}
+
+/// Ids of another family's model mean other texts: its figures would be of nothing.
+void require_one_vocabulary(const EvalOptions& o, const Models& models, const TextModel& text,
+                            Communicator& comm) {
+  if (o.tokenizer) return;  // somebody knows better than the folders
+  const NamedModel& named = models.teacher ? models.teacher->base : models.all.front().base;
+  on_root(comm, [&] {
+    const std::vector<TokenSample> samples = token_samples(text.tokenizer);
+    for (const FoundEvalModel& model : models.all) {
+      const OpenModel& opened = model.base.opened;
+      if (opened.path == named.opened.path) continue;
+      const std::optional<TextModel> own = find_text_model(opened.path, opened.gguf.get());
+      if (!own || own->sha256 == text.sha256) continue;
+      const std::optional<TokenSample> foreign = foreign_sample(samples, own->tokenizer);
+      if (!foreign) continue;
+      throw_data(strf("the id %d is %s for this model, and %s for %s", foreign->id,
+                      in_quotes(token_text(own->tokenizer, foreign->id)).c_str(),
+                      in_quotes(foreign->text).c_str(), named.name.id.c_str()),
+                 model.name,
+                 "all models read the ids of one tokenizer: score models of another family apart; "
+                 "--tokenizer MODEL says whose ids are right for all");
+    }
+  });
 }
 
 EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>& text, const OpenModel& first,
@@ -169,6 +195,7 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
   const Models models = find_models(o, table);
   for (const FoundEvalModel& found : models.all) check_weights(found.base.opened);  // before any is computed
   const std::optional<TextModel> text = find_text(o, models);
+  if (text) require_one_vocabulary(o, models, *text, comm);
   const EvalText sources = read_text_sources(o, text, models.all.front().base.opened, comm);
   std::optional<ChoiceQuestions> questions;
   if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);

@@ -2,6 +2,7 @@
 // reports, and what is refused.
 #include "anemll/text/tokenizer.hpp"
 #include "tests/support/open_student.hpp"
+#include "tests/support/other_tokenizer.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
@@ -248,6 +249,13 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {
   const auto full = test::run("( " + eval(nano() + text.arguments()) + " > /dev/full )");
   BOOST_TEST(full.code == 3, full.output);
   BOOST_TEST(says(full.output, "cannot write"), full.output);
+  // As many ids, of which each means something else.
+  const std::string other = (dir / "other").string();
+  test::write_model_with_other_ids(other);
+  refused(eval(kTrained + " " + other + text.arguments()), 3, "for this model, and ");
+  refused(eval(other + text.arguments() + " --teacher " + nano()), 3, "for this model, and ");
+  BOOST_TEST(ask(eval(other + text.arguments() + " --teacher " + nano() + " --tokenizer " + nano())).code ==
+             0);
   const Answer told = ask(eval(nano() + text.arguments() + " --stride 8"));
   BOOST_TEST(says(told.log, "--stride has no effect without --windows sliding"), told.log);
 }
