@@ -28,7 +28,7 @@ def shortened(program):
     for flag, value in _SHORT.items():
         if flag in words:
             words[words.index(flag) + 1] = value
-    return Program(program.name, words, {}, training=program.training)
+    return Program(program.name, words, {}, training=program.training, limits=program.limits)
 
 
 SHORT = {name: shortened(PROGRAMS[name]) for name in ("train-scratch", "precompute", "snap", "init")}
@@ -76,6 +76,11 @@ def points(program, library, work):
         return [(int(n), operation, path) for n, operation, path in (line.rstrip("\n").split(" ", 2) for line in file)]
 
 
+def form_of(operation, path):
+    """What a point does, whatever step, shard or process it does it for."""
+    return operation, re.sub(r"[0-9a-f]{16}|\d+", "#", path)
+
+
 def cases(library, work, seed, every, only):
     for name, program in SHORT.items():
         if not name.startswith(only.split("/")[1] if "/" in only else ""):
@@ -84,13 +89,17 @@ def cases(library, work, seed, every, only):
         if not only.startswith(("fsize", "disk", "remount")):  # these do without it
             found = points(program, library, work)
             print(f"{name}: {len(found)} points", flush=True)
+        forms = set()
         for place, (n, operation, path) in enumerate(found):
             what = f"{operation} {path}"
+            is_new = form_of(operation, path) not in forms
+            forms.add(form_of(operation, path))
             if place % every == seed % every:
                 yield Case("write" if operation in SPACE else "io", name, n, what,
                            f"full:{n}" if operation in SPACE else f"io:{n}", 1)
                 yield Case("kill", name, n, what, f"kill:{n}", 1)
-            if place % (6 * every) == draw(seed, place, "kind", 6):
+            # All kinds where a form is first met; of those that follow one in six.
+            if is_new and len(forms) % every == seed % every or place % (6 * every) == draw(seed, place, "kind", 6):
                 yield Case("readonly", name, n, what, f"readonly:{n}", 1)
                 yield Case("quota", name, n, what, f"quota:{n}", 1)
                 ranks = 1 if name == "snap" else 2
@@ -98,6 +107,8 @@ def cases(library, work, seed, every, only):
                 yield Case("stop-in-hang", name, n, what, f"hang:{n}:1500", ranks)
                 if ranks > 1:
                     yield Case("kill-of-two", name, n, what, f"kill:{n}", ranks)
+            if is_new and SHORT[name].limits and len(forms) % (6 * every) == seed % 6:
+                yield Case("stuck", name, n, what, f"hang:{n}:600000", 2)
         for kind, fault in (("short", "short:1"), ("interrupt", "interrupt:1"), ("slow", "slow:1:8")):
             yield Case(kind, name, 1, "all", fault, 1)
         for place in range(0, 12, every):
@@ -125,6 +136,8 @@ def limited(size):
 def disturbed(case, program, library, folder):
     """(exit code, output) of the run with the fault."""
     command = program.command(case.ranks)
+    if case.kind == "stuck":
+        return run([*command, *program.limits], folder, library.environment(case.fault, folder))
     if case.kind == "fsize":
         # MPI must do without its own large files.
         env = dict(os.environ, PMIX_MCA_gds="hash", OMPI_MCA_btl="self")
@@ -168,7 +181,7 @@ def wanted_codes(case):
         return (75, 0)
     if case.kind == "kill":
         return (-9,)
-    if case.kind == "kill-of-two":
+    if case.kind in ("kill-of-two", "stuck"):
         return (4, 0)  # 0: with two ranks there may be fewer points
     return (3, 0)  # 0: it can do without that file, or ends in another way; then the bytes tell
 
@@ -190,6 +203,10 @@ def told_to_stay(line, case, output):
             re.search(r"warning: .*" + re.escape(os.path.basename(name.group(1))), output) is not None)
 
 
+def is_dump(line, case):
+    return case.kind == "stuck" and re.fullmatch(r"file (o/)?flight/flight_\S+\.json is too many", line) is not None
+
+
 def check(case, folder, library, whole):
     """(result, what is wrong)"""
     program = SHORT[case.program]
@@ -206,6 +223,8 @@ def check(case, folder, library, whole):
         faults += [f"leftover {name}" for name in ends.files_of(folder) if ends.is_leftover(name) and name.startswith("o/") and ".old/" not in name]
     if code == 0:
         faults += [line for line in ends.differences(folder, whole, True) if not told_to_stay(line, case, output)]
+    if case.kind == "stuck" and code == 4 and not re.search(r"rank \d+", output):
+        faults.append("it does not name the rank")
     if case.kind == "disk":
         remount(folder, "size=200m")
     if code != 0:
@@ -215,7 +234,7 @@ def check(case, folder, library, whole):
             output += "\n--- the one after it:\n" + "\n".join(said.splitlines()[-15:])
         else:
             faults += ends.torn(folder)
-            faults += ends.differences(folder, whole, True)
+            faults += [line for line in ends.differences(folder, whole, True) if not is_dump(line, case)]
             faults += [f"leftover {name}" for name in ends.files_of(folder) if ends.is_leftover(name)]
     if faults:
         faults += ["--- it said last:", *output.splitlines()[-30:]]

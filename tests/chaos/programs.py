@@ -13,15 +13,16 @@ BIN = os.path.abspath(os.environ.get("ANEMLL_BIN", os.path.join(ROOT, "build/rel
 MPIRUN = ["bash", os.path.join(ROOT, "launch/mpirun.sh"), "-np"]
 
 STEPS, EVAL, SAVE, STATE = 12, 4, 6, 2
+_WORK_LIMIT = ["--work-timeout", "4"]
 _MODEL_AND_CACHE = ["--model-id", NANO, "--cache-dir", NANO + "/cache"]
 
 
 class Program:
     """`phases`: name -> (what, pattern, ms). One waits for a line of output or a file of this pattern, then up to so
-    many milliseconds. {k} is a step, {e} one with an evaluation, {s} one with a state, {p} one with a checkpoint."""
+    many milliseconds. `limits`: the options that end soon what hangs. {k} is a step, {e} one with an evaluation, {s} one with a state, {p} one with a checkpoint."""
 
-    def __init__(self, name, words, phases, ranks=(1, 2, 4), training=False):
-        self.name, self.words, self.phases, self.ranks, self.training = name, words, phases, ranks, training
+    def __init__(self, name, words, phases, ranks=(1, 2, 4), training=False, limits=()):
+        self.name, self.words, self.phases, self.ranks, self.training, self.limits = name, words, phases, ranks, training, limits
 
     def command(self, ranks):
         start = [*MPIRUN, str(ranks)] if ranks > 1 else []
@@ -42,7 +43,8 @@ def _training(name, source, more):
         ".pt write": ("file", r"o/(best_state_dict|checkpoint_step{p}|v2_.*)\.pt\.tmp\.\d+", 4),
         "last files": ("line", r"step %d/\d+  eval" % STEPS, 40),
         **more}
-    return Program(name, words, phases, training=True)
+    limits = [word for name in ("init", "step", "work") for word in (f"--{name}-timeout", "4")]
+    return Program(name, words, phases, training=True, limits=limits)
 
 
 PROGRAMS = {p.name: p for p in (
@@ -59,7 +61,7 @@ PROGRAMS = {p.name: p for p in (
              "teacher pass": ("file", r"o.precompute/units/rows_.*\.unit", 60),
              "unit write": ("file", r"o.precompute/units/.*\.tmp\.\d+", 2),
              "shard write": ("file", r"o.precompute/cache/shard_.*\.tmp", 3),
-             "between shards": ("file", r"o.precompute/cache/shard_0000[0-3]\.h5", 20)}),
+             "between shards": ("file", r"o.precompute/cache/shard_0000[0-3]\.h5", 20)}, limits=_WORK_LIMIT),
     Program("snap",
             ["anemll_snap", "--checkpoint", NANO + "/v2_q2a4_trained.pt", *_MODEL_AND_CACHE, "--fp16", "--output", "o",
              "--samples", "8", "--test-tokens", "4"],
@@ -75,7 +77,7 @@ PROGRAMS = {p.name: p for p in (
              "block": ("line", r"looks at", 400),
              "block write": ("file", r"o.start/block_.*", 5),
              "between blocks": ("line", r"block 1 of 2", 250),
-             "init write": ("file", r"o.start/made", 8)}),
+             "init write": ("file", r"o.start/made", 8)}, limits=_WORK_LIMIT),
 )}
 
 
