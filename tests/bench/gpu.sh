@@ -4,12 +4,13 @@
 #   tests/bench/gpu.sh BUILD_DIR OUT [DEVICE]        DEVICE: cuda (default), or cpu to try the script itself
 #
 # Correctness, on the nano model in fp32: each objective, forward and option of a step, and an evaluation before and behind
-# the steps, on DEVICE and on the CPU: the largest relative difference of losses and gradient norms. Sums: two ranks on one
-# GPU, by NCCL and by MPI; on DEVICE cpu by MPI alone. Speed, on models of known shapes with random weights (gpu_report.py
+# the steps, on DEVICE and on the CPU: the largest relative difference of losses and gradient norms. Kernels: each operation with
+# its gradients, alone (kernel_check). Sums, the one collective on a device: two ranks on one GPU, by NCCL and by MPI; on DEVICE
+# cpu by MPI alone. Speed, on models of known shapes with random weights (gpu_report.py
 # says what the figures are). SHAPES, BATCH (8), STEPS (25) and RANKS (1) of the speed may be set. A run that fails is a row
 # with its reason, and the others go on. Exit codes: 0, 1 when a result differs or is missing, 2 usage or no GPU.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
 build=$1 out=$2 device=${3:-cuda}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
@@ -19,7 +20,7 @@ read -ra shapes <<<"${SHAPES:-smollm2-135m qwen3-0.6b}"
 
 refuse() { printf '%s\n' "error: $1" "  hint: $2" >&2; exit 2; }
 case $device in cuda | cpu) ;; *) refuse "DEVICE $device is neither cuda nor cpu" "cuda, or nothing, for an NVIDIA GPU" ;; esac
-for program in bin/anemll_train bin/anemll_precompute bench/gemm_bench bench/random_model; do
+for program in bin/anemll_train bin/anemll_precompute bench/gemm_bench bench/kernel_check bench/random_model; do
   [ -x "$build/$program" ] || refuse "there is no $build/$program" "build it: bash launch/build.sh PRESET, then BUILD_DIR is build/PRESET"
 done
 command -v python3 >/dev/null || refuse "there is no python3" "bash .ci/setup installs what checks need"
@@ -65,6 +66,8 @@ compare() { # NAME FOLDER FOLDER
   echo "$1|$2|$3" >>"$out/compared"
   python3 "$here/gpu_report.py" --difference "$out/$2" "$out/$3" | sed "s|^|$1: |" >&2
 }
+
+"$build/bench/kernel_check" "$device" >"$out/kernels.json" || echo "kernel_check: exit code $?, see $out/kernels.json" >&2
 
 run cache 1 "$build/bin/anemll_precompute" --teacher_model_name_or_path "$nano" --dataset_name "$root/tests/golden/datasets/c4_demo.jsonl" \
   --max_length 32 --topk 16 --num_sequences 64 --dtype fp32 --payload topk,lse,hidden --output_dir "$out/cache"

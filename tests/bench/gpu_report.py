@@ -123,13 +123,19 @@ def main(words):
         compared = [line.rstrip("\n").split("|") for line in file]
     with open(os.path.join(out, "gemm.json"), encoding="utf-8") as file:
         gemm = json.load(file)
+    try:
+        with open(os.path.join(out, "kernels.json"), encoding="utf-8") as file:
+            kernels = json.load(file)
+    except (OSError, ValueError):
+        kernels = []  # which is wrong: there are some
     correct = [(name, difference(os.path.join(out, left), os.path.join(out, right))) for name, left, right in compared]
     speeds = [speed(out, shape, device, ranks, gemm) for shape in words[5:]]
     print(json.dumps({
         "device": device, "machine": machine(device), "build": build_facts(build), "gemm": gemm, "batch": batch,
-        "length": LENGTH, "correct": [{"case": name, "difference": found, "verdict": verdict(found)} for name, found in correct],
+        "length": LENGTH, "kernels": kernels, "correct": [{"case": name, "difference": found, "verdict": verdict(found)} for name, found in correct],
         "speed": speeds}, indent=1))
-    return int(any(verdict(found) != "right" for _, found in correct) or any("error" in row for row in speeds))
+    wrong = not kernels or any(row["verdict"] != "right" for row in kernels)
+    return int(wrong or any(verdict(found) != "right" for _, found in correct) or any("error" in row for row in speeds))
 
 
 if __name__ == "__main__":
