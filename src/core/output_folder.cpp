@@ -6,6 +6,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/internal/made_folders.hpp"
+#include "src/core/put_in_place.hpp"
 #include "src/core/system_error.hpp"
 
 #include <algorithm>
@@ -68,7 +69,7 @@ void link_entry(const fs::path& from, const fs::path& to) {
   fs::copy_file(from, draft, fs::copy_options::overwrite_existing, error);
   if (error) throw_move(from, error);
   sync_file(draft);
-  fs::rename(draft, to);
+  put_in_place(draft, to);
 }
 
 bool same_file(const fs::path& a, const fs::path& b) {

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/put_in_place.hpp"
 #include "src/data/shard_file.hpp"
 
 #include <optional>
@@ -61,7 +62,7 @@ std::vector<Unit> assemble_shard(const Plan& plan, const ShardPlan& shard, const
     fs::remove(temporary);
     return damaged;
   }
-  fs::rename(temporary, cache / shard.file);
+  put_in_place(temporary, cache / shard.file);
   sync_directory(cache);
   for (const Unit& unit : shard.units) store.remove(unit);
   return {};

@@ -5,6 +5,7 @@
 #include "anemll/formats/torch_file.hpp"
 #include "src/core/local_time.hpp"
 #include "src/core/output_folder.hpp"
+#include "src/core/put_in_place.hpp"
 #include "src/hub/recorded_id.hpp"
 #include "src/student/checkpoint_config.hpp"
 #include "src/train/internal/v1_files.hpp"
@@ -122,7 +123,7 @@ void OutputFiles::share_best(const std::string& name, const Student& student) {
   fs::remove(link, no_links);
   fs::create_hard_link(folder_ / name, link, no_links);
   if (no_links) return write_best(student);  // the file system has none: write the bytes again
-  fs::rename(link, best());
+  put_in_place(link, best());
   sync_directory(folder_);
 }
 

@@ -19,6 +19,8 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
@@ -60,8 +62,8 @@ Tensors with_gradients(const Form& f, const Tensors& inputs, at::Device device) 
     if (!result.requires_grad()) continue;
     // Another weight for each element: a sum alone would hide gradients that lie in the wrong place.
     const at::Tensor weight = at::arange(result.numel(), result.options().dtype(at::kFloat)).cos();
-    const at::Tensor part = (result.to(at::kFloat).flatten() * weight).sum();
-    loss = loss.defined() ? loss + part : part;
+    const at::Tensor part = result.to(at::kFloat).flatten().mul(weight).sum();
+    loss = loss.defined() ? loss.add(part) : part;
   }
   if (loss.defined()) loss.backward();
   for (const at::Tensor& input : there) {
@@ -78,7 +80,7 @@ double difference(const Tensors& left, const Tensors& right) {
     const at::Tensor b = right[i].detach().cpu().to(at::kDouble);
     if (a.sizes() != b.sizes()) return 1e30;
     const double scale = std::max(a.abs().max().item<double>(), 1e-30);
-    const double one = (a - b).abs().max().item<double>() / scale;
+    const double one = a.sub(b).abs().max().item<double>() / scale;
     if (!(one <= most)) most = one;  // NaN stays
   }
   return most;
@@ -91,7 +93,7 @@ at::Tensor random(at::IntArrayRef shape, at::ScalarType type, bool gradient = tr
 /// Positions, heads and entries that are no multiples of a register's width.
 std::vector<Case> decoder_cases(at::ScalarType type) {
   constexpr double kEps = 1e-6;
-  const at::Tensor angles = at::arange(19).unsqueeze(1) * at::arange(1, 9).reciprocal().unsqueeze(0);
+  const at::Tensor angles = at::arange(19).unsqueeze(1).mul(at::arange(1, 9).reciprocal().unsqueeze(0));
   const at::Tensor keep = at::ones({2, 19}, at::kLong);
   keep.select(0, 1).narrow(0, 0, 5).zero_();
   const auto norm = [type](const auto& f) -> Form {
@@ -155,7 +157,7 @@ std::vector<Case> decoder_cases(at::ScalarType type) {
 
 std::vector<Case> weight_cases(at::ScalarType type) {
   const at::Tensor indices = at::randint(0, 16, {33, 70}, at::kByte);
-  const at::Tensor lut = at::arange(16, at::kFloat) / 7.5 - 1;
+  const at::Tensor lut = at::arange(16, at::kFloat).div(7.5).sub(1);
   const at::Tensor a = random({33, 5}, at::kFloat, false), b = random({5, 70}, at::kFloat, false);
   const at::Tensor dw = random({33, 70}, type, false), weight = random({33, 70}, at::kFloat, false);
   const auto backward = [](const auto& f) -> Form {

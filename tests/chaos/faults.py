@@ -197,10 +197,12 @@ def told(output):
 
 
 def told_to_stay(line, case, output):
-    """A file that could not be removed may stay when a warning says so."""
+    """A file that could not be removed may stay when a warning names it, or its folder."""
     name = re.fullmatch(r"file (\S+) is too many", line)
-    return (name is not None and case.kind == "io" and case.what.startswith(("unlink", "rmdir")) and
-            re.search(r"warning: .*" + re.escape(os.path.basename(name.group(1))), output) is not None)
+    if name is None or case.kind not in ("io", "readonly") or not case.what.startswith(("unlink", "rmdir")):
+        return False
+    folder, file = os.path.split(name.group(1))
+    return any(re.search(r"warning: .*" + re.escape(word), output) for word in (file, os.path.basename(folder) or file))
 
 
 def is_dump(line, case):

@@ -34,4 +34,10 @@ BOOST_AUTO_TEST_CASE(long_texts_are_cut_between_characters) {
   BOOST_TEST(printable("ab\xe2\x82\xac", 5) == "ab\xe2\x82\xac");
 }
 
+BOOST_AUTO_TEST_CASE(quotes_hold_what_is_printable_and_say_what_is_left_out) {
+  BOOST_TEST(anemll::in_quotes("a\nb") == "'a\\x0Ab'");
+  BOOST_TEST(anemll::in_quotes("abcdef", 6) == "'abcdef'");
+  BOOST_TEST(anemll::in_quotes("abcdef", 3) == "'abc...'");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
