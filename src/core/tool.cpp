@@ -32,6 +32,12 @@ Error out_of_memory() {
                "use a smaller batch, fewer ranks on this machine, or more memory");
 }
 
+Error out_of_gpu_memory() {
+  return Error(ExitCode::data, "the GPU is out of memory", "",
+               "use a smaller batch (in a training --batch-size with --accumulation-steps, "
+               "--gradient-checkpointing), end other programs there (nvidia-smi), or --device cpu");
+}
+
 Error bug(const std::string& what) {
   const BuildInfo& b = build_info();
   return Error(ExitCode::unexpected, "unexpected: " + what, "",
@@ -96,7 +102,11 @@ Error current_error() {
     return Error(ExitCode::data, e.code().message(), e.path1().string(),
                  hint_of(e.code(), "check that the path exists and is reachable"));
   } catch (const std::exception& e) {
-    // LibTorch's CPU allocator throws an exception type of its own.
+    // LibTorch's allocators throw exception types of their own.
+    if (std::strstr(e.what(), "CUDA out of memory") != nullptr ||
+        std::strstr(e.what(), "CUDA error: out of memory") != nullptr) {
+      return out_of_gpu_memory();
+    }
     if (std::strstr(e.what(), "not enough memory") != nullptr ||
         std::strstr(e.what(), "can't allocate memory") != nullptr) {
       return out_of_memory();

@@ -252,7 +252,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {
   // As many ids, of which each means something else.
   const std::string other = (dir / "other").string();
   test::write_model_with_other_ids(other);
-  refused(eval(kTrained + " " + other + text.arguments()), 3, "for this model, and ");
+  refused(eval(kTrained + " " + other + text.arguments() + " --model-id " + nano()), 3,
+          "for this model, and ");
   refused(eval(other + text.arguments() + " --teacher " + nano()), 3, "for this model, and ");
   BOOST_TEST(ask(eval(other + text.arguments() + " --teacher " + nano() + " --tokenizer " + nano())).code ==
              0);

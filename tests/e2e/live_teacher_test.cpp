@@ -178,6 +178,6 @@ BOOST_AUTO_TEST_CASE(what_a_text_needs) {
   refused(train_on("", dir / "out", kTeacher), 2, "--cache-dir");
   refused(train_on(" --dataset_name a.txt:0.3,b.txt:x", dir / "out", kTeacher), 2, "--dataset_name");
   // Before a long text is read for nothing.
-  refused(train_on(data, dir / "out", kTeacher + "--mlp-rank 8"), 2, "contradicts the checkpoint");
-  BOOST_TEST(!fs::exists(dir / "out"));
+  refused(train_on(data, dir / "other", kTeacher + "--mlp-rank 8"), 2, "contradicts the checkpoint");
+  BOOST_TEST(!fs::exists(dir / "other"));
 }

@@ -65,6 +65,12 @@ BOOST_AUTO_TEST_CASE(foreign_exceptions_have_codes_too) {
   const Result torch =
       run([]() -> int { throw std::runtime_error("DefaultCPUAllocator: not enough memory: you tried"); });
   BOOST_TEST(torch.code == 3);
+  for (const char* said : {"CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA error: out of memory"}) {
+    const Result gpu = run([said]() -> int { throw std::runtime_error(said); });
+    BOOST_TEST(gpu.code == 3);
+    BOOST_TEST(gpu.text.find("the GPU is out of memory") != std::string::npos, gpu.text);
+    BOOST_TEST(gpu.text.find("hint: ") != std::string::npos);
+  }
   const Result files = run([]() -> int { return std::filesystem::file_size("/no/such/file") > 0 ? 1 : 0; });
   BOOST_TEST(files.code == 3);
   BOOST_TEST(files.text.find("/no/such/file") != std::string::npos);
