@@ -28,10 +28,13 @@ set xrange [2.8:6.4]
 set yrange [0.02:1]
 set ytics (0.02, 0.05, 0.1, 0.2, 0.5, 1)
 set grid lc rgb "#d8d8d8"
-set key top right
+set key bottom left Left reverse
 table = "tests/bench/kl_bits.tsv"
 of(whose) = stringcolumn(4) eq whose ? $2 : 1/0
-plot table using (of("anemll_train")):3 with points pt 7 ps 1.3 lc rgb "#c0392b" title "anemll_train", \
+snapped = "anemll_train, snapped with 8-bit scales"
+trained = "anemll_train, trained with 16-bit scales, not snapped"
+plot table using (of(snapped)):3 with points pt 7 ps 1.3 lc rgb "#c0392b" title snapped, \
+  "" using (of(trained)):3 with points pt 9 ps 1.5 lc rgb "#c0392b" title trained, \
   "" using (of("llama.cpp")):3 with points pt 6 ps 1 lc rgb "#2c3e50" title "llama.cpp", \
   "" using (of("llama.cpp with an importance matrix")):3 with points pt 2 ps 1 lc rgb "#2c3e50" title "llama.cpp with an importance matrix", \
   "" using (stringcolumn(1) eq "IQ2_M" ? 1/0 : $2):3:1 with labels left offset 0.9,0.2 font ",11" notitle, \
