@@ -61,8 +61,8 @@ std::string data_block(const std::string& name, const ChartLine& line, const Cha
   return out + "END\n";
 }
 
-bool has_points(const ChartLine& line, const Chart& chart) {
-  return std::ranges::any_of(line.points, [&](const ChartPoint& p) { return is_shown(p, chart); });
+std::ptrdiff_t points_of(const ChartLine& line, const Chart& chart) {
+  return std::ranges::count_if(line.points, [&](const ChartPoint& p) { return is_shown(p, chart); });
 }
 
 /// Range and numbers of a logarithmic axis: gnuplot's own go to the next power of ten and show nothing
@@ -87,7 +87,7 @@ std::string log_axis(const Chart& chart, const ChartPanel& panel, char axis) {
   return out + ")\n";
 }
 
-std::string style_of(const ChartLine& line, std::size_t index, bool svg) {
+std::string style_of(const ChartLine& line, std::size_t index, bool single, bool svg) {
   if (line.faint) return strf("with lines lw 1 lc rgb '#B0%s' notitle", color_of(line) + 1);
   const std::string title = "title " + quoted(line.label);
   if (line.marked) {
@@ -96,7 +96,9 @@ std::string style_of(const ChartLine& line, std::size_t index, bool svg) {
                 color_of(line)) +
            title;
   }
-  return strf("with lines lw 2 lc rgb '%s' ", color_of(line)) + title;
+  // A line of one point is nothing.
+  return strf(single ? "with points pt 7 lc rgb '%s' " : "with lines lw 2 lc rgb '%s' ", color_of(line)) +
+         title;
 }
 
 std::string grid_of(const PictureGrid& grid, bool log_y) {
@@ -200,9 +202,10 @@ std::string gnuplot_script(const Chart& chart, PictureFormat format, const Pictu
     for (const bool marked : {false, true}) {
       for (std::size_t i = 0; i < panel.lines.size(); ++i) {
         const ChartLine& line = panel.lines[i];
-        if (line.marked != marked || !has_points(line, chart)) continue;
-        plots +=
-            (plots.empty() ? "plot " : ", ") + strf("$p%zu_%zu using 1:2 ", p, i) + style_of(line, i, svg);
+        const std::ptrdiff_t points = points_of(line, chart);
+        if (line.marked != marked || points == 0) continue;
+        plots += (plots.empty() ? "plot " : ", ") + strf("$p%zu_%zu using 1:2 ", p, i) +
+                 style_of(line, i, points == 1, svg);
       }
     }
     out += plots.empty() ? "set xrange [0:1]\nset yrange [0:1]\nplot NaN notitle\nset autoscale\n"

@@ -99,25 +99,28 @@ std::string figure_open(const std::string& title, bool whole = false) {
 }
 
 std::string line_svg(const Field& field, const ChartLine& line) {
-  std::string out, path;
+  std::string out, path, marks, mark;
+  std::size_t in_path = 0;
   const auto end_path = [&] {
-    if (path.empty()) return;
-    out +=
-        strf("<polyline class=\"line%s s%zu\" points=\"", line.faint ? " faint" : "", line.color % kColours) +
-        path + "\"/>\n";
+    // A line of one point is nothing: such a point is always marked.
+    if (in_path == 1 && !line.marked) marks += mark;
+    if (in_path > 0)
+      out += strf("<polyline class=\"line%s s%zu\" points=\"", line.faint ? " faint" : "",
+                  line.color % kColours) +
+             path + "\"/>\n";
     path.clear();
+    in_path = 0;
   };
-  std::string marks;
   for (const ChartPoint& point : thinned(line.points, kMostPoints)) {
     if (!field.shows(point.x, point.y)) {
       end_path();
       continue;
     }
-    path += strf("%s%.1f,%.1f", path.empty() ? "" : " ", field.x(point.x), field.y(point.y));
-    if (!line.marked) continue;
-    marks += strf(
+    path += strf("%s%.1f,%.1f", in_path++ == 0 ? "" : " ", field.x(point.x), field.y(point.y));
+    mark = strf(
         "<circle class=\"f%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>%.6g at %.10g</title></circle>\n",
         line.color % kColours, field.x(point.x), field.y(point.y), point.y, point.x);
+    if (line.marked) marks += mark;
   }
   end_path();
   return out + marks;

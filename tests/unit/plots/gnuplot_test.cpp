@@ -91,6 +91,13 @@ BOOST_AUTO_TEST_CASE(the_grid_and_the_axes_are_told) {
   BOOST_TEST(has(logarithmic, "<< END\n\n5 2\nEND"), logarithmic);  // step 0 has no place
 }
 
+BOOST_AUTO_TEST_CASE(a_point_alone_is_marked) {
+  Chart chart = small_chart();
+  BOOST_TEST(!has(gnuplot_script(chart, PictureFormat::svg, {}, "p"), "with points"));
+  chart.panels[0].lines[0].points.resize(1);
+  BOOST_TEST(has(gnuplot_script(chart, PictureFormat::svg, {}, "p"), "with points"));
+}
+
 BOOST_AUTO_TEST_CASE(the_kind_of_a_picture) {
   BOOST_TEST((picture_format("a.PNG", PictureFormat::automatic) == PictureFormat::png));
   BOOST_TEST((picture_format("a.svg", PictureFormat::automatic) == PictureFormat::svg));

@@ -211,6 +211,18 @@ BOOST_AUTO_TEST_CASE(long_curves_keep_their_shape) {
   BOOST_TEST(thinned(points, 10000).size() == points.size());
 }
 
+BOOST_AUTO_TEST_CASE(a_point_alone_is_marked) {
+  CurvesFigure figure;
+  figure.panel.lines.push_back({"loss", {{8, 0.5}}});
+  BOOST_TEST(figure_html(figure).find("<circle") != std::string::npos);
+  figure.panel.lines[0].points.push_back({9, 0.4});
+  BOOST_TEST(figure_html(figure).find("<circle") == std::string::npos);
+  // Between gaps.
+  figure.panel.lines[0].points.insert(figure.panel.lines[0].points.end(),
+                                      {{10, std::numeric_limits<double>::quiet_NaN()}, {11, 0.3}});
+  BOOST_TEST(figure_html(figure).find("<circle") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(models_have_short_names) {
   Findings found;
   using Names = std::vector<std::string>;
