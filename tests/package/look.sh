@@ -18,18 +18,24 @@ starts() {
 }
 
 look_at_program() { # ROOT PREFIX NAME
-  local root=$1 prefix=$2 name=$3 share=$1$2/share page missing
+  local root=$1 prefix=$2 name=$3 share=$1$2/share page
   starts "$prefix" "$name" --version
-  starts "$prefix" "$name" --help
-  missing=$(as_user ldd "$prefix/bin/$name" | grep "not found" || true)
-  [ -z "$missing" ] || fail "$name: $missing"
   ! readelf -d "$root$prefix/bin/$name" | grep -F "$HOME" || fail "$name looks for libraries where it was built"
   page=$share/man/man1/$name.1
   [ -s "$page" ] || page=$page.gz
   [ "$(zcat -f "$page" 2>/dev/null | grep -c '^\.TH')" = 1 ] || fail "no man page of $name"
-  as_user bash -c '. "$1" && complete -p "$2"' - "$prefix/share/bash-completion/completions/$name" "$name" >/dev/null || fail "no bash completion of $name"
-  grep -q "^#compdef.* $name\\b" "$share/zsh/site-functions/_$name" || fail "no zsh completion of $name"
-  grep -q "^complete .*$name" "$share/fish/vendor_completions.d/$name.fish" || fail "no fish completion of $name"
+  grep -q "^#compdef.* $name\b" "$share/zsh/site-functions/_$name" || fail "no zsh completion of $name"
+  grep -q "^complete -c $name " "$share/fish/vendor_completions.d/$name.fish" || fail "no fish completion of $name"
+}
+
+# What one call tells of all programs: libraries that are not there, and completions that bash does not take.
+look_at_programs() { # PREFIX NAME...
+  local said
+  said=$(as_user bash -c 'cd "$1" && shift && ldd "$@" | grep "not found"' - "$1/bin" "${@:2}" || true)
+  [ -z "$said" ] || fail "libraries are missing: $said"
+  said=$(as_user bash -c 'cd "$1" && shift && for name; do . "./$name" && complete -p "$name" >/dev/null || echo "$name"; done' - \
+    "$1/share/bash-completion/completions" "${@:2}" 2>&1) || fail "no bash completions: $said"
+  [ -z "$said" ] || fail "no bash completion of $said"
 }
 
 # The text of a licence for each library of the private folder, and the project's own.
@@ -58,6 +64,7 @@ look_at_all() {
   [ ${#programs[@]} -gt 0 ] || fail "src/rooms.txt names no program"
   [ "$(find "$root$prefix/bin" -name 'anemll*' | wc -l)" = ${#programs[@]} ] || fail "not the ${#programs[@]} programs of src/rooms.txt in $prefix/bin"
   for name in "${programs[@]}"; do look_at_program "$root" "$prefix" "$name"; done
+  look_at_programs "$prefix" "${programs[@]}"
   for name in "${scripts[@]}"; do starts "$prefix" anemll "$name" --help; done
   starts "$prefix" anemll env
   starts "$prefix" anemll mpirun -np 2 anemll_precompute --version
