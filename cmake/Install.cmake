@@ -16,9 +16,11 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${share} COMPONENT p
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/launch DESTINATION ${share} COMPONENT programs USE_SOURCE_PERMISSIONS
         REGEX "/(build|test|fuzz|setup|packages|colab|pictures)\\.sh$" EXCLUDE
         REGEX "/(Dockerfile|apptainer.def)$" EXCLUDE)
-# The guides are also the text of the quick start, and the nano model its --tiny form.
+# The guides are also the text of the quick start, and the nano model its --tiny form. With what their links lead to:
+# tests/support/installed_links.sh.
 file(GLOB guides RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/*.md ${PROJECT_SOURCE_DIR}/src/*.md
      ${PROJECT_SOURCE_DIR}/src/*/*.md ${PROJECT_SOURCE_DIR}/tests/*.md ${PROJECT_SOURCE_DIR}/tests/*/*.md)
+list(APPEND guides cmake/package/README.md src/rooms.txt src/api/example/main.cpp src/api/example/CMakeLists.txt)
 foreach(guide IN LISTS guides)
   get_filename_component(folder ${guide} DIRECTORY)
   install(FILES ${PROJECT_SOURCE_DIR}/${guide} DESTINATION ${share}/${folder} COMPONENT programs)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The C++ API from an installed prefix: install_test.sh BUILD_FOLDER SOURCE_FOLDER. The prefix is moved before it is used,
-# the example in it is built out of tree against it, run on the nano model, and its files are looked at.
+# links of its documents are followed, the example in it is built out of tree against it, run on the nano model, and its
+# files are looked at.
 set -euo pipefail
 build=$1
 source=$2
@@ -18,13 +19,17 @@ quiet() {
   "$@" >"$work/$name.log" 2>&1 || { cat "$work/$name.log"; fail "$name failed"; }
 }
 
-quiet install cmake --install "$build" --prefix "$work/first" --component api
+quiet install cmake --install "$build" --prefix "$work/first"
 mv "$work/first" "$work/prefix"
 prefix=$work/prefix
 if found=$(grep -rlF -e "$source" -e "$work/first" "$prefix/lib"*/cmake "$prefix/include"); then
   fail "a path of this machine's source tree in $found"
 fi
 [ -f "$prefix/include/anemll/anemll.hpp" ] || fail "the header is missing"
+[ "$(wc -l <"$prefix/share/anemll_train/example/main.cpp")" -le 40 ] || fail "the example has more than 40 lines"
+quiet "links of installed documents" bash "$source/tests/support/installed_links.sh" "$prefix"
+rm "$prefix/share/anemll_train/src/rooms.txt"
+! bash "$source/tests/support/installed_links.sh" "$prefix" >/dev/null || fail "a link to nowhere is not seen"
 
 quiet configure cmake -S "$prefix/share/anemll_train/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_BUILD_TYPE=Release

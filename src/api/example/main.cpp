@@ -1,5 +1,4 @@
-// distill MODEL CACHE OUTPUT: the linears of a model become 2-bit layers, their scales are trained against a
-// KD cache, and the best of them are written for the ANEMLL converters.
+// distill MODEL CACHE OUTPUT: 2-bit linears, their scales trained against a KD cache, for ANEMLL converters.
 #include <iostream>
 #include <string>
 
