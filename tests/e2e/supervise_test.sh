@@ -116,7 +116,7 @@ supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by 
 expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
 
 # launch/slurm.sbatch, as far as it goes without Slurm.
-job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
+job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID -u SLURM_CPUS_PER_TASK "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
 bash -n "$root/launch/slurm.sbatch" || fail "slurm.sbatch does not parse"
 for directive in --requeue --open-mode=append --signal=B:USR1@180; do
   # Slurm stops reading them at the first command.
@@ -135,7 +135,11 @@ job --sweep sweep -- anemll_train --output-dir out
 says "a task of a sweep" "/anemll_train --output-dir out/task-2 --resume auto --lr 2e-4 --seed 3"
 with+=(ANEMLL_SLURM_START=srun)
 job -- anemll_train --output-dir out
-says "by srun" "srun --mpi=pmix --ntasks 3 "
+says "by srun" "srun --mpi=pmix --ntasks 3 --kill-on-bad-exit=1 "
+with+=(SLURM_CPUS_PER_TASK=4)
+job --max-time 50m -- anemll_train --output-dir out
+expect "by srun with processors" "$code" 0
+says "by srun with processors" "srun --mpi=pmix --ntasks 3 --cpus-per-task=4 "
 refused() { # TEXT ARGUMENT...
   job "${@:2}"
   expect "${*:2}" "$code" 2
@@ -146,6 +150,7 @@ refused "no program" --
 refused "the command has no --output-dir" -- anemll_train
 refused "there is no program anemll_trian" -- anemll_trian --output-dir out
 refused "there is no option --swep" --swep sweep -- anemll_train --output-dir out
+refused "--max-time soon is no time" --max-time soon -- anemll_train --output-dir out
 refused "--requeue-after soon is no time" --requeue-after soon -- anemll_train --output-dir out
 with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=3)
 refused "sweep, line 3 has quotes" --sweep sweep -- anemll_train --output-dir out
