@@ -245,8 +245,9 @@ lose_again() {
 
 # A host that is lost twice is left out by the supervisor, and the run ends on the others.
 case_elastic() {
-  local out=$world/share/elastic supervisor=(bash "$root/launch/supervise.sh" --elastic --backoff 3 --) left=$((ranks - ranks / hosts)) until
+  local out=$world/share/elastic left=$((ranks - ranks / hosts)) until
   reference
+  local supervisor=(bash "$root/launch/supervise.sh" --elastic --backoff 3 --)
   make_hosts "$hosts"
   hostfile $(seq "$hosts")
   cp "$world/hostfile" "$world/hostfile.before"
