@@ -153,7 +153,7 @@ leave_out_lost() {
   command[hostfile_at]=$scratch/hosts
   command[np_at]=$((left < np ? left : np))
   losses[$host]=0 fruitless=0
-  say "supervise: HOST $host IS LEFT OUT: it was lost twice. $np ranks become ${command[np_at]}, on $(awk '{printf " %s", $1}' "$scratch/hosts")" \
+  say "supervise: HOST $host IS LEFT OUT: it was lost twice. $np ranks become ${command[np_at]}, on$(awk '{printf " %s", $1}' "$scratch/hosts")" \
     "  hint: results stay the same up to rounding; $hosts itself is unchanged, the next supervise.sh takes all of it"
 }
 

@@ -129,10 +129,11 @@ echo "== displaced with a grace time: the script hears at its end"
 displaced graceful graceful "$steps" whole
 says "a displaced job" "slurm: saved; Slurm ends this job"
 
-echo "== displaced with a grace time, PreemptParameters=send_user_signal: the script hears at its beginning"
-echo PreemptParameters=send_user_signal >>slurm.conf
+echo "== displaced with a grace time, preempt_send_user_signal: the script hears at its beginning"
+echo SlurmctldParameters=preempt_send_user_signal >>slurm.conf
 scontrol reconfigure || fail "scontrol reconfigure"
 displaced told graceful "$steps" whole
+says "a displaced job that is told" "SIGUSR1 is passed on"
 
 echo "== an array job: a set of options and a folder for each task"
 printf '%s\n' '# learning rates' '--lr 1e-4' '' '--lr 2e-4' >options.txt
