@@ -113,6 +113,10 @@ expect "elastic, several at once" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
 says "elastic, several at once" "several hosts were lost at once (one two)"
 supervise "4 3/4 4/4 5/0 9" --elastic # nobody is named
 expect "elastic, nobody named" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
+nobody='error: host (see above) was lost: it is down'
+supervise "4 3 $nobody/4 - $nobody/4 - $nobody/4 - $nobody/0 9" --elastic # it must not go on for ever
+expect "elastic, a host that is not in the file" "$code $calls $(cut -d' ' -f2 calls | sort -u)" "4 4 5"
+! grep -q 'LEFT OUT' <<<"$output" || fail "elastic: nobody was left out: $output"
 supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by signal 9/0 9"
 expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
 
