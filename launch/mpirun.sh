@@ -161,7 +161,8 @@ while read -r line <&"$kept"; do
   elif [[ $line == *'] hosts: '* ]]; then
     hosts=${line#*hosts:}
   elif [[ $line =~ $lost_host ]]; then
-    host=${BASH_REMATCH[2]%.}
+    # mpirun's daemon knows. A rank whose peer leaves may see what only follows from that.
+    if [ -z "$host" ] || [[ $line == *'Remote daemon: '* ]]; then host=${BASH_REMATCH[2]%.}; fi
   elif [[ $line =~ $said_by_us ]]; then
     said=1
   elif [[ $line =~ $saved_by_us ]]; then

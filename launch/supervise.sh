@@ -139,6 +139,11 @@ leave_out_lost() {
   local named host left line name np=${command[np_at]}
   mapfile -t named < <(sed -nE "s/.*($telling).*/\2\4\5/p" "$scratch/said" | sort -u)
   [ ${#named[@]} -gt 0 ] || return 0
+  # Who is not in the file does not count: "host (see above) was lost" names nobody.
+  left=$(sed 's/#.*//' "${command[hostfile_at]}" | while read -r name _; do short "$name"; done)
+  for name in "${!named[@]}"; do grep -qxF -- "$(short "${named[name]}")" <<<"$left" || unset "named[$name]"; done
+  named=("${named[@]}")
+  [ ${#named[@]} -gt 0 ] || return 0
   if [ ${#named[@]} -gt 1 ]; then say "supervise: several hosts were lost at once (${named[*]}): none of them is counted" && return; fi
   host=$(short "${named[0]}")
   losses[$host]=$((${losses[$host]:-0} + 1))
@@ -153,7 +158,7 @@ leave_out_lost() {
   command[hostfile_at]=$scratch/hosts
   command[np_at]=$((left < np ? left : np))
   losses[$host]=0 fruitless=0
-  say "supervise: HOST $host IS LEFT OUT: it was lost twice. $np ranks become ${command[np_at]}, on $(awk '{printf " %s", $1}' "$scratch/hosts")" \
+  say "supervise: HOST $host IS LEFT OUT: it was lost twice. $np ranks become ${command[np_at]}, on$(awk '{printf " %s", $1}' "$scratch/hosts")" \
     "  hint: results stay the same up to rounding; $hosts itself is unchanged, the next supervise.sh takes all of it"
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # launch/supervise.sh: what starts again and what does not, with a command of a few lines; a real run that is lost once
-# and ends with the same bytes; what launch/slurm.sbatch would do, without Slurm. ANEMLL_BIN is the folder of the programs.
+# and ends with the same bytes; what launch/slurm.sbatch would do, without Slurm; that launch/k8s-mpijob.yaml fits itself.
+# ANEMLL_BIN is the folder of the programs.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/support/script_checks.sh"
@@ -112,11 +113,15 @@ expect "elastic, several at once" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
 says "elastic, several at once" "several hosts were lost at once (one two)"
 supervise "4 3/4 4/4 5/0 9" --elastic # nobody is named
 expect "elastic, nobody named" "$code $(cut -d' ' -f2 calls | sort -u)" "0 5"
+nobody='error: host (see above) was lost: it is down'
+supervise "4 3 $nobody/4 - $nobody/4 - $nobody/4 - $nobody/0 9" --elastic # it must not go on for ever
+expect "elastic, a host that is not in the file" "$code $calls $(cut -d' ' -f2 calls | sort -u)" "4 4 5"
+! grep -q 'LEFT OUT' <<<"$output" || fail "elastic: nobody was left out: $output"
 supervise "4 3 rank 4 on two was lost by signal 9/4 4 rank 4 on two was lost by signal 9/0 9"
 expect "without --elastic" "$(cut -d' ' -f2 calls | sort -u)" 5
 
 # launch/slurm.sbatch, as far as it goes without Slurm.
-job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
+job() { output=$(env -u SLURM_JOB_ID -u SLURM_ARRAY_JOB_ID -u SLURM_ARRAY_TASK_ID -u SLURM_CPUS_PER_TASK "${with[@]}" bash "$root/launch/slurm.sbatch" --dry-run "$@" 2>&1) code=$?; }
 bash -n "$root/launch/slurm.sbatch" || fail "slurm.sbatch does not parse"
 for directive in --requeue --open-mode=append --signal=B:USR1@180; do
   # Slurm stops reading them at the first command.
@@ -135,7 +140,11 @@ job --sweep sweep -- anemll_train --output-dir out
 says "a task of a sweep" "/anemll_train --output-dir out/task-2 --resume auto --lr 2e-4 --seed 3"
 with+=(ANEMLL_SLURM_START=srun)
 job -- anemll_train --output-dir out
-says "by srun" "srun --mpi=pmix --ntasks 3 "
+says "by srun" "srun --mpi=pmix --ntasks 3 --kill-on-bad-exit=1 "
+with+=(SLURM_CPUS_PER_TASK=4)
+job --max-time 50m -- anemll_train --output-dir out
+expect "by srun with processors" "$code" 0
+says "by srun with processors" "srun --mpi=pmix --ntasks 3 --cpus-per-task=4 "
 refused() { # TEXT ARGUMENT...
   job "${@:2}"
   expect "${*:2}" "$code" 2
@@ -146,6 +155,7 @@ refused "no program" --
 refused "the command has no --output-dir" -- anemll_train
 refused "there is no program anemll_trian" -- anemll_trian --output-dir out
 refused "there is no option --swep" --swep sweep -- anemll_train --output-dir out
+refused "--max-time soon is no time" --max-time soon -- anemll_train --output-dir out
 refused "--requeue-after soon is no time" --requeue-after soon -- anemll_train --output-dir out
 with=(ANEMLL_BIN="$work/programs" SLURM_ARRAY_TASK_ID=3)
 refused "sweep, line 3 has quotes" --sweep sweep -- anemll_train --output-dir out
@@ -155,6 +165,40 @@ with=(ANEMLL_BIN="$work/programs")
 refused "--sweep, but this is no array job" --sweep sweep -- anemll_train --output-dir out
 with+=(ANEMLL_SLURM_START=lsf)
 refused "ANEMLL_SLURM_START=lsf is neither" -- anemll_train --output-dir out
+
+# launch/k8s-mpijob.yaml, as far as it goes without a cluster.
+python=
+for place in python3 /usr/bin/python3; do
+  if [ -z "$python" ] && "$place" -c 'import yaml' 2>/dev/null; then python=$place; fi
+done
+[ -n "$python" ] || echo "k8s-mpijob.yaml: no python3 with yaml here (package python3-yaml): not parsed"
+manifest_faults() { # FILE
+  local slots workers ranks word
+  slots=$(sed -n 's/^  slotsPerWorker: //p' "$1")
+  workers=$(sed -n '/^    Worker:/,$ s/^      replicas: //p' "$1")
+  ranks=$(sed -n 's/.*mpirun.sh -np \([0-9]*\) *$/\1/p' "$1")
+  [ "$ranks" = $((slots * workers)) ] || echo "-np ${ranks:-(none)} is not $slots slots of $workers workers"
+  for word in $(sed -n 's/.*{name: \([a-z]*\), mountPath.*/\1/p' "$1"); do
+    grep -qx " *- name: $word" "$1" || echo "there is no volume $word"
+  done
+  for word in $(grep -o 'launch/[a-z_]*\.sh' "$1"); do [ -f "$root/$word" ] || echo "there is no $word"; done
+  ! grep -n "$(printf '\t')" "$1" || echo "has tabs"
+  [ -z "$python" ] || "$python" - "$1" <<'PARSED' 2>&1
+import subprocess, sys, yaml
+job = yaml.safe_load(open(sys.argv[1]))
+launcher = job["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]
+if (job["apiVersion"], job["kind"]) != ("kubeflow.org/v2beta1", "MPIJob") or launcher["command"] != ["bash", "-c"]:
+    print("another kind of job")
+if len(launcher["args"]) != 1 or "\n" in launcher["args"][0].strip() or subprocess.call(["bash", "-n", "-c", launcher["args"][0]]):
+    print("the words of bash -c are not one line of shell")
+PARSED
+}
+manifest=$root/launch/k8s-mpijob.yaml
+expect "k8s-mpijob.yaml" "$(manifest_faults "$manifest")" ""
+for change in 's/-np 8/-np 9/' 's/name: shm, mountPath/name: shn, mountPath/' 's/launch.supervise/launch\/supervize/'; do
+  sed "$change" "$manifest" >changed.yaml
+  [ -n "$(manifest_faults changed.yaml)" ] || fail "k8s-mpijob.yaml after $change: no fault is found"
+done
 
 # until_saved FOLDER: the run that $script starts has saved a state there, or has ended.
 until_saved() { until [ -e "$1/state/latest" ] || ! kill -0 $script 2>/dev/null; do sleep 0.01; done; }

@@ -11,7 +11,8 @@ hostname "$name"
 mount -t proc proc /proc
 # The own /tmp is built elsewhere, for what it has to show of the old one. A mount in the old one would hold itself.
 own=/mnt
-mount -t tmpfs -o mode=1777 tmp "$own"
+# Its own folders are small enough to be filled.
+mount -t tmpfs -o mode=1777,size=192m tmp "$own"
 for path; do
   [[ $path == /tmp/* ]] || continue
   mkdir -p "$own/${path#/tmp/}"
@@ -20,7 +21,7 @@ done
 mount --move "$own" /tmp
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t tmpfs -o mode=755 run /run
-mount -t tmpfs -o mode=1777 own "$world/own"
+mount -t tmpfs -o mode=1777,size=192m own "$world/own"
 mkdir -p /run/sshd
 mount --bind "$world/etc/hosts" /etc/hosts
 mount --bind "$world/etc/shadow" /etc/shadow # no account is locked

@@ -235,6 +235,8 @@ last_words() {
   judged 3 3 "$saved"
   judged 1 4 "[07:05:28 +11.3s] signal 15 (SIGTERM): saving after this micro-step or evaluation batch, then exit code 75"
   judged 205 4 "Remote daemon: [[1,0],1] on node b"
+  judged 205 4 "[0] hosts: a ranks 0 1; b ranks 2 3;\nConnection to b closed by remote host.\nRemote daemon: [[1,0],1] on node b\n  Peer host:  a"
+  says "host b with rank 2, 3 was lost"
 }
 # A stand-in for mpirun shows what it would be told to hand to other hosts.
 handed_on() {

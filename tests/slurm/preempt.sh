@@ -1,96 +1,27 @@
 #!/usr/bin/env bash
-# launch/slurm.sbatch under a real Slurm of one node: a run that Slurm signals before its time is over, that is signalled and
-# requeued again, ends with the same bytes as one that never stopped. Array jobs, a cancelled job, and srun where it can.
+# launch/slurm.sbatch under a real Slurm of one node: a run that another job displaces (PreemptType=preempt/partition_prio), that
+# Slurm's clock, a person or an operator stops, ends with the same bytes as one that never stopped. Array jobs, a cancelled job,
+# and srun where it can.
+# usage: preempt.sh   or   preempt.sh --short: the displaced run alone
 # ANEMLL_BIN is the folder of the programs. Exit codes: 0 passed, 1 failed, 77 skipped, with its reason.
-#
-# Daemons, keys, sockets and logs are its own and lie in a folder that goes at the end; another Slurm is not touched.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$(realpath "${ANEMLL_BIN:?the folder of the programs}")
 . "$root/tests/support/script_checks.sh"
 for name in $(compgen -e | grep '^SLURM\|^SBATCH\|^ANEMLL_'); do unset "$name"; done
-export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 ANEMLL_BIN=$bin SLURM_CONF=$work/slurm.conf
-
-skip() { echo "skipped: $*"; exit 77; }
-for tool in munged slurmctld slurmd sbatch; do
-  command -v $tool >/dev/null || skip "no $tool here (packages munge, slurmctld, slurmd, slurm-client)"
-done
-[ "$(id -u)" -eq 0 ] || skip "only root can start slurmd"
-
-# stop_daemons: those of our pid files, and what still runs of their jobs.
-stop_daemons() {
-  local file pid left
-  scancel --quiet --state=RUNNING --user=root 2>/dev/null
-  for file in slurmctld.pid slurmd.pid munged.pid; do
-    pid=$(cat "$work/$file" 2>/dev/null) || continue
-    kill "$pid" 2>/dev/null
-    for _ in {1..100}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-    kill -KILL "$pid" 2>/dev/null
-  done
-  export -n SLURM_CONF # not of what looks for it
-  for _ in {1..50}; do # steps and their programs
-    mapfile -t left < <(grep -lsa "SLURM_CONF=$work/slurm.conf" /proc/[0-9]*/environ | cut -d/ -f3)
-    [ ${#left[@]} -gt 0 ] || return 0
-    kill -KILL "${left[@]}" 2>/dev/null
-    sleep 0.1
-  done
-}
+export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 ANEMLL_BIN=$bin
+short=''
+[ "${1:-}" != --short ] || short=yes
+# shellcheck source=tests/slurm/daemons.sh
+. "$root/tests/slurm/daemons.sh"
 trap 'stop_daemons; cd / && rm -rf "$work"' EXIT
-
-node=$(hostname -s)
-port=$((20000 + $$ % 5000 * 2))
-chmod 755 "$work" # munged wants its socket to be reached by all
-mkdir state spool tmp
-(umask 077 && head -c 1024 /dev/urandom >munge.key)
-cat >slurm.conf <<CONF
-ClusterName=anemll
-SlurmctldHost=$node(127.0.0.1)
-SlurmUser=root
-SlurmdUser=root
-SlurmctldPort=$port
-SlurmdPort=$((port + 1))
-AuthType=auth/munge
-AuthInfo=socket=$work/munge.socket
-StateSaveLocation=$work/state
-SlurmdSpoolDir=$work/spool
-SlurmctldPidFile=$work/slurmctld.pid
-SlurmdPidFile=$work/slurmd.pid
-SlurmctldLogFile=$work/slurmctld.log
-SlurmdLogFile=$work/slurmd.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
-SchedulerType=sched/builtin
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-SlurmdParameters=config_overrides
-ReturnToService=2
-TmpFS=$work/tmp
-KillWait=30
-NodeName=$node NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-CONF
-munged --socket="$work/munge.socket" --key-file="$work/munge.key" --pid-file="$work/munged.pid" --log-file="$work/munged.log" \
-  --seed-file="$work/munge.seed" >daemons.log 2>&1 || skip "munged does not start: $(tail -n 1 daemons.log munged.log 2>/dev/null | tr '\n' ' ')"
-slurmctld -c >>daemons.log 2>&1 || skip "slurmctld does not start: $(tail -n 1 slurmctld.log)"
-slurmd -N "$node" >>daemons.log 2>&1 || skip "slurmd does not start: $(tail -n 1 slurmd.log)"
-# until_true SECONDS COMMAND...: whether it became true in time.
-until_true() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ $SECONDS -lt $end ] || return 1
-    sleep 0.2
-  done
-}
-idle() { [ "$(sinfo -h -o %T 2>/dev/null)" = idle ]; }
-until_true 60 idle || skip "the node is not idle after a minute: $(sinfo -h -o '%T %E' 2>&1); $(tail -n 1 slurmd.log)"
+start_daemons
+echo "== Slurm runs after $SECONDS s"
 
 nano=$root/tests/golden/nano
 train=(anemll_train --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache" --batch-size 8 --lr 5e-4
   --logging-steps 5 --eval-samples 8 --precision fp32 --threads 1 --seed 7)
-saving=(--eval-steps 50 --state-steps 10)
+saving=(--eval-steps 50 --state-steps 5)
 script=$root/launch/slurm.sbatch
 submit() { id=$(sbatch --parsable --output "$work/%x.log" "$@" 2>submit.log) || fail "sbatch: $(<submit.log)"; }
 state_of() { scontrol show job -o "$1" 2>/dev/null | sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p' | head -n 1; }
@@ -118,17 +49,57 @@ same_run() {
   cmp <(lines "$1") <(lines "$2") || fail "$2: another metrics.jsonl"
 }
 
+# by_hand STEPS OUT: the same training without Slurm.
+by_hand() {
+  local began=$SECONDS
+  bash "$root/launch/mpirun.sh" -np 2 "$bin/anemll_train" "${train[@]:1}" "${saving[@]}" --accumulation-steps 8 --max-steps "$1" --output-dir "$2" >"$2.log" 2>&1 ||
+    fail "it failed: $(tail -n 5 "$2.log")"
+  echo "   $1 steps in $((SECONDS - began)) s"
+}
+
+# displaced NAME PARTITION STEPS WHOLE: a job of a partition that goes before takes its processors.
+displaced() {
+  local victim began
+  submit --job-name "$1" --partition "$2" --ntasks 2 "$script" -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps "$3" --output-dir "$1"
+  victim=$id
+  until_true 120 beyond "$1" 0
+  began=$SECONDS
+  # What the other job sees of the first while it runs.
+  submit --job-name urgent --partition urgent --ntasks 2 --wrap "squeue -h -j $victim -o %T >$1.seen"
+  until_true 120 ended "$id" || fail "the urgent job does not run: $(scontrol show job "$id")"
+  expect "the urgent job" "$(state_of "$id")" COMPLETED
+  expect "$1, seen by the urgent job" "$(cat "$1.seen")" PENDING
+  echo "   the urgent job has ended after $((SECONDS - began)) s"
+  id=$victim
+  hurry "$id"
+  until_true 300 ended "$id"
+  output=$(grep -v '^ ' "$1.log")
+  expect "$1" "$(state_of "$id")" COMPLETED
+  expect "$1: starts" "$(grep -c '^slurm: job ' "$1.log")" 2
+  grep -qE 'at step [1-9][0-9]* of' "$1.log" || fail "$1 does not go on from a state: $output"
+  same_run "$4" "$1" "$3"
+  grep -E '^slurm: |^supervise: ' "$1.log" | sed 's/^/   /'
+}
+
+echo "== displaced at once by a job of a partition that goes before"
+few=40
+by_hand $few calm
+displaced displaced all $few calm
+says "a displaced job" "slurm: saved; Slurm ends this job"
+grep -q "preempted JobId=$id has been requeued to reclaim resources" slurmctld.log || fail "Slurm does not say that it displaced the job: $(grep -i preempt slurmctld.log)"
+if [ -n "$short" ]; then
+  [ "$failures" -eq 0 ] && echo "displaced, requeued by Slurm, and the same bytes: $SECONDS s"
+  exit $((failures > 0))
+fi
+
 echo "== a run that nobody stops"
 # Long enough for Slurm's clock, which it reads every half minute.
 began=${EPOCHREALTIME/[.,]/}
 "$bin/anemll_train" "${train[@]:1}" "${saving[@]}" --accumulation-steps 8 --max-steps 20 --output-dir probe >probe.log 2>&1 || fail "it failed: $(tail -n 5 probe.log)"
 steps=$((20 * 110000000 / (${EPOCHREALTIME/[.,]/} - began) / 10 * 10))
 [ $steps -ge 150 ] || steps=150 # a machine that is busy now may be quick later
-echo "   $steps steps"
 long=("${saving[@]}" --accumulation-steps 8 --max-steps "$steps")
-began=$SECONDS
-bash "$root/launch/mpirun.sh" -np 2 "$bin/anemll_train" "${train[@]:1}" "${long[@]}" --output-dir whole >whole.log 2>&1 || fail "it failed: $(tail -n 5 whole.log)"
-echo "   $((SECONDS - began)) s"
+by_hand "$steps" whole
 
 echo "== the same, signalled by Slurm's clock, by scancel, and requeued by an operator"
 submit --job-name cut --ntasks 2 --time 1 --signal B:USR1@55 "$script" -- "${train[@]}" "${long[@]}" --output-dir cut
@@ -153,6 +124,16 @@ expect "starts" "$(grep -c '^slurm: job ' cut.log)" 4
 grep -q '^slurm: saved; Slurm ends this job' cut.log || fail "the start that an operator requeued does not know that it saved"
 same_run whole cut "$steps"
 grep -E '^slurm: |^supervise: ' cut.log | sed 's/^/   /'
+
+echo "== displaced with a grace time: the script hears at its end"
+displaced graceful graceful "$steps" whole
+says "a displaced job" "slurm: saved; Slurm ends this job"
+
+echo "== displaced with a grace time, preempt_send_user_signal: the script hears at its beginning"
+echo SlurmctldParameters=preempt_send_user_signal >>slurm.conf
+scontrol reconfigure || fail "scontrol reconfigure"
+displaced told graceful "$steps" whole
+says "a displaced job that is told" "SIGUSR1 is passed on"
 
 echo "== an array job: a set of options and a folder for each task"
 printf '%s\n' '# learning rates' '--lr 1e-4' '' '--lr 2e-4' >options.txt
@@ -180,7 +161,7 @@ if ! srun --mpi=list 2>&1 | grep -q pmix; then
 else
   few=$((steps / 5))
   [ $few -ge 60 ] || few=60 # or they are over before the clock
-  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 "$script" --requeue-after 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $few --output-dir srun
+  ANEMLL_SLURM_START=srun submit --job-name srun --ntasks 2 --cpus-per-task 1 "$script" --max-time 4s -- "${train[@]}" "${saving[@]}" --accumulation-steps 8 --max-steps $few --output-dir srun
   for _ in {1..20}; do # each start ends after the same few seconds
     until_true 120 eval 'ended "$id" || [ "$(state_of "$id")" = PENDING ]'
     ! ended "$id" || break
@@ -197,5 +178,5 @@ else
   expect "srun that starts nothing" "$(scontrol show job -o "$id" | sed -n 's/.* ExitCode=\([0-9]*\):.*/\1/p') $(newest_step stale)" "4 0"
 fi
 
-[ "$failures" -eq 0 ] && echo "preempted, requeued, and the same bytes"
+[ "$failures" -eq 0 ] && echo "displaced, signalled, requeued, and the same bytes: $SECONDS s"
 exit $((failures > 0))
