@@ -91,6 +91,7 @@ void BucketReducer::finish() {
   if (!impl_->armed) throw_misuse("finish() without begin()");
   while (impl_->pending.size() < impl_->buckets.size()) impl_->start_next();
   for (const auto& reduction : impl_->pending) reduction->wait();
+  for (const auto& reduction : impl_->pending) reduction->settle();
   impl_->pending.clear();
   impl_->armed = false;
 }

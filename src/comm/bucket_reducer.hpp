@@ -26,7 +26,8 @@ class BucketReducer {
   /// Parameter `index` is final. Starts its bucket when complete; buckets start in the same order on all
   /// ranks (from the buffer's end), whatever the order of the calls.
   void ready(std::size_t index);
-  /// Starts what is left (parameters that got no gradient) and waits for all buckets.
+  /// Starts what is left (parameters that got no gradient) and waits for all buckets. So does the host where
+  /// a device sums: the next thing is to read a norm of the sums, and a read that waits has no time limit.
   void finish();
 
   std::size_t bucket_count() const;

@@ -16,6 +16,12 @@ void FlightRecorder::wait_in(std::uint64_t sequence) {
   waited_for_ = sequence;
 }
 
+void FlightRecorder::go_on() {
+  const std::lock_guard lock(mutex_);
+  ++events_;
+  waited_for_ = 0;
+}
+
 void FlightRecorder::end(std::uint64_t sequence) {
   const std::lock_guard lock(mutex_);
   ++events_;

@@ -5,7 +5,7 @@
 // The communicator is non-blocking, as NCCL asks of those who may have to abort it: every call may return "in
 // progress" and is then polled with a time limit. One thread calls it, the one that calls the bootstrap.
 // The destructor ends NCCL in order (drain, finalize, destroy), or aborts it while an error is in flight.
-#include "src/comm/internal/nccl_communicator.hpp"
+#include "src/comm/nccl_communicator.hpp"
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
@@ -14,6 +14,7 @@
 #include "src/core/platform.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -53,27 +54,27 @@ ncclResult_t state_of(ncclComm_t comm) {
 /// is started for every bucket of gradients.
 constexpr double kEagerSeconds = 5e-4;
 
-/// Asks `goes_on` again and again until it says no; an error where that takes longer than `limit_s`.
+/// Asks `goes_on` again and again until it says no; false where that takes longer than `limit_s`.
 template <class Question>
-void poll(const Question& goes_on, const char* call, double limit_s) {
+bool poll(const Question& goes_on, double limit_s) {
   using namespace std::chrono_literals;
   const auto start = std::chrono::steady_clock::now();
   while (goes_on()) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-    if (passed.count() > limit_s)
-      throw_comm("still in progress after " + format_seconds(limit_s), call, kHint);
+    if (passed.count() > limit_s) return false;
     if (passed.count() > kEagerSeconds) std::this_thread::sleep_for(100us);
   }
+  return true;
 }
 
 /// Polls a non-blocking communicator until `code` is final.
-void settle(ncclResult_t code, ncclComm_t comm, const char* call, double limit_s) {
-  poll(
-      [&] {
-        if (code == ncclInProgress) code = state_of(comm);
-        return code == ncclInProgress;
-      },
-      call, limit_s);
+void finish_call(ncclResult_t code, ncclComm_t comm, const char* call, double limit_s) {
+  const auto in_progress = [&] {
+    if (code == ncclInProgress) code = state_of(comm);
+    return code == ncclInProgress;
+  };
+  if (!poll(in_progress, limit_s))
+    throw_comm("still in progress after " + format_seconds(limit_s), call, kHint);
   if (code != ncclSuccess) throw_nccl(code, comm, call);
 }
 
@@ -109,6 +110,11 @@ class Event {
     check_cuda(cudaStreamWaitEvent(later, event_, 0), "cudaStreamWaitEvent");
   }
   void record(cudaStream_t stream) { check_cuda(cudaEventRecord(event_, stream), "cudaEventRecord"); }
+  bool happened() const {
+    const cudaError_t code = cudaEventQuery(event_);
+    if (code != cudaErrorNotReady) check_cuda(code, "cudaEventQuery");
+    return code == cudaSuccess;
+  }
   void hold_up(cudaStream_t stream) {
     check_cuda(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
   }
@@ -122,22 +128,56 @@ ncclResult_t all_reduce_sum(std::span<float> values, ncclComm_t comm, cudaStream
   return ncclAllReduce(values.data(), values.data(), values.size(), ncclFloat32, ncclSum, comm, stream);
 }
 
+/// Until the device has done its part. A host that waits in CUDA's own calls hears of no error of NCCL's, and
+/// a peer that does not come would keep it for ever.
+template <class Question>
+void await_device(const Question& goes_on, ncclComm_t comm, const std::string& what, double limit_s) {
+  const auto under_way = [&] {
+    const ncclResult_t state = state_of(comm);
+    if (state != ncclSuccess && state != ncclInProgress) throw_nccl(state, comm, "ncclAllReduce");
+    return goes_on();
+  };
+  if (poll(under_way, limit_s)) return;
+  throw_comm(what + " not done after " + format_seconds(limit_s) +
+                 ": a rank has not joined, or its host or the network is gone",
+             "ncclAllReduce",
+             std::string("the dumps of the ranks show in which collective each is; ") + kHint);
+}
+
+/// Which sum, for an error.
+struct SumFacts {
+  std::int64_t number = 0;  ///< of the communicator, from 1: the same on all ranks
+  std::size_t count = 0;
+  int ranks = 0;
+
+  std::string text() const {
+    return "sum " + std::to_string(number) + " of " + std::to_string(count) + " floats over " +
+           std::to_string(ranks) + " ranks is";
+  }
+};
+
 /// Done once the device gets there: wait() orders the caller's stream, the host goes on.
 class NcclPending final : public PendingReduce {
  public:
-  NcclPending(ncclComm_t comm, cudaStream_t reducing, cudaStream_t caller, double limit_s)
-      : comm_(comm), caller_(caller), limit_s_(limit_s) {
+  NcclPending(ncclComm_t comm, cudaStream_t reducing, cudaStream_t caller, double limit_s,
+              const SumFacts& facts)
+      : comm_(comm), caller_(caller), limit_s_(limit_s), facts_(facts) {
     done_.record(reducing);
   }
   void wait() override {
-    settle(state_of(comm_), comm_, "ncclAllReduce", limit_s_);
+    finish_call(state_of(comm_), comm_, "ncclAllReduce", limit_s_);
     done_.hold_up(caller_);
+  }
+  bool over() override { return done_.happened(); }
+  void settle() override {
+    await_device([&] { return !over(); }, comm_, facts_.text(), limit_s_);
   }
 
  private:
   ncclComm_t comm_;
   cudaStream_t caller_;
   double limit_s_;
+  SumFacts facts_;
   Event done_;
 };
 
@@ -216,7 +256,7 @@ class NcclCommunicator final : public ForwardingCommunicator {
       // Two statements: the call sets comm_, and arguments are computed in any order.
       const ncclResult_t code =
           ncclCommInitRankConfig(&comm_, bootstrap.size(), id, bootstrap.rank(), &config);
-      settle(code, comm_, "ncclCommInitRankConfig", limits_.init_s);
+      finish_call(code, comm_, "ncclCommInitRankConfig", limits_.init_s);
     } catch (...) {
       if (comm_ != nullptr) ncclCommAbort(comm_);
       throw;
@@ -231,7 +271,7 @@ class NcclCommunicator final : public ForwardingCommunicator {
     }
     try {
       drain();
-      settle(ncclCommFinalize(comm_), comm_, "ncclCommFinalize", limits_.call_s);
+      finish_call(ncclCommFinalize(comm_), comm_, "ncclCommFinalize", limits_.call_s);
       ncclCommDestroy(comm_);
     } catch (const std::exception& error) {
       log_warning(std::string("NCCL did not end in order: ") + error.what());
@@ -247,24 +287,21 @@ class NcclCommunicator final : public ForwardingCommunicator {
     if (count == 0) return std::make_unique<AlreadyReduced>();
     const auto caller = static_cast<cudaStream_t>(stream);
     before_->order(caller, stream_->get());
-    settle(all_reduce_sum(std::span(data, count), comm_, stream_->get()), comm_, "ncclAllReduce",
-           limits_.call_s);
-    return std::make_unique<NcclPending>(comm_, stream_->get(), caller, limits_.call_s);
+    finish_call(all_reduce_sum(std::span(data, count), comm_, stream_->get()), comm_, "ncclAllReduce",
+                limits_.call_s);
+    return std::make_unique<NcclPending>(comm_, stream_->get(), caller, limits_.call_s,
+                                         SumFacts{++sums_, count, size()});
   }
 
  private:
-  /// Until all sums have run. A peer that does not come would make cudaStreamSynchronize wait for ever.
+  /// Until all sums have run.
   void drain() {
-    poll(
-        [&] {
-          if (const ncclResult_t state = state_of(comm_); state != ncclSuccess && state != ncclInProgress)
-            throw_nccl(state, comm_, "ncclAllReduce");
-          const cudaError_t code = cudaStreamQuery(stream_->get());
-          if (code == cudaErrorNotReady) return true;
-          check_cuda(code, "cudaStreamQuery");
-          return false;
-        },
-        "the sums under way", limits_.call_s);
+    const auto runs = [&] {
+      const cudaError_t code = cudaStreamQuery(stream_->get());
+      if (code != cudaErrorNotReady) check_cuda(code, "cudaStreamQuery");
+      return code == cudaErrorNotReady;
+    };
+    await_device(runs, comm_, "the sums under way are", limits_.call_s);
   }
 
   NcclLimits limits_;
@@ -272,6 +309,7 @@ class NcclCommunicator final : public ForwardingCommunicator {
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Event> before_;
   ncclComm_t comm_ = nullptr;
+  std::int64_t sums_ = 0;
 };
 
 }  // namespace
@@ -287,7 +325,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, in
 }
 
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& bootstrap, int device) {
-  return make_nccl_communicator(bootstrap, device, NcclLimits{});
+  return make_nccl_communicator(bootstrap, device, nccl_limits(WatchLimits{}));
 }
 
 }  // namespace anemll

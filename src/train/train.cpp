@@ -2,6 +2,7 @@
 
 #include "anemll/core/log.hpp"
 #include "src/comm/agreement.hpp"
+#include "src/comm/nccl_communicator.hpp"
 #include "src/comm/watchdog.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/platform.hpp"
@@ -39,11 +40,11 @@ struct ReductionComm {
 };
 
 ReductionComm make_reduction_comm(Communicator& comm, at::Device device, BackendChoice backend,
-                                  Watchdog& watchdog) {
+                                  const NcclLimits& limits, Watchdog& watchdog) {
   if (device.is_cpu() || comm.size() == 1) return {};
   // Sums by way of the host are recorded by `comm` itself.
   if (backend == BackendChoice::mpi) return {nullptr, make_staged_communicator(comm, device)};
-  auto nccl = make_nccl_communicator(comm, device.index());
+  auto nccl = make_nccl_communicator(comm, device.index(), limits);
   auto recorded = watchdog.record(*nccl);
   return {std::move(nccl), std::move(recorded)};
 }
@@ -65,16 +66,16 @@ TrainedRun train_watched(const TrainOptions& options, const std::string& resolve
   compare_hosts(device, compute, comm);
   const int threads = set_threads(options, local_rank, local_ranks);
   const ReductionBackend backend = choose_backend(options.backend, comm.size(), device, nccl_available());
-  const ReductionComm reduction = make_reduction_comm(comm, device, backend.choice, watchdog);
+  const ReductionComm reduction =
+      make_reduction_comm(comm, device, backend.choice, nccl_limits(watch_limits(options)), watchdog);
   const StopPlan plan("leaving, there is nothing to save yet, then exit code 75");
   if (trains_nothing(options)) {
     write_untrained(options, device, comm);
     return {};
   }
   Communicator& device_comm = reduction.recorded ? *reduction.recorded : comm;
-  if (comm.size() > 1)
-    log_info(
-        strf("gradients are summed by %s: %s", choice_name(backend.choice).c_str(), backend.why.c_str()));
+  if (comm.size() > 1 || options.backend != BackendChoice::automatic || options.is_given("backend"))
+    log_info(tell(backend, comm.size()));
   log_info(strf("%d rank%s (%s), %d thread%s each, %s, %s GEMMs", comm.size(), comm.size() == 1 ? "" : "s",
                 std::string(device_comm.backend()).c_str(), threads, threads == 1 ? "" : "s",
                 device.str().c_str(), compute == at::kBFloat16 ? "bf16" : "fp32"));

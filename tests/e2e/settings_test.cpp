@@ -97,6 +97,23 @@ BOOST_AUTO_TEST_CASE(suspicious_settings_are_told_by_a_dry_run) {
   BOOST_TEST(!says(fine, "warning"), fine.output);
 }
 
+BOOST_AUTO_TEST_CASE(who_sums_gradients_is_told_where_it_was_asked_or_matters) {
+  const test::TempDir out;
+  const std::string base = "--from-scratch --dry-run --batch-size 4 --eval-samples 8 --max-steps 100 ";
+  const auto silent = test::run(command(out / "a", base));
+  expect(silent, 0, {});
+  BOOST_TEST(!says(silent, "gradients are summed"), silent.output);
+  for (const char* name : {"mpi", "auto"})
+    expect(test::run(command(out / "b", base + "--backend " + name)), 0,
+           {"gradients are summed by nobody: there is one rank, and nothing to sum"});
+  expect(test::run(command(out / "c", base + "--device cpu --backend nccl")), 2,
+         {"NCCL sums memory of GPUs", "--backend nccl", "hint: use --backend auto"});
+  expect(test::run(test::mpirun(2, command(out / "d", base))), 0,
+         {"gradients are summed by mpi: the ranks compute on CPUs"});
+  expect(test::run(test::mpirun(2, command(out / "e", base + "--backend mpi"))), 0,
+         {"gradients are summed by mpi: --backend says so"});
+}
+
 // Minutes of scale init for a large model, of which nothing that is told or checked depends.
 BOOST_AUTO_TEST_CASE(a_dry_run_from_scratch_builds_no_student) {
   const test::TempDir out;

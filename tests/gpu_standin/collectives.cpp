@@ -48,6 +48,7 @@ void wait_until_left(const Shared& shared) {
 }
 
 void sum_on_stream(Shared& shared, std::int64_t number, const float* from, float* to, std::size_t count) {
+  if (shared.left.load()) return;  // aborted before its turn: peers must not take it for another sum
   const Faults& faults = shared.faults;
   if (faults.delay.count() > 0) std::this_thread::sleep_for(faults.delay);
   if (faults.absent_from != kNever && number >= faults.absent_from) return wait_until_left(shared);

@@ -37,6 +37,10 @@ struct Marks {
     const std::lock_guard lock(mutex);
     return recorded;
   }
+  bool happened() {
+    const std::lock_guard lock(mutex);
+    return reached >= recorded;
+  }
   void reach(std::uint64_t mark) {
     const std::lock_guard lock(mutex);
     reached = std::max(reached, mark);
@@ -193,6 +197,11 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   if (event == nullptr) return cudaErrorInvalidResourceHandle;
   delete event;
   return cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (event == nullptr) return cudaErrorInvalidResourceHandle;
+  return event->marks->happened() ? cudaSuccess : cudaErrorNotReady;
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {

@@ -21,6 +21,11 @@ class PendingReduce {
  public:
   virtual ~PendingReduce() = default;
   virtual void wait() = 0;
+  // Behind wait(). Sums of host memory are over by then.
+  virtual bool over() { return true; }  ///< on the device also; never waits
+  /// The host waits for the device, with a time limit and with an ear for errors of the network: to be called
+  /// before reads of the device, which have neither.
+  virtual void settle() {}
 };
 
 class Communicator {

@@ -32,6 +32,8 @@ class FlightRecorder {
   std::uint64_t begin(const char* kind, std::uint64_t bytes);
   /// From now on the rank does nothing but wait for it.
   void wait_in(std::uint64_t sequence);
+  /// It does other things again, though the collective has not ended.
+  void go_on();
   void end(std::uint64_t sequence);
 
   /// From the oldest that is kept to the newest.
@@ -40,7 +42,7 @@ class FlightRecorder {
   Collective last() const;
   /// The one that the rank waits in now.
   std::optional<Collective> waits_in() const;
-  /// Grows with each of the three calls above.
+  /// Grows with each of the four calls above.
   std::uint64_t events() const;
 
  private:
@@ -55,7 +57,8 @@ class FlightRecorder {
 };
 
 /// `inner` with every collective noted in `recorder`; both must outlive it. Several communicators may share
-/// one recorder. An asynchronous sum lasts from its start to the end of its wait().
+/// one recorder. An asynchronous sum lasts from its start to the end of its wait(). One that a device then
+/// still works on lasts until it is seen to be over: by settle(), or at the next call of the communicator.
 std::unique_ptr<Communicator> make_recorded_communicator(Communicator& inner, FlightRecorder& recorder);
 
 }  // namespace anemll

@@ -2,12 +2,14 @@
 // keeps streams in order, and ends with an error that names the call when anything goes wrong.
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/error.hpp"
-#include "src/comm/internal/nccl_communicator.hpp"
+#include "src/comm/nccl_communicator.hpp"
 #include "tests/gpu_standin/device_cases.hpp"
+#include "tests/gpu_standin/endings.hpp"
 #include "tests/gpu_standin/faults.hpp"
 #include "tests/support/communicator_cases.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -20,52 +22,17 @@
 
 using namespace anemll;
 using standin::Faults;
+using test::check_ending;
+using test::Ending;
+using test::endings;
+using test::on_rank;
+using test::OnDevice;
 
 namespace {
 
-/// A rank that waits for a peer must end by these, not by the test's own time limit.
-constexpr NcclLimits kShort{.init_s = 0.3, .call_s = 0.3};
-
-struct Ending {
-  std::string text = "no error";
-  ExitCode code = ExitCode::done;
-};
-
-using Values = std::vector<float>;
-
-/// Runs `body` on every rank, each with its faults, and tells how each ended. Errors stay with their rank:
-/// its peers are not told of them, as on several hosts. What is summed outlives the communicator, which may
-/// end with sums under way.
-std::vector<Ending> endings(int ranks, const std::function<Faults(int)>& faults_of,
-                            const std::function<void(Communicator&, Values&)>& body) {
-  std::vector<Ending> ends(static_cast<std::size_t>(ranks));
-  run_local_ranks(ranks, [&](Communicator& bootstrap) {
-    standin::set_faults(faults_of(bootstrap.rank()));
-    Ending& end = ends[static_cast<std::size_t>(bootstrap.rank())];
-    Values values(200, 1.0F);
-    try {
-      const auto comm = make_nccl_communicator(bootstrap, bootstrap.rank(), kShort);
-      body(*comm, values);
-    } catch (const Error& error) {
-      end = {error.what(), error.code()};
-    }
-  });
-  return ends;
-}
-
-std::function<Faults(int)> on_rank(int which, const Faults& faults) {
-  return [=](int rank) { return rank == which ? faults : Faults{}; };
-}
-
-void sum_once(Communicator& comm, Values& values, const test::TestStream& stream) {
-  comm.all_reduce_async(values.data(), values.size(), stream.get())->wait();
-  stream.synchronize();
-}
-
-void check_ending(const Ending& end, const std::string& part) {
-  BOOST_TEST(end.text.find(part) != std::string::npos, end.text);
-  BOOST_TEST((end.code == ExitCode::communication), end.text);
-  BOOST_TEST(end.text.find("hint:") != std::string::npos, end.text);
+void sum_once(Communicator& comm, OnDevice& device) {
+  comm.all_reduce_async(device.values.data(), device.values.size(), device.stream.get())->wait();
+  device.stream.synchronize();
 }
 
 }  // namespace
@@ -99,40 +66,38 @@ BOOST_AUTO_TEST_CASE(slow_ranks_and_long_progress_change_no_bit) {
 BOOST_AUTO_TEST_CASE(an_id_that_cannot_be_made_ends_all_ranks_alike) {
   Faults faults;
   faults.id_fails = true;
-  for (const Ending& end : endings(3, on_rank(0, faults), [](Communicator&, Values&) {}))
+  for (const Ending& end : endings(3, on_rank(0, faults), [](Communicator&, OnDevice&) {}))
     check_ending(end, "ncclGetUniqueId");
 }
 
 BOOST_AUTO_TEST_CASE(an_init_that_fails_or_never_ends_is_an_error_of_that_call) {
   Faults fails;
   fails.init_fails = true;
-  const auto failed = endings(2, on_rank(1, fails), [](Communicator&, Values&) {});
+  const auto failed = endings(2, on_rank(1, fails), [](Communicator&, OnDevice&) {});
   check_ending(failed[1], "ncclCommInitRankConfig");
 
   Faults slow;
   slow.polls = 1 << 30;
   for (const Ending& end : endings(
-           2, [&](int) { return slow; }, [](Communicator&, Values&) {}))
+           2, [&](int) { return slow; }, [](Communicator&, OnDevice&) {}))
     check_ending(end, "ncclCommInitRankConfig: still in progress after 300 ms");
 }
 
 BOOST_AUTO_TEST_CASE(a_sum_that_stays_in_progress_is_an_error_after_its_limit) {
   Faults faults;
   faults.stuck_in_progress = true;
-  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Values& values) {
-    const test::TestStream stream;
-    sum_once(comm, values, stream);
-  });
+  const auto ends =
+      endings(1, on_rank(0, faults), [](Communicator& comm, OnDevice& device) { sum_once(comm, device); });
   check_ending(ends[0], "ncclAllReduce: still in progress after 300 ms");
 }
 
 BOOST_AUTO_TEST_CASE(an_error_of_a_peer_is_told_at_the_next_wait) {
   Faults faults;
   faults.error_at = 3;
-  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, Values& values) {
+  const auto ends = endings(1, on_rank(0, faults), [](Communicator& comm, OnDevice& device) {
     for (int i = 0; i < 1000; ++i) {
       // The host does not wait for the stream here, as in training: the error comes between two steps.
-      comm.all_reduce_async(values.data(), values.size(), nullptr);
+      comm.all_reduce_async(device.values.data(), device.values.size(), nullptr);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
@@ -144,8 +109,8 @@ BOOST_AUTO_TEST_CASE(the_end_does_not_wait_for_a_rank_that_never_comes) {
   faults.absent_from = 0;
   const auto began = std::chrono::steady_clock::now();
   // Nothing in flight but the sum: the destructor gives up after its limit, warns and aborts.
-  const auto ends = endings(2, on_rank(1, faults), [](Communicator& comm, Values& values) {
-    comm.all_reduce_async(values.data(), values.size(), nullptr);
+  const auto ends = endings(2, on_rank(1, faults), [](Communicator& comm, OnDevice& device) {
+    comm.all_reduce_async(device.values.data(), device.values.size(), nullptr);
   });
   for (const Ending& end : ends) BOOST_TEST(end.text == "no error");
   BOOST_TEST((std::chrono::steady_clock::now() - began < std::chrono::seconds(20)));
@@ -154,13 +119,21 @@ BOOST_AUTO_TEST_CASE(the_end_does_not_wait_for_a_rank_that_never_comes) {
 BOOST_AUTO_TEST_CASE(ranks_that_sum_different_counts_get_an_error) {
   const auto ends = endings(
       2, [](int) { return Faults{}; },
-      [](Communicator& comm, Values& values) {
-        const test::TestStream stream;
-        comm.all_reduce_async(values.data(), comm.is_root() ? 100 : 200, stream.get())->wait();
-        stream.synchronize();
-        sum_once(comm, values, stream);
+      [](Communicator& comm, OnDevice& device) {
+        comm.all_reduce_async(device.values.data(), comm.is_root() ? 100 : 200, device.stream.get())->wait();
+        device.stream.synchronize();
+        sum_once(comm, device);
       });
   for (const Ending& end : ends) check_ending(end, "invalid argument");
+}
+
+BOOST_AUTO_TEST_CASE(its_limits_follow_the_watchdog_s) {
+  const NcclLimits limits = nccl_limits({.init = 5, .step = 700, .work = 30});
+  BOOST_TEST(limits.init_s == 5);
+  BOOST_TEST(limits.call_s == 700);
+  const NcclLimits endless = nccl_limits({.init = 0, .step = 7, .work = 30});
+  BOOST_TEST(std::isinf(endless.init_s));
+  BOOST_TEST(std::isinf(endless.call_s));
 }
 
 BOOST_AUTO_TEST_CASE(a_gpu_that_is_missing_or_shared_is_refused_with_the_table) {

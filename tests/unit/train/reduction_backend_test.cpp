@@ -4,6 +4,7 @@
 #include "anemll/core/error.hpp"
 
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -34,11 +35,28 @@ BOOST_AUTO_TEST_CASE(auto_takes_nccl_where_it_can) {
 
 BOOST_AUTO_TEST_CASE(what_is_asked_for_is_taken_or_refused) {
   BOOST_TEST((choose_backend(BackendChoice::mpi, 2, kGpu, true).choice == BackendChoice::mpi));
-  BOOST_TEST((choose_backend(BackendChoice::nccl, 1, kGpu, true).choice == BackendChoice::nccl));
+  BOOST_TEST((choose_backend(BackendChoice::nccl, 2, kGpu, true).choice == BackendChoice::nccl));
   BOOST_CHECK_EXCEPTION(choose_backend(BackendChoice::nccl, 2, kCpu, true), Error,
                         [](const Error& e) { return asks_for(e, "--device cuda"); });
   BOOST_CHECK_EXCEPTION(choose_backend(BackendChoice::nccl, 2, kGpu, false), Error,
                         [](const Error& e) { return asks_for(e, "cuda preset"); });
+}
+
+BOOST_AUTO_TEST_CASE(what_is_told_is_what_happens) {
+  const auto told = [](BackendChoice wanted, int ranks, at::Device device) {
+    return tell(choose_backend(wanted, ranks, device, true), ranks);
+  };
+  const std::string nobody = "gradients are summed by nobody: there is one rank, and nothing to sum";
+  BOOST_TEST(told(BackendChoice::nccl, 1, kGpu) == nobody);
+  BOOST_TEST(told(BackendChoice::mpi, 1, kCpu) == nobody);
+  BOOST_TEST(told(BackendChoice::nccl, 2, kGpu) == "gradients are summed by nccl: --backend says so");
+  BOOST_TEST(told(BackendChoice::automatic, 2, kCpu) ==
+             "gradients are summed by mpi: the ranks compute on CPUs");
+  // One rank is refused what several are.
+  for (const int ranks : {1, 2}) {
+    BOOST_CHECK_EXCEPTION(choose_backend(BackendChoice::nccl, ranks, kGpu, false), Error,
+                          [](const Error& e) { return asks_for(e, "cuda preset"); });
+  }
 }
 
 BOOST_AUTO_TEST_CASE(staged_sums_are_the_sums) {
