@@ -9,6 +9,7 @@
 #include "src/comm/internal/hang.hpp"
 #include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
+#include "src/comm/internal/phase_limits.hpp"
 #include "src/core/life_signs.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
@@ -41,8 +42,6 @@ constexpr double kFirstWord_s = 20;    // by then every rank should have been he
 constexpr double kTold_s = 10;         // a rank that was not heard of for so long is told
 constexpr double kRootSilent_s = 15;   // after that rank 0 cannot be expected to end the job
 constexpr double kOthersDump_s = 1.5;  // what they get for their dumps
-constexpr double kMedianSteps = 10;    // a step may take so many times the median
-constexpr std::size_t kTimedSteps = 31;
 constexpr double kStarvedShare = 0.1;
 
 /// Where the ranks are, when that is more than one place; launch/mpirun.sh reads it when a host is lost.
@@ -60,7 +59,11 @@ void tell_hosts(const std::vector<std::string>& hosts) {
 class Watchdog::Impl {
  public:
   Impl(Communicator& comm, const WatchLimits& limits, std::filesystem::path dumps)
-      : rank_(comm.rank()), limits_(limits), dumps_(std::move(dumps)), answered_(DumpWriter::asked()) {
+      : rank_(comm.rank()),
+        options_(limits.options),
+        dumps_(std::move(dumps)),
+        answered_(DumpWriter::asked()),
+        limits_(limits) {
     const std::vector<std::string> hosts = gather_strings(comm, host_name());
     for (std::size_t r = 0; r < hosts.size(); ++r) {
       known_.push_back({hosts[r], {}, 0, false});
@@ -100,7 +103,7 @@ class Watchdog::Impl {
   void step_done(std::int64_t step, double seconds) {
     const std::lock_guard lock(mutex_);
     step_ = step;
-    took_s_.at(steps_++ % kTimedSteps) = seconds;
+    limits_.step_done(seconds);
     ++changes_;
   }
 
@@ -121,31 +124,13 @@ class Watchdog::Impl {
  private:
   std::size_t own() const { return static_cast<std::size_t>(rank_); }
 
-  /// Seconds that the rank may be without a sign of life now. Under the mutex.
-  double limit() const {
-    switch (limit_) {
-      case WatchLimit::init:
-        return limits_.init;
-      case WatchLimit::work:
-        return limits_.work;
-      case WatchLimit::step:
-        break;
-    }
-    if (limits_.step == 0) return 0;
-    if (steps_ == 0) return limits_.init == 0 ? 0 : std::max(limits_.init, limits_.step);
-    std::array<double, kTimedSteps> sorted = took_s_;
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(steps_, kTimedSteps) / 2);
-    std::nth_element(sorted.begin(), middle, sorted.begin() + std::min(steps_, kTimedSteps));
-    return std::max(limits_.step, kMedianSteps * *middle);
-  }
-
   /// Under the mutex.
   RankState state() const {
     RankState mine;
     mine.rank = rank_;
     mine.step = step_;
     mine.idle_s = time_.idle_s();
-    mine.limit_s = limit();
+    mine.limit_s = limits_.of(limit_);
     const auto waits_in = recorder_.waits_in();
     const FlightRecorder::Collective shown = waits_in ? *waits_in : recorder_.last();
     mine.waits = waits_in ? std::int16_t{1} : std::int16_t{0};
@@ -282,7 +267,7 @@ class Watchdog::Impl {
         Error(ExitCode::communication, text, "dumps of the ranks: " + dumps_.string(),
               strf("what was saved is untouched, --resume goes on from it; where nothing was wrong, raise %s "
                    "(the limit was %g seconds)",
-                   limits_.options, known_[own()].state.limit_s)));
+                   options_, known_[own()].state.limit_s)));
     ++asked_;
     if (channel_) channel_->send({known_[own()].state, asked_});
     dump("hang");
@@ -291,7 +276,7 @@ class Watchdog::Impl {
   }
 
   const int rank_;
-  const WatchLimits limits_;
+  const char* const options_;  ///< what sets the limits
   const std::filesystem::path dumps_;
   const DumpWriter writer_;
   FlightRecorder recorder_;
@@ -306,8 +291,7 @@ class Watchdog::Impl {
   const char* phase_ = "start";
   WatchLimit limit_ = WatchLimit::init;
   std::int64_t step_ = 0;
-  std::array<double, kTimedSteps> took_s_{};
-  std::size_t steps_ = 0;
+  PhaseLimits limits_;
   std::uint64_t changes_ = 0, signs_ = 0;
   IdleTime time_;
   double processor_s_ = 0;  ///< that the process has had so far

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # A job that stands still ends with 4, names who keeps it and leaves a dump of each rank that can write one.
-# usage: hangs.sh SOURCE_DIR PROGRAM CALIBRATE
+# usage: hangs.sh SOURCE_DIR PROGRAM CALIBRATE TRAIN
 set -uo pipefail
 source_dir=$1
 program=$2
 calibrate=$3
+train=$4
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -31,6 +32,26 @@ reads_for_ever() {
     --model-id "$source_dir/tests/golden/nano" --dataset_name text.txt --output moments.h5 --work-timeout 3
 }
 
+# Training whose rank 1 is stopped between two micro-steps or in one: its step has so many that it does not end.
+stops_in_a_step() {
+  local out=$folder/step nano=$source_dir/tests/golden/nano
+  stop_rank 1 "$out" &
+  expect step 4 1 'error: hung: rank 1 on .* in phase [a-z ]*, step [0-9]*: not heard of for' "$out/flight" -np 2 "$train" \
+    --v2-checkpoint "$nano/v2_q2a4_init.pt" --model-id "$nano" --cache-dir "$nano/cache" --output-dir "$out" --batch-size 4 \
+    --max-steps 1 --accumulation-steps 1000000 --eval-samples 0 --precision fp32 --threads 1 --init-timeout 6 --step-timeout 5
+}
+stop_rank() { # RANK OUT: one second after the run has begun
+  local process
+  for _ in {1..200}; do
+    [ ! -e "$2/training_log.csv" ] || break
+    sleep 0.1
+  done
+  sleep 1
+  for process in /proc/[0-9]*; do
+    if grep -qzx "OMPI_COMM_WORLD_RANK=$1" "$process/environ" && grep -qzx -- "$2" "$process/cmdline"; then kill -STOP "${process#/proc/}"; fi
+  done 2>/dev/null
+}
+
 jobs=""
 while read -r line; do
   read -r name mode rank code dumps text <<<"$line"
@@ -43,6 +64,8 @@ root stopped 0 4 2 error: hung: rank 0 on .* in phase rounds, step 0: not heard 
 leaves leaves 1 4 2 error: hung: rank 1 on .* in phase rounds, step 0: it has left while others wait
 works works 1 0 0 
 CASES
+stops_in_a_step &
+jobs+=" $!"
 (reads_for_ever) &
 jobs+=" $!"
 result=0

@@ -6,6 +6,7 @@
 #include "src/comm/internal/flight_recorder.hpp"
 #include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
+#include "src/comm/internal/phase_limits.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
@@ -66,6 +67,31 @@ BOOST_AUTO_TEST_CASE(time_without_a_core_is_not_idle) {
   BOOST_CHECK_EQUAL(time.idle_s(), 0);
   time.tick(3600, 0, false);  // the whole process was stopped
   BOOST_CHECK_EQUAL(time.idle_s(), 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_step_may_take_ten_medians) {
+  PhaseLimits limits({600, 120, 1800});
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::init), 600);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::work), 1800);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 600);  // the first one
+  for (int i = 0; i < 5; ++i) limits.step_done(2);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 120);
+  for (int i = 0; i < 4; ++i) limits.step_done(1000);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 120);  // a few slow ones
+  for (int i = 0; i < 2; ++i) limits.step_done(20);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 200);  // 2 2 2 2 2 [20] 20 1000 1000 1000 1000
+  for (int i = 0; i < 31; ++i) limits.step_done(15);    // those are forgotten
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 150);
+}
+
+BOOST_AUTO_TEST_CASE(no_limit_is_for_ever) {
+  PhaseLimits patient({0, 120, 1800});
+  BOOST_CHECK_EQUAL(patient.of(WatchLimit::step), 0);  // the first step is still a start
+  patient.step_done(1);
+  BOOST_CHECK_EQUAL(patient.of(WatchLimit::step), 120);
+  PhaseLimits steps({600, 0, 1800});
+  steps.step_done(1);
+  BOOST_CHECK_EQUAL(steps.of(WatchLimit::step), 0);
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_that_gets_on_keeps_the_job_alive) {
