@@ -137,7 +137,7 @@ declare -A losses=()
 # leave_out_lost: a host that was named in two ends goes. Several in one end: nobody knows which of them it was.
 leave_out_lost() {
   local named host left line name np=${command[np_at]}
-  mapfile -t named < <(sed -nE "s/.*($telling).*/\2\4\5/p" "$scratch/said" | sort -u)
+  mapfile -t named < <(sed -nE "s/.*($telling).*/\2\4\5/p" "$scratch/said" | while read -r name; do short "$name"; done | sort -u)
   [ ${#named[@]} -gt 0 ] || return 0
   if [ ${#named[@]} -gt 1 ]; then say "supervise: several hosts were lost at once (${named[*]}): none of them is counted" && return; fi
   host=$(short "${named[0]}")

@@ -31,7 +31,7 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// Runs `body` with `world`, its collectives recorded. An error of communication leaves a dump.
+  /// Runs `body` with `world`, its collectives recorded. Errors leave dumps: see README.md.
   void guard(Communicator& world, const std::function<void(Communicator&)>& body);
   /// `inner`, with its collectives recorded. Must be gone before the watchdog is.
   std::unique_ptr<Communicator> record(Communicator& inner);

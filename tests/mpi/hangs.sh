@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A job that stands still ends with 4, names who keeps it and leaves a dump of each rank that can write one.
+# A job that stands still ends with 4, names who keeps it and leaves a dump of each rank that can write one. So does one
+# that an error or a lost rank ends, of the ranks that it keeps waiting.
 # usage: hangs.sh SOURCE_DIR PROGRAM CALIBRATE TRAIN
 set -uo pipefail
 source_dir=$1
@@ -15,8 +16,8 @@ expect() {
   shift 5
   text=$(timeout -s KILL 60 "$source_dir/launch/mpirun.sh" "$@" 2>&1) || code=$?
   dumps=$(find "$at" -name 'flight_*_rank?.json' 2>/dev/null | wc -l)
-  # A limit of 7 s, and 30 s to name the rank.
-  if [ $code -ne "$wanted" ] || [ "$dumps" -lt "$least" ] || ! grep -q -- "$says" <<<"$text" || [ $((SECONDS - started)) -gt 40 ]; then
+  # A limit of 7 s, 30 s to name the rank, and the start.
+  if [ $code -ne "$wanted" ] || [ "$dumps" -lt "$least" ] || ! grep -q -- "$says" <<<"$text" || [ $((SECONDS - started)) -gt 50 ]; then
     echo "FAILED: $name: exit $code (expected $wanted), $dumps dumps (expected $least or more), '$says' not found, $((SECONDS - started)) s" >&2
     echo "$text" >&2
     return 1
@@ -63,6 +64,9 @@ stopped stopped 2 4 2 error: hung: rank 2 on .* in phase rounds, step 0: not hea
 root stopped 0 4 2 error: hung: rank 0 on .* in phase rounds, step 0: not heard of for
 leaves leaves 1 4 2 error: hung: rank 1 on .* in phase rounds, step 0: it has left while others wait
 works works 1 0 0 
+before before 1 4 0 error: rank 0 on .* has waited for .* in the start of the watchdog: another rank does not come
+fails fails 1 5 3 hint: lower --lr; what each rank did last is told in
+killed killed 1 4 2 dumps of the ranks: 
 CASES
 stops_in_a_step &
 jobs+=" $!"
