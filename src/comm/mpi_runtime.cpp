@@ -120,6 +120,7 @@ MpiRuntime::~MpiRuntime() {
 }
 
 std::unique_ptr<Communicator> MpiRuntime::world() {
+  const StartTimer timer(kStart, launched_rank());
   return make_mpi_communicator(MPI_COMM_WORLD);
 }
 

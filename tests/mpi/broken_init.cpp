@@ -1,6 +1,6 @@
 // A program whose MPI does not start, or fails in one of the first calls after that: each such error has our
 // text and exit code. One that never ends is ended, wherever its last rank stops.
-// usage: mpi_broken_init init|threads|dup|host|stops_before|stops_behind|stops_in_options
+// usage: mpi_broken_init init|threads|dup|host|stops_before|stops_behind|stops_in_world|stops_in_options
 #include "anemll/comm/communicator.hpp"
 #include "anemll/core/options.hpp"
 #include "src/comm/agreement.hpp"
@@ -63,10 +63,12 @@ int main(int argc, char** argv) {
   broken = argv[1];
   return anemll::run_ranks(argc, argv, [](anemll::MpiRuntime& mpi) {
     if (broken.substr(0, 5) == "stops") {
+      stop_here("stops_in_world");
+      const auto world = mpi.world();
       stop_here("stops_in_options");
       anemll::OptionTable table("mpi_broken_init", "Stops.", "");
       const char* words[] = {"mpi_broken_init"};
-      anemll::parse_together(table, 1, words, *mpi.world());
+      anemll::parse_together(table, 1, words, *world);
       stop_here("stops_behind");
     }
     return mpi.host().size > 0 ? 0 : 1;

@@ -63,6 +63,8 @@ wait_all
 export ANEMLL_INIT_TIMEOUT=4
 expect_all "$broken_mpi" <<'CASES'
 stops_before 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
+stops_in_world 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
+stops_in_options 4 error: rank 0 on .* has waited for 4.* in the comparison of options: another rank does not come
 stops_behind 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
 CASES
 wait_all
