@@ -38,7 +38,8 @@ trap '' PIPE
 scratch=$(mktemp)
 exec {keep}>"$scratch" {kept}<"$scratch"
 rm -f "$scratch"
-telling='noticed that process rank|\] hosts: |(^|\] )(error|stopped): |exit code 75 \(run again|Remote daemon: .* on node |Connection to .* closed|Peer host: '
+phase_told='lost: rank ([0-9]+) on ([^ ]+) in phase ([^,]*), step ([0-9]+)|rank ([0-9]+) on ([^ ]+) has not been heard of for [^(]*\(phase ([^,]*), step ([0-9]+)\)'
+telling='noticed that process rank|\] hosts: |(^|\] )(error|stopped): |exit code 75 \(run again|Remote daemon: .* on node |Connection to .* closed|Peer host: |'$phase_told
 relay() { trap '' INT TERM HUP XCPU USR1 USR2 QUIT TSTP; }
 exec {out}> >(relay && exec tee -p /dev/null)
 out_relay=$!
@@ -150,6 +151,7 @@ for relay in $out_relay $err_relay; do # their last lines come before ours
 done
 
 lost='' said='' saved='' signal='' host='' hosts=''
+declare -A phases=()
 loss='process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+)( \([^)]*\))?'
 said_by_us='(^|\] )error: '
 saved_by_us='(^|\] )stopped: |exit code 75 \(run again' # rank 0's last words before all leave with 75
@@ -158,6 +160,8 @@ while read -r line <&"$kept"; do
   if [[ $line =~ $loss ]]; then
     lost="rank ${BASH_REMATCH[1]} on ${BASH_REMATCH[2]} was lost by signal ${BASH_REMATCH[3]}${BASH_REMATCH[4]}"
     signal=${BASH_REMATCH[3]}
+  elif [[ $line =~ $phase_told ]]; then
+    phases[${BASH_REMATCH[1]}${BASH_REMATCH[5]}]="${BASH_REMATCH[3]}${BASH_REMATCH[7]}, step ${BASH_REMATCH[4]}${BASH_REMATCH[8]}"
   elif [[ $line == *'] hosts: '* ]]; then
     hosts=${line#*hosts:}
   elif [[ $line =~ $lost_host ]]; then
@@ -191,7 +195,10 @@ case $code in
   137 | 139) lost="a rank was lost (mpirun ended with $code)" ;;
   205 | 255)
     ranks=
-    if [[ -n $host && $hosts =~ \ $host\ ranks\ ([0-9 ]+)\; ]]; then ranks=" with rank ${BASH_REMATCH[1]// /, }"; fi
+    if [[ -n $host && $hosts =~ \ $host\ ranks\ ([0-9 ]+)\; ]]; then
+      for rank in ${BASH_REMATCH[1]}; do ranks+="${ranks:+, }$rank${phases[$rank]:+ (in phase ${phases[$rank]})}"; done
+      ranks=" with rank $ranks"
+    fi
     lost="host ${host:-(see above)}$ranks was lost: it is down, or the network to it is"
     ;;
   1) if [ -z "$said" ]; then lost="mpirun ended with 1, and no rank said why"; fi ;;

@@ -137,7 +137,7 @@ declare -A losses=()
 # leave_out_lost: a host that was named in two ends goes. Several in one end: nobody knows which of them it was.
 leave_out_lost() {
   local named host left line name np=${command[np_at]}
-  mapfile -t named < <(sed -nE "s/.*($telling).*/\2\4\5/p" "$scratch/said" | sort -u)
+  mapfile -t named < <(sed -nE "s/.*($telling).*/\2\4\5/p" "$scratch/said" | while read -r name; do short "$name"; done | sort -u)
   [ ${#named[@]} -gt 0 ] || return 0
   # Who is not in the file does not count: "host (see above) was lost" names nobody.
   left=$(sed 's/#.*//' "${command[hostfile_at]}" | while read -r name _; do short "$name"; done)

@@ -2,6 +2,7 @@
 #include "src/comm/agreement.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/comm/internal/start_timer.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/tool.hpp"
@@ -158,6 +159,7 @@ void Agreement::check(Communicator& comm) const {
 OptionTable::Outcome parse_together(OptionTable& table, int argc, const char* const* argv,
                                     Communicator& comm) {
   const Parsed parsed = parse_here(table, argc, argv, comm.is_root());
+  const StartTimer timer("the comparison of options", comm.rank());
   build_agreement().check(comm);
   throw_first_failure(comm, parsed.failure);
   auto outcome = static_cast<std::int64_t>(parsed.outcome);

@@ -36,13 +36,16 @@ ordered_json json_of(const KnownRank& rank) {
 
 /// In `folder`, else where temporary files go.
 fs::path write_somewhere(const fs::path& folder, const std::string& name, const std::string& json) {
-  for (const fs::path& place : {folder, fs::temp_directory_path()}) {
+  const fs::path last = fs::temp_directory_path();
+  for (const fs::path& place : {folder, last}) {
     try {
       fs::create_directories(place);
       write_file(place / name, json);
       return place / name;
     } catch (const std::exception& e) {
-      log_warning("no dump in " + place.string() + ": " + e.what());
+      // Where it lies elsewhere, one rank need tell.
+      anemll::log(place == last ? LogLevel::warning : LogLevel::info,
+                  "no dump in " + place.string() + ": " + e.what());
     }
   }
   return {};

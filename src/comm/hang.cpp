@@ -79,6 +79,30 @@ std::string hang_text(std::span<const KnownRank> ranks) {
   return text;
 }
 
+std::vector<std::string> lost_texts(std::span<const KnownRank> ranks) {
+  std::vector<std::string> lines;
+  std::size_t more = 0;
+  for (const KnownRank& rank : ranks) {
+    if (!rank.heard || rank.state.left != 0 || rank.silent_s <= kLost_s) continue;
+    if (lines.size() == kMostNamed) {
+      ++more;
+      continue;
+    }
+    lines.push_back(strf("lost: rank %d on %s in phase %s, step %lld: not heard of for %s", rank.state.rank,
+                         rank.host.c_str(), rank.state.phase, static_cast<long long>(rank.state.step),
+                         format_seconds(rank.silent_s).c_str()));
+  }
+  if (more > 0) lines.push_back(strf("lost: %zu more ranks", more));
+  return lines;
+}
+
+bool tells_of_lost(int rank, std::span<const KnownRank> ranks) {
+  if (rank == 0) return true;
+  const auto elsewhere = std::find_if(ranks.begin(), ranks.end(),
+                                      [&](const KnownRank& known) { return known.host != ranks[0].host; });
+  return rank == (elsewhere != ranks.end() ? elsewhere->state.rank : 1);
+}
+
 void put_text(std::span<char> field, std::string_view text) {
   std::fill(field.begin(), field.end(), '\0');
   std::copy_n(text.begin(), std::min(text.size(), field.size() - 1), field.begin());

@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "src/comm/internal/mpi_check.hpp"
 #include "src/comm/internal/mpi_communicator.hpp"
+#include "src/comm/internal/start_timer.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 
@@ -18,6 +19,7 @@
 namespace anemll {
 namespace {
 
+constexpr const char* kStart = "the start of MPI";
 constexpr double kAgreeSeconds = 1.0;  ///< how long a failed rank waits for the others to fail too
 
 int world_size() {
@@ -78,7 +80,10 @@ int run_together(const std::function<int()>& body) {
   MPI_Comm agreement = MPI_COMM_NULL;
   int code = 0;
   try {
-    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &agreement), "MPI_Comm_dup");
+    {
+      const StartTimer timer(kStart, launched_rank());
+      check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &agreement), "MPI_Comm_dup");
+    }
     require_threads();
     code = body();
   } catch (...) {
@@ -95,6 +100,7 @@ MpiRuntime::MpiRuntime(int* argc, char*** argv) : uncaught_(std::uncaught_except
   MPI_Initialized(&running);
   if (running == 0) {
     int provided = 0;
+    const StartTimer timer(kStart, launched_rank());
     // Before that has worked MPI must not be asked for its words (it would abort).
     if (const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided); code != MPI_SUCCESS) {
       throw_comm("MPI does not start, its error code is " + std::to_string(code), "MPI_Init_thread",
@@ -114,10 +120,12 @@ MpiRuntime::~MpiRuntime() {
 }
 
 std::unique_ptr<Communicator> MpiRuntime::world() {
+  const StartTimer timer(kStart, launched_rank());
   return make_mpi_communicator(MPI_COMM_WORLD);
 }
 
 MpiRuntime::Host MpiRuntime::host() const {
+  const StartTimer timer(kStart, launched_rank());
   MPI_Comm comm = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &comm),
             "MPI_Comm_split_type");

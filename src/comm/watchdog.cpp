@@ -9,6 +9,8 @@
 #include "src/comm/internal/hang.hpp"
 #include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
+#include "src/comm/internal/phase_limits.hpp"
+#include "src/comm/internal/start_timer.hpp"
 #include "src/core/life_signs.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/signals.hpp"
@@ -36,13 +38,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kTick{250};
-constexpr double kNews_s = 1;          // between two words to the others
-constexpr double kFirstWord_s = 20;    // by then every rank should have been heard
-constexpr double kTold_s = 10;         // a rank that was not heard of for so long is told
-constexpr double kRootSilent_s = 15;   // after that rank 0 cannot be expected to end the job
-constexpr double kOthersDump_s = 1.5;  // what they get for their dumps
-constexpr double kMedianSteps = 10;    // a step may take so many times the median
-constexpr std::size_t kTimedSteps = 31;
+constexpr std::chrono::milliseconds kLastTicks{125};  // while mpirun ends the job: a second is left
+constexpr double kNews_s = 1;                         // between two words to the others
+constexpr double kFirstWord_s = 20;                   // by then every rank should have been heard
+constexpr double kTold_s = 10;                        // a rank that was not heard of for so long is told
+constexpr double kRootSilent_s = 15;                  // after that rank 0 cannot be expected to end the job
+constexpr double kOthersDump_s = 1.5;                 // what they get for their dumps
 constexpr double kStarvedShare = 0.1;
 
 /// Where the ranks are, when that is more than one place; launch/mpirun.sh reads it when a host is lost.
@@ -60,7 +61,12 @@ void tell_hosts(const std::vector<std::string>& hosts) {
 class Watchdog::Impl {
  public:
   Impl(Communicator& comm, const WatchLimits& limits, std::filesystem::path dumps)
-      : rank_(comm.rank()), limits_(limits), dumps_(std::move(dumps)), answered_(DumpWriter::asked()) {
+      : rank_(comm.rank()),
+        options_(limits.options),
+        dumps_(std::move(dumps)),
+        answered_(DumpWriter::asked()),
+        limits_(limits) {
+    const StartTimer timer("the start of the watchdog", rank_, limits.init);
     const std::vector<std::string> hosts = gather_strings(comm, host_name());
     for (std::size_t r = 0; r < hosts.size(); ++r) {
       known_.push_back({hosts[r], {}, 0, false});
@@ -100,11 +106,12 @@ class Watchdog::Impl {
   void step_done(std::int64_t step, double seconds) {
     const std::lock_guard lock(mutex_);
     step_ = step;
-    took_s_.at(steps_++ % kTimedSteps) = seconds;
+    limits_.step_done(seconds);
     ++changes_;
   }
 
-  void dump(std::string_view reason) {
+  /// The folder that it lies in; empty where there is none.
+  std::filesystem::path dump(std::string_view reason) {
     std::vector<KnownRank> known;
     {
       const std::lock_guard lock(mutex_);
@@ -115,28 +122,25 @@ class Watchdog::Impl {
     const auto file = write_flight(
         dumps_, rank_,
         flight_json(reason, known[own()], static_cast<int>(known.size()), collectives, known, Clock::now()));
-    if (!file.empty() && rank_ == 0) log_info("dump: " + file.string());
+    return file.parent_path();
+  }
+
+  /// What `error` leaves behind: a dump, and its place in the hint. Errors of the start say all themselves.
+  Error with_dump(const Error& error) {
+    if (error.code() == ExitCode::usage || (error.code() == ExitCode::data && starts())) return error;
+    const std::filesystem::path folder = dump("error");
+    if (folder.empty()) return error;
+    const std::string hint = error.hint().empty() ? "" : error.hint() + "; ";
+    return Error(error.code(), error.problem(), error.where(),
+                 hint + "what each rank did last is told in " + folder.string());
   }
 
  private:
   std::size_t own() const { return static_cast<std::size_t>(rank_); }
 
-  /// Seconds that the rank may be without a sign of life now. Under the mutex.
-  double limit() const {
-    switch (limit_) {
-      case WatchLimit::init:
-        return limits_.init;
-      case WatchLimit::work:
-        return limits_.work;
-      case WatchLimit::step:
-        break;
-    }
-    if (limits_.step == 0) return 0;
-    if (steps_ == 0) return limits_.init == 0 ? 0 : std::max(limits_.init, limits_.step);
-    std::array<double, kTimedSteps> sorted = took_s_;
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(steps_, kTimedSteps) / 2);
-    std::nth_element(sorted.begin(), middle, sorted.begin() + std::min(steps_, kTimedSteps));
-    return std::max(limits_.step, kMedianSteps * *middle);
+  bool starts() {
+    const std::lock_guard lock(mutex_);
+    return limit_ == WatchLimit::init;
   }
 
   /// Under the mutex.
@@ -145,7 +149,7 @@ class Watchdog::Impl {
     mine.rank = rank_;
     mine.step = step_;
     mine.idle_s = time_.idle_s();
-    mine.limit_s = limit();
+    mine.limit_s = limits_.of(limit_);
     const auto waits_in = recorder_.waits_in();
     const FlightRecorder::Collective shown = waits_in ? *waits_in : recorder_.last();
     mine.waits = waits_in ? std::int16_t{1} : std::int16_t{0};
@@ -159,15 +163,15 @@ class Watchdog::Impl {
     Clock::time_point last = Clock::now();
     double told_at_s = -kNews_s;
     for (std::unique_lock lock(mutex_); !stop.stop_requested();) {
-      wake_.wait_for(lock, stop, kTick, [] { return false; });
+      wake_.wait_for(lock, stop, ending_ ? kLastTicks : kTick, [] { return false; });
       const Clock::time_point now = Clock::now();
       pass_time(std::chrono::duration<double>(now - last).count());
       last = now;
       note_signs();
       if (channel_) {
         const bool first_word = listen();
-        if (first_word ||
-            time_.now_s() - told_at_s >= kNews_s) {  // so that a new rank hears of rank 0 at once
+        // So that a new rank hears of rank 0 at once, and rank 0 knows at an end who is still there.
+        if (first_word || ending_ || time_.now_s() - told_at_s >= kNews_s) {
           told_at_s = time_.now_s();
           channel_->send({state(), asked_});
         }
@@ -180,10 +184,13 @@ class Watchdog::Impl {
       const bool wanted = answered_ != DumpWriter::asked();
       const bool asked = dumped_ != asked_ && rank_ != 0;
       const std::string text = hung();
+      const LastWords words = last_words();
       lock.unlock();
+      say(words);
       if (wanted) {
         answered_ = DumpWriter::asked();
-        dump("USR2");
+        const std::filesystem::path folder = dump("USR2");
+        if (!folder.empty() && rank_ == 0) log_info("dump: in " + folder.string());
       }
       if (asked) {
         dumped_ = asked_;
@@ -248,6 +255,40 @@ class Watchdog::Impl {
     return gone && is_hung(std::span(seen).subspan(1)) ? hang_text(std::span(seen).first(1)) : "";
   }
 
+  /// What is to be said and done while mpirun ends the job, each once.
+  struct LastWords {
+    std::vector<std::string> lost;
+    bool dump = false;
+    bool told = false;  ///< by the error of a rank that has left: where dumps lie
+  };
+
+  /// mpirun sends TERM to ranks when it has lost another one, and KILL a second later. A rank that was in a
+  /// collective then, and still is, was kept there by the one that is lost.
+  LastWords last_words() {
+    LastWords last;
+    if (pending_signal() != SIGTERM) return last;
+    const auto waits_in = recorder_.waits_in();
+    const std::uint64_t sequence = waits_in ? waits_in->sequence : 0;
+    if (ending_) {
+      last.dump = sequence != 0 && sequence == std::exchange(sequence_at_end_, 0);
+    } else {
+      ending_ = true;
+      sequence_at_end_ = sequence;
+    }
+    if (!told_lost_ && tells_of_lost(rank_, known_)) last.lost = lost_texts(known_);
+    told_lost_ = told_lost_ || !last.lost.empty();
+    last.told =
+        std::any_of(known_.begin(), known_.end(), [](const KnownRank& r) { return r.state.left != 0; });
+    return last;
+  }
+
+  void say(const LastWords& last) {
+    for (const std::string& line : last.lost) log_warning(line);
+    if (!last.dump) return;
+    const std::filesystem::path folder = dump("TERM");
+    if (!folder.empty() && rank_ == 0 && !last.told) log_info("dumps of the ranks: " + folder.string());
+  }
+
   /// A rank that falls silent is told long before its limit: mpirun may notice a lost host first, and knows
   /// no ranks.
   void tell_silent() {
@@ -282,7 +323,7 @@ class Watchdog::Impl {
         Error(ExitCode::communication, text, "dumps of the ranks: " + dumps_.string(),
               strf("what was saved is untouched, --resume goes on from it; where nothing was wrong, raise %s "
                    "(the limit was %g seconds)",
-                   limits_.options, known_[own()].state.limit_s)));
+                   options_, known_[own()].state.limit_s)));
     ++asked_;
     if (channel_) channel_->send({known_[own()].state, asked_});
     dump("hang");
@@ -291,7 +332,7 @@ class Watchdog::Impl {
   }
 
   const int rank_;
-  const WatchLimits limits_;
+  const char* const options_;  ///< what sets the limits
   const std::filesystem::path dumps_;
   const DumpWriter writer_;
   FlightRecorder recorder_;
@@ -300,14 +341,16 @@ class Watchdog::Impl {
   bool told_unheard_ = false;  ///< this and the next ones: of the watching thread
   int answered_;               ///< signals USR2
   std::int32_t dumped_ = 0;    ///< rank 0's wishes
+  bool ending_ = false;        ///< TERM has come
+  bool told_lost_ = false;
+  std::uint64_t sequence_at_end_ = 0;  ///< of the collective in which TERM came; 0: none, or looked at
 
   std::mutex mutex_;
   std::condition_variable_any wake_;
   const char* phase_ = "start";
   WatchLimit limit_ = WatchLimit::init;
   std::int64_t step_ = 0;
-  std::array<double, kTimedSteps> took_s_{};
-  std::size_t steps_ = 0;
+  PhaseLimits limits_;
   std::uint64_t changes_ = 0, signs_ = 0;
   IdleTime time_;
   double processor_s_ = 0;  ///< that the process has had so far
@@ -325,9 +368,11 @@ void Watchdog::guard(Communicator& world, const std::function<void(Communicator&
   const auto recorded = record(world);
   try {
     body(*recorded);
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::communication) dump("error");
+  } catch (const StopError&) {
     throw;
+  } catch (...) {
+    if (world.size() == 1) throw;
+    throw impl_->with_dump(current_error());
   }
 }
 

@@ -15,7 +15,7 @@ namespace anemll {
 /// How long a rank may be without a sign of life, by what it does. Seconds; 0: for ever.
 struct WatchLimits {
   double init = 600;   ///< from the start to the first step
-  double step = 120;   ///< in a step, but at least ten times the median step
+  double step = 120;   ///< in and between steps, but at least ten times the median step
   double work = 1800;  ///< evaluation, files, and whatever one rank does for all
   const char* options = "--init-timeout, --step-timeout or --work-timeout";  ///< what sets them
 };
@@ -31,7 +31,7 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// Runs `body` with `world`, its collectives recorded. An error of communication leaves a dump.
+  /// Runs `body` with `world`, its collectives recorded. Errors leave dumps: see README.md.
   void guard(Communicator& world, const std::function<void(Communicator&)>& body);
   /// `inner`, with its collectives recorded. Must be gone before the watchdog is.
   std::unique_ptr<Communicator> record(Communicator& inner);

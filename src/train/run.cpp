@@ -119,7 +119,10 @@ void Run::begin() {
     numbers_.count_evaluation();
   }
   folder_.start(numbers_, first, samples_);
-  if (run_.start_work) run_.start_work->discard();  // rank 0
+  if (run_.start_work) {  // rank 0
+    const Timeline::Span filing(run_.timeline, RunPart::files);
+    run_.start_work->discard();
+  }
   run_.start_work.reset();
 }
 
@@ -146,12 +149,20 @@ void Run::train() {
   }
 }
 
+void Run::write_log(const std::function<void(RunLog&)>& write) {
+  RunLog* log = folder_.log();
+  if (log == nullptr) return;
+  const Timeline::Span filing(run_.timeline, RunPart::files);
+  write(*log);
+}
+
 void Run::report() {
   const std::optional<TrainRecord> record = reporter_->close(numbers_);
-  if (RunLog* log = folder_.log(); log != nullptr && record) log->train(*record);
+  if (record) write_log([&](RunLog& log) { log.train(*record); });
 }
 
 void Run::inspect(const StepReport& step) {
+  const Timeline::Span inspecting(run_.timeline, RunPart::evaluation);
   const double per_token =
       step.loss.tokens > 0 ? 1 / step.loss.tokens : std::numeric_limits<double>::quiet_NaN();
   run_.student->set_evaluation();
@@ -252,9 +263,10 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
   const bool best = is_best(result);
   const bool patience_ends = o.patience > 0 && !best && numbers_.evaluations_since_best + 1 >= o.patience;
   const bool last = final_evaluation || last_step || (patience_ends && (result.text || !has_text()));
-  if (RunLog* log = folder_.log())
-    log->eval(
+  write_log([&](RunLog& log) {
+    log.eval(
         {numbers_.step, result, numbers_.best_loss, next_lr(), numbers_.elapsed_s, last, best, samples_});
+  });
   // A run killed before its end makes the final evaluation again: till then its row does not count.
   if (!final_evaluation) {
     numbers_.count_evaluation();
@@ -282,9 +294,10 @@ void Run::finish() {
   if (evaluated_here() && (!has_text() || std::isfinite(numbers_.text_kl))) {
     EvaluationResult repeated;
     repeated.loss = numbers_.last_eval;
-    if (RunLog* log = folder_.log())
-      log->repeat_eval(
+    write_log([&](RunLog& log) {
+      log.repeat_eval(
           {numbers_.step, repeated, numbers_.best_loss, next_lr(), numbers_.elapsed_s, true, false, {}});
+    });
     numbers_.count_evaluation();
   } else if (evaluates()) {
     evaluate_and_keep_best(true);
@@ -298,8 +311,9 @@ void Run::finish() {
   tell_time();
 }
 
-void Run::tell_time() const {
+void Run::tell_time() {
   log_info(run_.timeline.line());
+  const Timeline::Span filing(run_.timeline, RunPart::files);
   run_.timeline.write();
 }
 

@@ -97,7 +97,10 @@ StepReport Stepper::step(RunNumbers& numbers) {
   for (QuantLayer* layer : run_.student->layers()) layer->begin_step();
   for (std::int64_t i = 0; i < micro_steps; ++i) {
     // Before the last micro-step starts the reduction, so that a stop leaves none half done.
-    if (i > 0 && i % check_every_ == 0) leave_together(run_.place.comm, "training", "");
+    if (i > 0 && i % check_every_ == 0) {
+      const Timeline::Span waiting(run_.timeline, RunPart::reduction);
+      leave_together(run_.place.comm, "training", "");
+    }
     KdBatch batch = next_batch();
     add(report.loss, micro_step(batch, numbers.step, numbers.step * micro_steps + i, i + 1 == micro_steps));
   }

@@ -5,8 +5,13 @@
 namespace anemll {
 namespace {
 
-WatchLimit limit_of(RunPart part) {
-  switch (part) {
+constexpr const char* kBetween = "between steps";
+
+}  // namespace
+
+WatchLimit limit_of(std::optional<RunPart> part) {
+  if (!part) return WatchLimit::step;  // what takes its time is a part of its own
+  switch (*part) {
     case RunPart::start:
       return WatchLimit::init;
     case RunPart::evaluation:
@@ -23,8 +28,6 @@ WatchLimit limit_of(RunPart part) {
   return WatchLimit::step;
 }
 
-}  // namespace
-
 WatchLimits watch_limits(const TrainOptions& options) {
   return {options.init_timeout, options.step_timeout, options.work_timeout};
 }
@@ -35,11 +38,7 @@ std::filesystem::path dumps_folder(const TrainOptions& options) {
 
 void watch(Timeline& timeline, Watchdog& watchdog) {
   timeline.on_change([&watchdog](std::optional<RunPart> part) {
-    if (part) {
-      watchdog.enter(name_of(*part).data(), limit_of(*part));  // the names are literals
-    } else {
-      watchdog.enter("between steps", WatchLimit::work);  // looks at layers, log lines
-    }
+    watchdog.enter(part ? name_of(*part).data() : kBetween, limit_of(part));  // the names are literals
   });
 }
 

@@ -207,6 +207,8 @@ lose() {
   expect "exit code" "$code" 4
   says "names the host" '([Dd]aemon|[Ll]ost|error|[Pp]eer|closed).*host3'
   says "our error names host and rank" 'error: .*(rank [0-9]+.*host3|host3.*rank [0-9]+)'
+  says "the phase" 'rank [0-9]+ on host3 .*phase [a-z]'
+  says "our error names the phase" 'error: .*host3.*rank [0-9]+ \(in phase [a-z]'
   [ "$code" = hangs ] || nobody_is_left
   [ ! -e "$(state "$1" "$steps")" ] || fault "is lost in time" "the job had done all its steps"
 }

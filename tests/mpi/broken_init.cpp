@@ -1,14 +1,30 @@
 // A program whose MPI does not start, or fails in one of the first calls after that: each such error has our
-// text and exit code.   usage: mpi_broken_init init|threads|dup|host
+// text and exit code. One that never ends is ended, wherever its last rank stops.
+// usage: mpi_broken_init init|threads|dup|host|stops_before|stops_behind|stops_in_world|stops_in_options
 #include "anemll/comm/communicator.hpp"
+#include "anemll/core/options.hpp"
+#include "src/comm/agreement.hpp"
 
+#include <chrono>
+#include <cstdlib>
 #include <string_view>
+#include <thread>
 
 #include <mpi.h>
 
 namespace {
 
 std::string_view broken;  // the call that fails
+
+/// Before MPI can tell: of two ranks.
+bool is_second() {
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  return rank != nullptr && std::string_view(rank) == "1";
+}
+
+void stop_here(std::string_view mode) {
+  if (broken == mode && is_second()) std::this_thread::sleep_for(std::chrono::minutes(10));
+}
 
 bool on_last_rank() {
   int rank = 0;
@@ -23,6 +39,7 @@ bool on_last_rank() {
 // In place of the library's, as profilers do it.
 extern "C" int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
   if (broken == "init") return MPI_ERR_OTHER;
+  stop_here("stops_before");
   return PMPI_Init_thread(argc, argv, required, provided);
 }
 
@@ -44,5 +61,16 @@ extern "C" int MPI_Comm_split_type(MPI_Comm comm, int type, int key, MPI_Info in
 
 int main(int argc, char** argv) {
   broken = argv[1];
-  return anemll::run_ranks(argc, argv, [](anemll::MpiRuntime& mpi) { return mpi.host().size > 0 ? 0 : 1; });
+  return anemll::run_ranks(argc, argv, [](anemll::MpiRuntime& mpi) {
+    if (broken.substr(0, 5) == "stops") {
+      stop_here("stops_in_world");
+      const auto world = mpi.world();
+      stop_here("stops_in_options");
+      anemll::OptionTable table("mpi_broken_init", "Stops.", "");
+      const char* words[] = {"mpi_broken_init"};
+      anemll::parse_together(table, 1, words, *world);
+      stop_here("stops_behind");
+    }
+    return mpi.host().size > 0 ? 0 : 1;
+  });
 }

@@ -59,4 +59,13 @@ host 4 where: MPI_Comm_split_type
 dup 4 where: MPI_Comm_dup
 CASES
 wait_all
+# A rank that stops before there is a watchdog: the other one says where it waits.
+export ANEMLL_INIT_TIMEOUT=4
+expect_all "$broken_mpi" <<'CASES'
+stops_before 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
+stops_in_world 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
+stops_in_options 4 error: rank 0 on .* has waited for 4.* in the comparison of options: another rank does not come
+stops_behind 4 error: rank 0 on .* has waited for 4.* in the start of MPI: another rank does not come
+CASES
+wait_all
 exit $result

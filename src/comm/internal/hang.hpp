@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace anemll {
 
@@ -41,6 +42,17 @@ bool is_hung(std::span<const KnownRank> ranks);
 /// others: those that are silent or have left; else those that wait for nobody; else those that wait in an
 /// earlier collective than others; else all, whose messages do not arrive.
 std::string hang_text(std::span<const KnownRank> ranks);
+
+/// While a job is ended by mpirun: no word for this long, though every rank that lives then says one at once.
+inline constexpr double kLost_s = 1.5;
+
+/// "lost: rank 6 on c in phase backward, step 23: not heard of for 3.2s", one line for each rank that is
+/// silent for longer than kLost_s and has not left; of more than eight the rest is counted.
+std::vector<std::string> lost_texts(std::span<const KnownRank> ranks);
+
+/// Who tells of the others when a job is ended: rank 0; where it is lost itself, the first rank of another
+/// host than its own, else rank 1.
+bool tells_of_lost(int rank, std::span<const KnownRank> ranks);
 
 /// Copies text into a field of RankState, cut to what it holds.
 void put_text(std::span<char> field, std::string_view text);

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -43,7 +44,7 @@ class Run {
   void finish();
   ExitCode leave(int signal);
   /// Where the time went.
-  void tell_time() const;
+  void tell_time();
 
   bool evaluates() const { return run_.options.eval_samples > 0; }
   bool evaluation_is_due() const;
@@ -64,6 +65,8 @@ class Run {
   void evaluate_and_keep_best(bool final_evaluation);
   double next_lr() const;
   void report();
+  /// Rank 0 writes its log, which may lie on a slow disk.
+  void write_log(const std::function<void(RunLog&)>& write);
   /// The layers behind `step`, where they are to be looked at.
   void inspect(const StepReport& step);
 

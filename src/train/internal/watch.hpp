@@ -6,12 +6,16 @@
 #include "src/train/internal/timeline.hpp"
 
 #include <filesystem>
+#include <optional>
 
 namespace anemll {
 
 WatchLimits watch_limits(const TrainOptions& options);
 /// Where dumps of a run go.
 std::filesystem::path dumps_folder(const TrainOptions& options);
+
+/// How long a rank may be in this part of a run, or in none of them: between steps, and between parts of one.
+WatchLimit limit_of(std::optional<RunPart> part);
 
 /// From now on the parts of the timeline are the watchdog's phases.
 void watch(Timeline& timeline, Watchdog& watchdog);

@@ -6,6 +6,7 @@
 #include "src/comm/internal/flight_recorder.hpp"
 #include "src/comm/internal/idle_time.hpp"
 #include "src/comm/internal/news_channel.hpp"
+#include "src/comm/internal/phase_limits.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <algorithm>
@@ -66,6 +67,31 @@ BOOST_AUTO_TEST_CASE(time_without_a_core_is_not_idle) {
   BOOST_CHECK_EQUAL(time.idle_s(), 0);
   time.tick(3600, 0, false);  // the whole process was stopped
   BOOST_CHECK_EQUAL(time.idle_s(), 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_step_may_take_ten_medians) {
+  PhaseLimits limits({600, 120, 1800});
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::init), 600);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::work), 1800);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 600);  // the first one
+  for (int i = 0; i < 5; ++i) limits.step_done(2);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 120);
+  for (int i = 0; i < 4; ++i) limits.step_done(1000);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 120);  // a few slow ones
+  for (int i = 0; i < 2; ++i) limits.step_done(20);
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 200);  // 2 2 2 2 2 [20] 20 1000 1000 1000 1000
+  for (int i = 0; i < 31; ++i) limits.step_done(15);    // those are forgotten
+  BOOST_CHECK_EQUAL(limits.of(WatchLimit::step), 150);
+}
+
+BOOST_AUTO_TEST_CASE(no_limit_is_for_ever) {
+  PhaseLimits patient({0, 120, 1800});
+  BOOST_CHECK_EQUAL(patient.of(WatchLimit::step), 0);  // the first step is still a start
+  patient.step_done(1);
+  BOOST_CHECK_EQUAL(patient.of(WatchLimit::step), 120);
+  PhaseLimits steps({600, 0, 1800});
+  steps.step_done(1);
+  BOOST_CHECK_EQUAL(steps.of(WatchLimit::step), 0);
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_that_gets_on_keeps_the_job_alive) {
@@ -130,6 +156,33 @@ BOOST_AUTO_TEST_CASE(when_all_wait_for_each_other_all_are_told_up_to_a_number) {
   BOOST_TEST(has(text, "hung: rank 7 on a"));
   BOOST_TEST(!has(text, "hung: rank 8 on a"));
   BOOST_TEST(has(text, "hung: 3 more ranks"));
+}
+
+BOOST_AUTO_TEST_CASE(at_an_end_the_silent_ranks_are_told_with_their_phases) {
+  std::vector<KnownRank> ranks{waiting(0, "a", 7), waiting(1, "b", 7), waiting(2, "b", 7), waiting(3, "c", 7),
+                               KnownRank{"c", {}, 60, false}};
+  ranks[2].silent_s = 3;
+  put_text(ranks[2].state.phase, "backward");
+  ranks[3].silent_s = 60;
+  ranks[3].state.left = 1;  // its own error was told
+  const std::vector<std::string> lines = lost_texts(ranks);
+  BOOST_REQUIRE(lines.size() == 1u);
+  BOOST_TEST(has(lines[0], "lost: rank 2 on b in phase backward, step 41: not heard of for 3"));
+  for (int r = 0; r < 20; ++r) {
+    ranks.push_back(waiting(5 + r, "d", 7));
+    ranks.back().silent_s = 3;
+  }
+  BOOST_TEST(lost_texts(ranks).size() == 9u);
+  BOOST_TEST(lost_texts(ranks).back() == "lost: 13 more ranks");
+}
+
+BOOST_AUTO_TEST_CASE(one_rank_tells_of_rank_0) {
+  const std::vector<KnownRank> hosts{waiting(0, "a", 7), waiting(1, "a", 7), waiting(2, "b", 7),
+                                     waiting(3, "b", 7)};
+  BOOST_TEST((tells_of_lost(0, hosts) && !tells_of_lost(1, hosts) && tells_of_lost(2, hosts)));
+  BOOST_TEST(!tells_of_lost(3, hosts));
+  const std::vector<KnownRank> one{waiting(0, "a", 7), waiting(1, "a", 7), waiting(2, "a", 7)};
+  BOOST_TEST((tells_of_lost(1, one) && !tells_of_lost(2, one)));
 }
 
 BOOST_AUTO_TEST_CASE(long_texts_are_cut_to_the_field) {
