@@ -356,8 +356,9 @@ case_skewed_clock() {
 }
 
 case_shared_folder() {
-  local out=$world/share/shared_folder model=$world/share/model cache=$world/share/model/cache
+  local out=$world/share/shared_folder
   reference
+  local model=$world/share/model cache=$world/share/model/cache # not those of the reference
   make_hosts "$hosts"
   mkdir "$model"
   cp -r "$nano/." "$model"

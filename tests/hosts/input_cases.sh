@@ -53,8 +53,9 @@ staged_files() { in_host "$1" find "$world/own/stage" -type f -printf '%p %T@ %s
 
 # Model, cache and output lie on the disk of host1 alone. A second run finds on the others what the first one sent.
 case_only_first_host() {
-  local out=$world/own/run again=$world/own/again model=$world/own/model cache=$world/own/model/cache n files=() before
+  local out=$world/own/run again=$world/own/again n files=() before
   reference
+  local model=$world/own/model cache=$world/own/model/cache # not those of the reference
   make_hosts "$hosts"
   hostfile $(seq "$hosts")
   in_host 1 cp -r "$nano" "$model"
