@@ -269,13 +269,16 @@ class Watchdog::Impl {
     if (pending_signal() != SIGTERM) return last;
     const auto waits_in = recorder_.waits_in();
     const std::uint64_t sequence = waits_in ? waits_in->sequence : 0;
+    const bool first = !ending_;
     if (ending_) {
       last.dump = sequence != 0 && sequence == std::exchange(sequence_at_end_, 0);
     } else {
       ending_ = true;
       sequence_at_end_ = sequence;
     }
-    if (!told_lost_ && tells_of_lost(rank_, known_)) last.lost = lost_texts(known_);
+    // Rank 0 itself ends soon after the TERM: another rank tells of it only what it knew when the TERM came.
+    const bool tells = (rank_ == 0 || first) && tells_of_lost(rank_, known_);
+    if (!told_lost_ && tells) last.lost = lost_texts(known_);
     told_lost_ = told_lost_ || !last.lost.empty();
     last.told =
         std::any_of(known_.begin(), known_.end(), [](const KnownRank& r) { return r.state.left != 0; });
