@@ -79,11 +79,17 @@ std::string hang_text(std::span<const KnownRank> ranks) {
   return text;
 }
 
-std::vector<std::string> lost_texts(std::span<const KnownRank> ranks) {
+std::vector<std::string> lost_texts(std::span<const KnownRank> ranks, std::string_view own_host) {
   std::vector<std::string> lines;
+  const auto host_is_lost = [&](const std::string& host) {
+    return host != own_host && std::ranges::all_of(ranks, [&](const KnownRank& rank) {
+             return rank.host != host || !rank.heard || rank.silent_s > kLostHost_s;
+           });
+  };
   std::size_t more = 0;
   for (const KnownRank& rank : ranks) {
-    if (!rank.heard || rank.state.left != 0 || rank.silent_s <= kLost_s) continue;
+    if (!rank.heard || rank.state.left != 0) continue;
+    if (rank.silent_s <= kLost_s && !host_is_lost(rank.host)) continue;
     if (lines.size() == kMostNamed) {
       ++more;
       continue;

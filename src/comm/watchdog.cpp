@@ -39,7 +39,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kLastTicks{125};  // while mpirun ends the job: a second is left
-constexpr double kNews_s = 1;                         // between two words to the others
+constexpr double kNews_s = 0.5;                       // between two words to the others
 constexpr double kFirstWord_s = 20;                   // by then every rank should have been heard
 constexpr double kTold_s = 10;                        // a rank that was not heard of for so long is told
 constexpr double kRootSilent_s = 15;                  // after that rank 0 cannot be expected to end the job
@@ -278,7 +278,7 @@ class Watchdog::Impl {
     }
     // Rank 0 itself ends soon after the TERM: another rank tells of it only what it knew when the TERM came.
     const bool tells = (rank_ == 0 || first) && tells_of_lost(rank_, known_);
-    if (!told_lost_ && tells) last.lost = lost_texts(known_);
+    if (!told_lost_ && tells) last.lost = lost_texts(known_, known_[static_cast<std::size_t>(rank_)].host);
     told_lost_ = told_lost_ || !last.lost.empty();
     last.told =
         std::any_of(known_.begin(), known_.end(), [](const KnownRank& r) { return r.state.left != 0; });

@@ -45,10 +45,13 @@ std::string hang_text(std::span<const KnownRank> ranks);
 
 /// While a job is ended by mpirun: no word for this long, though every rank that lives then says one at once.
 inline constexpr double kLost_s = 1.5;
+/// The same where no rank of its host says any: mpirun leaves the others but a second to tell it.
+inline constexpr double kLostHost_s = 0.9;
 
 /// "lost: rank 6 on c in phase backward, step 23: not heard of for 3.2s", one line for each rank that is
-/// silent for longer than kLost_s and has not left; of more than eight the rest is counted.
-std::vector<std::string> lost_texts(std::span<const KnownRank> ranks);
+/// silent for longer than kLost_s, or with all of its host, which is not `own_host`, for longer than
+/// kLostHost_s, and has not left; of more than eight the rest is counted.
+std::vector<std::string> lost_texts(std::span<const KnownRank> ranks, std::string_view own_host);
 
 /// Who tells of the others when a job is ended: rank 0; where it is lost itself, the first rank of another
 /// host than its own, else rank 1.

@@ -161,19 +161,32 @@ BOOST_AUTO_TEST_CASE(when_all_wait_for_each_other_all_are_told_up_to_a_number) {
 BOOST_AUTO_TEST_CASE(at_an_end_the_silent_ranks_are_told_with_their_phases) {
   std::vector<KnownRank> ranks{waiting(0, "a", 7), waiting(1, "b", 7), waiting(2, "b", 7), waiting(3, "c", 7),
                                KnownRank{"c", {}, 60, false}};
+  ranks[1].silent_s = 0.2;
   ranks[2].silent_s = 3;
   put_text(ranks[2].state.phase, "backward");
   ranks[3].silent_s = 60;
   ranks[3].state.left = 1;  // its own error was told
-  const std::vector<std::string> lines = lost_texts(ranks);
+  const std::vector<std::string> lines = lost_texts(ranks, "a");
   BOOST_REQUIRE(lines.size() == 1u);
   BOOST_TEST(has(lines[0], "lost: rank 2 on b in phase backward, step 41: not heard of for 3"));
   for (int r = 0; r < 20; ++r) {
     ranks.push_back(waiting(5 + r, "d", 7));
     ranks.back().silent_s = 3;
   }
-  BOOST_TEST(lost_texts(ranks).size() == 9u);
-  BOOST_TEST(lost_texts(ranks).back() == "lost: 13 more ranks");
+  BOOST_TEST(lost_texts(ranks, "a").size() == 9u);
+  BOOST_TEST(lost_texts(ranks, "a").back() == "lost: 13 more ranks");
+}
+
+BOOST_AUTO_TEST_CASE(a_host_of_which_nobody_speaks_is_lost_sooner_than_a_rank) {
+  std::vector<KnownRank> ranks{waiting(0, "a", 7), waiting(1, "a", 7), waiting(2, "b", 7),
+                               waiting(3, "b", 7)};
+  ranks[1].silent_s = ranks[2].silent_s = 1;
+  ranks[3].silent_s = 0.2;
+  BOOST_TEST(lost_texts(ranks, "a").empty());
+  ranks[3].silent_s = 1;
+  const std::vector<std::string> lines = lost_texts(ranks, "a");
+  BOOST_REQUIRE(lines.size() == 2u);
+  BOOST_TEST((has(lines[0], "lost: rank 2 on b") && has(lines[1], "lost: rank 3 on b")));
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_tells_of_rank_0) {
