@@ -88,7 +88,7 @@ std::vector<std::string> lost_texts(std::span<const KnownRank> ranks, std::strin
   };
   std::size_t more = 0;
   for (const KnownRank& rank : ranks) {
-    if (!rank.heard || rank.state.left != 0) continue;
+    if (!rank.heard || rank.state.left != 0 || rank.state.ended != 0) continue;
     if (rank.silent_s <= kLost_s && !host_is_lost(rank.host)) continue;
     if (lines.size() == kMostNamed) {
       ++more;

@@ -144,6 +144,8 @@ class Watchdog::Impl {
   }
 
   /// Under the mutex.
+  static bool is_ended() { return pending_signal() == SIGTERM; }
+
   RankState state() const {
     RankState mine;
     mine.rank = rank_;
@@ -156,6 +158,7 @@ class Watchdog::Impl {
     mine.sequence = shown.sequence;
     put_text(mine.kind, shown.kind);
     put_text(mine.phase, phase_);
+    mine.ended = is_ended() ? std::int16_t{1} : std::int16_t{0};
     return mine;
   }
 
@@ -171,7 +174,7 @@ class Watchdog::Impl {
       if (channel_) {
         const bool first_word = listen();
         // So that a new rank hears of rank 0 at once, and rank 0 knows at an end who is still there.
-        if (first_word || ending_ || time_.now_s() - told_at_s >= kNews_s) {
+        if (first_word || is_ended() || time_.now_s() - told_at_s >= kNews_s) {
           told_at_s = time_.now_s();
           channel_->send({state(), asked_});
         }
@@ -266,19 +269,17 @@ class Watchdog::Impl {
   /// collective then, and still is, was kept there by the one that is lost.
   LastWords last_words() {
     LastWords last;
-    if (pending_signal() != SIGTERM) return last;
+    if (!is_ended()) return last;
     const auto waits_in = recorder_.waits_in();
     const std::uint64_t sequence = waits_in ? waits_in->sequence : 0;
-    const bool first = !ending_;
     if (ending_) {
       last.dump = sequence != 0 && sequence == std::exchange(sequence_at_end_, 0);
     } else {
       ending_ = true;
       sequence_at_end_ = sequence;
     }
-    // Rank 0 itself ends soon after the TERM: another rank tells of it only what it knew when the TERM came.
-    const bool tells = (rank_ == 0 || first) && tells_of_lost(rank_, known_);
-    if (!told_lost_ && tells) last.lost = lost_texts(known_, known_[static_cast<std::size_t>(rank_)].host);
+    if (!told_lost_ && tells_of_lost(rank_, known_))
+      last.lost = lost_texts(known_, known_[static_cast<std::size_t>(rank_)].host);
     told_lost_ = told_lost_ || !last.lost.empty();
     last.told =
         std::any_of(known_.begin(), known_.end(), [](const KnownRank& r) { return r.state.left != 0; });

@@ -20,7 +20,8 @@ struct RankState {
   double idle_s = 0;           ///< since its last sign of life
   double limit_s = 0;          ///< how long that may last in its phase; 0: for ever
   char phase[16] = {};
-  char kind[24] = {};  ///< of that collective
+  char kind[24] = {};      ///< of that collective
+  std::int16_t ended = 0;  ///< 1: it has got TERM
 };
 
 /// A rank as rank 0 knows it.
@@ -50,7 +51,8 @@ inline constexpr double kLostHost_s = 0.9;
 
 /// "lost: rank 6 on c in phase backward, step 23: not heard of for 3.2s", one line for each rank that is
 /// silent for longer than kLost_s, or with all of its host, which is not `own_host`, for longer than
-/// kLostHost_s, and has not left; of more than eight the rest is counted.
+/// kLostHost_s, and has neither left nor said that it is ended; of more than eight
+/// the rest is counted.
 std::vector<std::string> lost_texts(std::span<const KnownRank> ranks, std::string_view own_host);
 
 /// Who tells of the others when a job is ended: rank 0; where it is lost itself, the first rank of another

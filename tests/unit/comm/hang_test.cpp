@@ -187,6 +187,9 @@ BOOST_AUTO_TEST_CASE(a_host_of_which_nobody_speaks_is_lost_sooner_than_a_rank) {
   const std::vector<std::string> lines = lost_texts(ranks, "a");
   BOOST_REQUIRE(lines.size() == 2u);
   BOOST_TEST((has(lines[0], "lost: rank 2 on b") && has(lines[1], "lost: rank 3 on b")));
+  // One that mpirun ends before the others is not lost.
+  for (KnownRank& rank : ranks) rank.state.ended = 1;
+  BOOST_TEST(lost_texts(ranks, "a").empty());
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_tells_of_rank_0) {
