@@ -68,6 +68,9 @@ std::vector<SentFile> from_text(const std::string& text) {
 /// What failed on this rank while all of them go on with their collectives.
 class Attempts {
  public:
+  /// `advice`: joins the hint of what fails here.
+  explicit Attempts(std::string advice) : advice_(std::move(advice)) {}
+
   /// Runs `work` where `mine` holds and nothing has failed yet.
   template <class Work>
   void run(bool mine, const Work& work) {
@@ -75,16 +78,20 @@ class Attempts {
     try {
       work();
     } catch (...) {
-      failure_ = current_error();
+      const Error error = current_error();
+      std::string hint = error.hint();
+      if (!hint.empty() && !advice_.empty()) hint += "; ";
+      failure_.emplace(error.code(), error.problem(), error.where(), hint + advice_);
     }
   }
 
   /// The first rank's failure on all of them, with its host.
   void share(Communicator& comm, const std::string& host) const {
-    throw_first_failure(comm, failure_, "on " + host);
+    throw_first_failure(comm, failure_, strf("on rank %d, %s", comm.rank(), host.c_str()));
   }
 
  private:
+  std::string advice_;
   std::optional<Error> failure_;
 };
 
@@ -133,7 +140,7 @@ FileSender::FileSender(Communicator& comm, fs::path folder, std::string host)
 
 fs::path FileSender::send(const fs::path& path) {
   if (!any_rank(comm_, other_host_)) return path;
-  Attempts attempts;
+  Attempts attempts(receives_ ? "--stage-dir names another folder for what is sent" : "");
   fs::path base;
   std::string listed, name;
   attempts.run(comm_.is_root(), [&] {

@@ -156,7 +156,7 @@ void require_space(const fs::path& directory, std::uint64_t bytes) {
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   throw_data("needs " + std::to_string(bytes / kMiB + 1) + " MiB, only " +
                  std::to_string(space.available / kMiB) + " MiB are free",
-             directory.string(), "free disk space or choose another output folder");
+             directory.string(), "free disk space or choose another folder");
 }
 
 }  // namespace anemll

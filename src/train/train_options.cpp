@@ -297,6 +297,8 @@ void check_data(const TrainOptions& o) {
     throw_usage(
         "a text has no teacher", "--dataset_name",
         "add --teacher-model MODEL, which is run on each batch; or make a cache with anemll_precompute");
+  if (!o.kd_objective->payloads.has(Payload::hidden))  // which a live teacher gives
+    check_objective(o.kd_objective, {o.temperature, KdCacheInfo(), {}, *o.dataset.name});
 }
 
 }  // namespace

@@ -5,8 +5,9 @@ gpu_report.py --difference FOLDER FOLDER              of two runs alone
 
 Figures of a shape: medians over the steps behind the first five, with the slowest and the fastest of them. `gflops`: 6 FLOP
 per body weight and 4 per head weight and supervised token. `share_of_gemm`: over `gemm` in the precision of the run, once per
-GPU. `parts_ms`: a step's mean time by parts, the first steps included; `reduction` is what is left of it beside backward, so
-with RANKS above 1 it tells the overlap. `peak_gpu_mib`: the largest memory in use on any GPU, by whomever, five times a second.
+GPU. `parts_ms`: a step's mean time by parts, the first steps included; `reduction` is what is left of it beside backward.
+`overlap`: the share of the reduction that backward hides, 1 - reduction / reduction of a run with --bucket-mib 0, which starts it
+behind backward; null on one rank. `peak_gpu_mib`: the largest memory in use on any GPU, by whomever, five times a second.
 """
 import json
 import os
@@ -83,6 +84,18 @@ def build_facts(build):
     return facts
 
 
+def parts(summary):
+    """Milliseconds of a step by parts."""
+    return {name: round(1e3 * seconds / summary["step"], 3) for name, seconds in summary["time_s"].items()
+            if name not in ("start", "files", "evaluation")}
+
+
+def overlap(folder, mine):
+    behind = rows(folder, "summary")
+    whole = parts(behind[0]["summary"]).get("reduction") if behind else None
+    return round(1 - mine["reduction"] / whole, 3) if whole else None
+
+
 def speed(out, shape, device, ranks, gemm):
     folder, log = os.path.join(out, shape, "run"), os.path.join(out, shape + ".log")
     steps, end = rows(folder, "train")[WARM_UP:], rows(folder, "summary")
@@ -98,14 +111,13 @@ def speed(out, shape, device, ranks, gemm):
     gflops = rate * (6 * end["body_weights"] + 4 * head * end["positions_per_token"]) / 1e9
     whole = (gemm.get(f"gemm_{precision}_gflops") or 0) * (ranks if device == "cuda" else 1)
     took = steps[-1]["elapsed_s"] - steps[0]["elapsed_s"]
-    parts = {name: round(1e3 * seconds / end["step"], 3) for name, seconds in end["time_s"].items()
-             if name not in ("start", "files", "evaluation")}
+    spent = parts(end)
     memory = first(r"(?s)(.*)", os.path.join(out, shape + ".memory"))
     return {"shape": shape, "ranks": ranks, "precision": precision, "steps": len(steps),
             "tokens_per_s": round(rate, 1), "slowest": round(min(rates), 1), "fastest": round(max(rates), 1),
             "gflops": round(gflops, 1), "share_of_gemm": round(gflops / whole, 3) if whole else None,
             "data_wait_share": round(sum(row["data_wait_s"] for row in steps[1:]) / took, 4) if took > 0 else None,
-            "parts_ms": parts, "start_s": round(end["time_s"]["start"], 2),
+            "parts_ms": spent, "overlap": overlap(os.path.join(out, shape, "behind"), spent), "start_s": round(end["time_s"]["start"], 2),
             "peak_host_mib": end["peak_resident_bytes"] >> 20, "planned_mib": end["planned_bytes"] >> 20,
             "peak_gpu_mib": max(map(int, re.findall(r"\d+", memory)), default=None) if memory else None}
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables that run.sh and hosts.sh set or use
 # Sourced by run.sh: the cases, and what they share. A case starts with no hosts, and run.sh drops those that it leaves.
-# `faults` and `known` are what was wrong in the case of the moment, `skipped` why it could not be run.
+# `faults` is what was wrong in the case of the moment, `skipped` why it could not be run.
 
 cases=(train cut_link kill_host elastic stop full_disk no_new_files full_stage full_tmp skewed_clock shared_folder without_model without_cache
   only_first_host own_output)
@@ -12,33 +12,14 @@ readonly stops_s=8 # all ranks have saved and left so long after a signal
 readonly runs_s=${ANEMLL_HOSTS_RUNS_S:-300} # no undisturbed run takes that long
 readonly nano=$root/tests/golden/nano
 
-# What the programs do not do yet: "CASE|CHECK|WHY". Such a check fails as expected, and a row that is not needed any
-# more is a fault, so that it goes.
-readonly known_faults=(
-  "full_stage|names the rank|the error of a host that cannot store what it is sent names the host alone (src/comm/send_files.cpp)"
-)
-
 # --- checks
 
 fault() { # CHECK WHAT: a check that failed
-  local row
   echo "--- $name: $1: $2"
-  for row in "${known_faults[@]}"; do
-    if [[ $row == "$name|$1|"* ]]; then
-      known+=("$1: $2 (${row##*|})")
-      return
-    fi
-  done
   faults+=("$1: $2")
 }
-good() { # CHECK: one that did not
-  local row
-  for row in "${known_faults[@]}"; do
-    [[ $row != "$name|$1|"* ]] || faults+=("$1: is right now, remove its row of known_faults")
-  done
-}
-expect() { if [ "$2" = "$3" ]; then good "$1"; else fault "$1" "'$2', not '$3'"; fi; } # CHECK GOT WANTED
-says() { if grep -aqE -- "$2" "$log"; then good "$1"; else fault "$1" "no '$2' in its output"; fi; } # CHECK PATTERN
+expect() { [ "$2" = "$3" ] || fault "$1" "'$2', not '$3'"; } # CHECK GOT WANTED
+says() { grep -aqE -- "$2" "$log" || fault "$1" "no '$2' in its output"; } # CHECK PATTERN
 
 # --- jobs
 
@@ -151,14 +132,14 @@ same_run() { # CHECK OUT: OUT has the bytes of the run on one host
   # The seconds of a run are its own.
   cmp -s <(cut -d, -f1-4 "$whole/training_log.csv") <(cut -d, -f1-4 "$2/training_log.csv") || differ+=" training_log.csv"
   cmp -s <(run_numbers "$whole") <(run_numbers "$2") || differ+=" trainer.json"
-  if [ -z "$differ" ]; then good "$1"; else fault "$1" "differs from the run on one host:$differ"; fi
+  [ -z "$differ" ] || fault "$1" "differs from the run on one host:$differ"
 }
 run_numbers() { sed -n '/^  "state"/,$ { /"elapsed_s"/d; p }' "$(state "$1" "$steps")/trainer.json"; }
 
 near_run() { # CHECK OUT: the same up to rounding, where the number of ranks has changed
   local differ
   differ=$(python3 "$root/tests/hosts/near_run.py" "$whole" "$2" "$steps") || differ+=" the comparison failed"
-  if [ -z "$differ" ]; then good "$1"; else fault "$1" "differs from the run on one host: $differ"; fi
+  [ -z "$differ" ] || fault "$1" "differs from the run on one host: $differ"
 }
 
 nothing_torn() { # OUT: no half file, and the latest state is one that the program takes
@@ -309,7 +290,7 @@ case_full_stage() {
   says "names the host" '(error|where|hint): .*host3'
   says "names the rank" "(error|where|hint): .*rank $((ranks - ranks / hosts))"
   says "where it is" "where: $stage"
-  says "a hint" 'hint: '
+  says "a hint" 'hint: .*--stage-dir'
   nobody_is_left
   expect "nothing half sent" "$(in_host 3 find "$stage" -type f 2>/dev/null)" ""
   in_host 3 rm "$world/own/filler"

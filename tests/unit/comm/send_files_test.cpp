@@ -103,13 +103,15 @@ BOOST_AUTO_TEST_CASE(every_rank_gets_the_error_of_one) {
   for (const std::string& text : sent(dir / "absent", dir / "stage")) {
     BOOST_TEST(text.starts_with("error "), text);
     BOOST_TEST((text.find("absent") != std::string::npos), text);
-    BOOST_TEST((text.find("(on a)") != std::string::npos), text);
+    BOOST_TEST((text.find("(on rank 0, a)") != std::string::npos), text);
+    BOOST_TEST((text.find("--stage-dir") == std::string::npos), text);
   }
   write(dir / "in/one", "first");
   write(dir / "stage/c", "a file where the folder should be");
   for (const std::string& text : sent(dir / "in", dir / "stage")) {
     BOOST_TEST(text.starts_with("error "), text);
-    BOOST_TEST((text.find("(on c)") != std::string::npos), text);
+    BOOST_TEST((text.find("(on rank 4, c)") != std::string::npos), text);
+    BOOST_TEST((text.find("--stage-dir") != std::string::npos), text);
   }
 }
 
