@@ -140,7 +140,7 @@ FileSender::FileSender(Communicator& comm, fs::path folder, std::string host)
 
 fs::path FileSender::send(const fs::path& path) {
   if (!any_rank(comm_, other_host_)) return path;
-  Attempts attempts(receives_ ? "--stage-dir names another folder for what is sent" : "");
+  Attempts attempts(receives_ ? "--stage-dir names the folder of what is sent" : "");
   fs::path base;
   std::string listed, name;
   attempts.run(comm_.is_root(), [&] {
