@@ -72,7 +72,8 @@ void add_factor(std::vector<LazyTensor>& entries, const std::string& name, const
              "the file is damaged or of another program: write it again by anemll_snap --format packed");
 }
 
-const HostTensor& require(const TensorMap& packed, const std::string& name, DType dtype, std::size_t dims,
+/// The name is a copy: newer compilers take a result for a part of what is passed by reference.
+const HostTensor& require(const TensorMap& packed, std::string name, DType dtype, std::size_t dims,
                           const std::string& file) {
   const HostTensor* tensor = packed.find(name);
   if (tensor == nullptr) damaged(file, strf("has no tensor %s", name.c_str()));

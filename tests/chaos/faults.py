@@ -205,10 +205,6 @@ def told_to_stay(line, case, output):
     return any(re.search(r"warning: .*" + re.escape(word), output) for word in (file, os.path.basename(folder) or file))
 
 
-def is_dump(line, case):
-    return case.kind == "stuck" and re.fullmatch(r"file (o/)?flight/flight_\S+\.json is too many", line) is not None
-
-
 def check(case, folder, library, whole):
     """(result, what is wrong)"""
     program = SHORT[case.program]
@@ -236,7 +232,7 @@ def check(case, folder, library, whole):
             output += "\n--- the one after it:\n" + "\n".join(said.splitlines()[-15:])
         else:
             faults += ends.torn(folder)
-            faults += [line for line in ends.differences(folder, whole, True) if not is_dump(line, case)]
+            faults += ends.differences(folder, whole, True)
             faults += [f"leftover {name}" for name in ends.files_of(folder) if ends.is_leftover(name)]
     if faults:
         faults += ["--- it said last:", *output.splitlines()[-30:]]
