@@ -72,21 +72,21 @@ void add_factor(std::vector<LazyTensor>& entries, const std::string& name, const
              "the file is damaged or of another program: write it again by anemll_snap --format packed");
 }
 
-/// The name is a copy: newer compilers take a result for a part of what is passed by reference.
-const HostTensor& require(const TensorMap& packed, std::string name, DType dtype, std::size_t dims,
+/// Never null. A reference would be taken for a part of the name by newer compilers.
+const HostTensor* require(const TensorMap& packed, const std::string& name, DType dtype, std::size_t dims,
                           const std::string& file) {
   const HostTensor* tensor = packed.find(name);
   if (tensor == nullptr) damaged(file, strf("has no tensor %s", name.c_str()));
   if (tensor->dtype != dtype || tensor->shape.size() != dims || tensor->numel() == 0)
     damaged(file, strf("%s is %s", name.c_str(), tensor->describe().c_str()));
-  return *tensor;
+  return tensor;
 }
 
 at::Tensor read_factor(const TensorMap& packed, const std::string& name, std::int64_t rank_dim,
                        const std::string& file) {
-  if (packed.contains(name)) return as_torch(require(packed, name, DType::f16, 2, file)).to(at::kFloat);
-  const HostTensor& codes = require(packed, name_of_part(name, kCodes), DType::i8, 2, file);
-  const HostTensor& steps = require(packed, name_of_part(name, kSteps), DType::f16, 1, file);
+  if (packed.contains(name)) return as_torch(*require(packed, name, DType::f16, 2, file)).to(at::kFloat);
+  const HostTensor& codes = *require(packed, name_of_part(name, kCodes), DType::i8, 2, file);
+  const HostTensor& steps = *require(packed, name_of_part(name, kSteps), DType::f16, 1, file);
   if (steps.shape[0] != codes.shape[static_cast<std::size_t>(rank_dim)])
     damaged(file, strf("%s%s has another rank than its codes", name.c_str(), std::string(kSteps).c_str()));
   return GridCodes{as_torch(codes), as_torch(steps).to(at::kFloat)}.values(rank_dim);
@@ -95,8 +95,8 @@ at::Tensor read_factor(const TensorMap& packed, const std::string& name, std::in
 /// The layer whose codes are `codes`, in its reference keys.
 void unpack_layer(const TensorMap& packed, const std::string& layer, const std::string& file, TensorMap& to) {
   const auto name = [&layer](std::string_view suffix) { return name_of_part(layer, suffix); };
-  const HostTensor& lut = require(packed, name(".lut"), DType::f16, 1, file);
-  const HostTensor& codes = require(packed, name(kCodes), DType::u8, 2, file);
+  const HostTensor& lut = *require(packed, name(".lut"), DType::f16, 1, file);
+  const HostTensor& codes = *require(packed, name(kCodes), DType::u8, 2, file);
   if (lut.shape[0] < 2 || lut.shape[0] > 256)
     damaged(file, strf("%s.lut is %s", layer.c_str(), lut.describe().c_str()));
   const at::Tensor a = read_factor(packed, name(kScaleA), 1, file);
