@@ -187,7 +187,7 @@ fs::path ensure_hdf5_cache(const fs::path& path, const fs::path& work_dir, const
       return imported;
     }
     log_warning("KD cache: " + imported.string() + " is not a whole import of what " + path.string() +
-                " holds now; it stays, remove it when you do not need it");
+                " holds now; it stays as it is");
     imported = work_dir / ("kd_cache-" + std::to_string(number));
   }
   log_info("KD cache: importing " + path.string() + " into " + imported.string());

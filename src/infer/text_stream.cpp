@@ -1,7 +1,9 @@
 #include "src/infer/text_stream.hpp"
 
+#include "src/core/printable.hpp"
 #include "src/text/utf8.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace anemll {
@@ -17,6 +19,17 @@ std::string TextStream::push(std::int32_t id) {
 
 std::string TextStream::finish() {
   return text::lossy_utf8(std::exchange(held_, {}));
+}
+
+std::string fit_for_terminal(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t kept = std::min(text.find_first_of("\n\t"), text.size());
+    out += printable(text.substr(0, kept));
+    if (kept < text.size()) out += text[kept];
+    text.remove_prefix(std::min(kept + 1, text.size()));
+  }
+  return out;
 }
 
 }  // namespace anemll

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace anemll {
 
@@ -25,5 +26,8 @@ class TextStream {
   bool skip_special_tokens_;
   std::string held_;
 };
+
+/// A model may say what a terminal takes for a command: control characters as \xNN, but lines and tabulators.
+std::string fit_for_terminal(std::string_view text);
 
 }  // namespace anemll

@@ -131,6 +131,8 @@ Liveness liveness_of(const RunStatus& status) {
 RunStatus look_at_run(const fs::path& folder, std::span<const fs::path> logs) {
   RunStatus status;
   Notes notes;
+  std::error_code none;
+  status.has_folder = fs::is_directory(folder, none);
   status.record = record_of(folder, notes.warnings);
   status.process = lock_holder(folder / ".lock");
   status.quiet_s = quiet_of(folder);

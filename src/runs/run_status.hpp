@@ -29,6 +29,7 @@ constexpr bool has_ended(Liveness liveness) {
 
 struct RunStatus {
   std::optional<RunRecord> record;  ///< nothing where there is no log yet
+  bool has_folder = true;
   Liveness liveness = Liveness::waiting;
   std::optional<int> process;     ///< of this host, that holds the folder
   std::optional<double> quiet_s;  ///< since the youngest file of the run was written

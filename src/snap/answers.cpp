@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/text/chat_template.hpp"
 #include "anemll/text/tokenizer.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/signals.hpp"
 #include "src/export/consumers.hpp"
 #include "src/infer/generation_config.hpp"
@@ -86,7 +87,7 @@ std::string text_of(const Text& text, std::vector<std::int32_t> ids) {
 
 /// One line of it, with quotes.
 std::string shown(const std::string& text) {
-  std::string line = "\"";
+  std::string line;
   for (const char c : text) {
     if (c == '\n') {
       line += "\\n";
@@ -94,7 +95,7 @@ std::string shown(const std::string& text) {
       line += c;
     }
   }
-  return line + "\"";
+  return "\"" + printable(line) + "\"";
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "src/tools/allocate_options.hpp"
 #include "src/tools/allocate_report.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -94,6 +95,9 @@ int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRu
   const AllocationRequest request{linears, o.measured, o.scale_bits, budget_of(o, linears, others)};
   const Allocation chosen = allocate_widths(request, found);
   if (!comm.is_root()) return 0;
+  const auto is_widest = [&](const LinearWidth& width) { return width == o.measured.widths.back(); };
+  if (std::ranges::all_of(chosen.widths, is_widest))
+    log_info("every linear has the largest width of --bits and --ranks; the target leaves room for more");
   write_file(o.output, allocation_json(request, chosen));
   std::string text = allocation_text(files.architecture, request, found, chosen, others);
   text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",

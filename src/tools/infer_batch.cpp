@@ -201,6 +201,8 @@ void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, M
   for (const Group& group : groups) left += group.size();
   log_info(strf("%zu prompts, %zu answered before; %zu groups of equal length", work.rows.size(),
                 work.rows.size() - left, groups.size()));
+  if (!o.chooses_greedily())
+    log_info(strf("--seed %lld draws the same answers again", static_cast<long long>(*o.seed)));
 
   const StopPlan plan("what is answered is written; the rest is left");
   const std::string again = strf("the same command goes on behind what is in %s", o.out->c_str());

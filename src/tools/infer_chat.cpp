@@ -14,11 +14,17 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace anemll {
 namespace {
 
 using nlohmann::ordered_json;
+
+/// A model may say what a terminal takes for a command.
+std::string fit_for_stdout(const std::string& text) {
+  return ::isatty(STDOUT_FILENO) != 0 ? fit_for_terminal(text) : text;
+}
 
 void write(std::string_view text) {
   if (text.empty()) return;
@@ -103,7 +109,7 @@ void InferChat::answer(const std::string& prompt, const std::function<bool()>& s
     TextStream stream(model_.text.tokenizer);
     const auto show = [&answer](const std::string& part) {
       answer += part;
-      write(part);
+      write(fit_for_stdout(part));
     };
     const std::vector<std::int32_t> ids = model_.text.tokenizer.encode(rendered());
     if (model_.teacher) tell_divergence(ids);

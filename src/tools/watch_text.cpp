@@ -35,7 +35,7 @@ std::string liveness_text(const RunStatus& s) {
   std::string text;
   switch (s.liveness) {
     case Liveness::waiting:
-      text = "waiting for the first row";
+      text = s.has_folder ? "waiting for the first row" : "no such folder yet: waiting for a run to make it";
       break;
     case Liveness::running:
       text = s.process ? "running" : "running or just stopped, by its last sign of life";
@@ -145,8 +145,8 @@ std::string watch_sketch(const RunStatus& s, const SketchStyle& style) {
 }
 
 std::string watch_signature(const RunStatus& s) {
-  std::string text =
-      strf("%d %lld %lld", static_cast<int>(s.liveness), whole(s.step), whole(s.state ? s.state->step : -1));
+  std::string text = strf("%d %d %lld %lld", s.has_folder ? 1 : 0, static_cast<int>(s.liveness),
+                          whole(s.step), whole(s.state ? s.state->step : -1));
   if (s.record) {
     for (const std::string& name : s.record->metrics.names()) {
       if (name.ends_with("/loss")) text += strf(" %lld", whole(s.record->metrics.last(name)->step));

@@ -197,8 +197,12 @@ class TerminalSink final : public MetricsSink {
       for (const SourceDivergence& source : r.sources)
         divergences += strf(", %s %.4f", source.name.c_str(), source.divergence.mean);
     }
-    log_info(strf("step %lld/%lld  eval %.6f  best before %.6f%s%s", static_cast<long long>(e.step),
-                  static_cast<long long>(max_steps_), r.loss, e.best, e.new_best ? "  (new best)" : "",
+    // What decides stands beside its best.
+    const std::string decides =
+        e.best_holdout_kl && r.holdout_kl ? strf("  held-out KL %.6f", *r.holdout_kl) : "";
+    log_info(strf("step %lld/%lld  eval %.6f%s  best before %.6f%s%s", static_cast<long long>(e.step),
+                  static_cast<long long>(max_steps_), r.loss, decides.c_str(),
+                  decides.empty() ? e.best : *e.best_holdout_kl, e.new_best ? "  (new best)" : "",
                   divergences.c_str()));
     for (const SampleAnswer& sample : e.samples)
       log_info("  > " + printable(sample.prompt) + "\n    " + printable(sample.answer));

@@ -263,9 +263,10 @@ void Run::evaluate_and_keep_best(bool final_evaluation) {
   const bool best = is_best(result);
   const bool patience_ends = o.patience > 0 && !best && numbers_.evaluations_since_best + 1 >= o.patience;
   const bool last = final_evaluation || last_step || (patience_ends && (result.text || !has_text()));
+  const auto best_kl = best_by_holdout() ? std::optional(numbers_.best_kl) : std::nullopt;
   write_log([&](RunLog& log) {
-    log.eval(
-        {numbers_.step, result, numbers_.best_loss, next_lr(), numbers_.elapsed_s, last, best, samples_});
+    log.eval({numbers_.step, result, numbers_.best_loss, next_lr(), numbers_.elapsed_s, last, best, samples_,
+              best_kl});
   });
   // A run killed before its end makes the final evaluation again: till then its row does not count.
   if (!final_evaluation) {

@@ -3,6 +3,7 @@
 
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
+#include "src/distill/objective.hpp"
 #include "src/solve/solve.hpp"
 #include "src/train/internal/start_by_text.hpp"
 
@@ -111,7 +112,8 @@ std::vector<Row> data_rows() {
        },
        "give a multiple of the number of ranks"},
       {[](const Facts& f) {
-         return f.cache.lse_train_temperature > 0 && f.cache.lse_train_temperature != f.options.temperature;
+         return f.cache.lse_train_temperature > 0 && f.cache.lse_train_temperature != f.options.temperature &&
+                !f.options.kd_objective->payloads.has(Payload::hidden);
        },
        [](const Facts& f) {
          return strf("the cache was made for training at temperature %g, --temperature is %g",

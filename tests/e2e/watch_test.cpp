@@ -102,8 +102,9 @@ BOOST_AUTO_TEST_CASE(an_empty_folder_is_waited_for_and_blocks_follow) {
   const TempDir dir;
   const fs::path out = dir / "later";
   Job job(watch("--interval 0.1 " + out.string()));
-  BOOST_TEST(job.wait_for("later: waiting for the first row\n"), job.output());
+  BOOST_TEST(job.wait_for("later: no such folder yet: waiting for a run to make it\n"), job.output());
   fs::create_directories(out);
+  BOOST_TEST(job.wait_for("later: waiting for the first row\n"), job.output());
   write_file(out / "metrics.jsonl", kRow.substr(0, 20));  // torn: not yet a row
   write_file(out / "metrics.jsonl", kRow);
   BOOST_TEST(job.wait_for("later: running or just stopped, by its last sign of life\n"), job.output());

@@ -6,6 +6,7 @@
 #include "src/train/internal/log_cut.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,8 @@ struct EvaluationRecord {
   double elapsed_s = 0;
   bool final_evaluation = false;  ///< none comes behind it
   bool new_best = false;
-  std::vector<SampleAnswer> samples = {};  ///< empty without --sample-prompts
+  std::vector<SampleAnswer> samples = {};      ///< empty without --sample-prompts
+  std::optional<double> best_holdout_kl = {};  ///< before this one, where it decides what is best
 };
 
 /// The student's layers behind a step, by inspect_layers().

@@ -73,6 +73,12 @@ BOOST_AUTO_TEST_CASE(an_unfinished_character_ends_as_a_replacement) {
   BOOST_TEST(text.ends_with(kReplacement));
 }
 
+BOOST_AUTO_TEST_CASE(a_terminal_gets_no_commands) {
+  BOOST_TEST(fit_for_terminal("one\n\ttwo\n") == "one\n\ttwo\n");
+  BOOST_TEST(fit_for_terminal("\x1b[2Jgone\r\n\x11") == "\\x1B[2Jgone\\x0D\n\\x11");
+  BOOST_TEST(fit_for_terminal("caf\xc3\xa9") == "caf\xc3\xa9");
+}
+
 BOOST_AUTO_TEST_CASE(an_id_of_a_padded_vocabulary_is_a_replacement) {
   const auto above = static_cast<std::int32_t>(nano().size());
   Ids ids = nano().encode("one");

@@ -83,6 +83,15 @@ BOOST_AUTO_TEST_CASE(ordinary_settings_are_not_suspicious) {
   BOOST_TEST(all.empty(), (all.empty() ? "" : all.front().problem));
 }
 
+BOOST_AUTO_TEST_CASE(what_hidden_states_give_is_for_any_temperature) {
+  TrainOptions o = quiet();
+  o.kd_objective = objective_named("exact");
+  KdCacheInfo cache = large_cache();
+  cache.lse_train_temperature = o.temperature + 1;
+  const auto all = suspicions({o, cache});
+  BOOST_TEST(all.empty(), (all.empty() ? "" : all.front().problem));
+}
+
 BOOST_AUTO_TEST_CASE(each_suspicious_setting_is_told) {
   using Change = std::function<void(TrainOptions&, KdCacheInfo&, SuspicionFacts&)>;
   const struct {
