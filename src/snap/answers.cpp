@@ -95,7 +95,7 @@ std::string shown(const std::string& text) {
       line += c;
     }
   }
-  return "\"" + printable(line) + "\"";
+  return std::string("\"").append(printable(line)).append("\"");
 }
 
 }  // namespace
