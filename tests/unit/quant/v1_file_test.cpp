@@ -26,7 +26,7 @@ namespace {
 
 constexpr const char* kFile = "v1.pt";
 
-const V1Case& case_of(const std::string& name) {
+const V1Case& case_of(const char* name) {
   static const std::vector<V1Case> all = v1_cases();
   for (const V1Case& c : all) {
     if (c.name == name) return c;
