@@ -2,12 +2,11 @@
 #include "anemll/anemll.hpp"
 #include "src/comm/forwarding_communicator.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/tool_run.hpp"
 
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,11 +49,6 @@ fs::path shared_folder(Communicator& comm, const fs::path& mine) {
   std::string folder = mine.string();
   broadcast_string(comm, folder, 0);
   return folder;
-}
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// Gives rank 1 another first gradient than the other ranks have, as a broken memory would, while `drifts`
@@ -122,8 +116,8 @@ BOOST_AUTO_TEST_CASE(a_rank_that_drifts_ends_the_run_before_it_is_saved) {
   for (const std::int64_t check_replicas : {0, 1}) {
     const fs::path output = shared_folder(*world, dir / ("run" + std::to_string(check_replicas)));
     const fs::path latest = output / "state/latest";
-    DriftingCommunicator drifting(*world,
-                                  [&] { return text_of(latest).find("step_00000002") != std::string::npos; });
+    DriftingCommunicator drifting(
+        *world, [&] { return test::read_all(latest).find("step_00000002") != std::string::npos; });
     TrainOptions options = few_steps(output, 8);
     options.state_steps = 2;
     options.logging_steps = 1;
@@ -142,11 +136,11 @@ BOOST_AUTO_TEST_CASE(a_rank_that_drifts_ends_the_run_before_it_is_saved) {
     BOOST_TEST((error->problem().find("on rank 1") != std::string::npos), error->problem());
     BOOST_TEST((error->problem().find("scale_A") != std::string::npos), error->problem());
     if (!world->is_root()) continue;
-    BOOST_TEST((text_of(latest).find("step_00000002") != std::string::npos), text_of(latest));
+    BOOST_TEST((test::read_all(latest).find("step_00000002") != std::string::npos), test::read_all(latest));
     BOOST_TEST(!fs::exists(output / "state/step_00000004"));
     // Compared at each step, the drift ends the run in the step that brings it.
-    const std::string log = text_of(output / "training_log.csv");
-    BOOST_TEST((log.find("\n3,") != std::string::npos) == true, log);
+    const std::string log = test::read_all(output / "training_log.csv");
+    BOOST_TEST((log.find("\n3,") != std::string::npos), log);
     BOOST_TEST((log.find("\n4,") == std::string::npos) == (check_replicas == 1), log);
   }
 }

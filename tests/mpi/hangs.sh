@@ -56,8 +56,6 @@ stop_rank() { # RANK OUT: one second after the run has begun
 jobs=""
 while read -r line; do
   read -r name mode rank code dumps text <<<"$line"
-  # The thread sanitizer holds signals back, so that mpirun's KILL comes before the others have dumped at its TERM.
-  [ "$name" != fails ] || [ -z "${TSAN_OPTIONS-}" ] || dumps=1
   expect "$name" "$code" "$dumps" "$text" "$folder/$name" -np 3 "$program" "$mode" "$rank" "$folder/$name" &
   jobs+=" $!"
 done <<'CASES'
