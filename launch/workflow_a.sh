@@ -4,9 +4,9 @@
 #   launch/workflow_a.sh MODEL TEXT_OR_CACHE OUT [options]
 #
 # MODEL is a model folder, a .gguf file or org/name on the hub. TEXT_OR_CACHE is a text or data set that MODEL reads
-# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and
-# OUT/report.html, OUT/report.md and OUT/report.json. The option --v1-config-file FILE names a file with settings of anemll_train_v1; the shapes that it does
-# not name are those of the preset q2a4.
+# first, or a KD cache: a folder, or an archive of one. OUT gets the result in OUT/snap, and OUT/report.html,
+# OUT/report.md and OUT/report.json. The option --v1-config-file FILE names a file with settings of anemll_train_v1; the
+# shapes that it does not name are those of the preset q2a4.
 set -euo pipefail
 recipe=workflow_a
 needs=anemll_train_v1

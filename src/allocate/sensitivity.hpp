@@ -38,9 +38,9 @@ struct SensitivityKey {
   LinearWidth probe;
   std::int64_t layers = 0;
 };
-/// Nothing measured where there is no such file, or where it holds for something else, which is told. Data
-/// error for a file that is none.
-Sensitivities read_sensitivities(const std::filesystem::path& file, const SensitivityKey& key);
+/// Nothing measured where there is no such file, or, with `replace`, where it holds for something else.
+/// Without that a usage error; a data error for a file that is none.
+Sensitivities read_sensitivities(const std::filesystem::path& file, const SensitivityKey& key, bool replace);
 void write_sensitivities(const std::filesystem::path& file, const SensitivityKey& key,
                          const Sensitivities& found);
 

@@ -29,14 +29,16 @@ json key_object(const SensitivityKey& key) {
 
 }  // namespace
 
-Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key) {
+Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key, bool replace) {
   if (!fs::exists(file)) return {};
   std::ifstream stream(file);
   const json object = json::parse(stream, nullptr, false);
   if (!object.is_object() || object.value("kind", json()) != kKind) no_file(file);
   if (object.value("of", json()) != key_object(key)) {
-    log_warning(file.string() +
-                " was measured on another model, text, probe or grouping: it is measured again");
+    if (!replace)
+      throw_usage("was measured on another model, text, probe or grouping", file.string(),
+                  "name another file by --sensitivity, or give --overwrite to replace this one");
+    log_info(file.string() + ": of another model, text, probe or grouping, so it is measured anew");
     return {};
   }
   Sensitivities found;

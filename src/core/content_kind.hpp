@@ -44,6 +44,9 @@ enum class ContentKind {
   pdf,
 };
 
+/// UTF-8 may begin with it.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 /// How many bytes of a file's front and of its end are looked at.
 inline constexpr std::size_t kContentLook = 4096;
 

@@ -15,7 +15,6 @@ constexpr std::size_t kMostStep = std::size_t{1} << 18;
 }  // namespace
 
 TextWindow::TextWindow(const std::filesystem::path& path) : path_(path), source_(open_bytes(path)) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   while (text().size() < kContentLook && more()) continue;
   look_inside();
   if (text().starts_with(kByteOrderMark)) take(kByteOrderMark.size());

@@ -6,26 +6,19 @@
 #include "anemll/data/kd_cache.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/core/build_info.hpp"
-#include "src/core/hash.hpp"
 #include "src/core/signals.hpp"
 #include "src/datasets/pieces.hpp"
+#include "src/teacher/internal/cache_meta.hpp"
 #include "src/teacher/internal/pack.hpp"
 #include "src/teacher/open_texts.hpp"
-#include "src/text/token_samples.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 namespace anemll {
 namespace fs = std::filesystem;
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 HubOptions hub_options(const PrecomputeOptions& o, const std::string& revision) {
   HubOptions hub;
@@ -34,26 +27,6 @@ HubOptions hub_options(const PrecomputeOptions& o, const std::string& revision) 
   hub.token = o.hub_token;
   hub.local_files_only = o.local_files_only;
   return hub;
-}
-
-/// In one order, whatever order they were given in.
-std::string payload_names(PayloadSet payloads) {
-  std::string names;
-  for (const PayloadRow& row : kd_payloads()) {
-    if (row.name.empty() || !payloads.has(row.payload)) continue;
-    names += names.empty() ? "" : ",";
-    names += row.name;
-  }
-  return names;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 /// The rules for chat texts; none for plain ones and where the user wants none.
@@ -78,109 +51,6 @@ void tell_roles(const Inventory& inventory, const std::string& where) {
     text += (text.empty() ? "" : ", ") + name + " x " + std::to_string(count);
   }
   if (!text.empty()) log_info(where + ": roles of the records and what they are used as instead: " + text);
-}
-
-/// What must be equal for a run to go on with the work of another.
-Json identity_of(const PrecomputeOptions& o, const std::string& dtype, const std::string& teacher_fingerprint,
-                 const TextModel& text, const std::optional<ChatTemplate>& chat) {
-  Json out{{"teacher_model", o.teacher},
-           {"teacher_fingerprint", teacher_fingerprint},
-           {"tokenizer_sha256", text.sha256},
-           {"chat_template", chat ? Json(chat->label()) : Json()},
-           {"dataset_name", *o.dataset.name},
-           {"dataset_config_name", o.dataset.config ? Json(*o.dataset.config) : Json()},
-           {"dataset_revision", o.dataset.revision},
-           {"dataset_split", o.dataset.split},
-           {"dataset_format", choice_name(o.dataset.format)},
-           {"dataset_text_field", o.dataset.text_field},
-           {"enable_thinking", choice_name(o.enable_thinking)},
-           {"shuffle", o.shuffle},
-           {"streaming", o.streaming},
-           {"shuffle_buffer", o.shuffle_buffer},
-           {"seed", o.seed},
-           {"max_length", o.max_length},
-           {"topk", o.topk},
-           {"rand_neg", o.rand_neg},
-           {"payload", payload_names(o.payloads)},
-           {"train_temperature", o.payloads.has(Payload::lse) ? Json(o.train_temperature) : Json()},
-           {"holdout", o.holdout},
-           {"num_sequences", o.num_sequences},
-           {"batch_size", o.batch_size},
-           {"shard_size", o.shard_size},
-           {"dtype", dtype},
-           {"format", choice_name(o.format)},
-           {"compat", choice_name(o.compat)}};
-  // Without the option a cache has the identity that it had before there was one.
-  if (!o.map.empty()) out["map"] = o.map;
-  if (o.cut_corpora) out["cut_corpora"] = true;
-  return out;
-}
-
-/// Pairs of an id and its text, by which a model's tokenizer is held against the cache.
-Json samples_json(const Tokenizer& tokenizer) {
-  Json pairs = Json::array();
-  for (const TokenSample& sample : token_samples(tokenizer))
-    pairs.push_back(Json::array({sample.id, sample.text}));
-  return pairs;
-}
-
-/// The reference's meta.json keys, and under "anemll" what it has no key for.
-Json meta_of(const PrecomputeOptions& o, const Plan& plan, const Json& identity, const TeacherInputs& teacher,
-             const Tokenizer& tokenizer, const PackedDataset& read) {
-  const PackedText& packed = read.packed;
-  std::vector<std::string> left_out = read.inventory.left_out_lines();
-  for (std::string& line : teacher.parts.left_out_lines()) left_out.push_back("teacher: " + std::move(line));
-  const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
-  Json meta = {{"format", kTorchCacheFormat},
-               {"teacher_model", o.teacher},
-               {"tokenizer", o.teacher},
-               {"dataset_name", *o.dataset.name},
-               {"dataset_config_name", identity["dataset_config_name"]},
-               {"dataset_split", o.dataset.split},
-               {"dataset_format", choice_name(o.dataset.format)},
-               {"dataset_text_field", o.dataset.text_field},
-               {"chat_thinking", choice_name(o.enable_thinking)},
-               {"max_length", o.max_length},
-               {"topk", o.topk},
-               {"top_k", o.topk},
-               {"rand_neg", o.rand_neg},
-               {"random_negatives", o.rand_neg},
-               {"num_sequences", plan.rows},
-               {"total_sequences", plan.rows},
-               {"vocab_size", plan.shape.vocab_size},
-               {"transformers_version", nullptr},
-               {"created_utc", utc_now()},
-               {"anemll",
-                {{"plan", plan.id()},
-                 {"tokens_sha256", plan.tokens_sha256},
-                 {"version", build_summary()},
-                 {"dtype", identity["dtype"]},
-                 {"shuffle", o.shuffle},
-                 {"seed", o.seed},
-                 {"payload", identity["payload"]},
-                 {"holdout", o.holdout},
-                 {"holdout_sequences", plan.holdout_rows},
-                 {"documents", packed.documents},
-                 {"holdout_documents", packed.holdout_documents},
-                 {"chat_template", identity["chat_template"]},
-                 {"teacher_fingerprint", identity["teacher_fingerprint"]},
-                 {"teacher_commit", or_null(teacher.at.commit)},
-                 {"tokenizer_sha256", identity["tokenizer_sha256"]},
-                 {"token_samples", samples_json(tokenizer)},
-                 {"dataset_commit", or_null(read.commit)},
-                 {"map", o.map},
-                 {"bad_records", read.report.bad_records},
-                 {"bad_record_examples", read.report.bad_examples},
-                 {"left_out", left_out}}}};
-  if (read.parts.size() > 1) {
-    for (const PackedDataset::Part& part : read.parts)
-      meta["anemll"]["sources"].push_back({{"name", part.of.name},
-                                           {"share", part.of.share},
-                                           {"documents", part.documents},
-                                           {"tokens", part.tokens},
-                                           {"holdout_sequences", part.holdout_rows}});
-  }
-  return meta;
 }
 
 void check_teacher(const PrecomputeOptions& o, const ModelFiles& teacher, const TextModel& text) {
@@ -366,11 +236,10 @@ std::int64_t rows_of(const PrecomputeOptions& o, std::int64_t blocks) {
 Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype, int threads) {
   TeacherInputs inputs = open_teacher(o);
   const ModelFiles& teacher = inputs.model;
-  const Json identity = identity_of(o, dtype, teacher.fingerprint, inputs.text, inputs.chat);
-  const Json earlier = identity_of(o, dtype, teacher.first_fingerprint, inputs.text, inputs.chat);
+  const std::string identity = identity_of(o, dtype, teacher.fingerprint, inputs.text, inputs.chat);
+  const std::string earlier = identity_of(o, dtype, teacher.first_fingerprint, inputs.text, inputs.chat);
 
-  auto owned =
-      std::make_unique<Workspace>(o.output_dir, identity.dump(), o.resume, o.overwrite, earlier.dump());
+  auto owned = std::make_unique<Workspace>(o.output_dir, identity, o.resume, o.overwrite, earlier);
   Workspace& workspace = *owned;
   const auto hand_over = [&] {
     return Prepared{std::move(owned), inputs.at.path.string(), std::move(inputs.model)};
@@ -382,7 +251,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
   read.inventory.tell(*o.dataset.name, o.strict);
   tell_roles(read.inventory, *o.dataset.name);
   Plan plan;
-  plan.identity_json = identity.dump();
+  plan.identity_json = identity;
   plan.tokens_sha256 = packed.sha256;
   plan.shape = shape_of(o, teacher);
   plan.rows = rows_of(o, packed.blocks);
@@ -404,9 +273,7 @@ Prepared prepare_precompute(const PrecomputeOptions& o, const std::string& dtype
         "the hold-out documents do not fill one sequence: the cache will have no hold-out part "
         "(larger --holdout or more text)");
   }
-  // Names out of a data set need not be UTF-8.
-  plan.meta_json = meta_of(o, plan, identity, inputs, inputs.text.tokenizer, read)
-                       .dump(-1, ' ', false, Json::error_handler_t::replace);
+  plan.meta_json = meta_of(o, plan, inputs, read);
   log_info(strf("%lld documents (%lld held out): %lld sequences of %lld tokens, %lld held out",
                 static_cast<long long>(packed.documents), static_cast<long long>(packed.holdout_documents),
                 static_cast<long long>(plan.rows), static_cast<long long>(o.max_length),

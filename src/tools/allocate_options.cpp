@@ -56,6 +56,8 @@ OptionTable make_allocate_table(AllocateOptions& o) {
   table.add("sensitivity", &o.sensitivity,
             "JSON file of what was measured; a later call with another target measures nothing that it has "
             "(default: beside --output, with the ending .sensitivity.json)");
+  table.add_flag("overwrite", &o.overwrite,
+                 "replace a file at --output, and one at --sensitivity that was measured on something else");
   table.group("Size (one of the two)");
   table.add("bits-target", &o.bits_target, "bits of a weight of the linears, tables and scales included", 0.5,
             16);

@@ -18,6 +18,7 @@ struct AllocateOptions {
   std::string model_name;
   ModelFlags model;  ///< without id: the model is model_name
   std::string output;
+  bool overwrite = false;
   std::optional<std::string> sensitivity;  ///< none: beside the output
 
   std::optional<double> bits_target;  ///< bits of a weight of the linears

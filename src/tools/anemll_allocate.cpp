@@ -11,6 +11,7 @@
 #include "src/comm/agreement.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/result_files.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/eval_text.hpp"
 #include "src/eval/model_size.hpp"
@@ -70,6 +71,8 @@ std::int64_t budget_of(const AllocateOptions& o, const std::vector<LinearSpec>& 
 
 int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRuntime::Host& host,
                        Communicator& comm) {
+  std::optional<ResultFiles> results;
+  on_root(comm, [&] { results.emplace(std::vector{o.output}, o.overwrite); });
   const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
   const NamedModel model = find_plain(o, table);
@@ -85,7 +88,7 @@ int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRu
   const SensitivityKey key{files.fingerprint, scorer.digest(), o.measured.probe, o.measured.layers};
   const std::filesystem::path kept = o.sensitivity_file();
   // All ranks read the file, and rank 0 alone writes it: not before all have read.
-  Sensitivities known = read_sensitivities(kept, key);
+  Sensitivities known = read_sensitivities(kept, key, o.overwrite);
   comm.barrier();
   const Sensitivities found = measure_sensitivities(
       files, scorer, o.measured, std::move(known), device,

@@ -9,6 +9,7 @@
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/result_files.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/choices.hpp"
 #include "src/eval/comparison.hpp"
@@ -189,7 +190,20 @@ void tell_far(const std::vector<FoundEvalModel>& models, const std::vector<Model
   }
 }
 
+/// What took hours is printed where its file cannot be written.
+void write_result(const std::string& file, const std::string& text) {
+  try {
+    write_file(file, text);
+  } catch (const Error&) {
+    print_result(text);
+    throw;
+  }
+  log_info(file + ": the result");
+}
+
 int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host, Communicator& comm) {
+  std::optional<ResultFiles> files;
+  on_root(comm, [&] { files.emplace(o.outputs, o.overwrite); });
   const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
   const Models models = find_models(o, table);
@@ -229,8 +243,7 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
   for (const std::string& file : o.outputs) {
     o.json = file.ends_with(".json");
     o.markdown = file.ends_with(".md");
-    write_file(file, report_text(report, o));
-    log_info(file + ": the result");
+    write_result(file, report_text(report, o));
   }
   return 0;
 }

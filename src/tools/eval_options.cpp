@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/datasets/dataset.hpp"
 #include "src/comm/watched_ranks.hpp"
+#include "src/core/result_files.hpp"
 
 #include <limits>
 
@@ -68,6 +69,7 @@ OptionTable make_eval_table(EvalOptions& o) {
   table.add(
       "output", &o.outputs,
       "file for the result in place of the terminal: .json, .md, or tables; may be given several times");
+  add_overwrite_option(table, &o.overwrite);
   table.group("Machine");
   add_threads_option(table, &o.threads);
   add_watch_option(table, &o.work_timeout);
@@ -118,6 +120,7 @@ std::vector<OptionEffect<EvalOptions>> eval_option_effects() {
       {"questions", "without --choices", [](const EvalOptions& o) { return !o.choices; }},
       {"parts", "without a text", [](const EvalOptions& o) { return !o.has_text(); }},
       {"parts", "with --json, which has them", [](const EvalOptions& o) { return o.json; }},
+      {"overwrite", "without --output", [](const EvalOptions& o) { return o.outputs.empty(); }},
   };
 }
 

@@ -54,6 +54,7 @@ struct EvalOptions {
   bool json = false;
   bool markdown = false;
   std::vector<std::string> outputs;
+  bool overwrite = false;
   std::int64_t threads = 0;
   double work_timeout = 1800;
 

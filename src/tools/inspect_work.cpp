@@ -7,7 +7,9 @@
 #include "anemll/model/architecture.hpp"
 #include "anemll/model/model_files.hpp"
 #include "src/core/metrics_log.hpp"
+#include "src/core/option_effects.hpp"
 #include "src/core/platform.hpp"
+#include "src/core/result_files.hpp"
 #include "src/inspect/text_table.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/tools/inspect_commands.hpp"
@@ -19,6 +21,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -36,6 +39,7 @@ struct Options {
   std::int64_t size = 4096;
   std::int64_t threads = 0;
   std::optional<std::string> output;
+  bool overwrite = false;
 };
 
 OptionTable make_table(Options& o) {
@@ -46,6 +50,7 @@ OptionTable make_table(Options& o) {
   add_device_option(table, &o.flags.device);
   table.add("size", &o.size, "rows and columns of the products; 0: nothing is measured", 0, 1 << 15);
   table.add("output", &o.output, "JSON file for the figures; without it they are printed");
+  add_overwrite_option(table, &o.overwrite);
   add_threads_option(table, &o.threads);
   table.mark_path("output");
   return table;
@@ -75,6 +80,8 @@ int inspect_work_command(int argc, const char* const* argv) {
   Options o;
   OptionTable table = make_table(o);
   if (table.parse(argc, argv) == OptionTable::Outcome::exit_ok) return 0;
+  if (o.overwrite && !o.output) tell_unread({{"overwrite", "without --output"}});
+  const ResultFiles results(o.output ? std::vector{*o.output} : std::vector<std::string>{}, o.overwrite);
   const at::Device device = prepare_compute(o.flags, o.threads);
   HubOptions hub;
   hub.revision = o.flags.revision.value_or("main");

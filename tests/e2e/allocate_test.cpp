@@ -60,6 +60,18 @@ BOOST_AUTO_TEST_CASE(bits_hold_the_target_and_ranks_change_nothing) {
   BOOST_TEST(place.read("more.json").at("predicted_kl").get<double>() <
              layers.at("predicted_kl").get<double>());
   refused(place.allocate("less.json", "--bits-target 1" + kept), 2, "the smallest widths take");
+
+  // What another call chose stays; said before anything is measured, so without the text too.
+  const std::string chosen = test::read_all(place.dir / "more.json");
+  refused(place.allocate("more.json", "--bits-target 3.6 --text absent.txt" + kept), 2, "--overwrite");
+  refused(place.allocate("more.json", "--bits-target 3.6" + kept), 2, "is there already");
+  BOOST_TEST(test::read_all(place.dir / "more.json") == chosen);
+  test::expect(test::run(place.allocate("more.json", "--bits-target 3.6 --overwrite" + kept)), 0, {});
+  const std::string measured = test::read_all(place.dir / "one.sensitivity.json");
+  refused(place.allocate("other.json", "--bits-target 3.6 --probe-bits 1" + kept), 2,
+          "measured on another model");
+  BOOST_TEST(test::read_all(place.dir / "one.sensitivity.json") == measured);
+  BOOST_TEST(test::read_all(place.dir / "more.json") == test::read_all(place.dir / "one.json"));
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_measurement_goes_on) {

@@ -233,6 +233,20 @@ BOOST_AUTO_TEST_CASE(tables_for_people) {
   const Answer markdown = ask(command + " --markdown");
   BOOST_TEST(says(markdown.out, "| model | kl |"), markdown.out);
   BOOST_TEST(!says(markdown.out, "token digits"), markdown.out);
+
+  // Into files: one that is there is never replaced unasked, and the figures are not lost with the disk.
+  const test::TempDir dir;
+  const std::string file = (dir / "scores/of/nano.md").string(), to_file = command + " --output " + file;
+  BOOST_TEST(ask(to_file).code == 0);
+  BOOST_TEST(test::read_all(file).find("| model | kl |") != std::string::npos);
+  refused(to_file + " --text absent.txt", 2, "is there already");
+  BOOST_TEST(ask(to_file + " --overwrite").code == 0);
+  const Answer told = ask(command + " --overwrite");
+  BOOST_TEST(says(told.log, "--overwrite has no effect without --output"), told.log);
+  const Answer full = ask("PMIX_MCA_gds=hash OMPI_MCA_btl=self bash -c 'set -o pipefail; ( ulimit -f 0; " +
+                          command + " --output " + (dir / "full.md").string() + " ) | cat'");
+  BOOST_TEST(full.code == 3, full.log);
+  BOOST_TEST(says(full.out, "| model | kl |"), full.out);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {

@@ -276,6 +276,9 @@ BOOST_AUTO_TEST_CASE(the_work_of_a_model_is_counted_and_the_machine_measured) {
   BOOST_TEST(work["attention_width"] == 128);
   BOOST_TEST(work["squared_inputs"] == 2 * (64 * 64 + 128 * 128 + 64 * 64 + 96 * 96));
   BOOST_TEST(work["gflops_fp32"].get<double>() > 0);
+  const auto taken = test::run(command + "0 --output " + (dir / "work.json").string());
+  BOOST_TEST(taken.code == 2, taken.output);
+  BOOST_TEST(taken.output.find("--overwrite") != std::string::npos, taken.output);
   const auto counted = test::run("( " + command + "0 > " + (dir / "counted.json").string() + " )");
   BOOST_TEST(counted.code == 0, counted.output);
   BOOST_TEST(!nlohmann::json::parse(test::read_all(dir / "counted.json")).contains("gflops_fp32"));

@@ -123,6 +123,13 @@ reference() {
   drop_hosts
 }
 
+# The run on one host is there, and the ranks are to be spread over all hosts.
+all_hosts() {
+  reference
+  make_hosts "$hosts"
+  hostfile $(seq "$hosts")
+}
+
 state() { printf '%s/state/step_%08d' "$1" "$2"; }
 same_run() { # CHECK OUT: OUT has the bytes of the run on one host
   local file differ=''
@@ -159,9 +166,7 @@ goes_on() { # OUT: the same command ends as if nothing had been
 
 case_train() {
   local out=$world/share/train n before=() now need
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   for n in $(seq "$hosts"); do before[n]=$(traffic "$n"); done
   run_job "$out"
   expect "exit code" "$code" 0
@@ -178,9 +183,7 @@ case_train() {
 
 # lose OUT FUNCTION: the job runs, FUNCTION takes host3 away, the job ends in time and says who is lost.
 lose() {
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   start_job "$1"
   saved "$1" 20 || fault "is lost in time" "the job ended before"
   "$2" 3
@@ -229,10 +232,8 @@ lose_again() {
 # A host that is lost twice is left out by the supervisor, and the run ends on the others.
 case_elastic() {
   local out=$world/share/elastic left=$((ranks - ranks / hosts)) until
-  reference
   local supervisor=(bash "$root/launch/supervise.sh" --elastic --backoff 3 --)
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   cp "$world/hostfile" "$world/hostfile.before"
   start_job "$out" --resume auto
   lose_again "$out" 20
@@ -254,9 +255,7 @@ case_elastic() {
 # fills COMMAND...: the disk of the output fills while the job runs, by this command of host1.
 fills() {
   local out=$world/share/$name
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   start_job "$out"
   saved "$out" 20 || fault "fills in time" "the job ended before"
   in_host 1 "$@" 2>/dev/null
@@ -277,9 +276,7 @@ case_no_new_files() { fills bash -c "mkdir $world/share/filler; for i in {1..999
 # The disk of another host than rank 0's is full when the files come that the host lacks.
 case_full_stage() {
   local out=$world/share/full_stage stage=$world/own/stage
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   in_host 1 cp -r "$nano/." "$whole/kd_cache" "$world/own"
   in_host 3 dd if=/dev/zero of="$world/own/filler" bs=1M status=none 2>/dev/null
   local model=$world/own cache=$world/own/kd_cache
@@ -302,9 +299,7 @@ case_full_stage() {
 # Nothing of a run that trains is written below /tmp of a host.
 case_full_tmp() {
   local out=$world/share/full_tmp
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   start_job "$out"
   saved "$out" 20 || fault "fills in time" "the job ended before"
   in_host 3 dd if=/dev/zero of=/tmp/filler bs=1M status=none 2>/dev/null
@@ -353,9 +348,7 @@ case_shared_folder() {
 # TERM to the script, as a person or a scheduler sends it.
 case_stop() {
   local out=$world/share/stop
-  reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
+  all_hosts
   start_job "$out"
   saved "$out" 20 || fault "stops in time" "the job ended before"
   kill -TERM "$(child_of "$(child_of "$job")")" # in_host, nsenter, then the script

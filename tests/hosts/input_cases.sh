@@ -4,10 +4,8 @@
 # The output lies on the disk of host1, which other hosts do not see.
 case_own_output() {
   local out=$world/own/run cache seen
-  reference
+  all_hosts
   cache=$whole/kd_cache # that of the output is host1's too
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
   run_job "$out"
   expect "exit code" "$code" 0
   seen=/proc/${host_init[1]}/root$out
@@ -54,10 +52,8 @@ staged_files() { in_host "$1" find "$world/own/stage" -type f -printf '%p %T@ %s
 # Model, cache and output lie on the disk of host1 alone. A second run finds on the others what the first one sent.
 case_only_first_host() {
   local out=$world/own/run again=$world/own/again n files=() before
-  reference
+  all_hosts
   local model=$world/own/model cache=$world/own/model/cache # not those of the reference
-  make_hosts "$hosts"
-  hostfile $(seq "$hosts")
   in_host 1 cp -r "$nano" "$model"
   for n in 2 3; do expect "host$n has none of it" "$(in_host "$n" ls -A "$world/own")" ""; done
   before=$(traffic 2)
