@@ -5,12 +5,12 @@
 seconds_now() { date +%s.%N; }
 minus() { awk -v a="$1" -v b="$2" 'BEGIN {print a - b}'; }
 
-# measure FOLDER: the real programs on the real model, as short as they can be. Sets
+# measure FOLDER: the real programs on the real model, as short as they can be. Prints the losses of the few steps. Sets
 #   teacher_start_s, teacher_rate  seconds before the first sequence, sequences a second after that
 #   train_fixed_s, step_s          all of a training run but its steps (start, evaluations, files), one step
 #   snap_s                         the snap with its 40 sequences
 measure() {
-  local folder=$1 began whole read_sequences
+  local folder=$1 began whole read_sequences code=0 steps reader
   readonly probe_sequences=16 probe_steps=3 snap_sequences=40
   mkdir -p "$folder"
   began=$(seconds_now)
@@ -22,8 +22,13 @@ measure() {
   teacher_start_s=$(awk -v w="$whole" -v n="$read_sequences" -v r="$teacher_rate" 'BEGIN {s = w - n / r; print (s > 0 ? s : 0)}')
 
   began=$(seconds_now)
-  train "$folder/cache" "$folder/run" --max-steps $probe_steps --warmup-steps 1 --logging-steps 1 >"$folder/train.log" 2>&1 ||
-    show "$folder/train.log"
+  # Not behind a pipe of its own: a signal would not reach it before its end.
+  exec {steps}> >(tee -p "$folder/train.log" | say_steps)
+  reader=$!
+  train "$folder/cache" "$folder/run" --max-steps $probe_steps --warmup-steps 1 --logging-steps 1 >&"$steps" 2>&1 || code=$?
+  exec {steps}>&-
+  wait "$reader" || true
+  (exit $code) || show "$folder/train.log"
   whole=$(minus "$(seconds_now)" "$began")
   # The first step also warms up; the others tell the rate.
   step_s=$(sed -n 's/.*"kind":"train".*"elapsed_s":\([0-9.eE+-]*\).*/\1/p' "$folder/run/metrics.jsonl" |
@@ -41,6 +46,9 @@ measure() {
     function since() { match($0, /\+[0-9.]+s/); return substr($0, RSTART + 1, RLENGTH - 2) }
     END { if (n < 1) exit 1; print w + (to - from) * (all / n - 1) }' "$folder/snap.log")
 }
+
+# The losses of a training, as they come. All else of its output is read and dropped.
+say_steps() { sed -un 's/^\[[^]]*\] \(step [0-9]\)/\1/p' 2>/dev/null || cat >/dev/null; }
 
 # show LOG: why a measurement failed; ends the script with the code of the failed command.
 show() {

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/core/signals.hpp"
 #include "src/model/decoder.hpp"
 #include "src/model/input_sums.hpp"
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,7 +31,7 @@ constexpr std::size_t kKeptRounds = 8;  // of linears between two writes of the 
 constexpr std::int64_t kRows = 384;     // of a weight that an error is estimated on
 
 double rounded(double value) {
-  return std::strtod(strf("%.4g", value).c_str(), nullptr);
+  return plain_strtod(strf("%.4g", value).c_str(), nullptr);
 }
 
 /// The squares of the inputs, each token divided by its own, so that no token drowns the others.

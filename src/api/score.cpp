@@ -59,15 +59,10 @@ AneSnap snap_model_for_ane_v2(Model& model, const AneSnapOptions& options) {
     std::optional<SnapPlace> place;
     if (!options.output.empty()) place = take_snap_place(options.output, options.format, impl.checkpoint);
     const SnapRequest request = request_of(impl, options, place);
+    const OwnNumericsAfter after(impl);
     student.set_numerics({});  // the trained model, with nothing rounded
-    Snap snap;
-    try {
-      snap = make_snap({impl.given.opened, impl.given.base, student}, request, place ? &*place : nullptr);
-      require_passed(snap.report, place ? place->target.string() : impl.given.source);
-    } catch (...) {
-      impl.set_numerics();
-      throw;
-    }
+    Snap snap = make_snap({impl.given.opened, impl.given.base, student}, request, place ? &*place : nullptr);
+    require_passed(snap.report, place ? place->target.string() : impl.given.source);
     AneSnap result;
     result.layers = impl.layers();
     if (place) result.file = place->target;

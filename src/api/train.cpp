@@ -40,14 +40,8 @@ TrainResult train(Model& model, const TrainOptions& told, Communicator& comm, co
   TrainOptions bound = options;
   const std::string resolved = make_train_table(bound).json();
   const at::AutoGradMode with_gradients(true);  // whatever the caller has switched off
-  TrainedRun run;
-  try {
-    run = train_given(impl.given, options, resolved, comm, host.rank, host.size);
-  } catch (...) {
-    impl.set_numerics();
-    throw;
-  }
-  impl.set_numerics();
+  const OwnNumericsAfter after(impl);
+  const TrainedRun run = train_given(impl.given, options, resolved, comm, host.rank, host.size);
   impl.given.source = options.output_dir;  // whose weights the model has now
   impl.checkpoint.clear();
   return result_of(run);

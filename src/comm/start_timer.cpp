@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/comm/watchdog.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/tool.hpp"
 
@@ -61,7 +62,7 @@ void wait_out(const std::stop_token& stop, const char* where, int rank, double l
 double start_limit_s() {
   const char* text = std::getenv(kVariable);
   char* end = nullptr;
-  const double given = text != nullptr ? std::strtod(text, &end) : -1;
+  const double given = text != nullptr ? plain_strtod(text, &end) : -1;
   // One that is no number is refused when the options are read.
   return end != text && std::isfinite(given) && given >= 0 ? given : WatchLimits().init;
 }

@@ -106,6 +106,7 @@ class Watchdog::Impl {
   void step_done(std::int64_t step, double seconds) {
     const std::lock_guard lock(mutex_);
     step_ = step;
+    stepped_ = true;
     limits_.step_done(seconds);
     ++changes_;
   }
@@ -127,7 +128,7 @@ class Watchdog::Impl {
 
   /// What `error` leaves behind: a dump, and its place in the hint. Errors of the start say all themselves.
   Error with_dump(const Error& error) {
-    if (error.code() == ExitCode::usage || (error.code() == ExitCode::data && starts())) return error;
+    if (error.code() == ExitCode::usage || (error.code() == ExitCode::data && !stepped())) return error;
     const std::filesystem::path folder = dump("error");
     if (folder.empty()) return error;
     const std::string hint = error.hint().empty() ? "" : error.hint() + "; ";
@@ -138,9 +139,10 @@ class Watchdog::Impl {
  private:
   std::size_t own() const { return static_cast<std::size_t>(rank_); }
 
-  bool starts() {
+  /// Programs without steps never have.
+  bool stepped() {
     const std::lock_guard lock(mutex_);
-    return limit_ == WatchLimit::init;
+    return stepped_;
   }
 
   /// Under the mutex.
@@ -354,6 +356,7 @@ class Watchdog::Impl {
   const char* phase_ = "start";
   WatchLimit limit_ = WatchLimit::init;
   std::int64_t step_ = 0;
+  bool stepped_ = false;
   PhaseLimits limits_;
   std::uint64_t changes_ = 0, signs_ = 0;
   IdleTime time_;

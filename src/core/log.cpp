@@ -4,6 +4,7 @@
 #include "anemll/core/log_sink.hpp"
 #include "src/core/internal/logger.hpp"
 #include "src/core/life_signs.hpp"
+#include "src/core/plain_numbers.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -127,6 +128,7 @@ std::string format_seconds(double seconds) {
 }
 
 std::string strf(const char* format, ...) {
+  const PlainNumbers plain;
   std::va_list args, again;
   va_start(args, format);
   va_copy(again, args);

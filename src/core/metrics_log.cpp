@@ -2,10 +2,10 @@
 #include "src/core/metrics_log.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -15,10 +15,7 @@ namespace {
 
 /// As Python prints floats: no sign on nan.
 std::string number(const char* format, double value) {
-  if (std::isnan(value)) return "nan";
-  char text[400];  // %.6f of the largest double has 309 digits before the point
-  std::snprintf(text, sizeof text, format, value);
-  return text;
+  return std::isnan(value) ? "nan" : strf(format, value);
 }
 
 std::string csv_line(const CsvRow& row) {

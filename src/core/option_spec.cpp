@@ -2,15 +2,15 @@
 #include "src/core/internal/option_spec.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/log.hpp"
 #include "src/core/internal/value_text.hpp"
 #include "src/core/nearest.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/core/printable.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <sstream>
@@ -60,7 +60,7 @@ std::optional<double> parse_real(const std::string& text) {
   // strtod also takes blanks, hexadecimal, nan and inf; none of them is a setting.
   if (text.empty() || text.find_first_not_of("0123456789+-.eE") != std::string::npos) return std::nullopt;
   char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
+  const double value = plain_strtod(text.c_str(), &end);
   if (end != text.c_str() + text.size() || !std::isfinite(value)) return std::nullopt;
   return value;
 }
@@ -71,10 +71,10 @@ std::string shortest(double value) {
   constexpr double kPlain = 1e7;  // "1000", not "1e+03"
   if (std::abs(value) < kPlain && value == std::trunc(value))
     return std::to_string(static_cast<std::int64_t>(value));
-  char text[40];
+  std::string text;
   for (int digits = 1; digits <= 17; ++digits) {
-    std::snprintf(text, sizeof text, "%.*g", digits, value);
-    if (std::strtod(text, nullptr) == value) break;
+    text = strf("%.*g", digits, value);
+    if (plain_strtod(text.c_str(), nullptr) == value) break;
   }
   return text;
 }

@@ -11,7 +11,6 @@
 #include "src/core/tool.hpp"
 
 #include <algorithm>
-#include <iostream>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -260,7 +259,7 @@ OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool 
     return Outcome::exit_ok;
   }
   if (asks_for_build(impl_->table, args)) {
-    std::cout << build_summary(impl_->table.program) << std::endl;
+    print_result(build_summary(impl_->table.program) + "\n");
     return Outcome::exit_ok;
   }
   TableSpec& table = impl_->table;
@@ -277,7 +276,7 @@ OptionTable::Outcome OptionTable::parse(int argc, const char* const* argv, bool 
   apply_command_line(table, line);
   for (const OptionWord& word : line) {
     if (word.name != "print-config") continue;
-    std::cout << resolved() << std::flush;
+    print_result(resolved());
     return Outcome::exit_ok;
   }
   check_required(table);

@@ -3,11 +3,11 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "anemll/core/log.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/core/printable.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 #include <variant>
 
@@ -19,9 +19,7 @@ namespace {
 constexpr const char* kNotACache = "give a cache made by anemll_precompute or anemll_cache import";
 
 std::string exact_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  return text;
+  return strf("%.17g", value);
 }
 
 /// As it stands in the file; empty for a column that has none.
@@ -40,7 +38,7 @@ void read_attribute(const h5::File& file, const KdColumn& column, CacheShape& sh
     shape.** text = said;
   const auto* number = std::get_if<double CacheShape::*>(&column.attribute.value);
   if (number == nullptr) return;
-  shape.** number = std::strtod(said.c_str(), nullptr);
+  shape.** number = plain_strtod(said.c_str(), nullptr);
   if (!(shape.**number > 0)) {
     throw_data("attribute " + name + " is no positive number, but \"" + printable(said) + "\"",
                file.path().string() + ", dataset " + dataset, kNotACache);

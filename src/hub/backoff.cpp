@@ -1,11 +1,11 @@
 #include "src/hub/internal/backoff.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/core/rng.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ constexpr std::uint64_t kGoodProgress = std::uint64_t{1} << 20;
 std::optional<double> seconds_at(const std::string& text, std::size_t at) {
   if (at >= text.size()) return std::nullopt;
   char* end = nullptr;
-  const double value = std::strtod(text.c_str() + at, &end);
+  const double value = plain_strtod(text.c_str() + at, &end);
   if (end == text.c_str() + at || !std::isfinite(value) || value < 0) return std::nullopt;
   return value;
 }

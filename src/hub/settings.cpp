@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
+#include "src/core/plain_numbers.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -90,7 +91,7 @@ double read_timeout(const char* name, double fallback) {
   const auto text = environment(name);
   if (!text) return fallback;
   char* end = nullptr;
-  const double value = std::strtod(text->c_str(), &end);
+  const double value = plain_strtod(text->c_str(), &end);
   if (end == text->c_str() || *end != '\0' || !std::isfinite(value) || value <= 0 || value > 86400)
     throw_usage("not a number of seconds: " + *text, name,
                 "give seconds, for example " + std::string(name) + "=30");

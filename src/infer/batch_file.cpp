@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -113,18 +115,25 @@ void require_same(const AnswerSettings& before, const AnswerSettings& now, const
 }  // namespace
 
 std::vector<PromptRecord> read_prompt_file(const fs::path& file) {
+  const auto mapped = MappedFile::open(file);
+  const std::span<const std::byte> bytes = mapped->bytes();
+  return read_prompts(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::vector<PromptRecord> read_prompts(const fs::path& file, std::string_view bytes) {
   std::vector<PromptRecord> prompts;
-  const std::string text = read_input_text(file, "a file of prompts in JSON Lines");
-  for_lines(text, [&](std::string_view line, std::size_t number) {
-    const std::string where = place(file, number);
-    const ordered_json record = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object()) throw_data("is no JSON object", where, "each line holds one {...}");
-    for (const char* key : kAnswerKeys) {
-      if (record.contains(key))
-        throw_data(std::string("has the key \"") + key + "\", which the answers have", where, "rename it");
-    }
-    prompts.push_back({number, messages_of(record, where), record.dump()});
-  });
+  for_lines(input_text(file, std::as_bytes(std::span(bytes)), "a file of prompts in JSON Lines"),
+            [&](std::string_view line, std::size_t number) {
+              const std::string where = place(file, number);
+              const ordered_json record = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+              if (!record.is_object()) throw_data("is no JSON object", where, "each line holds one {...}");
+              for (const char* key : kAnswerKeys) {
+                if (record.contains(key))
+                  throw_data(std::string("has the key \"") + key + "\", which the answers have", where,
+                             "rename it");
+              }
+              prompts.push_back({number, messages_of(record, where), record.dump()});
+            });
   if (prompts.empty()) throw_data("holds no prompts", file.string(), "write one JSON object a line");
   return prompts;
 }
@@ -149,7 +158,9 @@ std::string answer_line(const PromptRecord& prompt, const AnswerRecord& answer, 
 
 std::optional<AnswerSettings> recorded_settings(const fs::path& out) {
   const fs::path file = settings_file(out);
-  if (!holds_text(out) || !has_name(file)) return std::nullopt;
+  if (!holds_text(out)) return std::nullopt;
+  if (!has_name(file))
+    throw_usage("is there already, and not by this program", out.string(), "give the name of a new file");
   const json object = json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
   AnswerSettings settings;
   bool good = object.is_object();
@@ -169,8 +180,6 @@ AnswerFile::AnswerFile(fs::path out, const AnswerSettings& settings, std::size_t
   const std::optional<AnswerSettings> before = recorded_settings(out_);
   const bool is_there = holds_text(out_);
   if (before) require_same(*before, settings, out_);
-  if (is_there && !before)
-    throw_usage("is there already, and not by this program", out_.string(), "give the name of a new file");
   const auto lock = [&] {
     if (!lock_.take(record))
       throw_usage("another process writes answers there", out_.string(), "wait for it, or name another file");

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anemll {
@@ -28,6 +29,8 @@ struct PromptRecord {
 /// assistant's; with a "prompt" there may be a "system". Other keys are carried to the answer. Blank lines
 /// are left out. Data errors name file and line: no JSON, none or both of the two keys, the keys of answers.
 std::vector<PromptRecord> read_prompt_file(const std::filesystem::path& file);
+/// The same of its bytes, which are at hand.
+std::vector<PromptRecord> read_prompts(const std::filesystem::path& file, std::string_view bytes);
 
 /// One line of the file of answers, with its end: the prompt's record, "row", "answer", "tokens", "ended",
 /// and the whole as training text: "messages" with the answer as the last, or, where no chat template was
@@ -44,14 +47,14 @@ std::string answer_line(const PromptRecord& prompt, const AnswerRecord& answer, 
 /// What decides the answers, by name.
 using AnswerSettings = std::map<std::string, std::string>;
 
-/// Those that an earlier start recorded beside `out`, in OUT.settings.json; none without such a file, or
-/// before the first answer. Data error where it cannot be read.
+/// Those that an earlier start recorded beside `out`, in OUT.settings.json; none before the first answer.
+/// Usage error for an `out` without them, which is somebody else's; data error where they cannot be read.
 std::optional<AnswerSettings> recorded_settings(const std::filesystem::path& out);
 
 class AnswerFile {
  public:
   /// Begins `out`, or goes on with it; a half line at its end goes. Before anything is changed: usage errors
-  /// for a file without its settings or with others, and where another process writes it; data errors for
+  /// for a file without its settings or with others, or that another process writes; data errors for
   /// lines that are no answers to `rows` prompts.
   AnswerFile(std::filesystem::path out, const AnswerSettings& settings, std::size_t rows);
 

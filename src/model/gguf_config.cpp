@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "anemll/model/architecture.hpp"
+#include "src/core/plain_numbers.hpp"
 #include "src/formats/shown.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/json_reader.hpp"
@@ -14,7 +15,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -98,7 +98,7 @@ class Metadata {
     if (static_cast<double>(narrow) != stored || !std::isfinite(narrow)) return stored;
     std::array<char, 32> digits{};
     const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size() - 1, narrow);
-    return error == std::errc() ? std::strtod(digits.data(), nullptr) : stored;
+    return error == std::errc() ? plain_strtod(digits.data(), nullptr) : stored;
   }
 
   const GgufFile& file_;

@@ -37,12 +37,15 @@ std::string label_of(double value, double step) {
 }  // namespace
 
 Axis::Axis(double low, double high, bool logarithmic) : low_(low), high_(high), log_(logarithmic) {
-  if (high_ > low_) return;
+  // Means of equal numbers differ in their last digits, between which there is no tick.
+  constexpr double kNoWidth = 1e-9;
+  const double size = std::max(std::abs(low_), std::abs(high_));
+  if (high_ - low_ > kNoWidth * size) return;
   if (log_) {
     low_ /= 2;
     high_ = low_ * 4;
   } else {
-    const double half = low_ == 0 ? 0.5 : std::abs(low_) * 0.05;
+    const double half = size == 0 ? 0.5 : size * 0.05;
     low_ -= half;
     high_ += half;
   }

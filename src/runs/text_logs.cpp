@@ -1,9 +1,9 @@
 // Logs that are tables or lines for people.
+#include "src/core/plain_numbers.hpp"
 #include "src/runs/internal/log_text.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <iterator>
 #include <string>
 
@@ -23,7 +23,7 @@ std::string_view trimmed(std::string_view cell) {
 std::optional<double> number(std::string_view cell) {
   const std::string text(cell);
   char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
+  const double value = plain_strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0') return std::nullopt;
   return value;
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <span>
 #include <string_view>
 
@@ -145,12 +144,11 @@ std::string inspection(const PrecomputeOptions& o, const TeacherInputs& teacher,
   return out;
 }
 
-void inspect_precompute(const PrecomputeOptions& o) {
+void inspect_precompute(const PrecomputeOptions& o, const std::function<void(const std::string&)>& show) {
+  check_hub_cache(o);
   const TeacherInputs teacher = open_teacher(o);
   const PackedDataset read = pack_dataset(o, teacher, std::nullopt, kSamples);
-  const std::string report = inspection(o, teacher, read);
-  std::fwrite(report.data(), 1, report.size(), stdout);
-  std::fflush(stdout);
+  show(inspection(o, teacher, read));
   if (!o.strict) return;
   teacher.parts.tell(o.teacher, true);
   read.inventory.tell(*o.dataset.name, true);

@@ -14,7 +14,6 @@
 #include "src/model/model_digests.hpp"
 #include "src/teacher/internal/assemble.hpp"
 #include "src/teacher/internal/head_scores.hpp"
-#include "src/teacher/internal/inspect.hpp"
 #include "src/teacher/internal/prepare.hpp"
 #include "src/teacher/internal/tracked_pass.hpp"
 #include "src/teacher/internal/unit_store.hpp"
@@ -241,11 +240,7 @@ Precision choose_dtype(const PrecomputeOptions& o, at::Device device) {
 }  // namespace
 
 ExitCode run_precompute(const PrecomputeOptions& o, Communicator& comm, int local_rank, int local_size) {
-  on_root(comm, [&] {
-    check_hub_cache(o);
-    if (o.inspect) inspect_precompute(o);
-  });
-  if (o.inspect) return ExitCode::done;
+  on_root(comm, [&] { check_hub_cache(o); });
   // Ranks never exchange tensors here, so GPUs need no communication library.
   const at::Device device = choose_device(o.device, local_rank, true);
   const int threads = set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);

@@ -221,8 +221,9 @@ int verify(int argc, const char* const* argv) {
                   [&](const anemll::ImportProgress& progress) { rows = holdout.verify(progress); });
     tell_unsupervised(rows, " of the hold-out part");
   }
-  std::printf("ok: %lld sequences, fingerprint %s\n", static_cast<long long>(cache.info().sequences),
-              cache.info().fingerprint.c_str());
+  anemll::print_result(anemll::strf("ok: %lld sequences, fingerprint %s\n",
+                                    static_cast<long long>(cache.info().sequences),
+                                    cache.info().fingerprint.c_str()));
   return 0;
 }
 

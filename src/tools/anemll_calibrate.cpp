@@ -5,9 +5,9 @@
 #include "src/calib/calibrate.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/build_info.hpp"
+#include "src/core/tool.hpp"
 
 #include <filesystem>
-#include <iostream>
 #include <vector>
 
 namespace {
@@ -27,8 +27,8 @@ int run(const anemll::CalibrateOptions& options, anemll::Communicator& comm, ane
       anemll::combine_moments(files, options.output);
     }
     if (code == anemll::ExitCode::done)
-      std::cout << anemll::moments_report(anemll::MomentsFile::open(options.show.value_or(options.output)))
-                << std::flush;
+      anemll::print_result(
+          anemll::moments_report(anemll::MomentsFile::open(options.show.value_or(options.output))));
   });
   return static_cast<int>(code);
 }

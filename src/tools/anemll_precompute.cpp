@@ -4,6 +4,7 @@
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/option_effects.hpp"
+#include "src/core/tool.hpp"
 #include "src/teacher/precompute_effects.hpp"
 
 int main(int argc, char** argv) {
@@ -18,6 +19,10 @@ int main(int argc, char** argv) {
         if (is_root) tell_unread(unread_precompute_options(options, table));
       },
       [&](Communicator& comm, MpiRuntime::Host host) {
+        if (options.inspect) {
+          on_root(comm, [&] { inspect_precompute(options, print_result); });
+          return 0;
+        }
         return static_cast<int>(run_precompute(options, comm, host.rank, host.size));
       });
 }

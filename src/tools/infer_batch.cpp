@@ -3,7 +3,9 @@
 #include "src/tools/infer_batch.hpp"
 
 #include "anemll/core/error.hpp"
+#include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/comm/agreement.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/rng.hpp"
 #include "src/core/signals.hpp"
@@ -93,11 +95,11 @@ InferModel open_alike(InferOptions& o, const OptionTable& table, Communicator& c
 }
 
 AnswerSettings settings_of(const InferOptions& o, const InferModel& model, const SamplingOptions& sampling,
-                           const GenerationOptions& generation) {
+                           const GenerationOptions& generation, const std::string& prompts) {
   std::string stops;
   for (const std::int32_t id : generation.stops) stops += strf(stops.empty() ? "%d" : " %d", id);
   return {{"model", model.fingerprint},
-          {"prompts", sha256_file(*o.batch)},
+          {"prompts", sha256_hex(prompts)},
           {"chat template", model.chat ? model.chat->label() : "none"},
           {"thinking", o.no_thinking ? "off" : "on"},
           {"system", o.system.value_or("")},
@@ -139,8 +141,8 @@ struct Work {
   std::vector<PromptRecord> prompts;
   std::vector<BatchPrompt> rows;
 };
-Work read_work(const InferOptions& o, InferModel& model) {
-  Work work{read_prompt_file(*o.batch), {}};
+Work read_work(const InferOptions& o, const InferModel& model, const std::string& prompts) {
+  Work work{read_prompts(*o.batch, prompts), {}};
   const CounterRng seeds(static_cast<std::uint64_t>(*o.seed), kRowStream);
   for (PromptRecord& prompt : work.prompts) {
     const std::string where = *o.batch + ", line " + std::to_string(prompt.line);
@@ -149,6 +151,21 @@ Work read_work(const InferOptions& o, InferModel& model) {
     work.rows.push_back(std::move(row));
   }
   return work;
+}
+
+/// The file as rank 0 has it.
+std::string file_of_root(const std::string& file, Communicator& comm) {
+  std::string bytes;
+  on_root(comm, [&] { bytes = read_text(file); });
+  broadcast_string(comm, bytes, 0);
+  return bytes;
+}
+
+/// The record beside the answers is true of every rank's.
+void require_alike(const AnswerSettings& settings, Communicator& comm) {
+  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  for (const auto& [name, value] : settings) inputs.add(name, value);
+  inputs.check(comm);
 }
 
 using Group = std::vector<std::size_t>;  // rows
@@ -184,15 +201,18 @@ void sum_ranges(const FactoredModel& model, Communicator& comm) {
 
 void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, MpiRuntime::Host host) {
   take_recorded(o, comm);
+  const std::string prompts = file_of_root(*o.batch, comm);
   InferModel model = open_alike(o, table, comm, host);
-  const Work work = read_work(o, model);
+  const Work work = read_work(o, model, prompts);
   const GenerationOptions generation{o.max_tokens, model.generation.stops};
   const SamplingOptions sampling = sampling_of(o, model.generation);
+  const AnswerSettings settings = settings_of(o, model, sampling, generation, prompts);
+  require_alike(settings, comm);
 
   std::optional<AnswerFile> file;
   std::vector<std::int64_t> done(work.rows.size(), 0);
   on_root(comm, [&] {
-    file.emplace(*o.out, settings_of(o, model, sampling, generation), work.rows.size());
+    file.emplace(*o.out, settings, work.rows.size());
     for (const std::size_t row : file->done()) done[row] = 1;
   });
   comm.all_reduce(done, ReduceOp::max);

@@ -160,7 +160,7 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
   model.student = std::make_unique<Student>(open_student(*checkpoint, files, device));
   require_version(o.version, model.student->spec(), place.checkpoint);
   tell_differences(o.numbers, model.student->spec().usual());
-  if (o.check) model.teacher = std::make_unique<Decoder>(files, device, /*dense=*/true);
+  if (o.check && !o.batch) model.teacher = std::make_unique<Decoder>(files, device, /*dense=*/true);
   if (o.factored) {
     model.factored = std::make_unique<FactoredModel>(model.student->files(), model.student->layers(), device);
     model.student.reset();

@@ -116,8 +116,10 @@ std::vector<OptionEffect<InferFacts>> infer_option_effects() {
       {"weight-format", "with --factored", [](const InferFacts& f) { return f.options.factored; }});
   rows.push_back({"weight-format", "on a GPU and in bf16: weights have the type of the products there",
                   [](const InferFacts& f) { return !f.options.factored && !f.compact; }});
-  for (const char* name : {"out", "batch-size"})
+  for (const char* name : {"out", "batch-size", "work-timeout"})
     rows.push_back({name, "without --batch", [](const InferFacts& f) { return !f.options.batch; }});
+  rows.push_back({"check", "with --batch: it looks at the first prompt of --prompt or --interactive",
+                  [](const InferFacts& f) { return f.options.batch.has_value(); }});
   return rows;
 }
 

@@ -1,11 +1,11 @@
 #include "src/train/internal/log_cut.hpp"
 
 #include "src/core/metrics_log.hpp"
+#include "src/core/plain_numbers.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +42,7 @@ std::string_view trimmed(std::string_view cell) {
 std::optional<std::int64_t> step_in(std::string_view cell) {
   const std::string text(trimmed(cell));
   char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
+  const double value = plain_strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value >= 0) || value > 9e15 || value != std::floor(value))
     return std::nullopt;
   return static_cast<std::int64_t>(value);

@@ -155,6 +155,33 @@ BOOST_AUTO_TEST_CASE(other_settings_and_wrong_lines_are_refused) {
   BOOST_TEST(!fs::exists(wrong.out));
 }
 
+// Two hosts with files of their own: the prompts are rank 0's, and another model is refused.
+BOOST_AUTO_TEST_CASE(ranks_with_other_files_mix_nothing) {
+  const Job job;
+  for (const char* host : {"0", "1"}) {
+    fs::create_directory(job.dir / host);
+    fs::copy_file(test::golden("nano/v2_q2a4_trained.pt"), job.dir / host / "model.pt");
+    std::ofstream(job.dir / host / "in.jsonl") << prompts();
+  }
+  std::ofstream(job.dir / "1" / "in.jsonl") << "{\"prompt\": \"of an earlier day\"}\n";
+  const auto run = [&](const std::string& out) {
+    std::ofstream(job.dir / "rank.sh")
+        << "cd " << job.dir.path().string() << "/$OMPI_COMM_WORLD_RANK && exec " << test::bin("anemll_infer")
+        << " model.pt --model-id " << test::golden("nano").string() << " --batch in.jsonl --out " << out
+        << " --weight-format packed --temperature 2 --max-tokens 12 --threads 1 --seed 3\n";
+    return test::run(test::mpirun(2, "sh " + (job.dir / "rank.sh").string()));
+  };
+  const test::ToolResult result = run(job.out.string());
+  BOOST_TEST_REQUIRE(result.code == 0, result.output);
+  BOOST_TEST(test::read_all(job.out) == answers());
+
+  fs::copy_file(test::golden("nano/v2_q2a4_init.pt"), job.dir / "1" / "model.pt",
+                fs::copy_options::overwrite_existing);
+  const std::string other = (job.dir / "other.jsonl").string();
+  test::expect(run(other), 3, {"the ranks do not agree", "model: ", "on rank 1"});
+  BOOST_TEST(!fs::exists(other));
+}
+
 BOOST_AUTO_TEST_CASE(what_half_cannot_hold_is_told_of_all_ranks) {
   const auto told = [](int ranks) {
     const Job job;

@@ -376,7 +376,11 @@ BOOST_AUTO_TEST_CASE(filters_end_quietly_without_their_reader) {
   // A disk that is full is another matter.
   for (const std::string& command : {encode, std::string(" --help")})
     BOOST_TEST(test::run(test::bin("anemll_tokenize") + command + " >/dev/full").code == 3, command);
-  BOOST_TEST(test::run(test::bin("anemll_cache") + " info " + cache + " >/dev/full").code == 3);
+  for (const std::string& command :
+       {"anemll_cache info " + cache, "anemll_cache verify " + cache,
+        std::string("anemll_train --print-config"), std::string("anemll_train --version"),
+        std::string("anemll_calibrate --help")})
+    BOOST_TEST(test::run(test::bin(command) + " >/dev/full").code == 3, command);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

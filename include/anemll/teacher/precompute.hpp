@@ -12,6 +12,7 @@
 #include "anemll/teacher/precompute_choices.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,6 +78,11 @@ OptionTable make_precompute_table(PrecomputeOptions& options);
 /// Checks combinations that no single option can, and lets --compat reference and --format pt choose what was
 /// not `given`; usage errors.
 void settle_precompute_options(PrecomputeOptions& options, const OptionTable& given);
+
+/// --inspect: what a run would make of its inputs. Rank 0 only; reads everything, writes nothing. `show` gets
+/// the report before what is left out becomes an error with --strict.
+void inspect_precompute(const PrecomputeOptions& options,
+                        const std::function<void(const std::string&)>& show);
 
 /// The whole run; every rank calls it. Returns save_and_requeue when a signal ended it early with its work
 /// kept.

@@ -42,6 +42,18 @@ struct Model::Impl {
   std::int64_t layers() const;
 };
 
+/// For work that needs other numerics: when it ends, by whatever way, the layers compute as the model says.
+class OwnNumericsAfter {
+ public:
+  explicit OwnNumericsAfter(const Model::Impl& impl) : impl_(impl) {}
+  ~OwnNumericsAfter() { impl_.set_numerics(); }
+  OwnNumericsAfter(const OwnNumericsAfter&) = delete;
+  OwnNumericsAfter& operator=(const OwnNumericsAfter&) = delete;
+
+ private:
+  const Model::Impl& impl_;
+};
+
 /// Runs `body`; what it throws that is no Error becomes one.
 template <class Body>
 auto as_errors(const Body& body) {

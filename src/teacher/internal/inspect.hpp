@@ -16,7 +16,4 @@ std::string inspection(const PrecomputeOptions& options, const TeacherInputs& te
 /// A text's tokens between bars, special ones in double brackets: "[[<|im_start|>]]user|\n|". At most `most`.
 std::string marked_tokens(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, std::size_t most);
 
-/// Reads everything, prints the report to stdout and tells what is left out: an error with --strict.
-void inspect_precompute(const PrecomputeOptions& options);
-
 }  // namespace anemll
