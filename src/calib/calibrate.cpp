@@ -59,20 +59,25 @@ void require_same(const Json& made, const Json& wanted, const std::string& where
               "give the same options and files, or start anew with --overwrite");
 }
 
+/// Usage errors for what is there and neither --resume nor --overwrite speaks of. Needs no model and no text.
+void require_free(const CalibrateOptions& o, const WorkFolder& work) {
+  if (o.resume || o.overwrite) return;
+  if (has_name(o.output))
+    throw_usage("is there already", o.output,
+                "--resume leaves a finished file as it is, --overwrite replaces it");
+  if (has_name(plan_file(work.path())))
+    throw_usage("an unfinished calibration is there", work.path().string(),
+                "--resume goes on with it, --overwrite starts anew");
+}
+
 /// Takes the work folder. False when the file that is wanted is there already.
 bool prepare(const CalibrateOptions& o, const Json& plan, WorkFolder& work) {
   if (has_name(o.output) && !o.overwrite) {
-    if (!o.resume)
-      throw_usage("is there already", o.output,
-                  "--resume leaves a finished file as it is, --overwrite replaces it");
     require_same(plan_of(MomentsFile::open(o.output)), plan, o.output);
     return false;
   }
   const fs::path file = plan_file(work.path());
   const bool begun = has_name(file);
-  if (begun && !o.resume && !o.overwrite)
-    throw_usage("an unfinished calibration is there", work.path().string(),
-                "--resume goes on with it, --overwrite starts anew");
   work.take();
   if (begun && o.resume) {
     require_same(Json::parse(read_text(file), nullptr, false), plan, file.string());
@@ -219,6 +224,12 @@ Opened open(const CalibrateOptions& o, Communicator& comm) {
 }  // namespace
 
 ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_rank, int local_size) {
+  const fs::path output = fs::absolute(o.output);
+  std::unique_ptr<WorkFolder> work;
+  on_root(comm, [&] {
+    work = std::make_unique<WorkFolder>(output, ".calibrate", moments_work(), "--output");
+    require_free(o, *work);
+  });
   set_compute_threads(static_cast<int>(o.threads), local_rank, local_size);
   Opened opened = open(o, comm);
   const ModelFiles& model = opened.model;
@@ -229,11 +240,8 @@ ExitCode run_calibrate(const CalibrateOptions& o, Communicator& comm, int local_
   MomentsFacts facts{o.model_id,     model.fingerprint,     {text.sha256},
                      o.token_weight, text.rows.ids.size(1), text.rows.count(),
                      text.sources};
-  const fs::path output = fs::absolute(o.output);
-  std::unique_ptr<WorkFolder> work;
   std::string folder;
   on_root(comm, [&] {
-    work = std::make_unique<WorkFolder>(output, ".calibrate", moments_work(), "--output");
     if (prepare(o, plan_of(facts, o.full), *work)) folder = work->path().string();
   });
   broadcast_string(comm, folder, 0);

@@ -76,6 +76,9 @@ BOOST_AUTO_TEST_CASE(a_finished_file_is_not_lost) {
   BOOST_REQUIRE(test::run(program() + flags(out)).code == 0);
   const std::string before = test::read_all(out);
   test::refused(program() + flags(out), 2, "is there already");
+  // Before a model or a text is read.
+  test::refused(program() + "--model-id absent --dataset_name absent.txt --output " + out.string(), 2,
+                "is there already");
   test::refused(program() + flags(out) + "--resume --seed 5", 2, "another text");
   test::refused(program() + flags(out) + "--resume --token-weight none", 2, "another token_weight");
   BOOST_TEST((test::read_all(out) == before));
