@@ -87,6 +87,13 @@ std::string log_axis(const Chart& chart, const ChartPanel& panel, char axis) {
   return out + ")\n";
 }
 
+bool has_negative(const ChartPanel& panel, const Chart& chart) {
+  return std::ranges::any_of(panel.lines, [&](const ChartLine& line) {
+    return std::ranges::any_of(
+        line.points, [&](const ChartPoint& point) { return is_shown(point, chart) && point.y < 0; });
+  });
+}
+
 std::string style_of(const ChartLine& line, std::size_t index, bool single, bool svg) {
   if (line.faint) return strf("with lines lw 1 lc rgb '#B0%s' notitle", color_of(line) + 1);
   const std::string title = "title " + quoted(line.label);
@@ -198,6 +205,8 @@ std::string gnuplot_script(const Chart& chart, PictureFormat format, const Pictu
     out += "set title " + quoted(chart.title.empty() ? panel.title : chart.title + ": " + panel.title) + "\n";
     if (chart.log_x) out += log_axis(chart, panel, 'x');
     if (chart.log_y) out += log_axis(chart, panel, 'y');
+    // The room below the lowest point shows no number that there cannot be, such as a negative rate.
+    if (!chart.log_y) out += has_negative(panel, chart) ? "set yrange [*:*]\n" : "set yrange [0<*:*]\n";
     std::string plots;
     for (const bool marked : {false, true}) {
       for (std::size_t i = 0; i < panel.lines.size(); ++i) {

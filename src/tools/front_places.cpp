@@ -2,7 +2,6 @@
 #include "anemll/core/error.hpp"
 #include "src/core/platform.hpp"
 #include "src/core/system_error.hpp"
-// Where the programs and scripts lie, from the place of this one, and how it becomes one of them.
 #include "src/tools/front_programs.hpp"
 
 #include <array>

@@ -20,7 +20,7 @@ starts() {
 look_at_program() { # ROOT PREFIX NAME
   local root=$1 prefix=$2 name=$3 share=$1$2/share page
   starts "$prefix" "$name" --version
-  ! readelf -d "$root$prefix/bin/$name" | grep -F "$HOME" || fail "$name looks for libraries where it was built"
+  ! readelf -d "$root$prefix/bin/$name" | grep -F -e "$HOME" -e "$PWD" || fail "$name looks for libraries where it was built"
   page=$share/man/man1/$name.1
   [ -s "$page" ] || page=$page.gz
   [ "$(zcat -f "$page" 2>/dev/null | grep -c '^\.TH')" = 1 ] || fail "no man page of $name"
@@ -72,6 +72,6 @@ look_at_all() {
   [ -s "$root$prefix/share/doc/anemll-train/options.md" ] || fail "no option reference"
   bash tests/support/installed_links.sh "$root$prefix" || fail "documents lead nowhere"
   # Nothing of the machine that built it; LibTorch's headers name themselves in the texts of their assertions.
-  ! grep -rlF -e "$HOME/" "$root$prefix/share/anemll_train" "$root$prefix/share/doc/anemll-train" || fail "these name folders of the machine that built them"
+  ! grep -rlF -e "$HOME/" -e "$PWD/" "$root$prefix/share/anemll_train" "$root$prefix/share/doc/anemll-train" || fail "these name folders of the machine that built them"
   looked="${#programs[@]} programs start, with man pages and completions; $((${#scripts[@]} + 1)) scripts start; $libraries libraries with licence texts"
 }

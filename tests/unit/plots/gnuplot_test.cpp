@@ -84,6 +84,10 @@ BOOST_AUTO_TEST_CASE(the_grid_and_the_axes_are_told) {
   BOOST_TEST(has(script, "set ytics 1\nset mytics 2\n"), script);
   BOOST_TEST(has(script, "set y2tics 0.1 "), script);
   BOOST_TEST(!has(script, "logscale"));
+  BOOST_TEST(has(script, "set yrange [0<*:*]\n"), script);  // a loss is never negative
+  chart.panels[0].lines[0].points[0].y = -1;
+  BOOST_TEST(has(gnuplot_script(chart, PictureFormat::svg, {}, "p"), "set yrange [*:*]\n"));
+  chart = small_chart();
   chart.log_y = chart.log_x = true;
   const std::string logarithmic = gnuplot_script(chart, PictureFormat::svg, {}, "p");
   BOOST_TEST(has(logarithmic, "set logscale x\nset logscale y\n"), logarithmic);
