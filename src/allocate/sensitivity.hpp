@@ -39,8 +39,10 @@ struct SensitivityKey {
   std::int64_t layers = 0;
 };
 /// Nothing measured where there is no such file, or, with `replace`, where it holds for something else.
-/// Without that a usage error; a data error for a file that is none.
-Sensitivities read_sensitivities(const std::filesystem::path& file, const SensitivityKey& key, bool replace);
+/// Without that a usage error; a data error for a file that is none. Rank 0 alone reads, and all get what is
+/// there: what is measured decides which sums the ranks make together. Collective.
+Sensitivities read_sensitivities(const std::filesystem::path& file, const SensitivityKey& key, bool replace,
+                                 Communicator& comm);
 void write_sensitivities(const std::filesystem::path& file, const SensitivityKey& key,
                          const Sensitivities& found);
 

@@ -23,13 +23,22 @@ json key_object(const SensitivityKey& key) {
           {"layers_per_group", key.layers}};
 }
 
+json figures_object(const Sensitivities& found) {
+  return {{"kl_of_groups", found.groups}, {"errors_of_linears", found.errors}};
+}
+
+Sensitivities figures_of(const json& object) {
+  Sensitivities found;
+  object.at("kl_of_groups").get_to(found.groups);
+  object.at("errors_of_linears").get_to(found.errors);
+  return found;
+}
+
 [[noreturn]] void no_file(const fs::path& file) {
   throw_data("is no file of sensitivities", file.string(), "name another file, or move this one away");
 }
 
-}  // namespace
-
-Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key, bool replace) {
+Sensitivities read_here(const fs::path& file, const SensitivityKey& key, bool replace) {
   if (!fs::exists(file)) return {};
   std::ifstream stream(file);
   const json object = json::parse(stream, nullptr, false);
@@ -43,8 +52,7 @@ Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key
   }
   Sensitivities found;
   try {
-    object.at("kl_of_groups").get_to(found.groups);
-    object.at("errors_of_linears").get_to(found.errors);
+    found = figures_of(object);
   } catch (const json::exception&) {
     no_file(file);
   }
@@ -53,11 +61,20 @@ Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key
   return found;
 }
 
+}  // namespace
+
+Sensitivities read_sensitivities(const fs::path& file, const SensitivityKey& key, bool replace,
+                                 Communicator& comm) {
+  std::string text;
+  on_root(comm, [&] { text = figures_object(read_here(file, key, replace)).dump(); });
+  broadcast_string(comm, text, 0);
+  return figures_of(json::parse(text));
+}
+
 void write_sensitivities(const fs::path& file, const SensitivityKey& key, const Sensitivities& found) {
-  const json object = {{"kind", kKind},
-                       {"of", key_object(key)},
-                       {"kl_of_groups", found.groups},
-                       {"errors_of_linears", found.errors}};
+  json object = figures_object(found);
+  object["kind"] = kKind;
+  object["of"] = key_object(key);
   write_file(file, object.dump(1) + "\n");
 }
 

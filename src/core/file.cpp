@@ -26,6 +26,18 @@ void sync_descriptor(int fd, const fs::path& path) {
   if (::fsync(fd) != 0 && errno != EINVAL) throw_system("cannot make the data durable", path);
 }
 
+/// A rename replaces whatever has the name: for root a device too. It replaces a link and not what that leads
+/// to; but who names a link to a device (/dev/stdout) means the device.
+void require_replaceable(const fs::path& path) {
+  std::error_code none;
+  if (fs::symlink_status(path, none).type() == fs::file_type::directory)
+    throw_data("is a folder, not a file", path.string(), "give the path of a file in it");
+  const fs::file_status there = fs::status(path, none);
+  if (!fs::exists(there) || fs::is_regular_file(there) || fs::is_directory(there)) return;
+  throw_data("is a device, a pipe or a socket, which a file would replace", path.string(),
+             "give the path of a file");
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
@@ -62,6 +74,7 @@ void MappedFile::release_pages() const {
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+  require_replaceable(path_);
   temporary_ = path_;
   temporary_ += ".tmp." + std::to_string(::getpid());
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

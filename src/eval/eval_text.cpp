@@ -104,7 +104,7 @@ void add_part(EvalText& to, const std::string& path, const TextModel& text, cons
                "give texts of at least four tokens in the form of --dataset-format");
   log_info(strf("%s: %zu chunks of %lld documents", path.c_str(), to.windows.size() - before,
                 static_cast<long long>(documents)));
-  if (too_short + unknown > 0)
+  if (options.tells && too_short + unknown > 0)
     log_warning(
         strf("%s: not scored: %lld documents too short for a chunk, %lld conversations with what the "
              "chat template has no rule for or refuses",

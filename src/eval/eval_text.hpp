@@ -31,6 +31,7 @@ struct EvalTextOptions {
   std::vector<std::string> map = {};  ///< FIELD=COLUMN
   std::int64_t max_bad_records = 0;   ///< of each data set, passed over and told
   std::string template_date = {};     ///< of conversations; empty: without the template's line of a date
+  bool tells = true;                  ///< what was passed over; of ranks that read the same one does
 };
 
 /// One UTF-8 file, which is one text. Data errors: no file, not UTF-8, too short for a window.

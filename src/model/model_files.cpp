@@ -192,10 +192,16 @@ ModelFiles load_model_files(const fs::path& model, std::span<const Family> famil
   return load_model_files(open_model(model, families));
 }
 
-void check_weights(const OpenModel& model) {
-  if (model.gguf) return;  // its tensors were listed when it was opened
+std::vector<fs::path> check_weights(const OpenModel& model) {
   ModelFiles out;
-  find_tensors(model, out);
+  if (model.gguf) {
+    out.maps = model.gguf->maps;  // its tensors were listed when it was opened
+  } else {
+    find_tensors(model, out);
+  }
+  std::vector<fs::path> files;
+  for (const auto& map : out.maps) files.push_back(map->path());
+  return files;
 }
 
 ModelFiles load_model_files(const OpenModel& model) {

@@ -69,20 +69,49 @@ RecordedModel recorded_model(const V2Checkpoint& checkpoint) {
   return {checkpoint.keys.model_id, checkpoint.keys.model_revision, checkpoint.config};
 }
 
-NamedModel find_recorded_model(const ModelFlags& flags, const OptionTable& table,
-                               const RecordedModel& recorded, ModelUse use) {
-  NamedModel found;
+LocatedModel locate_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                                   const RecordedModel& recorded, ModelUse use) {
+  LocatedModel found;
   found.name = choose_model(flags.id, flags.revision, recorded);
   const std::string& id = found.name.id;
   if (table.given("model-revision") && is_local(HubKind::model, id))
     tell_unread({{"model-revision", "on a local model: revisions are the hub's"}});
-  found.opened = open_model(fetch_choice(flags, found.name, recorded, use).path);
+  found.path = fetch_choice(flags, found.name, recorded, use).path;
   return found;
+}
+
+LocatedModel locate_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                                   const RecordedModel& recorded, ModelUse use, Communicator& comm) {
+  LocatedModel found;
+  on_root(comm, [&] { found = locate_recorded_model(flags, table, recorded, use); });
+  std::string path = found.path.string();
+  for (std::string* part : {&found.name.id, &found.name.hub.revision, &path})
+    broadcast_string(comm, *part, 0);
+  found.path = path;
+  return found;
+}
+
+NamedModel find_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                               const RecordedModel& recorded, ModelUse use) {
+  const LocatedModel found = locate_recorded_model(flags, table, recorded, use);
+  return {found.name, open_model(found.path)};
+}
+
+NamedModel find_recorded_model(const ModelFlags& flags, const OptionTable& table,
+                               const RecordedModel& recorded, ModelUse use, Communicator& comm) {
+  const LocatedModel found = locate_recorded_model(flags, table, recorded, use, comm);
+  return {found.name, open_model(found.path)};
 }
 
 ModelFiles load_named_model(const NamedModel& model, bool strict) {
   ModelFiles files = load_model_files(model.opened);
   files.inventory.tell(model.name.id, strict);
+  return files;
+}
+
+ModelFiles load_named_model(const NamedModel& model, bool strict, Communicator& comm) {
+  ModelFiles files = load_model_files(model.opened);
+  on_root(comm, [&] { files.inventory.tell(model.name.id, strict); });
   return files;
 }
 
@@ -104,14 +133,17 @@ V2Checkpoint open_checkpoint(const std::string& file) {
   return checkpoint;
 }
 
-Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device, bool ste) {
+Student open_student(const V2Checkpoint& checkpoint, const ModelFiles& model, at::Device device, bool ste,
+                     bool tells) {
   ResolvedQuant quant = checkpoint_quant(checkpoint, model.architecture, {});
   leave_float(checkpoint, quant);
-  for (const std::string& warning : quant.warnings) log_warning(warning);
+  if (tells) {
+    for (const std::string& warning : quant.warnings) log_warning(warning);
+  }
   log_info("quantisation: " + quant.spec.describe() + " (" + quant.source + "), group " +
            std::to_string(quant.spec.group_size()));
   Student student = Student::from_checkpoint(model, checkpoint, quant.spec, ste, device);
-  tell_garbled(checkpoint, student, model.tensors);
+  if (tells) tell_garbled(checkpoint, student, model.tensors);
   return student;
 }
 

@@ -8,7 +8,6 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/allocate/allocation.hpp"
 #include "src/allocate/sensitivity.hpp"
-#include "src/comm/agreement.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/result_files.hpp"
@@ -16,6 +15,8 @@
 #include "src/eval/eval_text.hpp"
 #include "src/eval/model_size.hpp"
 #include "src/score/text_score.hpp"
+#include "src/source/find_model.hpp"
+#include "src/source/model_agreement.hpp"
 #include "src/source/model_place.hpp"
 #include "src/source/recorded_model.hpp"
 #include "src/tools/allocate_options.hpp"
@@ -34,24 +35,25 @@ namespace {
 
 using namespace anemll;
 
-NamedModel find_plain(const AllocateOptions& o, const OptionTable& table) {
+NamedModel find_plain(const AllocateOptions& o, const OptionTable& table, Communicator& comm) {
   const ModelPlace place = place_of_model(o.model_name);
   if (!place.weights)
     throw_usage("is a checkpoint", o.model_name,
                 "give the model that is to be quantised: its folder or hub name");
   ModelFlags flags = o.model;
   flags.id = place.weights;
-  return find_recorded_model(flags, table, {}, ModelUse::weights);
+  return find_recorded_model(flags, table, {}, ModelUse::weights, comm);
 }
 
 EvalText read_sources(const AllocateOptions& o, const NamedModel& model, Communicator& comm) {
   EvalText all;
   if (!o.texts.empty() || !o.records.empty()) {
-    const std::filesystem::path path = model.opened.gguf
-                                           ? model.opened.path
-                                           : fetch_model(model.name.id, model.name.hub, ModelUse::text).path;
+    const std::filesystem::path path =
+        model.opened.gguf
+            ? model.opened.path
+            : std::filesystem::path(find_model(model.name.id, model.name.hub, ModelUse::text, comm));
     const TextModel text = load_text_model(path, TokenizerRules::as_written, model.opened.gguf.get());
-    text.inventory.tell(model.name.id, o.model.strict);
+    on_root(comm, [&] { text.inventory.tell(model.name.id, o.model.strict); });
     for (const std::string& file : o.texts) add_text(all, file, text.tokenizer, o.text);
     for (const std::string& records : o.records) add_records(all, records, text, o.text);
   }
@@ -62,7 +64,11 @@ EvalText read_sources(const AllocateOptions& o, const NamedModel& model, Communi
 
 /// Bits of all linears that the target leaves.
 std::int64_t budget_of(const AllocateOptions& o, const std::vector<LinearSpec>& linears, double others) {
-  if (o.size_target) return static_cast<std::int64_t>(std::floor(*o.size_target * 8 * (1 << 20) - others));
+  // More than any model takes, and what a number of 64 bits holds.
+  constexpr double kMost = 0x1p60;
+  if (o.size_target)
+    return static_cast<std::int64_t>(
+        std::clamp(std::floor(*o.size_target * 8 * (1 << 20) - others), -kMost, kMost));
   double weights = 0;
   for (const LinearSpec& linear : linears)
     weights += static_cast<double>(linear.out) * static_cast<double>(linear.in);
@@ -71,25 +77,29 @@ std::int64_t budget_of(const AllocateOptions& o, const std::vector<LinearSpec>& 
 
 int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRuntime::Host& host,
                        Communicator& comm) {
+  o.text.tells = comm.is_root();
   std::optional<ResultFiles> results;
-  on_root(comm, [&] { results.emplace(std::vector{o.output}, o.overwrite); });
+  on_root(comm, [&] {
+    results.emplace(std::vector{o.output}, o.overwrite, KeptFile{"--sensitivity", o.sensitivity_file()});
+  });
   const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
 
-  const NamedModel model = find_plain(o, table);
+  const NamedModel model = find_plain(o, table, comm);
   TextScorer scorer(read_sources(o, model, comm).windows);
   require_fit(scorer.windows(), model.opened.architecture.vocab_size, model.opened.architecture.max_positions,
               o.model_name);
-  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
-  inputs.add("text", scorer.digest());
-  inputs.check(comm);
-  const ModelFiles files = load_named_model(model, o.model.strict);
+  const ModelFiles files = load_named_model(model, o.model.strict, comm);
+  if (comm.size() > 1) {
+    Agreement inputs = agreement_on_files();
+    inputs.add("text", scorer.digest());
+    add_model_facts(inputs, "model", files);
+    inputs.check(comm);
+  }
   const std::vector<LinearSpec> linears = body_linears(files.architecture);
 
   const SensitivityKey key{files.fingerprint, scorer.digest(), o.measured.probe, o.measured.layers};
   const std::filesystem::path kept = o.sensitivity_file();
-  // All ranks read the file, and rank 0 alone writes it: not before all have read.
-  Sensitivities known = read_sensitivities(kept, key, o.overwrite);
-  comm.barrier();
+  Sensitivities known = read_sensitivities(kept, key, o.overwrite, comm);
   const Sensitivities found = measure_sensitivities(
       files, scorer, o.measured, std::move(known), device,
       [&](const Sensitivities& so_far) { write_sensitivities(kept, key, so_far); }, comm);
@@ -97,15 +107,16 @@ int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRu
   const double others = other_bits(files.architecture);
   const AllocationRequest request{linears, o.measured, o.scale_bits, budget_of(o, linears, others)};
   const Allocation chosen = allocate_widths(request, found);
-  if (!comm.is_root()) return 0;
   const auto is_widest = [&](const LinearWidth& width) { return width == o.measured.widths.back(); };
   if (std::ranges::all_of(chosen.widths, is_widest))
     log_info("every linear has the largest width of --bits and --ranks; the target leaves room for more");
-  write_file(o.output, allocation_json(request, chosen));
-  std::string text = allocation_text(files.architecture, request, found, chosen, others);
-  text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
-               o.model_name.c_str(), o.output.c_str());
-  print_result(text);
+  on_root(comm, [&] {
+    write_file(o.output, allocation_json(request, chosen));
+    std::string text = allocation_text(files.architecture, request, found, chosen, others);
+    text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
+                 o.model_name.c_str(), o.output.c_str());
+    print_result(text);
+  });
   return 0;
 }
 

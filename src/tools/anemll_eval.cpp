@@ -5,7 +5,6 @@
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "anemll/text/tokenizer.hpp"
-#include "src/comm/agreement.hpp"
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/printable.hpp"
@@ -15,6 +14,8 @@
 #include "src/eval/comparison.hpp"
 #include "src/eval/eval_text.hpp"
 #include "src/model/weight_check.hpp"
+#include "src/source/find_model.hpp"
+#include "src/source/model_agreement.hpp"
 #include "src/text/token_samples.hpp"
 #include "src/tools/eval_model.hpp"
 #include "src/tools/eval_options.hpp"
@@ -26,6 +27,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,12 +42,12 @@ struct Models {
   std::optional<FoundEvalModel> teacher;
 };
 
-Models find_models(const EvalOptions& o, const OptionTable& table) {
+Models find_models(const EvalOptions& o, const OptionTable& table, Communicator& comm) {
   Models models;
-  for (const std::string& name : o.models) models.all.push_back(find_eval_model(name, o, table));
+  for (const std::string& name : o.models) models.all.push_back(find_eval_model(name, o, table, comm));
   if (!o.has_text() || o.no_teacher) return models;
   if (o.teacher) {
-    models.teacher = find_eval_model(*o.teacher, o, table);
+    models.teacher = find_eval_model(*o.teacher, o, table, comm);
     return models;
   }
   const auto first = std::find_if(models.all.begin(), models.all.end(),
@@ -59,21 +61,24 @@ Models find_models(const EvalOptions& o, const OptionTable& table) {
   return models;
 }
 
-/// Nothing where it is not needed and not there.
-std::optional<TextModel> find_text(const EvalOptions& o, const Models& models) {
+/// Nothing where it is not needed and rank 0 has none.
+std::optional<TextModel> find_text(const EvalOptions& o, const Models& models, Communicator& comm) {
   if (o.tokenizer) {
-    TextModel text = load_text_model(fetch_model(*o.tokenizer, {}, ModelUse::text).path);
-    text.inventory.tell(*o.tokenizer, o.model.strict);
+    TextModel text = load_text_model(find_model(*o.tokenizer, HubOptions(), ModelUse::text, comm));
+    on_root(comm, [&] { text.inventory.tell(*o.tokenizer, o.model.strict); });
     return text;
   }
   const NamedModel& named = models.teacher ? models.teacher->base : models.all.front().base;
   const bool needed = !o.texts.empty() || !o.records.empty() || o.choices;
-  if (!needed && !named.opened.gguf && !std::filesystem::exists(named.opened.path / "tokenizer.json"))
-    return std::nullopt;
+  const bool there =
+      needed || named.opened.gguf || std::filesystem::exists(named.opened.path / "tokenizer.json");
+  if (!any_rank(comm, comm.is_root() && there)) return std::nullopt;
   const std::filesystem::path path =
-      named.opened.gguf ? named.opened.path : fetch_model(named.name.id, named.name.hub, ModelUse::text).path;
+      named.opened.gguf
+          ? named.opened.path
+          : std::filesystem::path(find_model(named.name.id, named.name.hub, ModelUse::text, comm));
   TextModel text = load_text_model(path, TokenizerRules::as_written, named.opened.gguf.get());
-  text.inventory.tell(named.name.id, o.model.strict);
+  on_root(comm, [&] { text.inventory.tell(named.name.id, o.model.strict); });
   return text;
 }
 
@@ -111,14 +116,25 @@ EvalText read_text_sources(const EvalOptions& o, const std::optional<TextModel>&
   return all;
 }
 
-/// Everything that ranks must have read alike.
+/// Everything that ranks must have read alike. A file that several models have is read once.
 void compare_inputs(const TextScorer& scorer, const std::optional<ChoiceQuestions>& questions,
                     const Models& models, Communicator& comm) {
   if (comm.size() == 1) return;
-  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  Agreement inputs = agreement_on_files();
   inputs.add("text", scorer.digest());
   if (questions) inputs.add("questions", TextScorer(questions->windows).digest());
-  for (const FoundEvalModel& model : models.all) inputs.add("model " + model.name, model.base.opened.config);
+  inputs.add("teacher", models.teacher ? models.teacher->name : "none");
+  std::vector<const FoundEvalModel*> all;
+  for (const FoundEvalModel& model : models.all) all.push_back(&model);
+  if (models.teacher) all.push_back(&*models.teacher);
+  std::set<std::string> seen;
+  for (const FoundEvalModel* model : all) {
+    if (model->checkpoint && seen.insert(model->file).second)
+      add_checkpoint_facts(inputs, strf("checkpoint %s", model->name.c_str()), model->file);
+    const NamedModel& base = model->base;
+    if (seen.insert(base.opened.path.string()).second)
+      add_model_facts(inputs, strf("model %s", base.name.id.c_str()), base.opened);
+  }
   inputs.check(comm);
 }
 
@@ -136,7 +152,7 @@ auto with_bar(const std::string& title, TextScorer& scorer, const Work& work) {
 /// The teacher's run; gives its head, which every comparison needs.
 at::Tensor run_teacher(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
                        TextScorer& scorer, Communicator& comm) {
-  EvalModel teacher = open_eval_model(found, o.model.strict, device);
+  EvalModel teacher = open_eval_model(found, o.model.strict, device, comm);
   const Architecture& a = teacher.decoder().architecture();
   require_fit(scorer.windows(), a.vocab_size, a.max_positions, found.name);
   return with_bar("Running the teacher " + found.name, scorer, [&] {
@@ -148,7 +164,7 @@ at::Tensor run_teacher(const FoundEvalModel& found, const EvalOptions& o, at::De
 ModelResult score_model(const FoundEvalModel& found, const EvalOptions& o, at::Device device,
                         TextScorer& scorer, const at::Tensor& teacher_head,
                         const std::optional<ChoiceQuestions>& questions, Communicator& comm) {
-  EvalModel model = open_eval_model(found, o.model.strict, device);
+  EvalModel model = open_eval_model(found, o.model.strict, device, comm);
   Decoder& decoder = model.decoder();
   const Architecture& a = decoder.architecture();
   const at::Tensor head = decoder.head_weight(at::kFloat);
@@ -201,37 +217,17 @@ void write_result(const std::string& file, const std::string& text) {
   log_info(file + ": the result");
 }
 
-int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host, Communicator& comm) {
-  std::optional<ResultFiles> files;
-  on_root(comm, [&] { files.emplace(o.outputs, o.overwrite); });
-  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
-
-  const Models models = find_models(o, table);
-  for (const FoundEvalModel& found : models.all) check_weights(found.base.opened);  // before any is computed
-  const std::optional<TextModel> text = find_text(o, models);
-  if (text) require_one_vocabulary(o, models, *text, comm);
-  const EvalText sources = read_text_sources(o, text, models.all.front().base.opened, comm);
-  std::optional<ChoiceQuestions> questions;
-  if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);
-  TextScorer scorer(sources.windows);
-  compare_inputs(scorer, questions, models, comm);
-
-  at::Tensor teacher_head;
-  if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, comm);
-  std::vector<ModelResult> results;
-  for (const FoundEvalModel& found : models.all)
-    results.push_back(score_model(found, o, device, scorer, teacher_head, questions, comm));
-  if (!comm.is_root()) return 0;
-
-  const ComparedText compared{sources, scorer, models.teacher.has_value(), text ? &text->tokenizer : nullptr};
-  const ComparedText* const on_text = scorer.chunks() > 0 ? &compared : nullptr;
+/// What the scores amount to, where it is wanted. Rank 0 alone.
+void report_results(EvalOptions& o, const Models& models, const ComparedText& compared,
+                    const std::vector<ModelResult>& results) {
+  const ComparedText* const on_text = compared.scorer.chunks() > 0 ? &compared : nullptr;
   EvalReport report;
   if (models.teacher) report.teacher = models.teacher->name;
-  report.sources = sources.sources;
-  report.chunks = scorer.chunks();
-  report.positions = scorer.positions();
-  report.tokens = scorer.tokens();
-  if (on_text != nullptr) report.digest = scorer.digest();
+  report.sources = compared.text.sources;
+  report.chunks = compared.scorer.chunks();
+  report.positions = compared.scorer.positions();
+  report.tokens = compared.scorer.tokens();
+  if (on_text != nullptr) report.digest = compared.scorer.digest();
   for (const ModelResult& result : results) {
     report.models.push_back(model_row(result, on_text, o.bootstrap));
     if (on_text == nullptr) continue;
@@ -245,6 +241,32 @@ int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host
     o.markdown = file.ends_with(".md");
     write_result(file, report_text(report, o));
   }
+}
+
+int score(EvalOptions& o, const OptionTable& table, const MpiRuntime::Host& host, Communicator& comm) {
+  o.text.tells = comm.is_root();
+  std::optional<ResultFiles> files;
+  on_root(comm, [&] { files.emplace(o.outputs, o.overwrite); });
+  const at::Device device = prepare_compute(o.model, o.threads, host.rank, host.size);
+
+  const Models models = find_models(o, table, comm);
+  for (const FoundEvalModel& found : models.all) check_weights(found.base.opened);  // before any is computed
+  const std::optional<TextModel> text = find_text(o, models, comm);
+  if (text) require_one_vocabulary(o, models, *text, comm);
+  const EvalText sources = read_text_sources(o, text, models.all.front().base.opened, comm);
+  std::optional<ChoiceQuestions> questions;
+  if (o.choices) questions = read_choices(*o.choices, text->tokenizer, o.questions);
+  TextScorer scorer(sources.windows);
+  compare_inputs(scorer, questions, models, comm);
+
+  at::Tensor teacher_head;
+  if (models.teacher) teacher_head = run_teacher(*models.teacher, o, device, scorer, comm);
+  std::vector<ModelResult> results;
+  for (const FoundEvalModel& found : models.all)
+    results.push_back(score_model(found, o, device, scorer, teacher_head, questions, comm));
+
+  const ComparedText compared{sources, scorer, models.teacher.has_value(), text ? &text->tokenizer : nullptr};
+  on_root(comm, [&] { report_results(o, models, compared, results); });
   return 0;
 }
 

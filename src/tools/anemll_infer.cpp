@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   return run_watched(
       argc, argv, table, options.work_timeout, [&](bool) { check_infer_options(options); },
       [&](Communicator& comm, MpiRuntime::Host host) {
+        find_for_ranks(options, table, comm);
         infer_batch(options, table, comm, host);
         return 0;
       });

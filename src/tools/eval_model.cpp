@@ -4,8 +4,8 @@
 
 namespace anemll {
 
-FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options,
-                               const OptionTable& table) {
+FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table,
+                               Communicator& comm) {
   const ModelPlace place = place_of_model(name);
   FoundEvalModel found;
   found.name = name;
@@ -18,7 +18,7 @@ FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& optio
     found.checkpoint = open_checkpoint(place.checkpoint);
     recorded = recorded_model(*found.checkpoint);
   }
-  found.base = find_recorded_model(flags, table, recorded, ModelUse::weights);
+  found.base = find_recorded_model(flags, table, recorded, ModelUse::weights, comm);
   return found;
 }
 
@@ -26,11 +26,12 @@ FoundEvalModel base_of(const FoundEvalModel& model) {
   return {model.base.name.id, std::nullopt, {}, model.base};
 }
 
-EvalModel open_eval_model(const FoundEvalModel& model, bool strict, at::Device device) {
-  const ModelFiles files = load_named_model(model.base, strict);
+EvalModel open_eval_model(const FoundEvalModel& model, bool strict, at::Device device, Communicator& comm) {
+  const ModelFiles files = load_named_model(model.base, strict, comm);
   EvalModel opened;
   if (model.checkpoint) {
-    opened.student = std::make_unique<Student>(open_student(*model.checkpoint, files, device));
+    opened.student = std::make_unique<Student>(
+        open_student(*model.checkpoint, files, device, /*ste=*/true, /*tells=*/comm.is_root()));
     opened.student->set_training(at::kFloat);  // weights are multiplied out once and kept
     opened.size = size_of_student(*opened.student, model.file);
   } else {

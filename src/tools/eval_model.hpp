@@ -2,6 +2,7 @@
 // and read when their turn comes, so that one at a time is in memory.
 #pragma once
 
+#include "anemll/comm/communicator.hpp"
 #include "src/eval/model_size.hpp"
 #include "src/model/decoder.hpp"
 #include "src/source/model_place.hpp"
@@ -22,7 +23,9 @@ struct FoundEvalModel {
   std::string file;                        ///< of the checkpoint
   NamedModel base;                         ///< the plain weights, or the model that the checkpoint is of
 };
-FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table);
+/// Collective: where the model lies is what rank 0 finds.
+FoundEvalModel find_eval_model(const std::string& name, const EvalOptions& options, const OptionTable& table,
+                               Communicator& comm);
 /// The model that a checkpoint is of, as a model of its own.
 FoundEvalModel base_of(const FoundEvalModel& model);
 
@@ -34,6 +37,7 @@ struct EvalModel {
 
   Decoder& decoder() { return student ? student->decoder() : *plain; }
 };
-EvalModel open_eval_model(const FoundEvalModel& model, bool strict, at::Device device);
+/// Collective: rank 0 tells what there is to tell.
+EvalModel open_eval_model(const FoundEvalModel& model, bool strict, at::Device device, Communicator& comm);
 
 }  // namespace anemll

@@ -6,6 +6,7 @@
 #include "anemll/quant/quant_spec.hpp"
 #include "src/core/content_digest.hpp"
 #include "src/infer/prompt_check.hpp"
+#include "src/source/find_model.hpp"
 #include "src/source/model_place.hpp"
 
 #include <filesystem>
@@ -74,14 +75,45 @@ struct TextSource {
   fs::path folder;
 };
 
-/// Plain weights may lie in a folder without a tokenizer; --model-id then names one.
-TextSource text_of(const InferOptions& o, const ModelPlace& place, const NamedModel& named) {
-  if (!place.weights || !o.model.id)
-    return {load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get()),
-            named.opened.path};
+/// What the options name, as far as it is known without the hub.
+struct NamedSource {
+  ModelPlace place;
+  std::optional<V2Checkpoint> checkpoint;
+  RecordedModel recorded;
+  ModelFlags flags;
+  /// Plain weights may lie in a folder without a tokenizer; --model-id then names one.
+  bool text_elsewhere = false;
+
+  bool is_plain() const { return place.checkpoint.empty(); }
+  ModelUse use() const { return text_elsewhere ? ModelUse::weights : ModelUse::generation; }
+};
+
+NamedSource source_of(const InferOptions& o) {
+  NamedSource source;
+  source.place = place_of_model(o.checkpoint);
+  if (o.factored && source.is_plain())
+    throw_usage("plain weights have no factors", "--factored", "give a V2 checkpoint, or drop the flag");
+  if (!source.is_plain()) {
+    source.checkpoint = open_checkpoint(source.place.checkpoint);
+    source.recorded = recorded_model(*source.checkpoint);
+  }
+  source.flags = o.model;
+  if (source.place.weights) source.flags.id = source.place.weights;
+  source.text_elsewhere = source.place.weights && o.model.id;
+  return source;
+}
+
+HubOptions text_hub(const InferOptions& o) {
   HubOptions hub;
   if (o.model.revision) hub.revision = *o.model.revision;
-  const fs::path path = fetch_model(*o.model.id, hub, ModelUse::text).path;
+  return hub;
+}
+
+TextSource text_of(const InferOptions& o, const NamedSource& source, const NamedModel& named) {
+  if (!source.text_elsewhere)
+    return {load_text_model(named.opened.path, TokenizerRules::as_written, named.opened.gguf.get()),
+            named.opened.path};
+  const fs::path path = o.found ? o.found->text : fetch_model(*o.model.id, text_hub(o), ModelUse::text).path;
   return {load_text_model(path), path};
 }
 
@@ -99,48 +131,51 @@ Decoder& InferModel::decoder() {
   return student ? student->decoder() : *plain;
 }
 
+void find_for_ranks(InferOptions& o, const OptionTable& table, Communicator& comm) {
+  if (comm.size() == 1) return;
+  NamedSource source;  // of rank 0
+  on_root(comm, [&] { source = source_of(o); });
+  FoundForRanks found;
+  found.weights = locate_recorded_model(source.flags, table, source.recorded, source.use(), comm);
+  if (any_rank(comm, source.text_elsewhere))
+    found.text = find_model(o.model.id.value_or(""), text_hub(o), ModelUse::text, comm);
+  found.tells = comm.is_root();
+  o.found = found;
+}
+
 InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int local_rank,
                             int local_ranks) {
-  const ModelPlace place = place_of_model(o.checkpoint);
-  const bool is_plain = place.checkpoint.empty();
-  if (o.factored && is_plain)
-    throw_usage("plain weights have no factors", "--factored", "give a V2 checkpoint, or drop the flag");
-  std::optional<V2Checkpoint> checkpoint;
-  RecordedModel recorded;
-  if (!is_plain) {
-    checkpoint = open_checkpoint(place.checkpoint);
-    recorded = recorded_model(*checkpoint);
-  }
+  const NamedSource source = source_of(o);
+  const ModelPlace& place = source.place;
+  const bool is_plain = source.is_plain();
+  const bool tells = !o.found || o.found->tells;
   const at::Device device = prepare_compute(o.model, o.threads, local_rank, local_ranks);
   const at::ScalarType compute = compute_type(o, device);
   const bool is_compact = device.is_cpu() && compute == at::kFloat && !o.factored;
   if (is_plain && is_compact && o.weight_format == WeightFormat::packed)
     throw_usage("plain weights have no codes", "--weight-format packed",
                 "give a V2 checkpoint, or use --weight-format dense");
-  ModelFlags flags = o.model;
-  if (place.weights) flags.id = place.weights;
-  const bool text_elsewhere = place.weights && o.model.id;
-  const NamedModel named =
-      find_recorded_model(flags, table, recorded, text_elsewhere ? ModelUse::weights : ModelUse::generation);
+  const NamedModel named = o.found ? NamedModel{o.found->weights.name, open_model(o.found->weights.path)}
+                                   : find_recorded_model(source.flags, table, source.recorded, source.use());
 
-  TextSource text = text_of(o, place, named);
-  text.text.inventory.tell(text_elsewhere ? *o.model.id : named.name.id, o.model.strict);
+  TextSource text = text_of(o, source, named);
+  if (tells) text.text.inventory.tell(source.text_elsewhere ? *o.model.id : named.name.id, o.model.strict);
   GenerationConfig generation = generation_of(named, text);
-  generation.inventory.tell(named.name.id, o.model.strict);
+  if (tells) generation.inventory.tell(named.name.id, o.model.strict);
   InferModel model{is_plain ? named.name.id : place.checkpoint, std::move(text.text), std::move(generation)};
   model.chat = chat_of(o, model.text, named.name.id);
   if (model.chat) {
-    tell_template(o, *model.chat, model.text, named.name.id);
+    if (tells) tell_template(o, *model.chat, model.text, named.name.id);
     add_template_stops(model.generation.stops, *model.chat, model.text.tokenizer);
   }
-  if (model.generation.stops.empty())
+  if (tells && model.generation.stops.empty())
     log_warning(named.name.id + " names no end of text: an answer ends at --max-tokens");
   const InferFacts facts{o, is_plain, model.chat.has_value(), model.chat && model.chat->has_thinking_switch(),
                          is_compact};
-  tell_unread(unread_options(infer_option_effects(), facts,
-                             [&](const std::string& name) { return table.given(name); }));
+  const auto given = [&](const std::string& name) { return table.given(name); };
+  if (tells) tell_unread(unread_options(infer_option_effects(), facts, given));
 
-  const ModelFiles files = load_named_model(named, o.model.strict);
+  const ModelFiles files = tells ? load_named_model(named, o.model.strict) : load_model_files(named.opened);
   model.fingerprint = files.fingerprint;
   if (!is_plain) {
     const fs::path file = place.checkpoint;
@@ -157,9 +192,10 @@ InferModel open_infer_model(const InferOptions& o, const OptionTable& table, int
     model.plain->set_compute(compute);
     return model;
   }
-  model.student = std::make_unique<Student>(open_student(*checkpoint, files, device));
+  model.student =
+      std::make_unique<Student>(open_student(*source.checkpoint, files, device, /*ste=*/true, tells));
   require_version(o.version, model.student->spec(), place.checkpoint);
-  tell_differences(o.numbers, model.student->spec().usual());
+  if (tells) tell_differences(o.numbers, model.student->spec().usual());
   if (o.check && !o.batch) model.teacher = std::make_unique<Decoder>(files, device, /*dense=*/true);
   if (o.factored) {
     model.factored = std::make_unique<FactoredModel>(model.student->files(), model.student->layers(), device);

@@ -1,6 +1,7 @@
 // The model that anemll_infer speaks for: weights, text, and what it says about sampling.
 #pragma once
 
+#include "anemll/comm/communicator.hpp"
 #include "anemll/text/chat_template.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/infer/compact_model.hpp"
@@ -31,6 +32,10 @@ struct InferModel {
 
   Decoder& decoder();
 };
+
+/// Before ranks open a model: rank 0 alone asks the hub, and tells what open_infer_model tells. Collective;
+/// one rank is left to look when it opens.
+void find_for_ranks(InferOptions& options, const OptionTable& table, Communicator& comm);
 
 /// Finds, opens and loads; tells what is not used, numbers that are not the checkpoint's, and options without
 /// effect. Text comes first: what is wrong with it is known before the weights are read. `local_ranks`: ranks

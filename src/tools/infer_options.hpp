@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,13 @@ inline constexpr auto kLayerVersions = std::to_array<Choice<LayerVersion>>({
 constexpr std::span<const Choice<LayerVersion>> choices_of(LayerVersion) {
   return kLayerVersions;
 }
+
+/// Where rank 0 found the models of the options.
+struct FoundForRanks {
+  LocatedModel weights;
+  std::filesystem::path text;  ///< of plain weights whose tokenizer --model-id names
+  bool tells = false;          ///< whether this rank tells of them: rank 0
+};
 
 struct InferOptions {
   std::string checkpoint;
@@ -67,6 +75,8 @@ struct InferOptions {
   double work_timeout = 1800;
   bool factored = false;
   bool check = false;
+
+  std::optional<FoundForRanks> found;  ///< none: one process, which looks itself
 
   bool chooses_greedily() const { return greedy || temperature == 0; }
 };

@@ -5,9 +5,9 @@
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/data/origin.hpp"
+#include "src/source/find_model.hpp"
+#include "src/source/model_agreement.hpp"
 #include "src/text/token_samples.hpp"
-#include "src/train/internal/find_model.hpp"
-#include "src/train/internal/input_agreement.hpp"
 #include "src/train/internal/live_teacher.hpp"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include "src/core/output_folder.hpp"
 #include "src/quant/layer.hpp"
 #include "src/quant/ste.hpp"
-#include "src/train/internal/find_model.hpp"
+#include "src/source/find_model.hpp"
 #include "src/train/internal/output_files.hpp"
 #include "src/train/internal/source_plan.hpp"
 #include "src/train/internal/v1_files.hpp"

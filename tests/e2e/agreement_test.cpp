@@ -1,5 +1,6 @@
 // Ranks that are told or given different things: rank 0's options count, other files and other builds end the
 // job before the first step, and nobody waits for ever.
+#include "tests/support/run_apart.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_checks.hpp"
 #include "tests/support/tool_run.hpp"
@@ -15,16 +16,10 @@
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::run_apart;
+using test::says;
 
 namespace {
-
-/// Two ranks, each with its own command line, through the launch script.
-test::ToolResult run_apart(const std::string& rank0, const std::string& rank1) {
-  const test::TempDir dir;
-  std::ofstream(dir / "rank.sh") << "if [ \"$OMPI_COMM_WORLD_RANK\" = 0 ]; then " << rank0 << "; else "
-                                 << rank1 << "; fi\n";
-  return test::run(test::mpirun(2, "sh " + (dir / "rank.sh").string()));
-}
 
 std::string train_command(const fs::path& out, const std::string& flags) {
   return test::bin("anemll_train") + " --v2-checkpoint " + test::golden("nano/v2_q2a4_init.pt").string() +
@@ -56,6 +51,7 @@ struct Hosts {
       for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
         fs::copy_file(test::golden(std::string("nano/") + name), host / "nano" / name);
       fs::copy_file(test::golden("nano/v2_q2a4_init.pt"), host / "source.pt");
+      std::ofstream(host / "text.txt") << test::read_all(test::golden("README.md")).substr(0, 3000);
     }
     const auto imported = test::run(test::bin("anemll_cache") + " import " +
                                     test::golden("nano/cache").string() + " " + (one / "cache").string());
@@ -63,11 +59,25 @@ struct Hosts {
     fs::copy(one / "cache", two / "cache", fs::copy_options::recursive);
   }
   /// The same words on both ranks, each in its own folder.
+  test::ToolResult run(const std::string& command) const {
+    return run_apart("cd " + one.string() + " && " + command, "cd " + two.string() + " && " + command);
+  }
+  /// Of the two programs that score a text.
+  test::ToolResult eval(const std::string& flags) const {
+    return run(test::bin("anemll_eval") + " " + flags +
+               " --text text.txt --context 64 --chunks 2 --threads 1");
+  }
+  test::ToolResult allocate(const std::string& flags = "") const {
+    return run(test::bin("anemll_allocate") +
+               " nano --text text.txt --context 64 --chunks 2 --layers-per-group 2 --ranks 2,4 --bits 2,4 "
+               "--bits-target 4 --threads 1 --output layers.json " +
+               flags);
+  }
   test::ToolResult train(const std::string& out, const std::string& model = "nano") const {
     const std::string command = test::bin("anemll_train") + " --v2-checkpoint source.pt --model-id " + model +
                                 " --cache-dir cache --output-dir " + (dir / out).string() +
                                 " --precision fp32 --max-steps 2 --batch-size 4 --eval-samples 2 --threads 1";
-    return run_apart("cd " + one.string() + " && " + command, "cd " + two.string() + " && " + command);
+    return run(command);
   }
   void refused(const std::string& what) const {
     const auto result = train("out");
@@ -169,6 +179,59 @@ BOOST_AUTO_TEST_CASE(another_source_is_refused) {
   fs::copy_file(test::golden("nano/v2_q2a4_trained.pt"), hosts.two / "source.pt",
                 fs::copy_options::overwrite_existing);
   hosts.refused("checkpoint content");
+}
+
+BOOST_AUTO_TEST_CASE(scores_of_equal_files_are_made_together) {
+  const Hosts hosts;
+  test::expect(hosts.eval("source.pt --model-id nano"), 0, {"source.pt"});
+  test::expect(hosts.allocate(), 0, {"--layer-overrides"});
+  BOOST_TEST(fs::exists(hosts.one / "layers.json"));
+  BOOST_TEST(!fs::exists(hosts.two / "layers.json"));
+}
+
+BOOST_AUTO_TEST_CASE(scores_of_another_checkpoint_are_refused) {
+  const Hosts hosts;
+  fs::copy_file(test::golden("nano/v2_q2a4_trained.pt"), hosts.two / "source.pt",
+                fs::copy_options::overwrite_existing);
+  test::expect(hosts.eval("source.pt --model-id nano"), 3,
+               {"the ranks do not agree", "checkpoint source.pt content: ", "on rank 1"});
+}
+
+BOOST_AUTO_TEST_CASE(scores_of_another_model_are_refused) {
+  const Hosts hosts;
+  fs::create_directory(hosts.one / "teacher");
+  fs::create_directory(hosts.two / "teacher");
+  for (const fs::path& host : {hosts.one, hosts.two}) fs::copy(host / "nano", host / "teacher");
+  flip_byte(hosts.two / "teacher/model.safetensors", 0.503);
+  const auto other_teacher = hosts.eval("source.pt --model-id nano --teacher teacher");
+  test::expect(other_teacher, 3, {"the ranks do not agree", "model teacher content: ", "on rank 1"});
+  BOOST_TEST(!says(other_teacher, "model nano content: "), other_teacher.output);
+
+  flip_byte(hosts.two / "nano/model.safetensors", 0.503);
+  test::expect(hosts.eval("source.pt --model-id nano"), 3,
+               {"the ranks do not agree", "model nano content: ", "on rank 1"});
+  test::expect(hosts.allocate(), 3, {"the ranks do not agree", "model content: ", "on rank 1"});
+  BOOST_TEST(!fs::exists(hosts.one / "layers.json"));
+}
+
+// What is measured decides which sums the ranks make together.
+BOOST_AUTO_TEST_CASE(sensitivities_are_those_of_rank_0) {
+  const Hosts hosts;
+  std::ofstream(hosts.two / "layers.sensitivity.json") << "no measurement";
+  test::expect(hosts.allocate(), 0, {"--layer-overrides"});
+  BOOST_TEST(test::read_all(hosts.two / "layers.sensitivity.json") == "no measurement");
+  // Complete on one host, half of it on the other.
+  auto half = nlohmann::json::parse(test::read_all(hosts.one / "layers.sensitivity.json"));
+  half.at("kl_of_groups").erase("q 0-1");
+  std::ofstream(hosts.two / "layers.sensitivity.json") << half.dump();
+  const std::string layers = test::read_all(hosts.one / "layers.json");
+  test::expect(hosts.allocate("--overwrite"), 0, {"7 groups and 14 linears are measured"});
+  BOOST_TEST(test::read_all(hosts.one / "layers.json") == layers);
+
+  std::ofstream(hosts.one / "layers.sensitivity.json") << "no measurement";
+  const auto refused = hosts.allocate("--overwrite");
+  test::expect(refused, 3, {"is no file of sensitivities"});
+  BOOST_TEST(refused.output.find("is no file of") == refused.output.rfind("is no file of"), refused.output);
 }
 
 BOOST_AUTO_TEST_CASE(another_build_is_refused) {

@@ -74,6 +74,27 @@ BOOST_AUTO_TEST_CASE(bits_hold_the_target_and_ranks_change_nothing) {
   BOOST_TEST(test::read_all(place.dir / "more.json") == test::read_all(place.dir / "one.json"));
 }
 
+BOOST_AUTO_TEST_CASE(a_target_beyond_all_numbers_is_a_large_one) {
+  const Place place;
+  const std::string kept = (place.dir / "new/folder/kept.json").string();
+  const std::string more = " --bits 2,4 --sensitivity " + kept;
+  test::expect(test::run(place.allocate("large.json", "--size-target 1000" + more)), 0, {});
+  BOOST_TEST(fs::exists(kept));
+  test::expect(test::run(place.allocate("beyond.json", "--size-target 1e300" + more)), 0, {});
+  BOOST_TEST(test::read_all(place.dir / "beyond.json") == test::read_all(place.dir / "large.json"));
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_cannot_be_written_is_one_error_of_all_ranks) {
+  const Place place;
+  // The name is as long as a name may be; that of the draft beside it is longer.
+  const std::string name(250, 'x');
+  const test::ToolResult result = test::run(test::mpirun(
+      2, place.allocate(name, "--bits-target 3.6 --sensitivity " + (place.dir / "kept.json").string())));
+  test::expect(result, 3, {"cannot create", "hint:"});
+  BOOST_TEST(!says(result, "MPI_ABORT"), result.output);
+  BOOST_TEST(fs::exists(place.dir / "kept.json"));
+}
+
 BOOST_AUTO_TEST_CASE(a_stopped_measurement_goes_on) {
   const Place place;
   test::expect(test::run(place.allocate("whole.json", "--size-target 0.53")), 0, {});
@@ -115,6 +136,14 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_refused) {
   refused(place.allocate("x.json", ""), 2, "no target is given");
   refused(place.allocate("x.json", "--bits-target 3 --size-target 2"), 2, "two targets");
   refused(place.allocate("x.json", "--bits-target 3 --bits 2,5"), 2, "no list of numbers from 1 to 4");
+  // Where the measurement is kept is looked at before anything is measured, so without the text too.
+  const std::string early = "--bits-target 3 --overwrite --text absent.txt --sensitivity ";
+  refused(place.allocate("x.json", early + (place.dir / "x.json").string()), 2,
+          "is the file of --output too");
+  refused(place.allocate("x.json", early + place.dir.path().string()), 2, "is a folder");
+  refused(place.allocate("x.json", early + (place.dir / "text.txt/x.json").string()), 3,
+          "no file can be made there");
+  BOOST_TEST(!fs::exists(place.dir / "x.json"));
   refused(test::bin("anemll_allocate") + " " + test::golden("nano/v2_q2a4_trained.pt").string() + " --text " +
               (place.dir / "text.txt").string() + " --bits-target 3 --output " +
               (place.dir / "x.json").string(),

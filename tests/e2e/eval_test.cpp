@@ -104,6 +104,12 @@ Figures by_hand(const std::string& content) {
   return {f.kl / count, f.teacher_nll / count, f.student_nll / count, f.top1 / count};
 }
 
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
+  return count;
+}
+
 double number(const json& row, const char* key) {
   return row.at(key).get<double>();
 }
@@ -155,6 +161,47 @@ BOOST_AUTO_TEST_CASE(ranks_share_the_chunks_and_change_nothing) {
   json both = json_of(test::mpirun(2, command));
   for (json* report : {&alone, &both}) report->at("models").at(0).erase("tokens_per_s");
   BOOST_TEST(alone == both, both.dump(1));
+}
+
+BOOST_AUTO_TEST_CASE(what_concerns_all_ranks_is_told_once) {
+  const test::TempDir dir;
+  fs::create_directory(dir / "model");
+  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+    fs::copy_file(test::golden("nano") / name, dir / "model" / name);
+  std::string config = test::read_all(dir / "model/config.json");
+  config.insert(config.find('{') + 1, "\"a_key_of_nobody\": 1, ");
+  std::ofstream(dir / "model/config.json") << config;
+  std::string tokenizer = test::read_all(dir / "model/tokenizer.json");
+  tokenizer.insert(tokenizer.find('{') + 1, "\"a_word_of_nobody\": 1, ");
+  std::ofstream(dir / "model/tokenizer.json") << tokenizer;
+  std::ofstream(dir / "set.jsonl") << R"({"text": "A first document, which is not long."})"
+                                   << "\n"
+                                   << R"({"text": "A second document, which is not long either."})"
+                                   << "\n"
+                                   << R"({"text": "a"})"
+                                   << "\n";
+  const std::string command =
+      eval((dir / "model").string() + " --jsonl " + (dir / "set.jsonl").string() + " --chunks 3");
+  const auto told = test::run(test::mpirun(2, command));
+  BOOST_TEST(told.code == 0, told.output);
+  for (const char* part : {"a_key_of_nobody", "a_word_of_nobody", "not scored: 1 documents"})
+    BOOST_TEST(count_of(told.output, part) == 1u, part << " in: " << told.output);
+  const auto strict = test::run(test::mpirun(2, command + " --strict"));
+  BOOST_TEST(strict.code == 3, strict.output);
+  BOOST_TEST(count_of(strict.output, "a_word_of_nobody") == 1u, strict.output);
+  BOOST_TEST(!says(strict, "MPI_ABORT"), strict.output);
+}
+
+BOOST_AUTO_TEST_CASE(a_score_that_cannot_be_written_is_one_error_of_all_ranks) {
+  const Text text;
+  // The name is as long as a name may be; that of the draft beside it is longer.
+  const std::string file = (text.dir / (std::string(247, 'x') + ".md")).string();
+  const auto result =
+      test::run(test::mpirun(2, eval(nano() + text.arguments() + " --no-teacher --output " + file)));
+  BOOST_TEST(result.code == 3, result.output);
+  BOOST_TEST(says(result, "cannot create"), result.output);
+  BOOST_TEST(says(result, "| model |"), result.output);  // the figures are not lost
+  BOOST_TEST(!says(result, "MPI_ABORT"), result.output);
 }
 
 BOOST_AUTO_TEST_CASE(windows_of_three_kinds) {
@@ -240,6 +287,8 @@ BOOST_AUTO_TEST_CASE(tables_for_people) {
   BOOST_TEST(ask(to_file).code == 0);
   BOOST_TEST(test::read_all(file).find("| model | kl |") != std::string::npos);
   refused(to_file + " --text absent.txt", 2, "is there already");
+  refused(command + " --text absent.txt --overwrite --output /dev/null", 2, "is no file");
+  BOOST_TEST(fs::is_character_file("/dev/null"));
   BOOST_TEST(ask(to_file + " --overwrite").code == 0);
   const Answer told = ask(command + " --overwrite");
   BOOST_TEST(says(told.log, "--overwrite has no effect without --output"), told.log);

@@ -197,6 +197,17 @@ BOOST_AUTO_TEST_CASE(what_half_cannot_hold_is_told_of_all_ranks) {
   BOOST_TEST(told(1) == told(2));
 }
 
+BOOST_AUTO_TEST_CASE(what_concerns_all_ranks_is_told_once) {
+  const Job job;
+  const test::ToolResult result = job.run(2, "--seed 3 --lut-bits 3 --greedy");
+  BOOST_TEST(result.code == 0, result.output);
+  for (const char* part : {"--lut-bits 3 is not what the checkpoint holds", "--seed has no effect"}) {
+    const std::size_t at = result.output.find(part);
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, "no '" << part << "' in: " << result.output);
+    BOOST_TEST(result.output.find(part, at + 1) == std::string::npos, result.output);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(one_answer_is_made_by_one_process) {
   const test::ToolResult result =
       test::run(test::mpirun(2, test::bin("anemll_infer") + " --model-id " + test::golden("nano").string() +

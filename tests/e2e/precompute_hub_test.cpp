@@ -1,61 +1,22 @@
 // anemll_precompute with a data set and a teacher that a hub has: downloaded once, then used without it.
+#include "tests/support/hub_program.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 
-#include <stdexcept>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 namespace test = anemll::test;
+using test::HubProgram;
+using test::nano_repository;
 
 namespace {
 
 constexpr const char* kParquet = "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet";
 constexpr const char* kTestParquet = "data/test-00000-of-00001-1b2c3d4e5f607182.parquet";
-
-/// The program that serves one repository, for as long as this object lives: a shell between the two ends it
-/// when its input closes, which happens however the test ends.
-class HubProgram {
- public:
-  HubProgram(const char* kind, const char* name, const fs::path& folder) {
-    int input[2], output[2];
-    if (::pipe(input) != 0 || ::pipe(output) != 0) throw std::runtime_error("pipe failed");
-    for (const int fd : {input[0], input[1], output[0], output[1]}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    child_ = ::fork();
-    if (child_ == 0) {
-      ::dup2(input[0], 0);
-      ::dup2(output[1], 1);
-      ::execl("/bin/sh", "sh", "-c", "\"$@\" & hub=$!; cat >/dev/null; kill $hub; wait $hub 2>/dev/null",
-              "sh", FAKE_HUB, kind, name, folder.c_str(), nullptr);
-      ::_exit(127);
-    }
-    ::close(input[0]);
-    ::close(output[1]);
-    life_ = input[1];
-    for (char c = 0; ::read(output[0], &c, 1) == 1 && c != '\n';) endpoint_ += c;
-    ::close(output[0]);
-    if (endpoint_.find("http://") != 0) throw std::runtime_error("the hub does not run: " + endpoint_);
-  }
-  ~HubProgram() {
-    ::close(life_);
-    ::waitpid(child_, nullptr, 0);
-  }
-  HubProgram(const HubProgram&) = delete;
-  HubProgram& operator=(const HubProgram&) = delete;
-
-  std::string online() const { return "HF_HUB_OFFLINE=0 HF_ENDPOINT=" + endpoint_ + " "; }
-
- private:
-  pid_t child_ = -1;
-  int life_ = -1;
-  std::string endpoint_;
-};
 
 constexpr const char* kOffline = "HF_HUB_OFFLINE=1 ";
 
@@ -91,15 +52,6 @@ fs::path alpaca_repository(const test::TempDir& temp) {
   fs::copy_file(local_parquet(), file);
   fs::copy_file(test::golden("datasets/parquet/none_dict_v1.parquet"), temp / "alpaca" / kTestParquet);
   return temp / "alpaca";
-}
-
-fs::path nano_repository(const test::TempDir& temp) {
-  fs::create_directories(temp / "nano");
-  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-                           "chat_template.jinja"}) {
-    fs::copy_file(test::golden("nano") / name, temp / "nano" / name);
-  }
-  return temp / "nano";
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ class MappedFile {
 /// Every failed write (disk full, quota) throws a data error that names the file.
 class AtomicFile {
  public:
+  /// A data error for a path that is a folder, and for one that is or leads to a device, a pipe or a socket.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

@@ -3,7 +3,6 @@
 
 #include "anemll/comm/communicator.hpp"
 #include "anemll/data/kd_cache.hpp"
-#include "anemll/model/model_files.hpp"
 #include "anemll/train/train_options.hpp"
 #include "src/train/internal/saved_state.hpp"
 
@@ -18,10 +17,6 @@ namespace anemll {
 
 /// What options mean on this rank's host. A usage error on all ranks when the hosts differ. Collective.
 void compare_hosts(at::Device device, at::ScalarType compute, Communicator& comm);
-
-/// A model that the ranks have loaded, by a digest of its files too: its fingerprint does not look at them.
-/// `what` names it in the data error, which all ranks throw. Collective.
-void compare_model(const std::string& what, const ModelFiles& model, Communicator& comm);
 
 /// Cache, source and state, before anything is loaded: fingerprints and, because that of a cache looks at
 /// stated hashes only, a digest of the content. A data error on all ranks that names what differs.

@@ -11,6 +11,7 @@
 #include <string>
 
 #include <boost/test/unit_test.hpp>
+#include <sys/stat.h>
 
 namespace {
 
@@ -109,6 +110,30 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_created_or_replaced_is_a_data_error) {
   BOOST_CHECK_EXCEPTION(anemll::sync_directory(dir / "none"), Error, is_data_error);
   BOOST_CHECK_EXCEPTION(anemll::sync_file(dir / "none"), Error, is_data_error);
   anemll::sync_file(dir / "taken");
+}
+
+BOOST_AUTO_TEST_CASE(a_device_or_a_pipe_is_never_replaced) {
+  const anemll::test::TempDir dir;
+  const fs::path pipe = dir / "pipe", device = dir / "device", link = dir / "link", plain = dir / "plain";
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  fs::create_symlink("/dev/null", device);
+  for (const fs::path& path : {pipe, device, fs::path("/dev/null")})
+    BOOST_CHECK_EXCEPTION(AtomicFile{path}, Error, is_data_error);
+  BOOST_TEST(fs::is_fifo(pipe));
+  BOOST_TEST(fs::is_character_file("/dev/null"));
+  BOOST_TEST(files_in(dir.path()) == 2u);
+  // Nothing is written for a folder either, not even under another name; links to files are replaced.
+  fs::create_directory(dir / "folder");
+  BOOST_CHECK_EXCEPTION(AtomicFile(dir / "folder"), Error, is_data_error);
+  anemll::write_file(plain, "old");
+  fs::create_symlink(plain, link);
+  anemll::write_file(link, "new");
+  BOOST_TEST(fs::is_regular_file(fs::symlink_status(link)));
+  BOOST_TEST(anemll::read_text(plain) == "old");
+  fs::remove(link);
+  fs::create_symlink("nowhere", link);
+  anemll::write_file(link, "new");
+  BOOST_TEST(anemll::read_text(link) == "new");
 }
 
 BOOST_AUTO_TEST_CASE(space_is_asked_for_before_it_is_needed) {

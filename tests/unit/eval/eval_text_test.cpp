@@ -3,6 +3,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "tests/support/capture.hpp"
 #include "tests/support/nano_cache.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -137,6 +138,21 @@ BOOST_AUTO_TEST_CASE(bad_records_are_passed_over_where_that_is_asked_for) {
   EvalText two;
   add_records(two, file, nano(), o);
   BOOST_TEST(two.windows.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_scored_is_told_by_one_rank) {
+  const test::TempDir dir;
+  const std::string file =
+      write(dir, "set.jsonl", "{\"text\": \"A document of some words, long enough.\"}\n{\"text\": \"a\"}\n");
+  for (const bool tells : {true, false}) {
+    EvalTextOptions o = options(512, 0);
+    o.tells = tells;
+    EvalText all;
+    test::Capture errors(2);
+    add_records(all, file, nano(), o);
+    const std::string told = errors.text();
+    BOOST_TEST(has(told, "not scored: 1 documents") == tells, told);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_day_is_for_templates_that_have_one) {
