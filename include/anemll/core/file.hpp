@@ -34,10 +34,9 @@ class MappedFile {
 
 /// Writes to `<path>.tmp.<pid>`; `commit` makes the data durable and gives it its name in one step.
 /// Without `commit` the destructor removes the temporary file, so an error leaves nothing behind.
-/// Every failed write (disk full, quota) throws a data error that names the file.
+/// A failed write (disk full, quota) is a data error that names the file, and so is a path of no regular file.
 class AtomicFile {
  public:
-  /// A data error for a path that is a folder, and for one that is or leads to a device, a pipe or a socket.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
