@@ -91,6 +91,8 @@ class JsonlLog {
   JsonlLog(std::filesystem::path path, LogStart start);
   void write(const JsonLine& line);
   void sync() { file_.sync(); }
+  /// The file as it is now.
+  std::string content() const { return file_.content(); }
 
  private:
   LineFile file_;

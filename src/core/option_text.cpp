@@ -269,6 +269,35 @@ std::string render_json(const TableSpec& table) {
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::vector<std::string> command_words(const TableSpec& table) {
+  std::vector<std::string> words = {table.program};
+  for (const OptionSpec& o : table.options) {
+    const std::optional<std::string> value = o.value();
+    if (!has_value(o) || o.own || o.source == "default" || !value) continue;
+    const std::string name = "--" + o.name;
+    if (o.kind == OptionKind::flag || o.kind == OptionKind::toggle) {
+      if (*value == "true") words.push_back(name);
+      if (*value == "false" && o.kind == OptionKind::toggle) words.push_back("--no-" + o.name);
+      continue;
+    }
+    std::string_view rest = *value;
+    for (bool more = true; more;) {
+      const std::size_t end = o.is_list() ? std::min(rest.find('\n'), rest.size()) : rest.size();
+      const std::string one(rest.substr(0, end));
+      more = end < rest.size();
+      rest.remove_prefix(more ? end + 1 : end);
+      if (o.kind == OptionKind::positional) {
+        words.push_back(one);
+      } else if (one.starts_with('-')) {  // on its own it would be taken for an option
+        words.push_back(name + '=' + one);
+      } else {
+        words.insert(words.end(), {name, one});
+      }
+    }
+  }
+  return words;
+}
+
 std::string render_shared(const TableSpec& table) {
   auto list = nlohmann::ordered_json::array();
   for (const OptionSpec& o : table.options) {

@@ -331,6 +331,10 @@ std::string OptionTable::json() const {
   return render_json(impl_->table);
 }
 
+std::vector<std::string> OptionTable::command() const {
+  return command_words(impl_->table);
+}
+
 std::vector<std::string> OptionTable::names() const {
   std::vector<std::string> all;
   for (const OptionSpec& o : impl_->table.options) all.push_back(o.name);

@@ -133,20 +133,33 @@ class Search {
     FoundAnswers samples{name, true, {}};
     if (log.filename() == "metrics.jsonl") {
       if (const auto text = small_text(log))
-        each_line(*text, [&](const std::string& line) { evaluation(line, found, samples); });
+        each_line(*text, [&](const std::string& line) { row(line, found, samples); });
     }
     if (!samples.answers.empty()) out_.answers.push_back(std::move(samples));
     if (const auto state = newest_state(path)) {
       if (const auto text = small_text(state->path / "trainer.json"))
         found.options = field_of(parsed(*text), "options");
     }
-    found.hosts = look_at_run(path, {}).hosts;
+    found.hosts = hosts_of(found.record, path);
     out_.trainings.push_back(std::move(found));
   }
 
-  static void evaluation(const std::string& line, FoundTraining& found, FoundAnswers& samples) {
-    const ReportJson row = parsed(line);
-    if (text_of(row, "kind") != "eval") return;
+  /// Of all programs that had a part in the run.
+  static std::vector<std::string> hosts_of(const RunRecord& record, const fs::path& path) {
+    std::vector<std::string> hosts = look_at_run(path, {}).hosts;
+    for (const RunStart& start : record.starts) {
+      for (const std::string& host : start.hosts) hosts.push_back(printable(host));
+    }
+    std::ranges::sort(hosts);
+    hosts.erase(std::ranges::unique(hosts).begin(), hosts.end());
+    return hosts;
+  }
+
+  static void row(const std::string& line, FoundTraining& found, FoundAnswers& samples) {
+    ReportJson row = parsed(line);
+    const std::string kind = text_of(row, "kind");
+    if (kind == "layers") found.layers = std::move(row);
+    if (kind != "eval") return;
     if (found.first_evaluation.is_null()) found.first_evaluation = row;
     if (found.best_evaluation.is_null() || field_of(row, "new_best") == true) found.best_evaluation = row;
     const double step = number_of(row, "step");

@@ -4,13 +4,17 @@
 #include "src/core/local_time.hpp"
 #include "src/core/memory.hpp"
 #include "src/core/platform.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/report/internal/sections.hpp"
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <set>
 #include <sstream>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace anemll {
 namespace {
@@ -21,12 +25,85 @@ std::string spelled(const ReportJson& value) {
   return value.dump(-1, ' ', false, ReportJson::error_handler_t::replace);
 }
 
+/// Whether a stage of the recipe is this training, and says its command.
+bool has_command(const Findings& found, const FoundTraining& training) {
+  std::error_code none;
+  if (!found.recipe) return false;
+  if (!std::filesystem::equivalent(training.folder / "..", found.recipe->folder, none)) return false;
+  return std::ranges::any_of(found.recipe->stages, [&](const FoundStage& stage) {
+    return stage.name == training.folder.filename().string() && !stage.command.empty();
+  });
+}
+
+/// One text for each program that had a part in the training, in their order, each text once.
+std::string by_programs(const FoundTraining& training, std::string (*text)(const RunStart&)) {
+  std::vector<std::string> texts;
+  for (const RunStart& start : training.record.starts) {
+    const std::string one = text(start);
+    if (!one.empty() && std::ranges::find(texts, one) == texts.end()) texts.push_back(one);
+  }
+  std::string all;
+  for (const std::string& one : texts) all.append(all.empty() ? "" : ", then ").append(one);
+  return all;
+}
+
+/// Lines of build_summary() as one: "anemll_train 1.0 (git abc); compiler GNU 12.2.0; ...".
+std::string build_line(const RunStart& start) {
+  std::string line;
+  std::istringstream words(start.build);
+  for (std::string one; std::getline(words, one);) {
+    std::istringstream parts(one);
+    std::string text;
+    for (std::string part; parts >> part;) text.append(text.empty() ? "" : " ").append(part);
+    if (!text.empty()) line.append(line.empty() ? "" : "; ").append(text);
+  }
+  return line;
+}
+
+/// Who computed the trainings, as far as their logs say. Older ones say their hosts only.
+void add_trainings(const Findings& found, ReportTable& table) {
+  for (const FoundTraining& training : found.trainings) {
+    const std::string& name = training.record.name;
+    std::string hosts;
+    for (const std::string& host : training.hosts) hosts += (hosts.empty() ? "" : ", ") + host;
+    const std::string processor = by_programs(training, [](const RunStart& s) { return s.processor; });
+    const std::string programs = by_programs(training, build_line);
+    if (!hosts.empty()) table.rows.push_back({"Hosts of " + name, hosts});
+    if (!processor.empty()) table.rows.push_back({"Processor of " + name, processor});
+    if (!programs.empty()) table.rows.push_back({"Programs of " + name, programs});
+  }
+}
+
+std::string machine_words(const Findings& found) {
+  const auto told = std::ranges::count_if(
+      found.trainings, [](const FoundTraining& training) { return !training.record.starts.empty(); });
+  if (told == 0)
+    return "Machine and versions are those that this report was written with. A recipe writes its report "
+           "behind its last "
+           "stage.";
+  std::string words =
+      "Rows of a training say the processor of its rank 0 and the programs that it ran with. The other rows "
+      "are about this "
+      "report, which a recipe writes behind its last stage.";
+  if (told < std::ssize(found.trainings)) words += " A training of an older version says its hosts only.";
+  return words;
+}
+
 std::int64_t usable_processors() {
   const ProcessorLimits limits = processor_limits();
   return limits.affinity;
 }
 
 }  // namespace
+
+std::string command_of(const FoundTraining& training) {
+  if (training.record.starts.empty() || training.record.starts.back().command.empty()) return {};
+  const RunStart& start = training.record.starts.back();  // whose options the end of the run had
+  std::string line;
+  if (start.hosts.size() > 1) line = strf("bash launch/mpirun.sh -np %zu", start.hosts.size());
+  for (const std::string& word : start.command) line.append(line.empty() ? "" : " ").append(shell_word(word));
+  return line;
+}
 
 std::optional<Section> stages_section(const Findings& found) {
   if (!found.recipe) return std::nullopt;
@@ -61,6 +138,10 @@ std::optional<Section> commands_section(const Findings& found) {
     }
   }
   for (const FoundTraining& training : found.trainings) {
+    if (const std::string command = command_of(training); !command.empty() && !has_command(found, training)) {
+      section.blocks.emplace_back(Paragraph{{{"The training " + training.record.name + ":"}}});
+      section.blocks.emplace_back(CodeLines{{command}});
+    }
     if (!training.options.is_object()) continue;
     ReportTable table{
         {"Option", "Value"}, {}, ReportTable::kNoNumbers, false, "Every option of " + training.record.name};
@@ -75,12 +156,7 @@ std::optional<Section> commands_section(const Findings& found) {
 Section machine_section(const Findings& found) {
   Section section{"Machine and versions", {}};
   ReportTable table{{"", ""}, {}, ReportTable::kNoNumbers};
-  for (const FoundTraining& training : found.trainings) {
-    if (training.hosts.empty()) continue;
-    std::string hosts;
-    for (const std::string& host : training.hosts) hosts += (hosts.empty() ? "" : ", ") + host;
-    table.rows.push_back({"Hosts of " + training.record.name, hosts});
-  }
+  add_trainings(found, table);
   table.rows.push_back(
       {"This report", local_time(std::time(nullptr), "%Y-%m-%d %H:%M %Z") + " on " + host_name()});
   const HostMemory memory = host_memory();
@@ -101,9 +177,7 @@ Section machine_section(const Findings& found) {
       table.rows.push_back({line.substr(begin, blank - begin), line.substr(value)});
     }
   }
-  section.blocks.emplace_back(
-      Paragraph{{{"Machine and versions are those that this report was written with. A recipe writes "
-                  "its report behind its last stage."}}});
+  section.blocks.emplace_back(Paragraph{{{machine_words(found)}}});
   section.blocks.emplace_back(std::move(table));
   return section;
 }
@@ -125,7 +199,8 @@ std::optional<Section> missing_section(const Findings& found) {
         "anemll_eval CHECKPOINT --text TEXT --output score.json");
   if (!found.scores.empty() && !spread_section(found))
     say("No spread of the KL: the score was made by a version that did not keep it.", "anemll_eval");
-  if (found.starts.empty()) say("No errors of layers: there is no start_report.json.", "anemll_init");
+  if (found.starts.empty() && !layers_section(found))
+    say("No errors of layers: there is no start_report.json and no run with --inspect-steps.", "anemll_init");
   if (found.snaps.empty()) say("Nothing of a snapped file: there is no snap_report.json.", "anemll_snap");
   if (!answers_section(found))
     say("No answers.", "anemll_infer CHECKPOINT --batch PROMPTS.jsonl --greedy --out answers_student.jsonl");

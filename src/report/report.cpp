@@ -76,7 +76,7 @@ ReportDocument document_of(const Findings& found, const std::optional<ResultFile
                                           {", " + format_bytes(result->bytes) + ", sha256 "},
                                           code(result->sha256)}});
   for (auto make : {losses_section, curves_section, scores_section, spread_section, start_section,
-                    answers_section, snap_section, stages_section, commands_section}) {
+                    layers_section, answers_section, snap_section, stages_section, commands_section}) {
     if (auto section = make(found)) document.sections.push_back(std::move(*section));
   }
   document.sections.push_back(machine_section(found));
@@ -105,6 +105,7 @@ std::string json_of(const Findings& found, const std::optional<ResultFile>& resu
   out["trainings"] = ReportJson::array();
   for (const FoundTraining& t : found.trainings)
     out["trainings"].push_back({{"stage", t.record.name},
+                                {"command", command_of(t)},
                                 {"first_evaluation", t.first_evaluation},
                                 {"best_evaluation", t.best_evaluation}});
   const auto contents = [](const std::vector<FoundJson>& list) {

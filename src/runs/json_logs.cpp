@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -25,6 +27,21 @@ std::optional<std::int64_t> step_in(const json& object) {
   const auto value = number_in(object, "step");
   if (!value || !(*value >= 0) || *value > 9e15) return std::nullopt;
   return static_cast<std::int64_t>(*value);
+}
+
+std::string text_in(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> texts_in(const json& object, const char* key) {
+  std::vector<std::string> texts;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array()) return texts;
+  for (const json& one : *found) {
+    if (one.is_string()) texts.push_back(one.get<std::string>());
+  }
+  return texts;
 }
 
 /// What tells one element of a list from the others: its name, of a path the last part.
@@ -79,8 +96,7 @@ RunClosing closing_of(const json& summary) {
   closing.best_loss = number_in(summary, "best_loss");
   if (const auto step = number_in(summary, "best_step")) closing.best_step = static_cast<std::int64_t>(*step);
   closing.elapsed_s = number_in(summary, "elapsed_s");
-  const auto by = summary.find("ended_by");
-  if (by != summary.end() && by->is_string()) closing.ended_by = by->get<std::string>();
+  closing.ended_by = text_in(summary, "ended_by");
   return closing;
 }
 
@@ -88,8 +104,7 @@ RunStop stop_of(const json& end, std::int64_t step) {
   RunStop stop;
   stop.step = step;
   stop.exit_code = static_cast<std::int64_t>(number_in(end, "exit_code").value_or(0));
-  const auto error = end.find("error");
-  if (error != end.end() && error->is_string()) stop.error = error->get<std::string>();
+  stop.error = text_in(end, "error");
   return stop;
 }
 
@@ -105,6 +120,12 @@ bool read_row(std::string_view line, RunRecord& run) {
     if (summary == object.end() || !summary->is_object()) return false;
     run.closing = closing_of(*summary);
     run.stop.reset();
+    return true;
+  }
+  if (kind_text == "start") {
+    RunStart start{texts_in(object, "ran_on"), text_in(object, "processor"), text_in(object, "build"),
+                   texts_in(object, "command")};
+    if (!start.hosts.empty()) run.starts.push_back(std::move(start));  // else somebody else's note
     return true;
   }
   const auto step = step_in(object);

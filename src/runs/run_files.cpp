@@ -137,14 +137,21 @@ std::optional<std::int64_t> max_steps_of(const fs::path& folder) {
   return whole_number((*trainer)["options"], "max-steps");
 }
 
+void add_hosts(std::span<const std::string> ran_on, Notes& notes) {
+  if (ran_on.empty()) return;
+  notes.ranks = static_cast<std::int64_t>(ran_on.size());
+  for (const std::string& host : ran_on) {
+    if (!host.empty()) notes.hosts.insert(printable(host));
+  }
+}
+
 void read_state(const StateFolder& state, Notes& notes) {
   const auto trainer = object_in(state.path / "trainer.json");
   if (!trainer || !trainer->contains("ran_on") || !(*trainer)["ran_on"].is_array()) return;
-  const json& hosts = (*trainer)["ran_on"];
-  notes.ranks = static_cast<std::int64_t>(hosts.size());
-  for (const json& host : hosts) {
-    if (host.is_string()) notes.hosts.insert(printable(host.get<std::string>()));
-  }
+  std::vector<std::string> hosts;
+  for (const json& host : (*trainer)["ran_on"])
+    hosts.push_back(host.is_string() ? host.get<std::string>() : "");
+  add_hosts(hosts, notes);
 }
 
 void read_dumps(const fs::path& folder, Notes& notes) {

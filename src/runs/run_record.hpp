@@ -46,10 +46,19 @@ struct RunStop {
   bool saved() const { return exit_code == static_cast<std::int64_t>(ExitCode::save_and_requeue); }
 };
 
+/// What a program says when it begins to train, or to go on with that.
+struct RunStart {
+  std::vector<std::string> hosts;    ///< of each rank
+  std::string processor;             ///< of rank 0
+  std::string build;                 ///< facts of the program, one a line
+  std::vector<std::string> command;  ///< words of the program's command; none where it was no program of ours
+};
+
 struct RunRecord {
   std::string name;            ///< for legends: that of its folder
   std::filesystem::path file;  ///< the log
   RunMetrics metrics;
+  std::vector<RunStart> starts;       ///< in the order of the log; none in other logs and in older ones
   std::optional<RunClosing> closing;  ///< of a run that is over
   std::optional<RunStop> stop;        ///< of a run that left, and has not gone on since
   std::int64_t unread_lines = 0;      ///< lines in the middle of the log that are no rows

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
+#include <utility>
 
 namespace anemll {
 namespace fs = std::filesystem;
@@ -27,7 +28,9 @@ std::optional<RunRecord> record_of(const fs::path& folder, std::vector<std::stri
     const auto file = find_log(folder, source);
     if (!file) continue;
     try {
-      record = read_log(*file, source);
+      RunRecord found = read_log(*file, source);
+      if (record) found.starts = record->starts;  // a table has none
+      record = std::move(found);
       if (!record->metrics.empty() || record->stop) return record;
     } catch (const std::exception& error) {
       warnings.push_back(printable(error.what(), 240));
@@ -140,6 +143,10 @@ RunStatus look_at_run(const fs::path& folder, std::span<const fs::path> logs) {
   if (const auto state = newest_state(folder)) {
     status.state = RunStatus::State{state->step, age_of(state->path / "manifest.json").value_or(0)};
     status.step = state->step;  // rows come every few steps
+  }
+  if (status.record && !status.record->starts.empty()) {
+    add_hosts(status.record->starts.back().hosts, notes);
+  } else if (const auto state = newest_state(folder)) {
     read_state(*state, notes);
   }
   if (status.record) {

@@ -5,6 +5,7 @@
 #include "src/core/printable.hpp"
 #include "src/core/tool.hpp"
 #include "src/plots/terminal.hpp"
+#include "src/runs/recipe_status.hpp"
 #include "src/runs/run_status.hpp"
 #include "src/tools/watch_screen.hpp"
 #include "src/tools/watch_text.hpp"
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -36,8 +38,11 @@ struct WatchOptions {
 OptionTable make_watch_table(WatchOptions& o) {
   OptionTable table("anemll_watch",
                     "A training run in the terminal, running or finished, from its files alone.");
-  table.add_positional("OUTPUT_DIR", &o.folder,
-                       "the --output-dir of the run; one that has no row yet is waited for", true);
+  table.add_positional(
+      "OUTPUT_DIR", &o.folder,
+      "the --output-dir of the run, or the OUT of a recipe, of which the newest training is shown; one "
+      "that has no row yet is waited for",
+      true);
   table.add("interval", &o.interval_s, "seconds between looks", 0.1, 86400);
   table.add_flag("once", &o.once, "one look, and the end");
   table.add("log", &o.logs,
@@ -66,22 +71,29 @@ std::size_t lines_of(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count(text, '\n'));
 }
 
+/// What there is to tell at one moment.
+struct Look {
+  std::optional<RecipeStatus> recipe;
+  fs::path run;      ///< the folder that is shown
+  RunStatus status;  ///< of it
+  bool ended = false;
+};
+
 class Watch {
  public:
   explicit Watch(const WatchOptions& options)
       : o_(options), logs_(options.logs.begin(), options.logs.end()) {}
 
   void on_terminal() const {
-    RunStatus status;
     TerminalFacts terminal;
     {
       const WatchScreen screen;
-      do {
-        status = look_at_run(o_.folder, logs_);
+      for (bool goes_on = true; goes_on;) {
+        const Look now = look();
         terminal = look_at_terminal();
-        screen.show(block(status, terminal), terminal.lines, terminal.columns);
-        if (has_ended(status.liveness)) break;
-      } while (screen.wait(o_.interval_s));
+        screen.show(block(now, terminal), terminal.lines, terminal.columns);
+        goes_on = !now.ended && screen.wait(o_.interval_s);
+      }
     }
     print_result("\n");
   }
@@ -90,29 +102,53 @@ class Watch {
     const TerminalFacts terminal = look_at_terminal();
     std::string told;
     for (bool first = true;; first = false) {
-      const RunStatus status = look_at_run(o_.folder, logs_);
-      const std::string signature = watch_signature(status);
+      const Look now = look();
+      const std::string signature = recipe_text(now) + watch_signature(now.status);
       if (first || signature != told) {
         std::string text(first ? 0 : 1, '\n');  // an empty line between blocks
-        print_result(text.append(block(status, terminal)));
+        print_result(text.append(block(now, terminal)));
       }
       told = signature;
-      if (o_.once || has_ended(status.liveness)) return;
+      if (o_.once || now.ended) return;
       wait_seconds(o_.interval_s);
     }
   }
 
  private:
-  std::string block(const RunStatus& status, const TerminalFacts& terminal) const {
+  Look look() const {
+    Look now;
+    now.recipe = look_at_recipe(o_.folder);
+    now.run = o_.folder;
+    if (!now.recipe) {
+      now.status = look_at_run(now.run, logs_);
+      now.ended = has_ended(now.status.liveness);
+      return now;
+    }
+    now.ended = now.recipe->over;
+    if (!now.recipe->training) return now;
+    now.run = *now.recipe->training;
+    now.status = look_at_run(now.run, logs_);
+    // A training that stopped or failed ends the recipe. Behind one that is over the next stage comes.
+    const bool is_last = now.recipe->stage == now.run.filename().string() && !now.recipe->held;
+    now.ended = now.ended || (is_last && now.status.liveness == Liveness::stopped);
+    return now;
+  }
+
+  std::string recipe_text(const Look& now) const {
+    return now.recipe ? watch_recipe_text(o_.folder, *now.recipe) : std::string();
+  }
+
+  std::string block(const Look& now, const TerminalFacts& terminal) const {
     SketchStyle style;
     style.width = terminal.columns;
     style.braille = terminal.utf8 && !o_.ascii;
     style.color = terminal.color;
-    const std::string text = watch_text(o_.folder, status);
+    std::string text = recipe_text(now);
+    if (!now.recipe || now.recipe->training) text += watch_text(now.run.string(), now.status);
     const std::size_t taken = lines_of(text) + kAroundField;
     style.height = terminal.lines > taken + kLeastHeight ? std::min(terminal.lines - taken, kMostHeight) : 0;
     if (!terminal.is_terminal) style.height = std::max(style.height, std::size_t{8});
-    return text + watch_sketch(status, style);
+    return text + watch_sketch(now.status, style);
   }
 
   const WatchOptions& o_;

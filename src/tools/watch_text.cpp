@@ -137,6 +137,16 @@ std::string watch_text(const std::string& name, const RunStatus& s) {
   return out;
 }
 
+std::string watch_recipe_text(const std::string& name, const RecipeStatus& recipe) {
+  std::string how = "complete";
+  if (!recipe.over)
+    how = recipe.stage.empty() ? "between two stages" : "at the stage " + printable(recipe.stage);
+  if (!recipe.training)
+    how +=
+        recipe.over ? ", without the log of a training" : ", waiting for the first training to write its log";
+  return row("recipe", printable(name) + ": " + how);
+}
+
 std::string watch_sketch(const RunStatus& s, const SketchStyle& style) {
   if (style.height == 0 || !s.record || s.record->metrics.matching("loss").empty()) return {};
   Chart chart = chart_of_runs({&*s.record, 1}, {"loss"}, {});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "src/plots/sketch.hpp"
+#include "src/runs/recipe_status.hpp"
 #include "src/runs/run_status.hpp"
 
 #include <string>
@@ -10,6 +11,8 @@ namespace anemll {
 
 /// `name`: how the user calls the folder.
 std::string watch_text(const std::string& name, const RunStatus& status);
+/// The line above that of a recipe in `name`; without a training to show it also says what is waited for.
+std::string watch_recipe_text(const std::string& name, const RecipeStatus& recipe);
 /// The losses, as far as the run has them, to stand below the text. Empty where style.height is 0.
 std::string watch_sketch(const RunStatus& status, const SketchStyle& style);
 

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 namespace anemll {
 namespace {
 
@@ -100,10 +102,34 @@ std::string sources_json(const std::vector<SourceDivergence>& sources) {
   return list + ']';
 }
 
+std::string list_json(const std::vector<std::string>& texts) {
+  return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// The last row of the kind `start`, without its line end; empty where there is none.
+std::string_view last_start(std::string_view text) {
+  constexpr std::string_view kFront = R"({"kind":"start")";
+  for (std::size_t at = text.rfind(kFront); at != std::string_view::npos && at > 0;
+       at = text.rfind(kFront, at - 1)) {
+    if (text[at - 1] == '\n') return text.substr(at, text.find('\n', at) - at);
+  }
+  return text.starts_with(kFront) ? text.substr(0, text.find('\n')) : std::string_view();
+}
+
 class JsonlSink final : public MetricsSink {
  public:
   explicit JsonlSink(const fs::path& folder) : log_(folder / kMetricsFile) {}
   std::string name() const override { return "jsonl"; }
+
+  /// Not where the last one says the same: a run that goes on leaves the log of one that was never stopped.
+  void start(const StartRecord& s) override {
+    JsonLine line;
+    line.add("kind", "start").add_json("ran_on", list_json(s.hosts)).add("processor", s.processor);
+    line.add("build", s.build).add_json("command", list_json(s.command));
+    JsonlLog& log = log_.open();
+    const std::string text = log.content();
+    if (last_start(text) != line.text()) log.write(line);
+  }
 
   void train(const TrainRecord& t) override {
     JsonLine line;

@@ -91,7 +91,11 @@ ExitCode Run::live_on() {
   }
   numbers_.finished = false;  // a complete run that goes on is not complete
   const StopPlan plan("saving after this micro-step or evaluation batch, then exit code 75");
-  if (!resumed) begin();
+  if (resumed) {
+    folder_.tell_start();
+  } else {
+    begin();
+  }
   int signal = 0;
   try {
     train();

@@ -1,6 +1,7 @@
 #include "src/train/internal/run_folder.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/core/build_info.hpp"
 #include "src/core/platform.hpp"
 #include "src/train/internal/disk_room.hpp"
 #include "src/train/internal/log_sinks.hpp"
@@ -76,6 +77,7 @@ void RunFolder::set_up_start(const RunNumbers& numbers, const std::optional<Eval
       std::make_unique<OutputFiles>(o, run_.given != nullptr ? run_.given->source : source_of(o, earlier));
   store_.save_frozen(run_.student->frozen_tensors(run_.selection.names()));
   open_log(std::nullopt, 0);
+  tell_start();
   if (first) log_->eval({0, *first, numbers.best_loss, o.lr, 0, false, false, samples});
   files_->write_config(*run_.student, std::nullopt);
 }
@@ -133,6 +135,10 @@ void RunFolder::open_log(const std::optional<SavedLog>& saved, std::int64_t step
   for (std::unique_ptr<MetricsSink>& sink : make_tracking_sinks(o, tracked_config(run_.resolved_json)))
     log_->add(std::move(sink));
   log_->sync();
+}
+
+void RunFolder::tell_start() {
+  if (log_) log_->start({hosts_, processor_name(), build_summary(), run_.options.command});
 }
 
 void RunFolder::end(const EndRecord& record) {

@@ -66,6 +66,10 @@ void RunLog::copy(const std::filesystem::path& from, const std::filesystem::path
   }
 }
 
+void RunLog::start(const StartRecord& record) {
+  each([&](MetricsSink& sink) { sink.start(record); });
+}
+
 void RunLog::train(const TrainRecord& record) {
   each([&](MetricsSink& sink) { sink.train(record); });
 }

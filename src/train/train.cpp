@@ -16,11 +16,13 @@
 #include "src/train/internal/watch.hpp"
 #include "src/train/train_model.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -106,6 +108,13 @@ TrainedRun train_guarded(const TrainOptions& options, const std::string& resolve
   return outcome;
 }
 
+/// Without `--resume auto`: whoever repeats a run starts it.
+std::vector<std::string> repeatable(std::vector<std::string> command) {
+  const auto resume = std::ranges::find(command, "--resume");
+  if (resume != command.end() && *(resume + 1) == "auto") command.erase(resume, resume + 2);
+  return command;
+}
+
 /// Nothing of a run stays in its layers: neither its gradients and buffers nor whom they told of them.
 void leave_run(Student& student) {
   for (QuantLayer* layer : student.layers()) {
@@ -150,6 +159,7 @@ int train_program(int argc, char** argv, MpiRuntime& mpi, TrainOptions options,
   set_log_rank(world->rank(), world->size());
   if (parse_together(table, argc, argv, *world) == OptionTable::Outcome::exit_ok) return 0;
   options.given = table.given_names();
+  options.command = repeatable(table.command());
   settle_v1_source(options);
   settle_text(options);
   log_info(build_summary());

@@ -129,7 +129,9 @@ def _without_times(value):
 
 
 def _rows(path):
-    return [_without_times(json.loads(line)) for line in _read(path).splitlines()]
+    """Without the lines of who computed: a run that goes on may do so on other ranks, in another folder."""
+    rows = [_without_times(json.loads(line)) for line in _read(path).splitlines()]
+    return [row for row in rows if row.get("kind") != "start"]
 
 
 def _content(name, path, folder):

@@ -6,6 +6,7 @@
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -37,14 +38,17 @@ BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
   const test::TempDir dir;
   const fs::path run = dir / "a run";
   const std::string of_run = word(run);
-  const auto trained = test::run(test::train_command(of_run, "--max-steps 20"));
+  const auto trained =
+      test::run(test::train_command(of_run, "--max-steps 20 --inspect-steps 10 --resume auto"));
   BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.output);
 
   const auto made = report(of_run);
   BOOST_REQUIRE_MESSAGE(made.code == 0, made.output);
   BOOST_TEST(made.output == (run / "report.html").string() + "\n");
   const std::string page = anemll::read_text(run / "report.html");
-  for (const char* part : {"<h1>a run</h1>", "Curves", "Learning rate", "--max-steps", "Left out"})
+  for (const char* part :
+       {"<h1>a run</h1>", "Curves", "Learning rate", "--max-steps", "Left out", "Layers in training",
+        "a run at step 20", "Processor of a run", "Programs of a run", "anemll_train "})
     BOOST_TEST(has(page, part), part);
   const std::string file = word(run / "report.html");
   if (test::run("command -v python3").code == 0) {
@@ -80,6 +84,39 @@ BOOST_AUTO_TEST_CASE(a_run_becomes_a_page) {
   BOOST_TEST(fs::exists(run / "earlier-1/report.html"));
   BOOST_TEST(!fs::exists(run / "report.html"));
   BOOST_TEST(fs::exists(run / "page.html"));
+}
+
+BOOST_AUTO_TEST_CASE(the_command_of_a_page_makes_the_run_again) {
+  const test::TempDir dir;
+  const fs::path run = dir / "a run", again = dir / "again.md";
+  anemll::write_file(dir / "settings.ini", "lr = 5e-4\n");
+  const std::string trained = test::train_command(
+      word(run), "--max-steps 2 --resume auto --config-file " + (dir / "settings.ini").string());
+  BOOST_REQUIRE_EQUAL(test::run("ANEMLL_WEIGHT_DECAY=0.25 " + trained).code, 0);
+  BOOST_REQUIRE_EQUAL(report(word(run) + " --output " + again.string()).code, 0);
+  const std::string page = anemll::read_text(again);
+  const std::size_t begin = page.find("\nanemll_train ") + 1;
+  BOOST_REQUIRE_MESSAGE(begin > 0, page);
+  const std::string command = page.substr(begin, page.find('\n', begin) - begin);
+  BOOST_TEST(has(command, "--output-dir '" + run.string() + "'"), command);
+  for (const char* gone : {"--resume", "settings.ini", "--eval-text"})
+    BOOST_TEST(!has(command, gone), command);
+  for (const char* part : {"--lr 0.0005", "--weight-decay 0.25", "--max-steps 2"})
+    BOOST_TEST(has(command, part), command);
+  const std::string first = anemll::read_text(run / "training_log.csv");
+  const auto repeated = test::run("export OMP_NUM_THREADS=1 PATH=" + test::bin("") + ":$PATH; " + command);
+  BOOST_TEST(repeated.code == 0, repeated.output);
+  BOOST_TEST(fs::exists(run / "earlier-1"));
+  const auto rows = [](const std::string& csv) {  // without their times
+    std::string all;
+    for (std::size_t at = 0; at < csv.size();) {
+      const std::size_t end = std::min(csv.find('\n', at), csv.size());
+      all += csv.substr(at, csv.rfind(',', end) - at) + '\n';
+      at = end + 1;
+    }
+    return all;
+  };
+  BOOST_TEST(rows(anemll::read_text(run / "training_log.csv")) == rows(first));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -17,12 +17,15 @@ namespace {
 // Rounding grows with the steps; the reference's own two orderings differ by less.
 constexpr double kRelative = 1e-3;
 
-/// The loss in the first line of metrics.jsonl: the initial evaluation, with all its digits.
+/// The loss in the first row of metrics.jsonl: the initial evaluation, with all its digits.
 double first_metric(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::string line;
-  std::getline(file, line);
-  return nlohmann::json::parse(line).at("loss").get<double>();
+  while (std::getline(file, line)) {
+    const auto row = nlohmann::json::parse(line);
+    if (row.at("kind") == "eval") return row.at("loss").get<double>();
+  }
+  return std::nan("");
 }
 
 std::vector<test::CsvRow> train(const std::string& flags, double* first_loss = nullptr) {

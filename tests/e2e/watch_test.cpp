@@ -6,6 +6,7 @@
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -49,6 +50,67 @@ BOOST_AUTO_TEST_CASE(a_finished_run_is_told_once) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(ranks_and_hosts_need_neither_a_state_nor_a_text_of_stderr) {
+  const TempDir dir;
+  const fs::path out = dir / "run";
+  const auto told = [&] {
+    fs::rename(out / "state", dir / "state");
+    const ToolResult result = run(watch("--once " + out.string()));
+    fs::rename(dir / "state", out / "state");
+    return result.output;
+  };
+  const auto starts = [&] {
+    const std::string log = read_all(out / "metrics.jsonl");
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = log.find("{\"kind\":\"start\"", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  const std::string command = train_command(out, "--resume auto --max-steps 4");
+  BOOST_REQUIRE_EQUAL(run(command).code, 0);
+  BOOST_TEST(
+      read_all(out / "metrics.jsonl").starts_with("{\"kind\":\"start\""));  // in front of the first row
+  BOOST_TEST(has(told(), "ranks      1 on "), told());
+  BOOST_REQUIRE_EQUAL(run(command).code, 0);  // nothing is left to train
+  BOOST_TEST(starts() == 1U);
+  BOOST_REQUIRE_EQUAL(run(mpirun(2, train_command(out, "--resume auto --max-steps 6"))).code, 0);
+  BOOST_TEST(starts() == 2U);
+  BOOST_TEST(has(told(), "ranks      2 on "), told());
+}
+
+BOOST_AUTO_TEST_CASE(a_recipe_is_watched_until_it_is_done) {
+  const TempDir dir;
+  const fs::path out = dir / "out", stages = out / "stages";
+  fs::create_directories(stages);
+  write_file(stages / "cache.started", "attempts=1\nseconds=0\n");
+  Job job(watch("--interval 0.1 " + out.string()));
+  BOOST_TEST(job.wait_for("out: at the stage cache, waiting for the first training to write its log\n"),
+             job.output());
+  fs::create_directories(out / "v1");
+  write_file(out / "v1/metrics.jsonl", kRow);
+  fs::rename(stages / "cache.started", stages / "v1.started");
+  BOOST_TEST(job.wait_for("out/v1: running or just stopped"), job.output());
+  write_file(out / "v1/metrics.jsonl", kRow + kEnd);
+  BOOST_TEST(job.wait_for("out/v1: complete\n"), job.output());  // the next one comes
+  fs::rename(stages / "v1.started", stages / "v2.started");
+  BOOST_TEST(job.wait_for("out: at the stage v2\n"), job.output());
+  fs::create_directories(out / "v2");
+  fs::last_write_time(out / "v1/metrics.jsonl", fs::file_time_type::clock::now() - std::chrono::seconds(2));
+  write_file(out / "v2/metrics.jsonl", kRow + kEnd);
+  BOOST_TEST(job.wait_for("out/v2: complete\n"), job.output());
+  for (const char* name : {"cache.done", "v1.done", "v2.done"}) write_file(stages / name, "seconds=1\n");
+  write_file(stages / "recipe", "recipe=two\nstages=cache v1 v2\n");
+  fs::remove(stages / "v2.started");
+  BOOST_TEST(job.finish() == 0, job.output());
+  BOOST_TEST(has(job.output(), "out: complete\nrun "), job.output());
+
+  // One that ends within a training ends the look too.
+  write_file(stages / "v2.started", "attempts=1\nseconds=0\n");
+  write_file(out / "v2/metrics.jsonl", kRow + R"({"kind":"end","step":10,"exit_code":75})" + "\n");
+  const ToolResult stopped = run("timeout 20 " + watch(out.string()));
+  BOOST_TEST(stopped.code == 0, stopped.output);
+  BOOST_TEST(has(stopped.output, "out/v2: stopped at step 10, saved"), stopped.output);
+}
+
 BOOST_AUTO_TEST_CASE(a_stopped_run_is_told_as_such_and_its_log_goes_on_as_if_nothing_was) {
   const TempDir dir;
   const fs::path whole = dir / "whole", out = dir / "run";
@@ -71,9 +133,10 @@ BOOST_AUTO_TEST_CASE(a_stopped_run_is_told_as_such_and_its_log_goes_on_as_if_not
   BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.output);
   BOOST_TEST(has(run(watch("--once " + out.string())).output, "run: complete\n"));
   const auto kinds = [](const fs::path& folder) {
-    std::string all;
+    std::string all, line;
     std::istringstream lines(read_all(folder / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) all += line.substr(0, line.find("\"loss\"")) + '\n';
+    std::getline(lines, line);  // the first one names the folder
+    while (std::getline(lines, line)) all += line.substr(0, line.find("\"loss\"")) + '\n';
     return all.substr(0, all.find("\"summary\""));
   };
   BOOST_TEST(kinds(out) == kinds(whole));

@@ -85,6 +85,8 @@ grep -qE '^\| v2 \| [0-9.e-]+ -> [0-9.e-]+ \| [0-9.e-]+ -> [0-9.e-]+ \| [0-9.e-]
 grep -qE '^\| raw \| [0-9]\.[0-9]{6} \| [0-9.e-]{1,8} \| [0-9.e-]{1,9} \|' whole/report.md || fail "report.md has other figures than people read"
 grep -q '^Verified: yes' whole/report.md || fail "report.md does not say that the file was verified"
 grep -q "sha256 .$(sha256sum whole/snap/model_state_dict.pt | cut -c1-64)" whole/report.md || fail "report.md has not the hash of the file"
+output=$("$bin/anemll_watch" whole) # it ends by itself
+expect "a look at the finished one" "$? $(grep -cE '^(recipe +whole|run +whole/v2): complete$' <<<"$output")" "0 2"
 workflow b whole "${arguments[@]}"
 expect "a finished one" "$code $(grep -c 'done already, unchanged' <<<"$output")" "0 3"
 workflow b whole "${arguments[@]}" --no-such-option

@@ -38,8 +38,8 @@ starts() { [ "$(grep -cs '^slurm: job ' "$1")" -ge "$2" ] 2>/dev/null; }
 beyond() { [ "$(newest_step "$1")" -gt "$2" ] || ended "$id"; }
 # same_run A B STEP: what is trained, and what is logged but times.
 rows() { cut -d, -f1-4 "$1/training_log.csv"; }
-# Without what a clock says; the summary at the end is times and names with a date.
-lines() { grep -v '"kind":"summary"' "$1/metrics.jsonl" | sed -E 's/"(elapsed_s|tokens_per_s|data_wait_s)":[^,}]*//g'; }
+# Without what a clock says; the summary at the end is times and names with a date, the start is hosts and the command.
+lines() { grep -vE '"kind":"(summary|start)"' "$1/metrics.jsonl" | sed -E 's/"(elapsed_s|tokens_per_s|data_wait_s)":[^,}]*//g'; }
 same_run() {
   local file
   for file in best_state_dict.pt "state/step_$(printf %08d "$3")"/{parameters,optimizer}.safetensors; do

@@ -96,6 +96,9 @@ class OptionTable {
   std::string markdown() const;  ///< the reference table of the docs
   std::string resolved() const;  ///< config-file text with the source of every value
   std::string json() const;      ///< {"name": value, ...} for logs and checkpoints
+  /// The program, and what somebody set by whatever source, as words that set the same again. Without what is
+  /// a rank's own (threads, a token).
+  std::vector<std::string> command() const;
   std::vector<std::string> names() const;
 
  private:

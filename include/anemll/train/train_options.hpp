@@ -210,6 +210,7 @@ struct TrainOptions {
 
   std::vector<std::string> given;  ///< names of the options that somebody set (OptionTable::given_names)
   bool is_given(const std::string& name) const;
+  std::vector<std::string> command;  ///< of the program (OptionTable::command); empty where a caller trains
   /// The checkpoint that the run starts from, of V1 or V2.
   const std::optional<std::string>& source_file() const;
 };

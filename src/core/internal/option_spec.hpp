@@ -110,6 +110,7 @@ std::string render_markdown(const TableSpec& table);
 std::string render_description(const TableSpec& table);
 std::string render_resolved(const TableSpec& table);
 std::string render_json(const TableSpec& table);
+std::vector<std::string> command_words(const TableSpec& table);
 /// The values that ranks share, and back: see OptionTable::shared_json.
 std::string render_shared(const TableSpec& table);
 struct SharedValue {

@@ -20,6 +20,7 @@ struct FoundTraining {
   std::filesystem::path folder;         ///< of its log
   ReportJson first_evaluation = {};     ///< rows of metrics.jsonl as they are; null without one
   ReportJson best_evaluation = {};      ///< the one whose weights were kept
+  ReportJson layers = {};               ///< the newest look at its layers
   ReportJson options = {};              ///< of its newest state
   std::vector<std::string> hosts = {};  ///< of its ranks
 };

@@ -23,6 +23,8 @@ std::optional<Section> spread_section(const Findings& found);
 
 /// Errors of the start, block by block.
 std::optional<Section> start_section(const Findings& found);
+/// Errors of each training's layers at its last look at them.
+std::optional<Section> layers_section(const Findings& found);
 /// The snapped file as each converter reads it.
 std::optional<Section> snap_section(const Findings& found);
 
@@ -32,6 +34,8 @@ std::optional<Section> answers_section(const Findings& found);
 /// Stages, commands, and who computed with what.
 std::optional<Section> stages_section(const Findings& found);
 std::optional<Section> commands_section(const Findings& found);
+/// A line for a shell that makes the training again; empty where its log does not say that.
+std::string command_of(const FoundTraining& training);
 Section machine_section(const Findings& found);
 /// What a report could tell of and was not there.
 std::optional<Section> missing_section(const Findings& found);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ struct Notes {
   std::set<std::string> hosts;
   std::vector<std::string> warnings;
 };
-/// The hosts that the newest state names.
+/// `ran_on`: the host of each rank.
+void add_hosts(std::span<const std::string> ran_on, Notes& notes);
+/// The hosts that a state names.
 void read_state(const StateFolder& state, Notes& notes);
 /// FOLDER/flight/flight_*.json, which ranks write when one is lost or hangs.
 void read_dumps(const std::filesystem::path& folder, Notes& notes);

@@ -14,6 +14,14 @@ namespace anemll {
 
 struct Inspection;
 
+/// Who computes, with what: of the program that is at work from here on.
+struct StartRecord {
+  std::vector<std::string> hosts;    ///< of each rank
+  std::string processor;             ///< of rank 0
+  std::string build;                 ///< build_summary()
+  std::vector<std::string> command;  ///< TrainOptions::command
+};
+
 /// A window of training steps.
 struct TrainRecord {
   std::int64_t step = 0;
@@ -67,6 +75,8 @@ class MetricsSink {
   virtual ~MetricsSink() = default;
   /// For messages and for what a state keeps of it: "csv". No two sinks of a run have the same.
   virtual std::string name() const = 0;
+  /// In front of all other records, and again when a run goes on.
+  virtual void start(const StartRecord& /*record*/) {}
   virtual void train(const TrainRecord& record) = 0;
   virtual void eval(const EvaluationRecord& record) = 0;
   /// The run ends with an evaluation that eval() was given already: for a log that has the last one twice.

@@ -42,6 +42,9 @@ class RunFolder {
   /// and mended.
   void go_on(RunNumbers& numbers, const SavedState& saved);
 
+  /// Behind go_on, where there is something left to train: the logs say who does it.
+  void tell_start();
+
   void save(RunNumbers& numbers);
   /// The same, and best_state_dict.pt of the present weights.
   void save_best(RunNumbers& numbers);

@@ -32,6 +32,7 @@ class RunLog {
   /// The logs of a run that is continued in another folder.
   static void copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
+  void start(const StartRecord& record);
   void train(const TrainRecord& record);
   void eval(const EvaluationRecord& record);
   void repeat_eval(const EvaluationRecord& record);

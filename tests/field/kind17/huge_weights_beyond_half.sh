@@ -7,4 +7,4 @@ model m; py <<'E'
 import nano
 nano.poke('m', 'model.layers.0.mlp.gate_proj.weight', 3, 1e30)
 E
-MODEL=$T/m; scratch --max-steps 6; sane; [ $RC = 0 ] && ! grep -qiE 'nan|inf|null' out/training_log.csv out/metrics.jsonl && right "trains, finite"; told 'gate_proj'
+MODEL=$T/m; scratch --max-steps 6; sane; [ $RC = 0 ] && ! grep -hv '"kind":"start"' out/training_log.csv out/metrics.jsonl | grep -qiE 'nan|inf|null' && right "trains, finite"; told 'gate_proj'

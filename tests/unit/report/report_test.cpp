@@ -173,6 +173,97 @@ BOOST_AUTO_TEST_CASE(samples_of_a_training_stand_by_step) {
   BOOST_TEST(has(text, "| 80 | at 80 | &lt;b> |"), text);
 }
 
+/// In front of the log of a run that is there.
+void add_start(const fs::path& folder, const std::string& ran_on, const std::string& processor,
+               const std::string& command) {
+  write_file(folder / "metrics.jsonl",
+             R"({"kind":"start","ran_on":)" + ran_on + R"(,"processor":")" + processor +
+                 R"(","build":"anemll_train 9.9 (git abc)\n  compiler    GNU 1.2","command":)" + command +
+                 "}\n" + read_text(folder / "metrics.jsonl"));
+}
+
+BOOST_AUTO_TEST_CASE(the_command_of_a_training_can_be_pasted) {
+  const TempDir dir;
+  const std::string command = R"(["anemll_train","--from-scratch","--cache-dir","a b","--lr","1e-3"])";
+  write_run(dir / "run");
+  BOOST_TEST(!has(report_of(dir / "run", ReportForm::markdown), "To repeat"));  // an older log
+  add_start(dir / "run", R"(["h"])", "P", command);
+  const std::string text = report_of(dir / "run", ReportForm::markdown);
+  BOOST_TEST(has(text, "The training run:"), text);
+  BOOST_TEST(has(text, "\nanemll_train --from-scratch --cache-dir 'a b' --lr 1e-3\n"), text);
+  const ReportJson json = ReportJson::parse(report_of(dir / "run", ReportForm::json));
+  BOOST_TEST(json.at("trainings").at(0).at("command") ==
+             "anemll_train --from-scratch --cache-dir 'a b' --lr 1e-3");
+  // Of a run that went on the last one, which says on how many ranks too.
+  add_start(dir / "run", R"(["h"])", "P", R"(["anemll_train","--lr","7"])");
+  write_file(
+      dir / "run" / "metrics.jsonl",
+      read_text(dir / "run" / "metrics.jsonl") +
+          R"({"kind":"start","ran_on":["h","g"],"processor":"Q","build":"b","command":["anemll_train","--lr","9"]})"
+          "\n");
+  const std::string later = report_of(dir / "run", ReportForm::markdown);
+  BOOST_TEST(has(later, "\nbash launch/mpirun.sh -np 2 anemll_train --lr 9\n"), later);
+  BOOST_TEST(!has(later, "--lr 7"), later);
+  // A caller of the library has no command of ours.
+  write_run(dir / "called");
+  add_start(dir / "called", R"(["h"])", "P", "[]");
+  BOOST_TEST(!has(report_of(dir / "called", ReportForm::markdown), "To repeat"));
+  // The stage of a recipe has its own line, which is not told twice.
+  write_recipe(dir / "out");
+  add_start(dir / "out" / "v2", R"(["h"])", "P", command);
+  const std::string recipe = report_of(dir / "out", ReportForm::markdown);
+  BOOST_TEST(has(recipe, "\nanemll_train <x>\n"), recipe);
+  BOOST_TEST(!has(recipe, "--from-scratch"), recipe);
+}
+
+BOOST_AUTO_TEST_CASE(machine_and_versions_are_those_of_the_run) {
+  const TempDir dir;
+  write_run(dir / "run");
+  const std::string older = report_of(dir / "run", ReportForm::markdown);
+  BOOST_TEST(has(older, "\nMachine and versions are those that this report was written with."), older);
+  BOOST_TEST(!has(older, "Processor of"), older);
+  add_start(dir / "run", R"(["beta","alpha"])", "Fast <CPU>", "[]");
+  const std::string text = report_of(dir / "run", ReportForm::markdown);
+  for (const char* row :
+       {"| Hosts of run | alpha, beta |", "| Processor of run | Fast &lt;CPU> |",
+        "| Programs of run | anemll_train 9.9 (git abc); compiler GNU 1.2 |", "| This report | "})
+    BOOST_TEST(has(text, row), row << " in\n" << text);
+  BOOST_TEST(!has(text, "\nMachine and versions are those"), text);
+  // It went on with another program elsewhere.
+  add_start(dir / "run", R"(["gamma"])", "Old CPU", "[]");
+  const std::string moved = report_of(dir / "run", ReportForm::markdown);
+  for (const char* row :
+       {"| Hosts of run | alpha, beta, gamma |", "| Processor of run | Old CPU, then Fast &lt;CPU> |",
+        "| Programs of run | anemll_train 9.9 (git abc); compiler GNU 1.2 |"})
+    BOOST_TEST(has(moved, row), row << " in\n" << moved);
+}
+
+BOOST_AUTO_TEST_CASE(layers_that_a_training_looked_at_are_drawn) {
+  const TempDir dir;
+  write_run(dir / "run");
+  const auto row = [](int step, const char* error) {
+    return R"({"kind":"layers","step":)" + std::to_string(step) +
+           R"(,"layers":[{"layer":"model.layers.10.mlp.up_proj","output_error":0.5},)"
+           R"({"layer":"model.layers.2.mlp.up_proj","output_error":)" +
+           error +
+           R"(},{"layer":"model.layers.2.self_attn.q_proj","output_error":null},{"layer":"lm_head","output_error":9}],)"
+           R"("blocks":[{"block":2,"stream_error":0.25},{"block":10,"stream_error":0.75},{"block":"x"}]})"
+           "\n";
+  };
+  write_file(dir / "run" / "metrics.jsonl",
+             read_text(dir / "run" / "metrics.jsonl") + row(40, "0.375") + row(80, "0.125"));
+  const std::string page = report_of(dir / "run", ReportForm::html);
+  check_page(page);
+  for (const char* part : {"Layers in training", "run at step 80", "up_proj, block 2: 0.125",
+                           "up_proj, block 10: 0.5", "q_proj, block 2: not known"})
+    BOOST_TEST(has(page, part), part);
+  for (const char* part : {"No errors of layers", "0.375", "lm_head"}) BOOST_TEST(!has(page, part), part);
+  const std::string text = report_of(dir / "run", ReportForm::markdown);
+  BOOST_TEST(has(text, "| Block | q_proj | up_proj | stream |"), text);
+  BOOST_TEST(has(text, "| 2 | - | 0.1250 | 0.2500 |"), text);
+  BOOST_TEST(text.find("| 2 | - |") < text.find("| 10 | - | 0.5000 | 0.7500 |"), text);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_types_and_odd_numbers_harm_nothing) {
   const TempDir dir;
   fs::create_directories(dir / "run");
@@ -185,7 +276,12 @@ BOOST_AUTO_TEST_CASE(wrong_types_and_odd_numbers_harm_nothing) {
   write_file(dir / "run" / "snap_report.json", R"({"consumers":{"raw":1},"answers":{},"programs":[]})");
   write_file(dir / "run" / "metrics.jsonl",
              "{\"kind\":\"train\",\"step\":0,\"loss\":null}\n{\"kind\":\"train\",\"step\":1,\"loss\":1e308}\n"
-             "{\"kind\":\"train\",\"step\":2,\"loss\":-1e308}\n");
+             "{\"kind\":\"train\",\"step\":2,\"loss\":-1e308}\n"
+             "{\"kind\":\"start\",\"ran_on\":[1,\"h\"],\"processor\":2,\"build\":[],\"command\":[{},\"a\"]}\n"
+             "{\"kind\":\"start\",\"ran_on\":7}\n"
+             "{\"kind\":\"layers\",\"step\":1,\"layers\":[1,{\"layer\":2},{\"layer\":\"a.layers.x.b\","
+             "\"output_error\":1},"
+             "{\"layer\":\"a.layers.0.b\",\"output_error\":\"z\"}],\"blocks\":{}}\n");
   write_file(dir / "run" / "broken.json", "{");
   check_page(report_of(dir / "run", ReportForm::html));
 }

@@ -200,6 +200,35 @@ BOOST_FIXTURE_TEST_CASE(the_newest_whole_state_counts, RunFolder) {
   BOOST_TEST(*look().max_steps == 60);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_first_line_of_a_log_tells_ranks_and_hosts, RunFolder) {
+  const std::string start =
+      R"({"kind":"start","ran_on":["delta","gamma","gamma"],"processor":"P","build":"b","command":[]})"
+      "\n";
+  const std::string odd = R"({"kind":"start","by":"somebody else"})"
+                          "\n";
+  write_file(folder / "metrics.jsonl", start);
+  write_file(folder / "training_log.csv", "step,train_loss,eval_loss,lr,elapsed_sec\r\n");
+  RunStatus status = look();  // before a row, and before a state
+  BOOST_TEST((status.liveness == Liveness::waiting));
+  BOOST_REQUIRE(status.ranks.has_value());
+  BOOST_TEST(*status.ranks == 3);
+  BOOST_TEST((status.hosts == Words{"delta", "gamma"}));
+  BOOST_TEST(status.warnings.empty());
+
+  add_state(9, "step_00000009");  // of the program before it
+  write_file(folder / "metrics.jsonl", start + rows() + odd);
+  status = look();
+  BOOST_TEST((status.step == 30 && *status.ranks == 3));
+  BOOST_TEST((status.hosts == Words{"delta", "gamma"}));
+  BOOST_TEST(status.record->unread_lines == 0);
+
+  // The run is over, and another look at it tells nothing new.
+  const std::string summary = R"({"kind":"summary","summary":{"step":30}})"
+                              "\n";
+  write_file(folder / "metrics.jsonl", start + rows() + summary + start);
+  BOOST_TEST((look().liveness == Liveness::over));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_state_is_ahead_of_the_rows, RunFolder) {
   add_state(130, "step_00000034");
   BOOST_TEST(look().step == 34);

@@ -135,6 +135,34 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_stopped_run_goes_when_it_goes_on) {
   BOOST_TEST(text().empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_log_says_who_computes_and_again_where_that_changes) {
+  const test::TempDir dir;
+  const auto text = [&dir] { return read_text(dir / "metrics.jsonl"); };
+  const StartRecord start{{"a", "a"}, "a \"CPU\"", "anemll_train 1\n  mpi  2", {"anemll_train", "--lr", "1"}};
+  const std::string line =
+      R"({"kind":"start","ran_on":["a","a"],"processor":"a \"CPU\"","build":"anemll_train 1\n  mpi  2",)"
+      R"("command":["anemll_train","--lr","1"]})"
+      "\n";
+  TrainRecord row;
+  row.step = 5;
+  {
+    RunLog log(dir.path(), std::nullopt, 0, 10);
+    log.start(start);
+    BOOST_TEST(text() == line);
+    log.train(row);
+  }
+  const SavedLog saved{{5, 5, -1, 0, false}, {}};
+  const std::string before = text();
+  RunLog(dir.path(), saved, 5, 10).start(start);  // the same goes on
+  BOOST_TEST(text() == before);
+  StartRecord elsewhere = start;
+  elsewhere.hosts = {"b"};
+  RunLog(dir.path(), saved, 5, 10).start(elsewhere);
+  BOOST_TEST(text().starts_with(before + R"({"kind":"start","ran_on":["b"],)"));
+  RunLog(dir.path(), saved, 5, 10).start(start);  // and back: the last one counts
+  BOOST_TEST(text().ends_with("}\n" + line));
+}
+
 BOOST_AUTO_TEST_CASE(logs_that_cannot_be_written_are_a_warning) {
   const test::TempDir dir;
   std::filesystem::create_directories(dir / "training_log.csv");  // nobody can write into that
