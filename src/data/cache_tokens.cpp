@@ -5,6 +5,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/text/tokenizer.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/data/origin.hpp"
 
 #include <algorithm>
@@ -47,7 +48,7 @@ TokenVerdict compare_tokens(const KdCacheInfo& cache, const ModelIds& ids) {
 
 std::string cache_advice(const KdCacheInfo& cache, const ModelIds& ids) {
   const std::string made_by = cache_origin(cache.meta_json).value_or(CacheOrigin{}).teacher_model;
-  const std::string model = ids.model.empty() ? "MODEL" : ids.model.string();
+  const std::string model = ids.model.empty() ? "MODEL" : shell_word(ids.model.string());
   return "make a cache for this model: anemll_precompute --teacher_model_name_or_path " + model +
          " --dataset_name TEXT --output_dir NEW" +
          (made_by.empty() ? "" : "; or give the model that it is of, " + printable(made_by));

@@ -5,6 +5,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/signals.hpp"
 #include "src/data/row_checks.hpp"
 #include "src/data/schema.hpp"
@@ -298,7 +299,7 @@ KdCache KdCache::open(const fs::path& path, CachePart part, ColumnTable columns)
   switch (identify_cache(path)) {
     case CacheKind::torch_folder:
       throw_data("is a folder of .pt shards", path.string(),
-                 "run: anemll_cache import " + path.string() + " DST");
+                 "run: anemll_cache import " + shell_word(path.string()) + " DST");
     case CacheKind::hdf5_folder:
       index = parse_index(read_input_text(path / kIndexName), path / kIndexName, columns);
       for (const ShardEntry& entry : part == CachePart::training ? index.shards : index.holdout) {

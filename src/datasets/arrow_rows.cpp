@@ -1,5 +1,6 @@
 #include "src/datasets/internal/arrow_rows.hpp"
 
+#include "src/core/shell_word.hpp"
 #include "src/formats/utf8.hpp"
 
 #include <algorithm>
@@ -81,9 +82,9 @@ std::string ArrowRows::where() const {
 
 void ArrowRows::fail(const std::string& what) const {
   throw_data(what, where(),
-             "the file is damaged or was not copied whole: fetch it again; this tells more: python3 -c "
-             "'import pyarrow.dataset as d; print(d.dataset(\"" +
-                 path_.string() + "\").head(1))'");
+             "the file is damaged or was not copied whole: fetch it again; this tells more: python3 -c " +
+                 shell_word("import pyarrow.dataset as d; print(d.dataset(" + python_text(path_.string()) +
+                            ").head(1))"));
 }
 
 void ArrowRows::fail_library(const std::string& what) const {

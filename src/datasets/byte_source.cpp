@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/system_error.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 
@@ -37,7 +38,8 @@ class PlainBytes final : public ByteSource {
     struct stat facts {};
     if (fd_ < 0 || ::fstat(fd_, &facts) != 0) fail("cannot open");
     if (S_ISDIR(facts.st_mode))
-      throw_data("is a folder, not a file", path_.string(), "name a file in it: ls '" + path_.string() + "'");
+      throw_data("is a folder, not a file", path_.string(),
+                 "name a file in it: ls " + shell_word(path_.string()));
   }
   ~PlainBytes() override {
     if (fd_ >= 0) ::close(fd_);
@@ -85,8 +87,8 @@ class PackedInput {
     throw_data(
         what + strf(" (byte %llu of the compressed file)", static_cast<unsigned long long>(before_) + used_),
         path_.string(),
-        "the file is damaged or was not copied whole: fetch it again; this tests it: " + program_ + " -t '" +
-            path_.string() + "'");
+        "the file is damaged or was not copied whole: fetch it again; this tests it: " + program_ + " -t " +
+            shell_word(path_.string()));
   }
 
  private:

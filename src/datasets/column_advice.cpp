@@ -1,6 +1,7 @@
 #include "src/datasets/internal/column_advice.hpp"
 
 #include "src/core/one_of.hpp"
+#include "src/core/shell_word.hpp"
 
 #include <algorithm>
 #include <array>
@@ -49,8 +50,8 @@ bool holds_turns(const Value& value) {
 }
 
 std::string turns_advice(const std::string& column) {
-  return "'" + column + "' holds turns: --dataset_format sharegpt --map conversations=" + column +
-         " reads them";
+  return "'" + column + "' holds turns: --dataset_format sharegpt --map " +
+         shell_word("conversations=" + column) + " reads them";
 }
 
 std::string advice_of_columns(const Record& record) {
@@ -69,8 +70,8 @@ std::string advice_of_columns(const Record& record) {
   question = first_of(record, kQuestions, is_text);
   answer = first_of(record, kAnswers, is_text);
   if (question.empty() || answer.empty()) return {};
-  return "--dataset_format alpaca_chat --map instruction=" + question + " --map output=" + answer +
-         " reads them as a question and its answer";
+  return "--dataset_format alpaca_chat --map " + shell_word("instruction=" + question) + " --map " +
+         shell_word("output=" + answer) + " reads them as a question and its answer";
 }
 
 }  // namespace anemll::datasets

@@ -1,5 +1,6 @@
 #include "src/datasets/internal/csv_dialect.hpp"
 
+#include "src/core/shell_word.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/file_names.hpp"
 #include "src/datasets/internal/record.hpp"
@@ -59,10 +60,12 @@ std::string doubling_command(const std::filesystem::path& path, char separator) 
   python.append("open(0,encoding=\"utf-8-sig\",newline=\"\")),delimiter=\"").append(delimiter);
   python.append("\",escapechar=\"\\\\\",doublequote=False))");
   const std::string unpack = unpack_command(path);
-  const std::string from = unpack.empty() ? std::string() : unpack + " '" + path.string() + "' | ";
-  const std::string in = unpack.empty() ? " < '" + path.string() + "'" : std::string();
+  const std::string file = shell_word(path.string());
+  const std::string from = unpack.empty() ? std::string() : unpack + " " + file + " | ";
+  const std::string in = unpack.empty() ? " < " + file : std::string();
   std::string to = unpack.empty() ? path.stem().string() : path.stem().stem().string();
-  return from + "python3 -c '" + python + "'" + in + " > '" + to.append("_doubled.").append("csv'");
+  return from + "python3 -c " + shell_word(python) + in + " > " +
+         shell_word(to.append("_doubled.").append("csv"));
 }
 
 }  // namespace anemll::datasets

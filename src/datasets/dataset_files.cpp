@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/datasets/data_files.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/system_error.hpp"
 #include "src/datasets/internal/card.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
@@ -47,7 +48,7 @@ void require_targets(const Paths& files) {
     if (!leads_nowhere(file)) continue;
     std::error_code none;
     throw_data("is a link to " + fs::read_symlink(file, none).string() + ", which is not there",
-               file.string(), "bring the file back, or do without it: rm '" + file.string() + "'");
+               file.string(), "bring the file back, or do without it: rm " + shell_word(file.string()));
   }
 }
 
@@ -95,8 +96,8 @@ void require_no_page(const fs::path& file, ContentKind content) {
   throw_data("is " + std::string(content_name(content)) + ", where a text is read", file.string(),
              content_advice(content, file) +
                  "; if this is the text that you want, make a record of it: python3 -c 'import json; "
-                 "print(json.dumps({\"text\": open(0).read()}))' < '" +
-                 file.string() + "' > '" + file.stem().string() + ".jsonl'");
+                 "print(json.dumps({\"text\": open(0).read()}))' < " +
+                 shell_word(file.string()) + " > " + shell_word(file.stem().string() + ".jsonl"));
 }
 
 /// What chooses among the files of a folder chooses nothing of files that are named themselves.
@@ -124,8 +125,9 @@ DatasetFiles dataset_files(const fs::path& path, const DatasetOptions& options) 
   require_targets({path});
   if (!is_glob(path.string())) {
     const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    throw_data("there is nothing of this name", path.string(),
-               "give a file, a folder or a pattern; this lists what is there: ls '" + folder.string() + "'");
+    throw_data(
+        "there is nothing of this name", path.string(),
+        "give a file, a folder or a pattern; this lists what is there: ls " + shell_word(folder.string()));
   }
   const Paths found = glob_files(path);
   if (found.empty()) {

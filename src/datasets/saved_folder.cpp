@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/value.hpp"
 
@@ -159,7 +160,7 @@ class Saved {
 }  // namespace
 
 std::string name_arrow_files(const fs::path& folder) {
-  return "name the files to read: --dataset_name '" + (folder / "*.arrow").string() + "'";
+  return "name the files to read: --dataset_name " + shell_word((folder / "*.arrow").string());
 }
 
 SavedFiles saved_files(const fs::path& folder, const std::vector<std::string>& names) {

@@ -2,6 +2,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/datasets/internal/file_kinds.hpp"
 #include "src/datasets/internal/record.hpp"
 #include "src/datasets/internal/text_window.hpp"
@@ -42,8 +43,8 @@ class TextRecord final : public RecordSource {
       if (!formats::is_utf8(one)) {
         throw_bad_record("the text is not UTF-8" + quoted_start(one),
                          path_.string() + ":" + std::to_string(line),
-                         "convert the file: iconv -f LATIN1 -t UTF-8 '" + path_.string() +
-                             "' > TEXT.txt, or pass over it");
+                         "convert the file: iconv -f LATIN1 -t UTF-8 " + shell_word(path_.string()) +
+                             " > TEXT.txt, or pass over it");
       }
       text.remove_prefix(std::min(text.size(), one.size() + 1));
     }
@@ -66,10 +67,10 @@ std::string unpack_command(const fs::path& path) {
 
 std::string show_command(const fs::path& path, std::int64_t line) {
   const std::string what = line == 0 ? "head -c 300" : strf("sed -n %lldp", static_cast<long long>(line));
-  const std::string file = path.string();
+  const std::string file = shell_word(path.string());
   if (const std::string unpack = unpack_command(path); !unpack.empty())
-    return strf("%s '%s' | %s", unpack.c_str(), file.c_str(), what.c_str());
-  return strf("%s '%s'", what.c_str(), file.c_str());
+    return strf("%s %s | %s", unpack.c_str(), file.c_str(), what.c_str());
+  return strf("%s %s", what.c_str(), file.c_str());
 }
 
 std::string quoted_start(std::string_view record) {

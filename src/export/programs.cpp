@@ -1,10 +1,10 @@
 #include "src/export/programs.hpp"
 
 #include "anemll/core/log.hpp"
+#include "src/core/shell_word.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -94,18 +94,6 @@ ProgramVerdict verdict_of(const Program& program, const ProgramFacts& facts, dou
   return say(Reading::another, "computes another model (" + figures(error) + "): " + why);
 }
 
-/// A word of a shell command.
-std::string quoted(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("_-./=+:,@").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain) return text;
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 }  // namespace
 
 ProgramFacts program_facts(const Architecture& architecture, const QuantSpec& spec, bool reference_layout) {
@@ -150,14 +138,14 @@ std::string converter_command(const ConverterCommand& c) {
   if (c.family != kFamily) {
     const std::string merged = folder.string() + "-merged";
     return "The AQ1 converters are written for Qwen3. What works for this " + c.family +
-           " model, in the folder of ANEMLL:\n  anemll_convert merge " + quoted(c.checkpoint) + " " +
-           quoted(merged) + " --dtype fp16\n  anemll/utils/convert_model.sh --model " + quoted(merged) +
-           " --output " + quoted(folder.string() + "-coreml") + "\n";
+           " model, in the folder of ANEMLL:\n  anemll_convert merge " + shell_word(c.checkpoint) + " " +
+           shell_word(merged) + " --dtype fp16\n  anemll/utils/convert_model.sh --model " +
+           shell_word(merged) + " --output " + shell_word(folder.string() + "-coreml") + "\n";
   }
   std::string text = "To convert it, in the folder of ANEMLL (branch anemll-quant-1):\n";
-  text += "  python tests/dev/convert_v2_trace.py --checkpoint " + quoted(c.file) + " --model " +
-          (c.model_is_local ? std::string("ORG/NAME") : quoted(c.model)) +
-          " --context 512 --batch 64 --output " + quoted(folder.string() + "-coreml") +
+  text += "  python tests/dev/convert_v2_trace.py --checkpoint " + shell_word(c.file) + " --model " +
+          (c.model_is_local ? std::string("ORG/NAME") : shell_word(c.model)) +
+          " --context 512 --batch 64 --output " + shell_word(folder.string() + "-coreml") +
           strf(" --mode both --prefix qwen --mlp-bits %lld --attn-bits %lld\n",
                static_cast<long long>(c.mlp_bits), static_cast<long long>(c.attn_bits));
   if (c.model_is_local)

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/formats/internal/gguf_part.hpp"
 #include "src/formats/shown.hpp"
 
@@ -92,7 +93,7 @@ GgufFile read_gguf(const fs::path& path) {
              static_cast<unsigned long long>(count)));
   }
   if (index != 0)
-    throw_data(self, where(path, kNumber), "give the first part, --model-id " + first->string());
+    throw_data(self, where(path, kNumber), "give the first part, --model-id " + shell_word(first->string()));
   std::unordered_set<std::string> names;
   for (const GgufTensor& tensor : file.tensors) names.insert(tensor.name);
   for (std::uint64_t i = 1; i < count; ++i) {

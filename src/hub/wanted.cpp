@@ -4,6 +4,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
 #include "src/core/merge_advice.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/hub/internal/damage.hpp"
 #include "src/hub/internal/fetch.hpp"
 #include "src/hub/internal/model_table.hpp"
@@ -134,8 +135,8 @@ fs::path gguf_in(const fs::path& folder) {
 std::string instead_of(const fs::path& folder, const fs::path& gguf) {
   std::error_code ignored;
   if (!gguf.empty())
-    return "give the GGUF file itself as the model: '" + gguf.string() +
-           "', in place of the folder or ORG/NAME";
+    return "give the GGUF file itself as the model: " + shell_word(gguf.string()) +
+           ", in place of the folder or ORG/NAME";
   return fs::is_directory(folder / "snapshots", ignored)
              ? "it is a folder of the hub cache: give ORG/NAME, or one of the folders in its snapshots/"
              : "give the folder of a Hugging Face model, or ORG/NAME";

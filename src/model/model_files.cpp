@@ -6,6 +6,7 @@
 #include "src/core/content_kind.hpp"
 #include "src/core/finite.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/model/internal/families.hpp"
 #include "src/model/internal/fingerprint.hpp"
 #include "src/model/internal/gguf_weights.hpp"
@@ -75,12 +76,12 @@ void check(const TensorSpec& spec, const Found& found) {
   expected.shape = spec.shape;
   const DType dtype = found.tensor.dtype;
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
-    throw_data(
-        "tensor " + spec.name + " has type " + std::string(name_of(dtype)), found.file.string(),
-        "weights must be F32, F16 or BF16: python3 -c 'from transformers import AutoModelForCausalLM as M; "
-        "M.from_pretrained(\"" +
-            found.file.parent_path().string() +
-            "\", dtype=\"float32\").save_pretrained(\"NEW\")', then copy the tokenizer's files to NEW");
+    throw_data("tensor " + spec.name + " has type " + std::string(name_of(dtype)), found.file.string(),
+               "weights must be F32, F16 or BF16: python3 -c " +
+                   shell_word("from transformers import AutoModelForCausalLM as M; M.from_pretrained(" +
+                              python_text(found.file.parent_path().string()) +
+                              ", dtype=\"float32\").save_pretrained(\"NEW\")") +
+                   ", then copy the tokenizer's files to NEW");
   }
   if (found.tensor.shape == spec.shape) return;
   refuse_empty(spec.name, found);

@@ -2,6 +2,7 @@
 
 #include "anemll/core/error.hpp"
 #include "src/core/merge_advice.hpp"
+#include "src/core/shell_word.hpp"
 
 #include <algorithm>
 #include <array>
@@ -42,8 +43,8 @@ void refuse_empty(const std::string& name, const Found& found) {
       "tensor " + name + " is empty (" + found.tensor.describe() + "), as DeepSpeed ZeRO-3 leaves tensors",
       found.file.string(),
       fs::exists(folder / "zero_to_fp32.py")
-          ? "collect the weights: cd '" + place +
-                "' && python3 zero_to_fp32.py . OUT, copy config.json and the tokenizer's files to OUT, "
+          ? "collect the weights: cd " + shell_word(place) +
+                " && python3 zero_to_fp32.py . OUT, copy config.json and the tokenizer's files to OUT, "
                 "and give OUT"
           : "collect the weights with python3 zero_to_fp32.py . OUT, in the folder of the checkpoint that "
             "DeepSpeed wrote; or train with stage3_gather_16bit_weights_on_model_save and save again");

@@ -7,6 +7,7 @@
 #include "src/core/content_kind.hpp"
 #include "src/core/merge_advice.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/model/internal/json_reader.hpp"
 #include "src/model/internal/limits.hpp"
 
@@ -155,10 +156,10 @@ std::optional<FoundMap> read_numbered(Reader& reader, const Form& form) {
   }
   if (shards.empty()) return std::nullopt;
   if (shards.size() != static_cast<std::size_t>(count)) {
-    throw_data(
-        strf("%zu of %d shards are there, and no ", shards.size(), count) + form.index(),
-        (reader.folder / *shards.begin()).string(),
-        "download the missing shards: hf download ORG/NAME --local-dir '" + reader.folder.string() + "'");
+    throw_data(strf("%zu of %d shards are there, and no ", shards.size(), count) + form.index(),
+               (reader.folder / *shards.begin()).string(),
+               "download the missing shards: hf download ORG/NAME --local-dir " +
+                   shell_word(reader.folder.string()));
   }
   FoundMap found;
   for (const std::string& shard : shards) found.merge(reader.read(form, shard));

@@ -153,7 +153,10 @@ void settle_precompute_options(PrecomputeOptions& o, const OptionTable& given) {
   const bool plain_payload = o.compat == Compat::reference || o.format == ShardFormat::pt;
   const std::string why = o.compat == Compat::reference ? "--compat reference" : "--format pt";
   if (plain_payload) {
-    if (!given.given("payload")) o.payloads = {Payload::topk};
+    if (!given.given("payload")) {
+      o.payload = "topk";
+      o.payloads = {Payload::topk};
+    }
     if (!given.given("holdout")) o.holdout = 0;
     if (o.payloads != PayloadSet{Payload::topk} || o.holdout > 0) {
       throw_usage("the reference's shards hold top-k logits and negatives only", why,

@@ -4,39 +4,21 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/normalised.hpp"
+#include "src/tracking/tracked_config.hpp"
 
 #include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 namespace anemll {
 namespace fs = std::filesystem;
-namespace {
 
-/// What people compare runs by; nothing that is secret.
-std::string config_of(const PrecomputeOptions& o) {
-  const nlohmann::json config = {{"teacher_model_name_or_path", o.teacher},
-                                 {"dataset_name", o.dataset.name.value_or("")},
-                                 {"max_length", o.max_length},
-                                 {"topk", o.topk},
-                                 {"rand_neg", o.rand_neg},
-                                 {"payload", o.payload},
-                                 {"train_temperature", o.train_temperature},
-                                 {"holdout", o.holdout},
-                                 {"num_sequences", o.num_sequences},
-                                 {"batch_size", o.batch_size},
-                                 {"shard_size", o.shard_size},
-                                 {"enable_thinking", choice_name(o.enable_thinking)},
-                                 {"dtype", choice_name(o.dtype)},
-                                 {"seed", o.seed},
-                                 {"output_dir", o.output_dir}};
-  return config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string tracked_options(const PrecomputeOptions& options) {
+  PrecomputeOptions told = options;
+  told.hub_token.reset();
+  return tracked_config(make_precompute_table(told).json());
 }
-
-}  // namespace
 
 TrackedPass::TrackedPass(const PrecomputeOptions& o, fs::path workspace)
     : place_(std::move(workspace) / "wandb.json"), wanted_(o.wandb_project.has_value()) {
@@ -44,9 +26,12 @@ TrackedPass::TrackedPass(const PrecomputeOptions& o, fs::path workspace)
   const fs::path folder = normalised(o.output_dir);
   settings_ = {
       folder.parent_path(),        *o.wandb_project,    o.wandb_run_name.value_or(folder.filename().string()),
-      o.wandb_entity.value_or(""), "anemll_precompute", config_of(o),
+      o.wandb_entity.value_or(""), "anemll_precompute", tracked_options(o),
       "precompute/sequences",      {"precompute/*"}};
-  guard([](WandbRun& run) { run.tell_begin(); });
+  guard([&](WandbRun& run) {
+    run.tell_begin();
+    write_file(place_, run.position());  // one that is killed from here on goes on in this run
+  });
 }
 
 TrackedPass::~TrackedPass() {

@@ -6,6 +6,7 @@
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
 #include "src/core/content_kind.hpp"
+#include "src/core/shell_word.hpp"
 
 #include <algorithm>
 #include <string>
@@ -38,11 +39,10 @@ bool is_tiktoken(std::string_view start) {
 
 /// Writes tokenizer.json and nothing else.
 std::string make_command(const fs::path& folder, const char* packages) {
-  const std::string place = folder.string();
-  return strf(
-      "make one of it (Python packages %s): python3 -c 'from transformers import AutoTokenizer as T; "
-      "T.from_pretrained(\"%s\").backend_tokenizer.save(\"%s/tokenizer.json\")'",
-      packages, place.c_str(), place.c_str());
+  const std::string script = "from transformers import AutoTokenizer as T; T.from_pretrained(" +
+                             python_text(folder.string()) + ").backend_tokenizer.save(" +
+                             python_text(folder.string() + "/tokenizer.json") + ")";
+  return strf("make one of it (Python packages %s): python3 -c %s", packages, shell_word(script).c_str());
 }
 
 [[noreturn]] void fail_model_file(const fs::path& file) {

@@ -11,6 +11,7 @@
 #include "src/comm/watched_ranks.hpp"
 #include "src/core/option_effects.hpp"
 #include "src/core/result_files.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/eval_text.hpp"
 #include "src/eval/model_size.hpp"
@@ -114,7 +115,7 @@ int measure_and_choose(AllocateOptions& o, const OptionTable& table, const MpiRu
     write_file(o.output, allocation_json(request, chosen));
     std::string text = allocation_text(files.architecture, request, found, chosen, others);
     text += strf("Train from it: anemll_train --from-scratch --model-id %s --layer-overrides %s\n",
-                 o.model_name.c_str(), o.output.c_str());
+                 shell_word(o.model_name).c_str(), shell_word(o.output).c_str());
     print_result(text);
   });
   return 0;

@@ -9,6 +9,7 @@
 #include "src/core/option_effects.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/result_files.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/tool.hpp"
 #include "src/eval/choices.hpp"
 #include "src/eval/comparison.hpp"
@@ -194,14 +195,14 @@ void tell_far(const std::vector<FoundEvalModel>& models, const std::vector<Model
     if (!models[i].checkpoint) {
       log_warning(
           strf("%s: its KL to the teacher is %.2f: the two are different models, or one of them is broken; "
-               "'anemll_infer %s --prompt Hello' shows what it says",
-               rows[i].model.c_str(), rows[i].kl.mean, rows[i].model.c_str()));
+               "anemll_infer %s --prompt Hello shows what it says",
+               rows[i].model.c_str(), rows[i].kl.mean, shell_word(rows[i].model).c_str()));
       continue;
     }
-    const std::string look = "anemll_inspect layers " + models[i].file;
+    const std::string look = "anemll_inspect layers " + shell_word(models[i].file);
     log_warning(
         strf("%s: its KL to the teacher is %.2f, so its answers are garbled, if this teacher is its model: "
-             "'%s' shows more",
+             "%s shows more",
              rows[i].model.c_str(), rows[i].kl.mean, look.c_str()));
   }
 }

@@ -2,6 +2,7 @@
 #include "anemll/core/log.hpp"
 #include "anemll/hub/hub.hpp"
 #include "src/core/scratch_folder.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/data/first_rows.hpp"
@@ -96,7 +97,8 @@ int snap(int argc, char** argv) {
 
   std::string text = report_text(report, options.debug);
   if (writes && report.passed && packed)
-    text += strf("One file, config.json and all: anemll_infer %s --interactive\n", place->target.c_str());
+    text += strf("One file, config.json and all: anemll_infer %s --interactive\n",
+                 shell_word(place->target.string()).c_str());
   if (writes && report.passed && !packed) {
     text +=
         "config.json beside the file belongs to it: where the one goes, the other goes too. Without it some "

@@ -3,6 +3,7 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/signals.hpp"
 #include "src/core/tool.hpp"
 #include "src/infer/prompt_check.hpp"
@@ -138,11 +139,12 @@ void InferChat::tell_divergence(const std::vector<std::int32_t>& ids) {
     log_info(figure);
     return;
   }
+  const std::string file = shell_word(model_.name);
   log_warning(
       "answers will be garbled: " + figure +
       strf(", where a trained model is below %g; to mend it: train on (anemll_train --v2-checkpoint %s), or "
            "give --model-id of the model that was trained; anemll_inspect check %s looks at the tensors",
-           kGarbledDivergence, model_.name.c_str(), model_.name.c_str()));
+           kGarbledDivergence, file.c_str(), file.c_str()));
 }
 
 void InferChat::tell_ranges() const {

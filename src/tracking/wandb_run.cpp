@@ -5,6 +5,7 @@
 #include "src/core/build_info.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/local_time.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/tracking/internal/wandb_frames.hpp"
 #include "src/tracking/internal/wire.hpp"
 
@@ -206,7 +207,7 @@ void WandbRun::summarize(std::span<const Metric> metrics) {
   add_summary(items_of(metrics));
 }
 
-void WandbRun::table(const std::string& name, const TextTable& table) {
+void WandbRun::table(const std::string& name, const TextTable& table, std::span<const Metric> beside) {
   const std::string content = dumped({{"columns", table.columns}, {"data", table.rows}});
   const std::string digest = sha256_hex(content);
   const std::string file = strf("media/table/%s_%lld_%s.table.json", name.c_str(),
@@ -215,12 +216,14 @@ void WandbRun::table(const std::string& name, const TextTable& table) {
   write_file(folder_ / "files" / file, content);
   constexpr int kPath = 1, kType = 3, kMedia = 2;
   add(kind::files, WireMessage().message(1, WireMessage().text(kPath, file).integer(kType, kMedia)));
-  log_items({{name, dumped({{"_type", "table-file"},
-                            {"path", file},
-                            {"sha256", digest},
-                            {"size", content.size()},
-                            {"ncols", table.columns.size()},
-                            {"nrows", table.rows.size()}})}});
+  Items items = items_of(beside);
+  items.emplace_back(name, dumped({{"_type", "table-file"},
+                                   {"path", file},
+                                   {"sha256", digest},
+                                   {"size", content.size()},
+                                   {"ncols", table.columns.size()},
+                                   {"nrows", table.rows.size()}}));
+  log_items(std::move(items));
 }
 
 void WandbRun::sync() {
@@ -232,7 +235,7 @@ void WandbRun::sync() {
 }
 
 void WandbRun::tell_begin() const {
-  log_info("W&B run, offline; to see it grow: wandb beta sync --live " + folder_.string());
+  log_info("W&B run, offline; to see it grow: wandb beta sync --live " + shell_word(folder_.string()));
 }
 
 void WandbRun::end(int exit_code) {
@@ -241,7 +244,7 @@ void WandbRun::end(int exit_code) {
 }
 
 void WandbRun::tell_end() const {
-  log_info("upload: wandb sync " + folder_.string());
+  log_info("upload: wandb sync " + shell_word(folder_.string()));
 }
 
 std::string WandbRun::position() const {

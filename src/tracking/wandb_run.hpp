@@ -42,8 +42,8 @@ class WandbRun {
   void log(std::span<const Metric> metrics);
   /// Values of the summary alone.
   void summarize(std::span<const Metric> metrics);
-  /// A row with a table in the place of a number.
-  void table(const std::string& name, const TextTable& table);
+  /// A row with a table in the place of a number. `beside`: numbers of the same row, the axis among them.
+  void table(const std::string& name, const TextTable& table, std::span<const Metric> beside);
   /// Makes what there is durable, and the summary readable in files/.
   void sync();
   /// The last record. It is no part of position().

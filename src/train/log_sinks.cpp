@@ -5,6 +5,7 @@
 #include "src/core/metrics_log.hpp"
 #include "src/core/printable.hpp"
 #include "src/inspect/inspection.hpp"
+#include "src/train/internal/record_figures.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -73,35 +74,6 @@ class CsvSink final : public MetricsSink {
   LazyLog<CsvLog> log_;
 };
 
-/// Keys NAME_kl_mean and so on.
-void add_divergence(JsonLine& line, const std::string& name, const std::optional<DivergenceSummary>& d) {
-  if (!d) return;
-  line.add(name + "_kl_mean", d->mean)
-      .add(name + "_kl_median", d->median)
-      .add(name + "_kl_p99", d->p99)
-      .add(name + "_top1", d->top1)
-      .add(name + "_positions", d->positions);
-}
-
-std::string samples_json(const std::vector<SampleAnswer>& samples) {
-  std::string list;
-  for (const SampleAnswer& sample : samples) {
-    JsonLine one;
-    list += (list.empty() ? '[' : ',') + one.add("prompt", sample.prompt).add("answer", sample.answer).text();
-  }
-  return list + ']';
-}
-
-std::string sources_json(const std::vector<SourceDivergence>& sources) {
-  std::string list;
-  for (const SourceDivergence& source : sources) {
-    JsonLine one;
-    one.add("name", source.name).add("kl_mean", source.divergence.mean).add("top1", source.divergence.top1);
-    list += (list.empty() ? '[' : ',') + one.add("positions", source.divergence.positions).text();
-  }
-  return list + ']';
-}
-
 std::string list_json(const std::vector<std::string>& texts) {
   return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -131,51 +103,9 @@ class JsonlSink final : public MetricsSink {
     if (last_start(text) != line.text()) log.write(line);
   }
 
-  void train(const TrainRecord& t) override {
-    JsonLine line;
-    line.add("kind", "train")
-        .add("step", t.step)
-        .add("loss", t.loss)
-        .add("kl", t.kl)
-        .add("ce", t.ce)
-        .add("lr", t.lr)
-        .add("next_lr", t.next_lr);
-    line.add("grad_norm", t.grad_norm).add("hard_top1", t.hard_top1).add("tokens_per_s", t.tokens_per_s);
-    line.add("data_wait_s", t.data_wait_s).add("elapsed_s", t.elapsed_s).add("skipped", t.skipped);
-    log_.open().write(line);
-  }
-
-  void eval(const EvaluationRecord& e) override {
-    const EvaluationResult& r = e.result;
-    JsonLine line;
-    line.add("kind", "eval")
-        .add("step", e.step)
-        .add("loss", r.loss)
-        .add("best_loss", std::fmin(e.best, r.loss))
-        .add("next_lr", e.lr);
-    line.add("elapsed_s", e.elapsed_s).add("final", e.final_evaluation);
-    if (r.holdout_loss) line.add("holdout_loss", *r.holdout_loss);
-    add_divergence(line, "train", r.train);
-    add_divergence(line, "holdout", r.holdout);
-    if (r.holdout_kl) line.add("holdout_kl", *r.holdout_kl);
-    if (r.sources.size() > 1) line.add_json("holdout_sources", sources_json(r.sources));
-    line.add("new_best", e.new_best);
-    add_divergence(line, "text", r.text);
-    if (r.text) {
-      line.add("text_student_ppl", std::exp(r.text->student_nll));
-      line.add("text_teacher_ppl", std::exp(r.text->teacher_nll));
-    }
-    if (!e.samples.empty()) line.add_json("samples", samples_json(e.samples));
-    log_.open().write(line);
-  }
-
-  void layers(const LayersRecord& r) override {
-    JsonLine line;
-    line.add("kind", "layers").add("step", r.step).add("elapsed_s", r.elapsed_s);
-    line.add_json("layers", rows_json(layer_columns(), r.inspection.layers));
-    line.add_json("blocks", rows_json(block_columns(), r.inspection.blocks));
-    log_.open().write(line);
-  }
+  void train(const TrainRecord& t) override { log_.open().write(json_of(t)); }
+  void eval(const EvaluationRecord& e) override { log_.open().write(json_of(e)); }
+  void layers(const LayersRecord& r) override { log_.open().write(json_of(r)); }
 
   void summary(const std::string& json) override {
     JsonLine line;

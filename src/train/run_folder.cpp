@@ -3,6 +3,7 @@
 #include "anemll/core/log.hpp"
 #include "src/core/build_info.hpp"
 #include "src/core/platform.hpp"
+#include "src/tracking/tracked_config.hpp"
 #include "src/train/internal/disk_room.hpp"
 #include "src/train/internal/log_sinks.hpp"
 #include "src/train/internal/replicas.hpp"

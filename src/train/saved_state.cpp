@@ -7,6 +7,7 @@
 #include "src/core/finite.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/output_folder.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/core/system_error.hpp"
 
 #include <algorithm>
@@ -182,7 +183,7 @@ void require_finite_state(const SavedState& state) {
   throw_data(
       bad->tensor + " holds values that are not numbers (NaN or infinite)", bad->file.string(),
       good ? "the run diverged before it was saved: go on from the good state before it with --resume " +
-                 good->string() + " and a smaller --lr"
+                 shell_word(good->string()) + " and a smaller --lr"
            : std::string("the run diverged before it was saved, and no earlier state is good: start "
                          "without --resume and with a smaller --lr"));
 }

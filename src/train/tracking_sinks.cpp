@@ -2,8 +2,10 @@
 
 #include "anemll/core/log.hpp"
 #include "src/core/normalised.hpp"
+#include "src/core/shell_word.hpp"
 #include "src/tracking/event_file.hpp"
 #include "src/tracking/wandb_run.hpp"
+#include "src/train/internal/record_figures.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -28,6 +30,11 @@ TextTable sample_table(const EvaluationRecord& record) {
   for (const SampleAnswer& sample : record.samples)
     table.rows.push_back({std::to_string(record.step), sample.prompt, sample.answer});
   return table;
+}
+
+/// JSON as Markdown.
+std::string code_of(const std::string& json) {
+  return "```json\n" + json + "\n```";
 }
 
 class WandbSink final : public MetricsSink {
@@ -56,7 +63,9 @@ class WandbSink final : public MetricsSink {
 
   void eval(const EvaluationRecord& e) override {
     open().log(metrics_of(e));
-    if (!e.samples.empty()) open().table(kSamples, sample_table(e));
+    if (!e.samples.empty())
+      open().table(kSamples, sample_table(e),
+                   std::vector<Metric>{{"train/step", static_cast<double>(e.step)}});
     if (!e.new_best && open().summary("best/eval_loss")) return;
     open().summarize(
         std::vector<Metric>{{"best/eval_loss", e.result.loss}, {"best/step", static_cast<double>(e.step)}});
@@ -107,16 +116,25 @@ class TensorboardSink final : public MetricsSink {
         annealing_(o.hard_top1_end.has_value()) {}
 
   std::string name() const override { return "tensorboard"; }
-  void train(const TrainRecord& t) override { open().scalars(t.step, metrics_of(t, annealing_)); }
+  void train(const TrainRecord& t) override {
+    step_ = t.step;
+    open().scalars(t.step, metrics_of(t, annealing_));
+  }
   void eval(const EvaluationRecord& e) override {
+    step_ = e.step;
     open().scalars(e.step, metrics_of(e));
     if (!e.samples.empty()) open().text(e.step, kSamples, markdown_of(sample_table(e)));
   }
   void layers(const LayersRecord& r) override { open().scalars(r.step, metrics_of(r)); }
+  void summary(const std::string& json) override {
+    open().scalars(step_, summary_metrics(json));
+    open().text(step_, "summary", code_of(json));  // what is no number too
+  }
   void sync() override { open().sync(); }
   std::string position() const override { return file_ ? file_->position() : std::string(); }
 
   void go_on(const LogMark& mark, const std::string& position) override {
+    step_ = mark.step;
     first_step_ = mark.step + 1;
     if (!position.empty()) cut_events(folder_, position);
   }
@@ -125,8 +143,8 @@ class TensorboardSink final : public MetricsSink {
   EventFile& open() {
     if (!file_) {
       file_.emplace(folder_, log_origin(), first_step_);
-      if (!first_step_) file_->text(0, "config", "```json\n" + config_ + "\n```");
-      log_info("TensorBoard: tensorboard --logdir " + folder_.string());
+      if (!first_step_) file_->text(0, "config", code_of(config_));
+      log_info("TensorBoard: tensorboard --logdir " + shell_word(folder_.string()));
     }
     return *file_;
   }
@@ -134,6 +152,7 @@ class TensorboardSink final : public MetricsSink {
   fs::path folder_;
   std::string config_;
   bool annealing_;
+  std::int64_t step_ = 0;                   ///< of the last event
   std::optional<std::int64_t> first_step_;  ///< of a run that goes on
   std::optional<EventFile> file_;
 };

@@ -1,5 +1,5 @@
-// Logs for W&B and TensorBoard of a run that is killed and goes on: one run, each metric once. What cannot be
-// written costs a warning.
+// Logs for W&B and TensorBoard of a run or teacher pass that is killed and goes on: one run, each metric
+// once. What cannot be written costs a warning, and what is told can be pasted.
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/tool_run.hpp"
 #include "tests/support/train_run.hpp"
@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -44,6 +45,15 @@ std::size_t count(const std::string& text, const std::string& part) {
 /// Lines of metrics.jsonl of that kind.
 std::size_t lines_of(const fs::path& out, const std::string& kind) {
   return count(test::read_all(out / "metrics.jsonl"), "{\"kind\":\"" + kind + "\"");
+}
+
+/// A teacher pass into FOLDER/kd, with a run in FOLDER/wandb.
+std::string precompute_command(const fs::path& folder, const std::string& flags) {
+  return test::bin("anemll_precompute") + " --teacher_model_name_or_path " + test::golden("nano").string() +
+         " --dataset_name " + test::golden("datasets/alpaca_40.json").string() +
+         " --dataset_format alpaca_chat --enable_thinking all --max_length 32 --topk 16 --holdout 0 "
+         "--batch_size 2 --dtype fp32 --threads 1 --wandb_project caches --output_dir " +
+         (folder / "kd").string() + " " + flags;
 }
 
 const std::string kFlags = "--wandb --tensorboard --resume auto ";
@@ -82,12 +92,14 @@ BOOST_AUTO_TEST_CASE(a_killed_run_goes_on_in_the_same_run) {
   const std::string last = "wandb sync " + run.string() + "\n";
   BOOST_TEST(rest.output.ends_with(last), rest.output);
 
-  std::size_t files = 0, losses = 0;
+  std::size_t files = 0, losses = 0, closing = 0;
   for (const auto& entry : fs::directory_iterator(out / "tensorboard")) {
     ++files;
     losses += count(test::read_all(entry.path()), "train/tokens_per_sec");
+    closing += count(test::read_all(entry.path()), "summary/final_loss");
   }
   BOOST_TEST(files == 2U);
+  BOOST_TEST(closing == 1U);
   BOOST_TEST(losses == lines_of(out.path(), "train"));
 
   const auto summary = nlohmann::json::parse(test::read_all(run / "files/wandb-summary.json"));
@@ -131,6 +143,86 @@ BOOST_AUTO_TEST_CASE(logs_in_the_way_cost_a_warning_each) {
   BOOST_TEST(run.code == 0, run.output);
   BOOST_TEST(count(run.output, "a log is not written, the run goes on") == 2U, run.output);
   BOOST_TEST(lines_of(out.path(), "train") == 3U);
+}
+
+// What is told for pasting is taken by a shell as one folder, whatever its name.
+BOOST_AUTO_TEST_CASE(told_commands_can_be_pasted) {
+  const test::TempDir dir;
+  const fs::path out = dir / "it's run a";
+  const auto run =
+      test::run(test::train_command("\"" + out.string() + "\"", "--wandb --tensorboard --max-steps 2"));
+  BOOST_REQUIRE_MESSAGE(run.code == 0, run.output);
+  const std::string wandb = runs_in(out).front().string();
+  const std::pair<std::string, std::string> commands[] = {
+      {"wandb sync ", wandb},
+      {"wandb beta sync --live ", wandb},
+      {"tensorboard --logdir ", (out / "tensorboard").string()}};
+  for (const auto& [command, folder] : commands) {
+    const std::size_t at = run.output.rfind(command);
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, run.output);
+    const std::string words =
+        run.output.substr(at + command.size(), run.output.find('\n', at) - at - command.size());
+    BOOST_TEST(test::run("printf '%s|' " + words).output == folder + "|", words);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_teacher_pass_goes_on_in_the_same_run) {
+  const test::TempDir temp;
+  const fs::path unit = temp / "kd.precompute/units/rows_000000000020.unit";
+  const std::string flags = "--num_sequences 300 --shard_size 1000 --hf_token hf_secret ";
+  const auto killed = test::run("{ " + precompute_command(temp.path(), flags) +
+                                " & child=$!; while kill -0 $child 2>/dev/null && [ ! -e " + unit.string() +
+                                " ]; do :; done; kill -9 $child; wait $child; }");
+  BOOST_REQUIRE_EQUAL(killed.code, 137);
+  BOOST_REQUIRE_EQUAL(runs_in(temp.path()).size(), 1U);
+  const fs::path run = runs_in(temp.path()).front();
+  const std::string before = log_in(run);
+  BOOST_TEST(killed.output.find("wandb beta sync --live " + run.string()) != std::string::npos,
+             killed.output);
+
+  const auto rest = test::run(precompute_command(temp.path(), flags + "--resume"));
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.output);
+  BOOST_TEST((runs_in(temp.path()) == std::vector<fs::path>{run}));
+  BOOST_TEST(rest.output.ends_with("wandb sync " + run.string() + "\n"), rest.output);
+  const std::string log = log_in(run);
+  BOOST_TEST((log.substr(0, before.size()) == before));  // what was told stays, and more comes
+  BOOST_TEST(count(log, "precompute/tokens_per_sec") > count(before, "precompute/tokens_per_sec"));
+  const auto summary = nlohmann::json::parse(test::read_all(run / "files/wandb-summary.json"));
+  BOOST_TEST(summary.at("precompute/sequences") == 300);
+
+  const std::string config = test::read_all(run / "files/config.yaml");
+  for (const char* name :
+       {"dataset_format", "dataset_split", "dataset_revision", "device", "teacher_model_name_or_path"})
+    BOOST_TEST(count(config, std::string(name) + ":\n") == 1U, config);
+  BOOST_TEST(count(config + log, "hf_secret") == 0U, config);
+}
+
+BOOST_AUTO_TEST_CASE(two_ranks_of_a_teacher_pass_write_one_run) {
+  const test::TempDir temp;
+  const std::string flags = "--num_sequences 300 --shard_size 1000 ";
+  const auto stopped = test::run("{ " + test::mpirun(2, precompute_command(temp.path(), flags)) +
+                                 " & child=$!; while kill -0 $child 2>/dev/null && [ ! -e " +
+                                 (temp / "kd.precompute/units/rows_000000000000.unit").string() +
+                                 " ]; do :; done; kill -TERM $child; wait $child; }");
+  BOOST_REQUIRE_MESSAGE(stopped.code == 75, stopped.output);
+  BOOST_REQUIRE_EQUAL(runs_in(temp.path()).size(), 1U);
+  const fs::path run = runs_in(temp.path()).front();
+  BOOST_TEST(count(stopped.output, "upload: wandb sync " + run.string() + "\n") == 1U, stopped.output);
+  const auto rest = test::run(test::mpirun(2, precompute_command(temp.path(), flags + "--resume")));
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.output);
+  BOOST_TEST((runs_in(temp.path()) == std::vector<fs::path>{run}));
+  BOOST_TEST(rest.output.ends_with("upload: wandb sync " + run.string() + "\n"), rest.output);
+  BOOST_TEST(count(rest.output, "wandb sync ") == 1U, rest.output);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_in_the_way_of_a_teacher_pass_costs_a_warning) {
+  const test::TempDir temp;
+  std::ofstream(temp / "wandb") << "a file";
+  const auto run = test::run(precompute_command(temp.path(), "--num_sequences 8 "));
+  BOOST_TEST(run.code == 0, run.output);
+  BOOST_TEST(count(run.output, "a log is not written, the pass goes on") == 1U, run.output);
+  BOOST_TEST(count(run.output, "wandb sync") == 0U, run.output);
+  BOOST_TEST(fs::exists(temp / "kd/index.json"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -67,7 +67,7 @@ def wandb_records():
     path = "media/table/samples_2_%s.table.json" % digest[:20]
     record().files.files.add(path=path, type=pb.FilesItem.FileType.MEDIA)
     value = dict(sorted({"_type": "table-file", "path": path, "sha256": digest, "size": len(content), "ncols": 2, "nrows": 1}.items()))
-    row([("samples", json.dumps(value, separators=(",", ":")))], BEGAN + 4.5, 2)
+    row([("train/step", "5"), ("samples", json.dumps(value, separators=(",", ":")))], BEGAN + 4.5, 2)
     leave = record().exit
     leave.exit_code, leave.runtime = 0, 4
     return records
@@ -142,7 +142,9 @@ def same(one, other, tolerance=1e-6):
 # Metric of the logs: kind and key of metrics.jsonl.
 NAMES = {"train/loss": ("train", "loss"), "train/kl": ("train", "kl"), "train/lr": ("train", "lr"),
          "train/grad_norm": ("train", "grad_norm"), "train/tokens_per_sec": ("train", "tokens_per_s"),
-         "train/elapsed_sec": ("train", "elapsed_s"), "eval/loss": ("eval", "loss")}
+         "train/elapsed_sec": ("train", "elapsed_s"), "eval/loss": ("eval", "loss"), "train/next_lr": ("train", "next_lr"),
+         "eval/new_best": ("eval", "new_best"), "layers/elapsed_sec": ("layers", "elapsed_s")}
+CLOSING = "summary/final_loss"
 SAMPLES = "eval/samples"  # answers: a table of a W&B run, a text of TensorBoard
 
 
@@ -169,6 +171,8 @@ def compare(folder):
             assert step == step_there and same(value, there), (name, step, value, step_there, there)
             compared += 1
         assert same(summary[name], want[-1][1]), name
+    closing = [m["summary"]["final_loss"] for m in metrics if m["kind"] == "summary"]
+    assert len(closing) == 1 and same(summary[CLOSING], closing[0]), (closing, summary)
     print("wandb: %d records, %d rows, %d values equal to metrics.jsonl, %d config keys, project %s, exit %d" %
           (len(records), len(rows), compared, len(config), records[1].run.project, records[-1].exit.exit_code))
 
@@ -183,6 +187,8 @@ def compare(folder):
         for (step, value), (step_there, there) in zip(want, have):
             assert step == step_there and same(value, there, 1e-5), (name, step, value, step_there, there)
             compared += 1
+    have = [e.value for e in events.Scalars(CLOSING)]
+    assert len(have) == 1 and same(have[0], closing[0], 1e-5), (have, closing)
     files = len(glob.glob(os.path.join(folder, "tensorboard", "events.out.tfevents.*")))
     samples = [m for m in metrics if m["kind"] == "eval" and "samples" in m]
     texts = events.Tensors(SAMPLES)
@@ -192,6 +198,7 @@ def compare(folder):
         answers = [one["answer"] for one in sample["samples"]]
         with open(os.path.join(runs[0], "files", table[SAMPLES]["path"])) as content:
             data = json.load(content)
+        assert table["train/step"] == sample["step"], table
         assert [row[-1] for row in data["data"]] == answers, (data, answers)
         shown = text.tensor_proto.string_val[0].decode()
         assert text.step == sample["step"] and all(one["prompt"] in shown for one in sample["samples"]), shown

@@ -10,8 +10,12 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace anemll {
+
+/// The config of the run: every option that is set, and no secret. A JSON object.
+std::string tracked_options(const PrecomputeOptions& options);
 
 class TrackedPass {
  public:

@@ -16,13 +16,7 @@ namespace anemll {
 std::vector<std::unique_ptr<MetricsSink>> make_tracking_sinks(const TrainOptions& options,
                                                               const std::string& config);
 
-// What the sinks tell of an event.
-std::vector<Metric> metrics_of(const TrainRecord& record, bool annealing);
-std::vector<Metric> metrics_of(const EvaluationRecord& record);
-std::vector<Metric> metrics_of(const LayersRecord& record);
-/// Of the closing figures, a JSON object.
+/// The numbers of the closing figures, a JSON object: summary/KEY, in an object of it summary/KEY/PART.
 std::vector<Metric> summary_metrics(const std::string& json);
-/// The options under the names that Python code would use: batch_size; what is not set is left out.
-std::string tracked_config(const std::string& options_json);
 
 }  // namespace anemll

@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(an_error_says_what_it_is_and_what_to_do) {
     BOOST_CHECK_NO_THROW(require_content(file, content_kind(file), {one.kind}, "it"));
   }
   BOOST_TEST(content_advice(ContentKind::lfs_pointer, file).find("git lfs pull") != std::string::npos);
-  BOOST_TEST(content_advice(ContentKind::utf16, file).find("iconv -f UTF-16 -t UTF-8 '" + file.string()) !=
+  BOOST_TEST(content_advice(ContentKind::utf16, file).find("iconv -f UTF-16 -t UTF-8 " + file.string()) !=
              std::string::npos);
 }
 

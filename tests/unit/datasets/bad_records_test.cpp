@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(backslash_dialects_are_no_bad_records) {
                                 "\"2\",\"all of \\\"\"\n"})                             // never closed
     for (const std::int64_t bad : {0, 9})
       expect_data_error({"a.csv:3", "escaped with a backslash", "RFC 4180 doubles them", "python3 -c",
-                         "doublequote=False", "> 'a_doubled.csv'"},
+                         "doublequote=False", "> a_doubled.csv"},
                         [&] { csv(head + row, "text", "a.csv", bad); });
   expect_data_error({"delimiter=\"\\t\""},
                     [&] { csv("id\ttext\n1\t\"a \\\"b\\\" c\"\n", "text", "a.tsv", 9); });

@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(tensors_without_elements_are_refused_as_what_they_are) {
   BOOST_CHECK_EQUAL(plain.find("different models"), std::string::npos);
   write_file(folder.place / "zero_to_fp32.py", "");
   check_has(folder.error("is empty"),
-            "cd '" + folder.place.path().string() + "' && python3 zero_to_fp32.py . OUT");
+            "cd " + folder.place.path().string() + " && python3 zero_to_fp32.py . OUT");
 
   TensorMap fused = nano_tensors();
   for (const char* part : {"q", "k", "v"})

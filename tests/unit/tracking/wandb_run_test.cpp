@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(the_bytes_are_those_of_the_package) {
   run.log(std::vector<Metric>{
       {"train/step", 5}, {"train/loss", 1.0 / 3}, {"train/lr", std::numeric_limits<double>::quiet_NaN()}});
   clock.now += 1.5;
-  run.table("samples", {{"prompt", "answer"}, {{"Hi|", "a\nb"}}});
+  run.table("samples", {{"prompt", "answer"}, {{"Hi|", "a\nb"}}}, std::vector<Metric>{{"train/step", 5}});
   run.end(0);
   const std::string have = test::read_all(file_of(run));
   const std::string want = test::read_all(test::golden("tracking/run.wandb"));
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(files_beside_the_records) {
   Clock clock;
   WandbRun run(settings(dir.path()), clock.origin());
   run.log(row_of(2));
-  run.table("samples", {{"prompt", "answer"}, {{"Hi", "b"}}});
+  run.table("samples", {{"prompt", "answer"}, {{"Hi", "b"}}}, std::vector<Metric>{{"train/step", 2}});
   run.sync();
   const fs::path files = run.folder() / "files";
   BOOST_TEST(run.folder().filename().string().starts_with("offline-run-2023111"));
