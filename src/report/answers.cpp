@@ -1,11 +1,15 @@
 // Answers of teacher and student side by side, and of a training by step: see sections.hpp.
+#include "anemll/core/log.hpp"
 #include "src/report/internal/sections.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace anemll {
 namespace {
+
+constexpr std::size_t kMostPrompts = 300;
 
 /// How a file of answers is called above its column.
 std::string column_name(const std::string& name) {
@@ -14,7 +18,18 @@ std::string column_name(const std::string& name) {
   return name;
 }
 
-std::optional<ReportTable> side_by_side(const Findings& found) {
+/// Texts in the order in which they came first, each with its place.
+class Places {
+ public:
+  std::size_t of(const std::string& text) { return places_.try_emplace(text, places_.size()).first->second; }
+  std::size_t size() const { return places_.size(); }
+
+ private:
+  std::map<std::string, std::size_t> places_;
+};
+
+/// The prompts that every file of answers has, or some. A page shows the first of very many.
+void add_side_by_side(const Findings& found, Section& section) {
   ReportTable table{{"Prompt"}, {}, ReportTable::kNoNumbers, true};
   std::vector<const FoundAnswers*> columns;
   for (const FoundAnswers& answers : found.answers) {
@@ -22,44 +37,40 @@ std::optional<ReportTable> side_by_side(const Findings& found) {
   }
   // The teacher is what the others are read against.
   std::ranges::stable_partition(columns, [](const FoundAnswers* a) { return a->name == "teacher"; });
-  std::vector<std::string> prompts;
+  Places prompts;
   for (const FoundAnswers* answers : columns) {
     table.head.push_back(column_name(answers->name));
     for (const FoundAnswer& one : answers->answers) {
-      if (std::ranges::find(prompts, one.prompt) == prompts.end()) prompts.push_back(one.prompt);
+      const std::size_t row = prompts.of(one.prompt);
+      if (row >= kMostPrompts) continue;
+      if (row == table.rows.size()) table.rows.push_back({one.prompt});
+      // The first answer of a file that has a prompt twice.
+      if (table.rows[row].size() >= table.head.size()) continue;
+      table.rows[row].resize(table.head.size());
+      table.rows[row].back() = one.answer;
     }
   }
-  for (const std::string& prompt : prompts) {
-    std::vector<std::string> row = {prompt};
-    for (const FoundAnswers* answers : columns) {
-      const auto place = std::ranges::find(answers->answers, prompt, &FoundAnswer::prompt);
-      row.push_back(place == answers->answers.end() ? "" : place->answer);
-    }
-    table.rows.push_back(std::move(row));
-  }
-  if (table.rows.empty()) return std::nullopt;
-  return table;
+  if (table.rows.empty()) return;
+  for (auto& row : table.rows) row.resize(table.head.size());
+  section.blocks.emplace_back(std::move(table));
+  if (prompts.size() > kMostPrompts)
+    section.blocks.emplace_back(
+        Paragraph{{{strf("These are the first %zu of %zu prompts.", kMostPrompts, prompts.size())}}});
 }
 
 /// Of a training: a row for each evaluation, a column for each prompt.
 ReportTable over_time(const FoundAnswers& answers) {
   ReportTable table{{"Step of " + answers.name}, {}, ReportTable::kNoNumbers, true};
-  std::vector<std::string> prompts;
+  Places prompts, steps;
   for (const FoundAnswer& one : answers.answers) {
-    if (std::ranges::find(prompts, one.prompt) == prompts.end()) prompts.push_back(one.prompt);
-    const std::string step = std::to_string(one.step);
-    if (std::ranges::find(table.rows, step, [](const auto& row) { return row.front(); }) == table.rows.end())
-      table.rows.push_back({step});
+    const std::size_t column = 1 + prompts.of(one.prompt);
+    if (column == table.head.size()) table.head.push_back(one.prompt);
+    const std::size_t row = steps.of(std::to_string(one.step));
+    if (row == table.rows.size()) table.rows.push_back({std::to_string(one.step)});
+    table.rows[row].resize(std::max(table.rows[row].size(), column + 1));
+    table.rows[row][column] = one.answer;
   }
-  table.head.insert(table.head.end(), prompts.begin(), prompts.end());
-  for (auto& row : table.rows) {
-    row.resize(1 + prompts.size());
-    for (const FoundAnswer& one : answers.answers) {
-      if (std::to_string(one.step) != row.front()) continue;
-      row[1 + static_cast<std::size_t>(std::ranges::find(prompts, one.prompt) - prompts.begin())] =
-          one.answer;
-    }
-  }
+  for (auto& row : table.rows) row.resize(table.head.size());
   return table;
 }
 
@@ -67,7 +78,7 @@ ReportTable over_time(const FoundAnswers& answers) {
 
 std::optional<Section> answers_section(const Findings& found) {
   Section section{"Samples, greedy", {}};
-  if (auto table = side_by_side(found)) section.blocks.emplace_back(std::move(*table));
+  add_side_by_side(found, section);
   for (const FoundAnswers& answers : found.answers) {
     if (!answers.by_step) continue;
     section.blocks.emplace_back(

@@ -39,11 +39,16 @@ ReportJson parsed(const std::string& text) {
   return ReportJson::parse(text, nullptr, false);
 }
 
-/// Nothing for a file that is too large, unreadable, or no text.
+/// Nothing for a file that is unreadable or no text, nor, which is told, for one that is too large.
 std::optional<std::string> small_text(const fs::path& file) {
   std::error_code none;
   const std::uintmax_t bytes = fs::file_size(file, none);
-  if (none || bytes > kLargest) return std::nullopt;
+  if (none) return std::nullopt;
+  if (bytes > kLargest) {
+    log_warning(strf("%s has more than %llu MiB and is left out", printable(file.string()).c_str(),
+                     static_cast<unsigned long long>(kLargest >> 20)));
+    return std::nullopt;
+  }
   try {
     return read_input_text(file);
   } catch (const Error&) {
@@ -131,10 +136,8 @@ class Search {
     }
     found.record.name = name;
     FoundAnswers samples{name, true, {}};
-    if (log.filename() == "metrics.jsonl") {
-      if (const auto text = small_text(log))
-        each_line(*text, [&](const std::string& line) { row(line, found, samples); });
-    }
+    if (log.filename() == "metrics.jsonl")  // of any size, as its curves
+      each_line(read_input_text(log), [&](const std::string& line) { row(line, found, samples); });
     if (!samples.answers.empty()) out_.answers.push_back(std::move(samples));
     if (const auto state = newest_state(path)) {
       if (const auto text = small_text(state->path / "trainer.json"))
@@ -170,6 +173,8 @@ class Search {
 
   /// False for a file that is none of ours.
   bool file(const fs::path& path, const std::string& name, bool named) {
+    // A log of ours is of any size, and nothing else.
+    if (path.filename() == "metrics.jsonl") return named && log(path);
     const auto text = small_text(path);
     if (!text) return false;
     if (path.extension() == ".jsonl") {
@@ -187,6 +192,11 @@ class Search {
       if (field_of(content, "consumers").is_object()) return take(out_.snaps);
     }
     if (!named || (path.extension() == ".json" && path.filename() != "trainer_state.json")) return false;
+    return log(path);
+  }
+
+  /// A training of which a file of figures was named.
+  bool log(const fs::path& path) {
     const std::size_t before = out_.trainings.size();
     add_training(path, path.parent_path().empty() ? "." : path.parent_path(),
                  name_of_folder(path.parent_path()));

@@ -67,7 +67,9 @@ void flatten_list(const std::string& key, const json& list, RunMetrics::Row& row
     if (!element.is_object()) continue;
     auto name = name_of(element);
     if (!name) continue;
-    if (!seen.insert(*name).second) *name = element.value("name", *name);  // two files of one name
+    const auto whole = element.find("name");  // two files of one name are told apart by their paths
+    if (!seen.insert(*name).second && whole != element.end() && whole->is_string())
+      *name = whole->get<std::string>();
     for (const auto& [inner, value] : element.items()) {
       if (inner != "block" && inner != "layer") flatten(key + '/' + *name + '/' + inner, value, row);
     }

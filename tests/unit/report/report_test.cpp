@@ -89,6 +89,27 @@ std::string report_of(const fs::path& run, ReportForm form) {
 
 BOOST_AUTO_TEST_SUITE(report)
 
+// Both files have them, and one lists them backwards.
+BOOST_AUTO_TEST_CASE(of_very_many_prompts_the_first_are_shown) {
+  const TempDir dir;
+  write_recipe(dir / "out");
+  std::string teacher, snap;
+  for (int i = 0; i < 400; ++i) {
+    const auto line = [](int n) {
+      return "{\"prompt\":\"P" + std::to_string(n) + ".\",\"answer\":\"A" + std::to_string(n) + ".\"}\n";
+    };
+    teacher += line(i);
+    snap += line(399 - i);
+  }
+  write_file(dir / "out" / "answers_teacher.jsonl", teacher);
+  write_file(dir / "out" / "answers_snap.jsonl", snap);
+  const std::string page = report_of(dir / "out", ReportForm::markdown);
+  BOOST_TEST(page.find("| P0. | A0. | A0. |") != std::string::npos, page);
+  BOOST_TEST(page.find("| P299. | A299. | A299. |") != std::string::npos);
+  BOOST_TEST(page.find("P300.") == std::string::npos);
+  BOOST_TEST(page.find("These are the first 300 of 400 prompts.") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_page_of_a_recipe) {
   const TempDir dir;
   write_recipe(dir / "out");

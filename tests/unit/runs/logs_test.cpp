@@ -128,6 +128,17 @@ BOOST_AUTO_TEST_CASE(lists_and_closing_figures) {
   BOOST_TEST(!longer.closing.has_value());
 }
 
+// Of somebody else's log: two elements of one name, which is a number, or null beside a layer.
+BOOST_AUTO_TEST_CASE(names_that_are_no_texts_end_nothing) {
+  const TempDir dir;
+  const RunRecord run = read(dir, "metrics.jsonl",
+                             R"({"kind":"train","step":1,"x":[{"name":1,"v":2},{"name":1,"v":3}],)"
+                             R"("y":[{"name":null,"layer":"a","v":4},{"name":null,"layer":"a","v":5}]})"
+                             "\n");
+  BOOST_TEST((values(run, "train/x/1/v") == Values{{1, 3}}));
+  BOOST_TEST(run.unread_lines == 0);
+}
+
 BOOST_AUTO_TEST_CASE(tables_of_spreadsheets_and_older_scripts) {
   const TempDir dir;
   const RunRecord sheet =
