@@ -264,7 +264,7 @@ void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, M
   on_root(comm, [&] { file->finish(); });
   if (model.factored) {
     sum_ranges(*model.factored, comm);
-    tell_ranges(*model.factored);
+    if (comm.is_root()) tell_ranges(*model.factored);
   }
   comm.all_reduce(written, ReduceOp::sum);
   log_info(strf("%s: %zu answers, %lld of them now, %.1f tokens/s", o.out->c_str(), work.rows.size(),
