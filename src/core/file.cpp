@@ -31,7 +31,7 @@ void sync_descriptor(int fd, const fs::path& path) {
 void require_replaceable(const fs::path& path) {
   std::error_code none;
   if (fs::symlink_status(path, none).type() == fs::file_type::directory)
-    throw_data("is a folder, not a file", path.string(), "give the path of a file in it");
+    throw_system("cannot write", path, {EISDIR, std::generic_category()});
   const fs::file_status there = fs::status(path, none);
   if (!fs::exists(there) || fs::is_regular_file(there) || fs::is_directory(there)) return;
   throw_data("is a device, a pipe or a socket, which a file would replace", path.string(),

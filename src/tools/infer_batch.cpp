@@ -141,7 +141,7 @@ struct Work {
   std::vector<PromptRecord> prompts;
   std::vector<BatchPrompt> rows;
 };
-Work read_work(const InferOptions& o, const InferModel& model, const std::string& prompts) {
+Work read_work(const InferOptions& o, InferModel& model, const std::string& prompts) {
   Work work{read_prompts(*o.batch, prompts), {}};
   const CounterRng seeds(static_cast<std::uint64_t>(*o.seed), kRowStream);
   for (PromptRecord& prompt : work.prompts) {
@@ -201,12 +201,12 @@ void sum_ranges(const FactoredModel& model, Communicator& comm) {
 
 void infer_batch(InferOptions o, const OptionTable& table, Communicator& comm, MpiRuntime::Host host) {
   take_recorded(o, comm);
-  const std::string prompts = file_of_root(*o.batch, comm);
+  const std::string bytes = file_of_root(*o.batch, comm);
   InferModel model = open_alike(o, table, comm, host);
-  const Work work = read_work(o, model, prompts);
+  const Work work = read_work(o, model, bytes);
   const GenerationOptions generation{o.max_tokens, model.generation.stops};
   const SamplingOptions sampling = sampling_of(o, model.generation);
-  const AnswerSettings settings = settings_of(o, model, sampling, generation, prompts);
+  const AnswerSettings settings = settings_of(o, model, sampling, generation, bytes);
   require_alike(settings, comm);
 
   std::optional<AnswerFile> file;
