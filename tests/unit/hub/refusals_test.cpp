@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(local_files_are_named) {
   for (const ModelUse use : {ModelUse::weights, ModelUse::text})
     check_error([&] { fetch_model(blobs.string(), {}, use); },
                 {blobs.string(), "no config.json",
-                 "the GGUF file itself as the model: '" + (blobs / "sha256-a").string() + "'"});
+                 "the GGUF file itself as the model: " + (blobs / "sha256-a").string()});
   const std::filesystem::path adapter = root / "adapter";
   std::filesystem::create_directory(adapter);
   write_file(adapter / "adapter_config.json", "{}");
