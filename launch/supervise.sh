@@ -75,7 +75,8 @@ if [ -n "$elastic" ]; then
   whole -np "${command[np_at]}"
 fi
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# A child that a signal ends before it has become its program runs this too.
+trap '[ "$BASHPID" != $$ ] || rm -rf "$scratch"' EXIT
 
 # What COMMAND gets: once it hears. A signal that comes before is lost, or ends it at once.
 child='' asked='' pause=''

@@ -8,7 +8,7 @@ program=$2
 calibrate=$3
 train=$4
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+trap '[ "$BASHPID" != $$ ] || rm -rf "$folder"' EXIT
 
 # NAME EXIT_CODE DUMPS TEXT DUMPS_FOLDER COMMAND...: a rank that is stopped may write its dump when it is ended.
 expect() {

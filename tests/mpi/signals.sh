@@ -8,7 +8,7 @@ program=$2
 script=$source_dir/launch/mpirun.sh
 . "$source_dir/launch/hears.sh"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap '[ "$BASHPID" != $$ ] || rm -rf "$work"' EXIT
 
 fail() {
   echo "FAILED: $*" >&2
