@@ -149,8 +149,8 @@ BOOST_AUTO_TEST_CASE(logs_in_the_way_cost_a_warning_each) {
 BOOST_AUTO_TEST_CASE(told_commands_can_be_pasted) {
   const test::TempDir dir;
   const fs::path out = dir / "it's run a";
-  const auto run =
-      test::run(test::train_command("\"" + out.string() + "\"", "--wandb --tensorboard --max-steps 2"));
+  const auto run = test::run(test::train_command(std::string("\"").append(out.string()).append("\""),
+                                                 "--wandb --tensorboard --max-steps 2"));
   BOOST_REQUIRE_MESSAGE(run.code == 0, run.output);
   const std::string wandb = runs_in(out).front().string();
   const std::pair<std::string, std::string> commands[] = {
