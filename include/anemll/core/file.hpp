@@ -34,7 +34,7 @@ class MappedFile {
 
 /// Writes to `<path>.tmp.<pid>`; `commit` makes the data durable and gives it its name in one step.
 /// Without `commit` the destructor removes the temporary file, so an error leaves nothing behind.
-/// A failed write (disk full, quota) is a data error that names the file, and so is a path of no regular file.
+/// A failed write (disk full, quota) is a data error that names the file; so is a path to no regular file.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
