@@ -103,7 +103,7 @@ class Watch {
     std::string told;
     for (bool first = true;; first = false) {
       const Look now = look();
-      const std::string signature = recipe_text(now) + watch_signature(now.status);
+      const std::string signature = recipe_text(now) + now.run.string() + ' ' + watch_signature(now.status);
       if (first || signature != told) {
         std::string text(first ? 0 : 1, '\n');  // an empty line between blocks
         print_result(text.append(block(now, terminal)));
