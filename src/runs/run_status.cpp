@@ -140,13 +140,14 @@ RunStatus look_at_run(const fs::path& folder, std::span<const fs::path> logs) {
   status.process = lock_holder(folder / ".lock");
   status.quiet_s = quiet_of(folder);
   status.max_steps = max_steps_of(folder);
-  if (const auto state = newest_state(folder)) {
+  const auto state = newest_state(folder);
+  if (state) {
     status.state = RunStatus::State{state->step, age_of(state->path / "manifest.json").value_or(0)};
     status.step = state->step;  // rows come every few steps
   }
   if (status.record && !status.record->starts.empty()) {
     add_hosts(status.record->starts.back().hosts, notes);
-  } else if (const auto state = newest_state(folder)) {
+  } else if (state) {
     read_state(*state, notes);
   }
   if (status.record) {

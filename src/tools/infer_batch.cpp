@@ -5,12 +5,12 @@
 #include "anemll/core/error.hpp"
 #include "anemll/core/file.hpp"
 #include "anemll/core/log.hpp"
-#include "src/comm/agreement.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/rng.hpp"
 #include "src/core/signals.hpp"
 #include "src/infer/batch.hpp"
 #include "src/infer/batch_file.hpp"
+#include "src/source/model_agreement.hpp"
 #include "src/tools/infer_model.hpp"
 
 #include <algorithm>
@@ -163,7 +163,7 @@ std::string file_of_root(const std::string& file, Communicator& comm) {
 
 /// The record beside the answers is true of every rank's.
 void require_alike(const AnswerSettings& settings, Communicator& comm) {
-  Agreement inputs(ExitCode::data, "give every rank the same files: a folder that all hosts share");
+  Agreement inputs = agreement_on_files();
   for (const auto& [name, value] : settings) inputs.add(name, value);
   inputs.check(comm);
 }
